@@ -1,0 +1,117 @@
+"""The errors of this package, and the exit code that each of them means.
+
+    PersonasError            1   a bug in the tool, when nothing below fits
+    ├── UsageError           2   a flag, a variable or a file that was named wrongly
+    ├── CatalogError         3   the catalog is not valid; carries every problem at once
+    ├── ServiceError         4   the service is unreachable, or it refused the credentials
+    │   ├── Unreachable          nothing answered, or not in time
+    │   ├── CredentialsRefused   the token is missing, expired, or not an admin's
+    │   └── BadAnswer            an answer that cannot be understood, or a refusal of one call
+    ├── Refused              5   a safety rule refused; nothing was changed
+    ├── PartlyFailed         6   some personas failed, the rest is done
+    ├── DriftFound          10   drift, where --fail-on-drift asked for it to be a failure
+    └── Interrupted        130   the run was interrupted
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class PersonasError(Exception):
+    """The root of the tree: what happened, and what to do next.
+
+    Args:
+        message: What happened, and to which persona or place.
+        hint: What to do next; empty when there is nothing useful to say.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(PersonasError):
+    """A flag, an environment variable or a file was named wrongly."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, or doubtful, in a catalog.
+
+    Attributes:
+        path: The JSON path, such as `$.personas[3].email`.
+        line: The line in the file, from 1.
+        column: The column in code points, from 1.
+        message: What is wrong and what would be right.
+        file: The catalog file as it was named.
+    """
+
+    path: str
+    line: int
+    column: int
+    message: str
+    file: str = ""
+
+
+class CatalogError(PersonasError):
+    """The catalog is not valid; `problems` has every reason, in the order of the file."""
+
+    exit_code = 3
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(
+            f"{first.file}:{first.line}:{first.column}: {first.message}{more}",
+            hint="See every problem with: personas validate",
+        )
+
+
+class ServiceError(PersonasError):
+    """The service is unreachable, or it refused."""
+
+    exit_code = 4
+
+
+class Unreachable(ServiceError):
+    """Nothing answered at the address, or not in time, also after retries."""
+
+
+class CredentialsRefused(ServiceError):
+    """The token or the email and password are missing, expired, wrong, or not an admin's."""
+
+
+class BadAnswer(ServiceError):
+    """The service refused one call, or answered something that cannot be understood."""
+
+
+class Refused(PersonasError):
+    """A safety rule refused; nothing was changed."""
+
+    exit_code = 5
+
+
+class PartlyFailed(PersonasError):
+    """Some personas failed; the rest is done."""
+
+    exit_code = 6
+
+
+class DriftFound(PersonasError):
+    """Catalog and service differ, and --fail-on-drift asked for that to be a failure."""
+
+    exit_code = 10
+
+
+class Interrupted(PersonasError):
+    """The run was interrupted; what was in flight has been finished or told as unknown."""
+
+    exit_code = 130
