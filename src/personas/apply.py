@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-import anyio
-
-from personas.errors import BadAnswer, CredentialsRefused, ServiceError, Unreachable
-from personas.live import Ownership
-from personas.passwords import derive_password
-from personas.plan import Change, Plan, State, Step
-
-if TYPE_CHECKING:
-    from personas.service import AuthService
+from personas.errors import ServiceError
+from personas.plan import Change
 
 
 class Result(StrEnum):
