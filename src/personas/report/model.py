@@ -10,7 +10,8 @@ from personas.errors import PersonasError, Problem
 
 if TYPE_CHECKING:
     from personas.apply import Outcome
-    from personas.live import LiveDetail
+    from personas.catalog import Catalog
+    from personas.live import Live, LiveDetail
     from personas.plan import Plan
 
 
@@ -39,6 +40,8 @@ class Report:
         seconds: How long the run took.
         snapshot_age: Seconds since the snapshot was taken that the plan compares with; None without one.
         taken_at: When the live state was read.
+        loaded: The catalog as read, for its lines and for what it means; None when it could not be read.
+        live: The whole live state, only where the report is to be a snapshot: `list --full`.
     """
 
     command: str
@@ -61,3 +64,5 @@ class Report:
     seconds: float = 0.0
     snapshot_age: float | None = None
     taken_at: datetime | None = None
+    loaded: Catalog | None = None
+    live: Live | None = None
