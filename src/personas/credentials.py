@@ -11,10 +11,7 @@ from datetime import UTC, datetime
 from personas.errors import CredentialsRefused
 from personas.secret import Secret
 
-TOKEN_HINT = (  # noqa: S105 - advice, no token
-    "Get a new one with: personas token (MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD set); "
-    "with both set, every command gets and renews its token itself."
-)
+HINT = "Get one with: personas token. With MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD set, no command needs it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def read_claims(token: Secret) -> Claims:
     """
     payload = _decode(token)
     if payload is None:
-        raise CredentialsRefused("the admin token is not a JWT", hint=TOKEN_HINT)
+        raise CredentialsRefused("the admin token is not a JWT", hint=HINT)
     exp = payload.get("exp")
     try:
         expires_at = datetime.fromtimestamp(exp, UTC) if isinstance(exp, int | float) else None
@@ -83,12 +80,10 @@ def check_token(token: Secret, now: datetime) -> Claims:
         age = _span((now - claims.expires_at).total_seconds())
         raise CredentialsRefused(
             f"the admin token expired {age} ago, at {claims.expires_at:%Y-%m-%d %H:%M:%S} UTC",
-            hint=TOKEN_HINT,
+            hint=HINT,
         )
     if claims.role is not None and claims.role != "admin":
-        raise CredentialsRefused(
-            f"the token is not an admin's: its role is {claims.role[:40]!r}", hint=TOKEN_HINT
-        )
+        raise CredentialsRefused(f"the token is not an admin's: its role is {claims.role[:40]!r}", hint=HINT)
     return claims
 
 

@@ -230,7 +230,7 @@ class Line:
                             return result
                         last = result
                     pending = None
-                    raise _AgainError(last)
+                    raise _AgainError(last)  # noqa: TRY301 - stamina repeats what raises
         except _AgainError:
             pass
         return last
@@ -325,7 +325,7 @@ class Line:
                 return _Trouble(
                     Unreachable(
                         f"no secure connection to {self.shown}: {str(reason).replace('_', ' ').lower()}",
-                        hint="Is it https there, and is its certificate known to this machine (SSL_CERT_FILE)?",
+                        hint="Is it https there, and is its certificate known here (SSL_CERT_FILE)?",
                     ),
                     sent=False,
                     retriable=False,

@@ -5,76 +5,23 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from http.cookies import CookieError, SimpleCookie
-from typing import Any, Self, TypeGuard
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
-import anyio
-
-from personas.credentials import TOKEN_HINT, Credentials, check_token
+from personas.answers import WRONG_ENDPOINT, is_count, live_detail, live_persona
+from personas.credentials import HINT, Credentials
 from personas.errors import BadAnswer, CredentialsRefused, ServiceError
-from personas.http import NOTHING, Answer, Call, Line, Patience, Retry, reason_of
-from personas.live import (
-    FoundUser,
-    LiveDetail,
-    LivePersona,
-    Login,
-    LoginCheck,
-    ModuleFeedback,
-    RecentAction,
-)
+from personas.http import NOTHING, Answer, Call, Line, Patience, reason_of
+from personas.live import FoundUser, LiveDetail, LivePersona, LoginCheck
 from personas.pacing import spread
 from personas.secret import Secret
 from personas.settings import DEFAULT_CONCURRENCY, DEFAULT_ENDPOINT, DEFAULT_TIMEOUT, Address, parse_auth
+from personas.signing import AdminToken, NotOffered, Session, SignIn
 
 USERS = "/api/v1/admin/users"
-LOGIN = "/api/v1/auth/login"
-SIGN_IN = "/api/auth/sign-in/email"
-SIGN_OUT = "/api/auth/sign-out"
-TOKEN = "/api/auth/token"  # noqa: S105 - a path
 USERS_PER_PAGE = 100
 MOST_PAGES = 1000
-RENEW_BEFORE = timedelta(seconds=60)
-SIGN_INS_AT_ONCE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Somebody signed in.
-
-    Attributes:
-        email: Who.
-        cookie_name: The session cookie's name.
-        cookie: Its value, signed.
-        expires_at: When the session ends; None when the service does not say.
-        secure: Whether the cookie is for https only.
-        user_id: The user's id, when the service tells it.
-        name: The user's name, when the service tells it.
-    """
-
-    email: str
-    cookie_name: str
-    cookie: Secret
-    expires_at: datetime | None = None
-    secure: bool = False
-    user_id: str | None = None
-    name: str | None = None
-
-    @property
-    def header(self) -> Secret:
-        """What a Cookie header holds."""
-        return Secret(f"{self.cookie_name}={self.cookie.reveal()}")
-
-
-class NotOffered(BadAnswer):
-    """The service does not have this call."""
-
-
-class WrongPassword(CredentialsRefused):
-    """The service says that the password is wrong."""
 
 
 class NotFound(BadAnswer):
@@ -107,8 +54,6 @@ class AuthService:
     ) -> None:
         address = parse_auth(address) if isinstance(address, str) else address
         url = address.url or "http://embedded.localhost"
-        split = urlsplit(url)
-        self.origin = f"{split.scheme}://{split.netloc}"
         self.endpoint = endpoint
         self.line = Line(
             url,
@@ -118,13 +63,9 @@ class AuthService:
             app=app,
             patience=patience,
         )
-        self._credentials = credentials or Credentials()
-        self._token: Secret | None = None
-        self._renew_at: datetime | None = None
-        self._admin_session: Session | None = None
-        self._renewing = anyio.Lock()
-        # Sign-ins are what services limit first; two at a time still hide the time of hashing.
-        self._signing_in = anyio.CapacityLimiter(SIGN_INS_AT_ONCE)
+        split = urlsplit(url)
+        self._signing = SignIn(self.line, f"{split.scheme}://{split.netloc}")
+        self._admin_token = AdminToken(credentials or Credentials(), self._signing)
 
     async def __aenter__(self) -> Self:
         await self.line.__aenter__()
@@ -151,9 +92,9 @@ class AuthService:
         body = await self._admin("GET", self.endpoint, what)
         entries = body.get("personas")
         if not isinstance(entries, list):
-            raise BadAnswer(f"{what}: the answer has no list of personas", hint=_WRONG_ENDPOINT)
+            raise BadAnswer(f"{what}: the answer has no list of personas", hint=WRONG_ENDPOINT)
         return tuple(
-            _live_persona(entry, f"{what}: entry {number}") for number, entry in enumerate(entries, 1)
+            live_persona(entry, f"{what}: entry {number}") for number, entry in enumerate(entries, 1)
         )
 
     async def get_persona(self, user_id: str, *, who: str = "", safety: bool = False) -> LiveDetail:
@@ -164,7 +105,7 @@ class AuthService:
         """
         what = f"reading {who or user_id}"
         body = await self._admin("GET", self._path_of(user_id, what), what, safety=safety)
-        return _live_detail(body, what)
+        return live_detail(body, what)
 
     async def upsert(
         self,
@@ -199,7 +140,7 @@ class AuthService:
         user_id, told = body.get("userId"), body.get("email")
         if body.get("ok") is not True or not isinstance(user_id, str) or not user_id:
             raise BadAnswer(
-                f"{what}: the service answered without saying that it is done", hint=_WRONG_ENDPOINT
+                f"{what}: the service answered without saying that it is done", hint=WRONG_ENDPOINT
             )
         if isinstance(told, str) and told.lower() != email.lower():
             raise BadAnswer(f"{what}: the service answered for another email")
@@ -219,7 +160,7 @@ class AuthService:
         deleted = body.get("deleted")
         if body.get("ok") is not True or (isinstance(deleted, str) and deleted != user_id):
             raise BadAnswer(
-                f"{what}: the service answered without saying that it is done", hint=_WRONG_ENDPOINT
+                f"{what}: the service answered without saying that it is done", hint=WRONG_ENDPOINT
             )
         return True
 
@@ -295,7 +236,7 @@ class AuthService:
             user = FoundUser(user_id=str(entry.get("id", entry["email"])), email=entry["email"])
             users[user.user_id] = user
         total = body.get("total")
-        return users, total if _is_count(total) else None
+        return users, total if is_count(total) else None
 
     async def _users_rest(
         self, search: str, first: dict[str, FoundUser], total: int | None
@@ -321,19 +262,8 @@ class AuthService:
     # Signing in
 
     async def check_password(self, email: str, password: Secret) -> LoginCheck:
-        """Whether a password is right, by the one endpoint that tells the truth; at most one wrong try.
-
-        Signs out again, so that no session is left behind.
-        """
-        try:
-            session = await self._signed_in(email, password, safety=True)
-        except WrongPassword:
-            return LoginCheck(Login.WRONG_PASSWORD)
-        except ServiceError as error:
-            return LoginCheck(Login.NOT_KNOWN, error.message)
-        if session is not None:
-            await self.sign_out(session, safety=True)
-        return LoginCheck(Login.WORKS)
+        """Whether a password is right, by the one endpoint that tells the truth; at most one wrong try."""
+        return await self._signing.check_password(email, password)
 
     async def sign_in(self, email: str, password: Secret) -> Session:
         """Sign in with a password.
@@ -342,143 +272,23 @@ class AuthService:
             WrongPassword: The service says so.
             CredentialsRefused: The password is right, but the email is not verified.
         """
-        session = await self._signed_in(email, password)
-        if session is None:
-            raise CredentialsRefused(
-                f"signing in as {email}: the password is right, but the email is not verified",
-                hint="A persona is verified by seeding it: personas seed",
-            )
-        return session
+        return await self._signing.sign_in(email, password)
 
-    async def sign_out(self, session: Session, *, safety: bool = False) -> None:
+    async def sign_out(self, session: Session) -> None:
         """End a session; one that cannot be ended runs out by itself."""
-        call = Call(
-            "POST",
-            SIGN_OUT,
-            f"signing out {session.email}",
-            headers={"origin": self.origin, "cookie": session.header},
-            body=Secret("{}"),
-            secrets=(session.cookie,),
-            retry=Retry.IF_UNSENT,
-            safety=safety,
-        )
-        try:
-            await self.line.call(call)
-        except ServiceError:
-            return
+        await self._signing.sign_out(session)
 
     async def token_of(self, session: Session) -> Secret:
         """A fresh JWT of who is signed in; it lives for minutes."""
-        what = f"getting a token for {session.email}"
-        call = Call(
-            "GET",
-            TOKEN,
-            what,
-            headers={"cookie": session.header, "origin": self.origin},
-            secrets=(session.cookie,),
-        )
-        answer = await self.line.call(call)
-        body = answer.json()
-        if answer.status in {401, 403}:
-            raise CredentialsRefused(f"{what}: the session has ended{reason_of(answer, call.secrets)}")
-        token = body.get("token") if isinstance(body, dict) else None
-        if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token:
-            raise BadAnswer(f"{what}: the answer (HTTP {answer.status}) has no token")
-        return Secret(token)
-
-    async def _signed_in(self, email: str, password: Secret, *, safety: bool = False) -> Session | None:
-        """A session; None when the password was right but the email is not verified."""
-        what = f"signing in as {email}"
-        call = Call(
-            "POST",
-            SIGN_IN,
-            what,
-            headers={"origin": self.origin},
-            body=Secret(json.dumps({"email": email, "password": password.reveal()})),
-            secrets=(password,),
-            # A lost answer may have been a wrong password: a second try would count towards a lock.
-            retry=Retry.IF_UNSENT,
-            safety=safety,
-        )
-        async with self._signing_in:
-            answer = await self.line.call(call)
-        body = answer.json()
-        code = body.get("code") if isinstance(body, dict) else None
-        if answer.status == 200 and isinstance(body, dict):
-            return _session(email, body, answer)
-        if answer.status == 403 and code == "EMAIL_NOT_VERIFIED":
-            return None
-        if answer.status == 401 and isinstance(body, dict) and code in {None, "INVALID_EMAIL_OR_PASSWORD"}:
-            raise WrongPassword(f"{what}: the service says that email or password is wrong")
-        if answer.status == 404:
-            raise NotOffered(f"{what}: the service has no sign-in at {SIGN_IN}")
-        raise BadAnswer(f"{what}: HTTP {answer.status}{reason_of(answer, call.secrets)}")
-
-    # The admin's token
+        return await self._signing.token_of(session)
 
     async def admin_token(self) -> Secret:
-        """The admin's JWT: the given one, or one that is got, and got anew before it ends.
+        """The admin's JWT, fresh enough to be used.
 
         Raises:
             CredentialsRefused: There is none to be had, or what there is will be refused.
         """
-        now = datetime.now(UTC)
-        if self._token is not None and (self._renew_at is None or now < self._renew_at):
-            return self._token
-        async with self._renewing:
-            now = datetime.now(UTC)
-            if self._token is not None and (self._renew_at is None or now < self._renew_at):
-                return self._token
-            token = await self._fresh_token()
-            claims = check_token(token, now)
-            self._token = token
-            self._renew_at = None
-            if claims.expires_at is not None and self._credentials.token is None:
-                # A token that lives for less than the margin is renewed at half its life.
-                self._renew_at = claims.expires_at - min(RENEW_BEFORE, (claims.expires_at - now) / 2)
-            return token
-
-    async def _fresh_token(self) -> Secret:
-        credentials = self._credentials
-        if credentials.token:
-            return credentials.token
-        if credentials.mint is not None:
-            return Secret(credentials.mint())
-        if not credentials.email or credentials.password is None:
-            raise CredentialsRefused(
-                "there is nothing to sign in with as an admin",
-                hint="Give --jwt (MANA_ADMIN_JWT), or set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD.",
-            )
-        if self._admin_session is not None:
-            try:
-                return await self.token_of(self._admin_session)
-            except CredentialsRefused:
-                self._admin_session = None
-        try:
-            self._admin_session = await self.sign_in(credentials.email, credentials.password)
-        except WrongPassword:
-            raise CredentialsRefused(
-                f"the service refused the admin {credentials.email}: email or password is wrong",
-                hint="Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD.",
-            ) from None
-        except NotOffered:
-            return await self._login_token(credentials.email, credentials.password)
-        return await self.token_of(self._admin_session)
-
-    async def _login_token(self, email: str, password: Secret) -> Secret:
-        """A token from the older log-in, where the service has no other sign-in."""
-        what = f"logging in the admin {email}"
-        body = Secret(json.dumps({"email": email, "password": password.reveal()}))
-        call = Call("POST", LOGIN, what, body=body, secrets=(password,), retry=Retry.IF_UNSENT)
-        answer = await self.line.call(call)
-        found = answer.json()
-        token = found.get("accessToken") if isinstance(found, dict) else None
-        if answer.status != 200 or not isinstance(token, str) or not token.isascii():
-            raise CredentialsRefused(
-                f"{what}: HTTP {answer.status}{reason_of(answer, call.secrets)}",
-                hint="Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; a rate limit can answer the same.",
-            )
-        return Secret(token)
+        return await self._admin_token.get()
 
     async def _admin(
         self,
@@ -507,9 +317,8 @@ class AuthService:
                 safety=safety,
             )
             answer = await self.line.call(call)
-            if answer.status == 401 and not renewed and self._credentials.token is None:
-                if self._token is token:
-                    self._token = None
+            if answer.status == 401 and not renewed and self._admin_token.renewable:
+                self._admin_token.drop(token)
                 renewed = True
             elif answer.status == 500 and not repeated:
                 # Two seeds at once can make one call fail: the next try finds the user.
@@ -523,7 +332,6 @@ class AuthService:
         return f"{self.endpoint}/{quote(user_id, safe='')}"
 
 
-_WRONG_ENDPOINT = "Is --auth the auth service, and --endpoint its path for personas?"
 # An id becomes part of a path: nothing that a server could take for a path of its own.
 _PLAIN_ID = re.compile(r"(?!\.{1,2}$)[^\x00-\x20/\\?#%\x7f]{1,200}")
 
@@ -531,9 +339,7 @@ _PLAIN_ID = re.compile(r"(?!\.{1,2}$)[^\x00-\x20/\\?#%\x7f]{1,200}")
 def _object(answer: Answer, call: Call) -> dict[str, Any]:
     reason = reason_of(answer, call.secrets)
     if answer.status == 401:
-        raise CredentialsRefused(
-            f"{call.what}: the service refused the admin token{reason}", hint=TOKEN_HINT
-        )
+        raise CredentialsRefused(f"{call.what}: the service refused the admin token{reason}", hint=HINT)
     if answer.status == 403:
         raise CredentialsRefused(
             f"{call.what}: the service forbids it to this admin token{reason}",
@@ -541,139 +347,23 @@ def _object(answer: Answer, call: Call) -> dict[str, Any]:
         )
     body = answer.json()
     if answer.status == 404:
-        hint = "" if isinstance(body, dict) else _WRONG_ENDPOINT
+        hint = "" if isinstance(body, dict) else WRONG_ENDPOINT
         raise NotFound(f"{call.what}: not found (HTTP 404){reason}", hint=hint)
     if answer.status in {405, 501} and call.safety:
         raise NotOffered(f"{call.what}: the service does not offer it (HTTP {answer.status})")
     if 300 <= answer.status < 400:
         raise BadAnswer(
-            f"{call.what}: the service sends elsewhere (HTTP {answer.status}), and redirects are not followed",
+            f"{call.what}: the service redirects (HTTP {answer.status}), and that is not followed",
             hint="Give the final address with --auth (MANA_AUTH_URL).",
         )
     if answer.status != 200:
         raise BadAnswer(f"{call.what}: refused with HTTP {answer.status}{reason}")
     if not isinstance(body, dict):
         kind = "no JSON" if body is NOTHING else "JSON of another kind than expected"
-        raise BadAnswer(f"{call.what}: the answer is {kind}", hint=_WRONG_ENDPOINT)
+        raise BadAnswer(f"{call.what}: the answer is {kind}", hint=WRONG_ENDPOINT)
     return body
-
-
-def _session(email: str, body: Mapping[str, Any], answer: Answer) -> Session:
-    for header in answer.cookies:
-        jar: SimpleCookie = SimpleCookie()
-        try:
-            jar.load(header)
-        except CookieError:
-            continue
-        for name, morsel in jar.items():
-            # Behind https the name gets a prefix.
-            if name.endswith("session_token") and morsel.value:
-                user = body.get("user")
-                user = user if isinstance(user, dict) else {}
-                age = morsel["max-age"]
-                seconds = int(age) if str(age).isdecimal() and len(str(age)) < 10 else None
-                return Session(
-                    email=email,
-                    cookie_name=name,
-                    cookie=Secret(morsel.value),
-                    expires_at=datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None,
-                    secure=bool(morsel["secure"]),
-                    user_id=_text(user.get("id")),
-                    name=_text(user.get("name")),
-                )
-    raise BadAnswer(f"signing in as {email}: the service set no session cookie")
-
-
-def _live_persona(entry: object, where: str) -> LivePersona:
-    if not isinstance(entry, dict):
-        raise BadAnswer(f"{where} is no persona", hint=_WRONG_ENDPOINT)
-    user_id, email = entry.get("userId"), entry.get("email")
-    if not isinstance(user_id, str) or not isinstance(email, str) or not user_id or not email:
-        raise BadAnswer(f"{where} has no userId or no email", hint=_WRONG_ENDPOINT)
-    mix = entry.get("moduleMix")
-    return LivePersona(
-        user_id=user_id,
-        email=email,
-        name=_text(entry.get("name")),
-        archetype=_text(entry.get("archetype")),
-        tick_cadence=_text(entry.get("tickCadence")),
-        system_prompt=_text(entry.get("systemPrompt")),
-        module_mix=None if mix is None else _weights(mix, where),
-        created_at=_time(entry.get("createdAt")),
-        last_active_at=_time(entry.get("lastActiveAt")),
-        actions_7d=entry["actions7d"] if _is_count(entry.get("actions7d")) else None,
-    )
-
-
-def _live_detail(body: Mapping[str, Any], what: str) -> LiveDetail:
-    return LiveDetail(
-        persona=_live_persona(body.get("persona"), f"{what}: the answer"),
-        recent_actions=tuple(
-            RecentAction(
-                tool=_text(entry.get("toolName")) or "?",
-                result=_text(entry.get("result")) or "?",
-                created_at=_time(entry.get("createdAt")),
-                latency_ms=_finite(entry.get("latencyMs")),
-                error_message=_text(entry.get("errorMessage")),
-            )
-            for entry in _entries(body.get("recentActions"))
-        ),
-        feedback=tuple(_feedback(entry) for entry in _entries(body.get("feedbackByModule"))),
-    )
-
-
-def _feedback(entry: Mapping[str, Any]) -> ModuleFeedback:
-    module = _text(entry.get("module")) or "?"
-    average, ratings = _finite(entry.get("avgRating")), entry.get("ratings")
-    if _is_count(ratings):
-        return ModuleFeedback(module, ratings=ratings, mean=average)
-    # Without a count beside it, the service's "avgRating" is the number of ratings, not their mean.
-    if average is not None and average == int(average):
-        return ModuleFeedback(module, ratings=int(average))
-    return ModuleFeedback(module, mean=average)
-
-
-def _entries(value: object) -> Iterable[Mapping[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
-
-
-def _weights(value: object, where: str) -> Mapping[str, float]:
-    if not isinstance(value, dict):
-        raise BadAnswer(f"{where}: moduleMix is no object")
-    weights = {module: _finite(weight) for module, weight in value.items()}
-    if None in weights.values():
-        raise BadAnswer(f"{where}: moduleMix has a weight that is no number")
-    return {module: weight for module, weight in weights.items() if weight is not None}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _finite(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _number(weight: float) -> float | int:
     """A weight as it is written by hand: 1, not 1.0."""
     return int(weight) if weight == int(weight) and abs(weight) < 2**53 else weight
-
-
-def _time(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -12,7 +12,8 @@ from personas.pacing import spread
 from personas.passwords import derive_password
 from personas.plan import PERSONA_DOMAIN, matches_any
 from personas.secret import Secret
-from personas.service import AuthService, NotFound, NotOffered
+from personas.service import AuthService, NotFound
+from personas.signing import NotOffered
 
 NO_LOOK_UP = (
     "The service offers no look-up of users: whether the emails of new personas belong to somebody already "

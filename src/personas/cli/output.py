@@ -6,15 +6,17 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from personas.cli.boundary import visible
 from personas.cli.options import Given, Output
 from personas.errors import UsageError
+from personas.report import Format
 from personas.report.model import Report
 from personas.settings import Settings
 
-_FORMATS = {".json": "json", ".md": "markdown", ".xml": "junit", ".txt": "text"}
+_FORMATS: dict[str, Format] = {".json": "json", ".md": "markdown", ".xml": "junit", ".txt": "text"}
 
 
 def check_report_files(files: tuple[str, ...]) -> None:
@@ -47,9 +49,14 @@ def write(report: Report, given: Given, settings: Settings) -> None:
 
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") in {"utf8", "utf16", "utf32"}
     silent = given.quiet and report.exit_code == 0 and (report.plan is None or report.plan.in_sync)
+    # As text, the error is told once: on stderr, by the boundary.
+    shown = replace(report, error=None) if given.output is Output.TEXT else report
+    silent = silent or (
+        shown is not report and report.error is not None and report.plan is None and not report.problems
+    )
     if not (silent and given.output is Output.TEXT):
         text = render(
-            report,
+            shown,
             given.output.value,
             width=shutil.get_terminal_size((80, 24)).columns,
             color=sys.stdout.isatty() and not settings.no_color,

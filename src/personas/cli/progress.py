@@ -32,7 +32,7 @@ class Progress:
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._what = ""
-        self._last_line = 0.0
+        self._last_line = time.monotonic()
         self._done = 0
         self._total = 0
 
@@ -74,12 +74,12 @@ class Progress:
         if self._on_terminal:
             self._advance_bar(what, done, total)
             return
+        # Lines are for whoever reads a log: none for what is done at once, a few for what lasts.
         now = time.monotonic()
-        # Lines are for whoever reads a log: one for each stage that lasts, and a few on the way.
-        if total and (done == total or now - self._last_line > SECONDS_BETWEEN_LINES):
-            if done == total and total < 20 and what == self._what:
-                return
-            self._last_line, self._what = now, what
+        if total and (
+            now - self._last_line > SECONDS_BETWEEN_LINES or (done == total and what == self._what)
+        ):
+            self._last_line, self._what = now, "" if done == total else what
             print(f"{what}: {done} of {total}", file=sys.stderr)
 
     def _advance_bar(self, what: str, done: int, total: int) -> None:

@@ -22,7 +22,7 @@ from personas.cli import output
 from personas.cli.boundary import show_error
 from personas.cli.options import Given
 from personas.cli.progress import Progress
-from personas.credentials import TOKEN_HINT, Credentials, check_token
+from personas.credentials import HINT, Credentials, check_token
 from personas.errors import (
     CatalogError,
     DriftFound,
@@ -391,7 +391,7 @@ def _credentials(settings: Settings, embedded: Embedded | None) -> Credentials:
         return Credentials(token=settings.jwt)
     if (settings.admin_email is None) != (settings.admin_password is None):
         missing = "MANA_ADMIN_EMAIL" if settings.admin_email is None else "MANA_ADMIN_PASSWORD"
-        raise UsageError(f"{missing} is not set, and its counterpart is", hint=TOKEN_HINT)
+        raise UsageError(f"{missing} is not set, and its counterpart is", hint=HINT)
     return Credentials(email=settings.admin_email, password=settings.admin_password)
 
 
