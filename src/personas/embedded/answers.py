@@ -30,7 +30,10 @@ UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a mistake
-    """An answer that ends the handling of a request: a status, a body and perhaps headers."""
+    """An answer that ends the handling of a request: a status, a body and perhaps headers.
+
+    Made anew for each request: an exception that is raised again and again keeps every frame it went through.
+    """
 
     def __init__(
         self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
@@ -69,6 +72,11 @@ def coded(status: int, code: str, message: str) -> Refusal:
     return Refusal(status, {"message": message, "code": code})
 
 
+def bad_json() -> Refusal:
+    """A body under /api/auth that is no JSON object."""
+    return coded(400, "INVALID_JSON", "Invalid JSON in request body")
+
+
 def is_storable(text: str) -> bool:
     """Tell whether every database can store the text: NUL and lone surrogates are refused by some."""
     return UNSTORABLE.search(text) is None
@@ -78,7 +86,7 @@ def iso(moment: dt.datetime | None) -> str | None:
     """A moment as JavaScript writes it: `2026-11-23T08:28:49.577Z`."""
     if moment is None:
         return None
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def utf16_length(text: str) -> int:

@@ -13,6 +13,8 @@ from starlette.routing import Router
 from personas.embedded.admin import AdminCalls
 from personas.embedded.answers import Call, Refusal, iso, not_found
 from personas.embedded.auth import AuthCalls
+from personas.embedded.organizations import OrganizationCalls
+from personas.embedded.runner import RunnerCalls
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -34,6 +36,8 @@ def make_app(service: Service) -> ASGIApp:
         Call("/health", health, methods=["GET"]),
         *AdminCalls(service).routes(),
         *AuthCalls(service).routes(),
+        *OrganizationCalls(service).routes(),
+        *RunnerCalls(service).routes(),
     ]
     return _Boundary(Router(routes, redirect_slashes=False, default=_answer_not_found))
 
@@ -72,6 +76,10 @@ class _Boundary:
 def _answer_to(error: Exception) -> Response:
     if isinstance(error, Refusal):
         return error.answer()
+    if isinstance(error, exc.IntegrityError):
+        # What the call relied on was deleted, or taken, between two of its steps.
+        message = "Something this call needs has changed meanwhile; try again"
+        return JSONResponse({"error": "Conflict", "message": message}, 409)
     if isinstance(error, exc.OperationalError | exc.TimeoutError):
         reason = error.orig if isinstance(error, exc.OperationalError) else error
         logger.error("the database does not answer: %s", reason)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from starlette.responses import JSONResponse
 
 from personas.embedded import limits
 from personas.embedded import users as accounts
-from personas.embedded.answers import Call, Refusal, coded, is_storable, iso, read_object, utf16_length
+from personas.embedded.answers import (
+    Call,
+    Refusal,
+    bad_json,
+    coded,
+    is_storable,
+    iso,
+    read_object,
+    utf16_length,
+)
 from personas.embedded.schema import users
 
 if TYPE_CHECKING:
@@ -18,8 +27,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from personas.embedded.service import Service
-
-BAD_JSON: Final = coded(400, "INVALID_JSON", "Invalid JSON in request body")
 
 
 class AuthCalls:
@@ -46,7 +53,7 @@ class AuthCalls:
     async def register(self, request: Request) -> Response:
         """Sign a human up; errors in the shape of the versioned calls."""
         try:
-            return await self._sign_up(await read_object(request, bad=BAD_JSON))
+            return await self._sign_up(await read_object(request, bad=bad_json()))
         except Refusal as refusal:
             if "code" not in refusal.body:
                 raise
@@ -55,7 +62,7 @@ class AuthCalls:
 
     async def sign_up(self, request: Request) -> Response:
         """Sign a human up."""
-        return await self._sign_up(await read_object(request, bad=BAD_JSON))
+        return await self._sign_up(await read_object(request, bad=bad_json()))
 
     async def _sign_up(self, body: dict[str, Any]) -> Response:
         email, password = _credentials(body)
@@ -116,7 +123,7 @@ class AuthCalls:
 
     async def sign_in(self, request: Request) -> Response:
         """Sign in for a session cookie."""
-        email, password = _credentials(await read_object(request, bad=BAD_JSON))
+        email, password = _credentials(await read_object(request, bad=bad_json()))
         if not accounts.is_email(email):
             raise coded(400, "INVALID_EMAIL", "Invalid email")
         user, session = await self._check_in(request, email, password)

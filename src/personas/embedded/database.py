@@ -112,7 +112,6 @@ def _open_sqlite(path: Path) -> Database:
         poolclass=sa.QueuePool,
         pool_size=8,
         max_overflow=64,
-        skip_autocommit_rollback=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
