@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from personas.errors import ServiceError
-from personas.plan import Change
+import anyio
+
+from personas.errors import BadAnswer, CredentialsRefused, ServiceError, Unreachable
+from personas.live import Ownership
+from personas.passwords import derive_password
+from personas.plan import Change, Plan, State, Step
+
+if TYPE_CHECKING:
+    from personas.service import AuthService
 
 
 class Result(StrEnum):
