@@ -131,7 +131,7 @@ class Change:
         return self.state is not State.IN_SYNC
 
     def __lt__(self, other: Change) -> bool:
-        return self._order() < other._order()
+        return self._order() < other._order()  # noqa: SLF001 - the same class
 
     def _order(self) -> tuple[int, str, str, str]:
         user_id = self.existing.user_id if self.existing else ""

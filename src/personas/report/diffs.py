@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from personas.report.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SENTENCE = re.compile(r".*?(?:[.!?…:;]+[\"'”’»)\]]*\s+|\n|$)", re.DOTALL)
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
@@ -37,7 +39,7 @@ class Line:
 
 
 def text_diff(old: str, new: str, *, context: int = 1, most: int = 60) -> list[Line]:
-    """The lines that differ and `context` lines around each, at most `most` lines, every character visible."""
+    """The lines that differ and `context` lines around each, at most `most`; every character is visible."""
     if max(len(old), len(new)) > _MOST_CHARACTERS:
         old, new = _around_difference(old, new)
     before, after = _sentences(old), _sentences(new)

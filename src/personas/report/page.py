@@ -14,7 +14,7 @@ from rich.style import Style
 Span = tuple[str, str]  # text, and its style in rich's words; "" for plain
 Cell = str | Span | Sequence[Span]
 
-_PIECE = re.compile(r"\s+|\S+")
+_PIECE = re.compile(r"[ \t\n]+|[^ \t\n]+")  # not \\s: a no-break space keeps what it joins together
 _GAP = 2
 _ASCII = {
     "→": "->",
@@ -22,6 +22,7 @@ _ASCII = {
     "–": "-",
     "…": "...",
     "·": "-",
+    "×": "x",
     "✓": "=",
     "✗": "x",
     "•": "o",
@@ -99,6 +100,13 @@ class Page:
         for row in table:
             self._row(columns, row, widths, indent)
 
+    def fits(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 2) -> bool:
+        """Whether a table has room for all of its text."""
+        heads = [[(column.title, "")] for column in columns]
+        table = [heads, *([self._cell(cell) for cell in row] for row in rows)]
+        widths = [max(_length(row[index]) for row in table) for index in range(len(columns))]
+        return indent + sum(widths) + _GAP * (len(widths) - 1) <= self.width
+
     def bar(self, share: float, cells: int = 24) -> str:
         """A bar for a share from 0 to 1; anything above nothing is at least one cell."""
         filled = min(cells, max(1 if share > 0 else 0, round(share * cells)))
@@ -149,10 +157,7 @@ class Page:
         spans = [(cell, "") if isinstance(cell, str) else cell for cell in cells]
         if self.unicode:
             return spans
-        return [
-            (text.translate(_TO_ASCII).encode("ascii", "backslashreplace").decode(), style)
-            for text, style in spans
-        ]
+        return [(_ascii(text), style) for text, style in spans]
 
     def _put(self, start: str, spans: Sequence[Span]) -> None:
         kept = list(spans)
@@ -161,9 +166,18 @@ class Page:
         if kept:
             kept[-1] = (kept[-1][0].rstrip(), kept[-1][1])
         if self.color:
-            self._lines.append(start + "".join(_paint(text, style) for text, style in kept) if kept else "")
+            line = "".join(_paint(text, style) for text, style in kept)
         else:
-            self._lines.append((start + "".join(text for text, _ in kept)).rstrip())
+            line = "".join(text for text, _ in kept)
+        self._lines.append((start + line).replace("\xa0", " ") if kept else "")
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text
+    return "\xa0".join(
+        part.translate(_TO_ASCII).encode("ascii", "backslashreplace").decode() for part in text.split("\xa0")
+    )
 
 
 def _paint(text: str, style: str) -> str:
@@ -198,7 +212,7 @@ def _cut(spans: list[Span], width: int, ellipsis: str) -> list[Span]:
 
 
 def _wrap(spans: Sequence[Span], first: int, rest: int) -> list[list[Span]]:
-    """Lines of at most `first`, then `rest` cells, broken at white space and, where a word is too long, in it."""
+    """Lines of at most `first`, then `rest` cells, broken at white space or else inside a word."""
     lines: list[list[Span]] = [[]]
     used, room = 0, max(first, 8)
     gap: list[Span] = []

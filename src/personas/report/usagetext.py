@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from personas.report import usage, wording
@@ -10,6 +9,8 @@ from personas.report.page import Cell, Column, Page
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from personas.report.model import Report
 
 _MOST_MODULES = 15
@@ -24,13 +25,17 @@ def show_usage(page: Page, personas: Iterable[usage.Described]) -> None:
 
 
 def show_change(page: Page, report: Report) -> None:
-    """What a plan means, where it changes anything; a plan that was compared with nothing shows what it wants."""
+    """What a plan means, where it changes anything; without a live side, what the catalog means."""
     change = usage.meaning(report)
     if change is None:
         return
     before, after = change
     page.blank()
-    title = "Expected use" if before is None else "What the change means: expected use, before → after"
+    title = (
+        "Expected use of this catalog"
+        if before is None
+        else "What the change means: expected use, before → after"
+    )
     page.line((title, "bold"))
     _bars(page, before, after)
     _counted(page, "archetypes", before.archetypes if before else {}, after.archetypes)
