@@ -61,15 +61,14 @@ SERVICE = ("auth", "endpoint", "jwt", "allow_http", "concurrency", "timeout")
 REPORT = ("output", "report", "quiet")
 
 _REPORT_HELP = "Also write the report to FILE, by its ending: .json, .md, .xml (JUnit) or .txt. Repeatable."
+_CATALOG_HELP = "The catalog. [env: PERSONAS_CATALOG; default: catalog.json]"
 _JWT_HELP = "The admin's token; - reads it from standard input, @FILE from a file. [env: MANA_ADMIN_JWT]"
 _AUTH_HELP = "The auth service. [env: MANA_AUTH_URL; default: http://localhost:3001]"
 
 _OPTIONS: dict[str, Any] = {
     "catalog": Annotated[
         str | None,
-        typer.Option(
-            "--catalog", "-c", metavar="FILE", help="[env: PERSONAS_CATALOG; default: catalog.json]"
-        ),
+        typer.Option("--catalog", "-c", metavar="FILE", help=_CATALOG_HELP),
     ],
     "auth": Annotated[
         str | None, typer.Option("--auth", metavar="URL|embedded[:FILE]", help=_AUTH_HELP, show_default=False)

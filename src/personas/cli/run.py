@@ -178,7 +178,10 @@ class Run:
         """Compare the catalog with what was read."""
         self.plan = plan(self.catalog, self.live or Live(), intent, only=self.given.only)
         if self.given.only is not None and not self.plan.changes:
-            self.notes.append(f"Nothing matches --only {self.given.only}.")
+            raise UsageError(
+                f"nothing matches --only {self.given.only!r}, in the catalog or live",
+                hint="It is compared with emails, their part before the @, names and archetypes; * and ? are allowed.",
+            )
         return self.plan
 
     def make_plan_of(self, email: str, intent: Intent) -> Plan:
