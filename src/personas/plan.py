@@ -131,7 +131,7 @@ class Change:
         return self.state is not State.IN_SYNC
 
     def __lt__(self, other: Change) -> bool:
-        return self._order() < other._order()  # noqa: SLF001 - the same class
+        return self._order() < other._order()
 
     def _order(self) -> tuple[int, str, str, str]:
         user_id = self.existing.user_id if self.existing else ""
@@ -265,7 +265,7 @@ def matches(change: Change, pattern: str) -> bool:
 
 
 def matches_any(texts: Iterable[str | None], pattern: str) -> bool:
-    """Whether a pattern fits one of these texts; of an email, its local part with or without `persona.` will do."""
+    """Whether a pattern fits one of these texts; of an email, the part before the @ will do."""
     folded = pattern.casefold()
     for text in texts:
         if text is None:

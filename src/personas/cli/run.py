@@ -180,7 +180,7 @@ class Run:
         if self.given.only is not None and not self.plan.changes:
             raise UsageError(
                 f"nothing matches --only {self.given.only!r}, in the catalog or live",
-                hint="It is compared with emails, their part before the @, names and archetypes; * and ? are allowed.",
+                hint="It is compared with emails, their part before the @, names and archetypes.",
             )
         return self.plan
 
