@@ -1,0 +1,329 @@
+"""The catalog: its personas, checked all at once, with the position of everything in the file."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from array import array
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from personas.catalogrules import (
+    MISSING,
+    PERSONA_RULES,
+    ROOT_KEYS,
+    Cadence,
+    catalog_schema,
+    describe,
+    find_misspelt,
+    judge_unknown_key,
+    judge_weight,
+)
+from personas.errors import CatalogError, Problem
+from personas.jsonsource import JsonPath, Lines, Malformed, Scanner, find, json_path, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Cadence", "Catalog", "Persona", "catalog_schema", "load_catalog", "parse_catalog"]
+
+_MAX_BYTES = 50_000_000
+_MAX_PROBLEMS = 100_000  # a reader has long given up, and memory is not endless
+_NEXT_STEP = "name the catalog with --catalog FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """One test user, as the catalog wants it.
+
+    Attributes:
+        name: What the user is called; not empty.
+        email: Lower case, ends in `@mana.test`, unique in the catalog.
+        archetype: The kind of person; not empty.
+        system_prompt: Whom a model plays; at least 20 UTF-16 units.
+        module_mix: The weight of each module, 0 or more; they need not sum to 1.
+        tick_cadence: How often the persona uses the app.
+        line: Where the persona begins in the file, from 1; not compared.
+        column: Where it begins in that line, in code points, from 1; not compared.
+    """
+
+    name: str
+    email: str
+    archetype: str
+    system_prompt: str
+    module_mix: Mapping[str, float] = field(hash=False)
+    tick_cadence: Cadence = Cadence.DAILY
+    line: int = field(default=1, compare=False)
+    column: int = field(default=1, compare=False)
+
+
+class _Places:
+    """Finds the position of any value; keeps no more than an offset for each persona."""
+
+    __slots__ = ("lines", "roots", "starts", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.lines = Lines(text)
+        self.roots: dict[str, int] = {}  # where the value of each key of the root begins
+        self.starts = array("Q")  # where each persona begins
+
+    def locate(self, parts: JsonPath, *, at_key: bool = False) -> tuple[int, int]:
+        """Return line and column of a value, or of its key; of the nearest parent when it is missing."""
+        match parts:
+            case ("personas", int() as index, *rest) if 0 <= index < len(self.starts):
+                start = self.starts[index]
+            case (str() as name, *rest) if name in self.roots and (rest or not at_key):
+                start = self.roots[name]
+            case _:
+                start, rest = 0, list(parts)
+        return self.lines.position(find(self.text, start, tuple(rest), self.lines)[1 if at_key else 0])
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """A valid catalog.
+
+    Attributes:
+        personas: In the order of the file; never empty.
+        file: The file as it was named.
+        warnings: What is doubtful, in the order of the file.
+    """
+
+    personas: tuple[Persona, ...]
+    file: str = "catalog.json"
+    warnings: tuple[Problem, ...] = ()
+    _places: _Places = field(default_factory=lambda: _Places(""), repr=False, compare=False)
+
+    def locate(self, path_parts: JsonPath) -> tuple[int, int]:
+        """Return line and column, both from 1, of a value such as `("personas", 3, "systemPrompt")`.
+
+        A missing key is stood for by its nearest parent. The persona's text is read again for this.
+        """
+        return self._places.locate(path_parts)
+
+
+def load_catalog(path: str | os.PathLike[str]) -> Catalog:
+    """Read and check a catalog file.
+
+    Args:
+        path: The file: JSON in UTF-8, below 50 MB.
+
+    Raises:
+        CatalogError: It cannot be read or is not valid; carries every problem.
+    """
+    file = os.fspath(path)
+    try:
+        data = _read(Path(file))
+    except (OSError, ValueError) as error:
+        raise CatalogError((Problem("$", 1, 1, _explain(error), file),)) from None
+    return parse_catalog(data, file=file)
+
+
+def parse_catalog(text: str | bytes, *, file: str = "catalog.json") -> Catalog:
+    """Check the text of a catalog.
+
+    Args:
+        text: JSON; bytes are UTF-8, with or without a byte order mark.
+        file: The name to use in problems.
+
+    Raises:
+        CatalogError: It is not valid; carries every problem, in the order of the file.
+    """
+    try:
+        decoded = _decode(text, file) if isinstance(text, bytes) else text.removeprefix("\ufeff")
+        # Nothing refers to the bytes any more while the personas are built: a large catalog needs the memory.
+        del text
+        return _Reading(decoded, file).read()
+    except Malformed as error:
+        raise CatalogError((error.problem,)) from None
+
+
+def _read(path: Path) -> bytes:
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise ValueError(f"this is a directory; {_NEXT_STEP}")
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"this is not a regular file; {_NEXT_STEP}")
+    if status.st_size >= _MAX_BYTES:
+        raise ValueError(f"the file has {status.st_size:,} bytes; a catalog has less than {_MAX_BYTES:,}")
+    return path.read_bytes()
+
+
+def _explain(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"there is no such file; {_NEXT_STEP}"
+    if isinstance(error, PermissionError):
+        return f"no permission to read the file; {_NEXT_STEP}"
+    if isinstance(error, OSError):
+        return f"the file cannot be read ({error.strerror or 'unknown error'}); {_NEXT_STEP}"
+    if isinstance(error, UnicodeError) or "null" in str(error):
+        return f"no file can have this name; {_NEXT_STEP}"
+    return str(error)
+
+
+def _decode(data: bytes, file: str) -> str:
+    """Decode a JSON text from UTF-8, with or without a byte order mark.
+
+    Raises:
+        Malformed: The bytes are not UTF-8; the problem names the encoding, or the first wrong byte.
+    """
+    if encoding := _other_encoding(data[:4]):
+        raise Malformed(Problem("$", 1, 1, f"the file is in {encoding}; save it as UTF-8", file))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The decoder counts from behind the mark.
+        start = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        line_start = data.rfind(b"\n", 0, start) + 1
+        line = data.count(b"\n", 0, start) + 1
+        column = len(data[line_start:start].decode("utf-8-sig", "replace")) + 1
+        if b"\0" in data[:4096]:
+            message = "this is a binary file, not a JSON text"
+        else:
+            message = f"the byte 0x{data[start]:02X} at offset {start} is not UTF-8; save the file as UTF-8"
+        raise Malformed(Problem("$", line, column, message, file)) from None
+
+
+def _other_encoding(head: bytes) -> str:
+    if head in {b"\xff\xfe\0\0", b"\0\0\xfe\xff"}:
+        return "UTF-32"
+    if head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return "UTF-16"
+    # Without a mark: a JSON text begins with two ASCII characters, so the NULs tell.
+    match [bool(byte) for byte in head]:
+        case [False, False, False, True] | [True, False, False, False]:
+            return "UTF-32"
+        case [False, True, False, True] | [True, False, True, False] | [True, False] | [False, True]:
+            return "UTF-16"
+    return ""
+
+
+class _Reading:
+    """One pass over a catalog's text: reads, checks and collects."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.file = file
+        self.places = _Places(text)
+        self.scanner = Scanner(text, lines=self.places.lines, file=file)
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.personas: list[Persona] = []
+        self.emails: dict[str, int] = {}  # the first persona with each
+        self.names: dict[str, int] = {}
+        self.namesakes: dict[str, list[int]] = {}
+
+    def read(self) -> Catalog:
+        if not self.scanner.peek():
+            self._wrong((), 'the file is empty; a catalog is {"personas": [ … ]}')
+        elif self.scanner.peek() == "{":
+            self._read_root()
+        else:
+            value = self.scanner.value()
+            self.scanner.finish()
+            self._wrong((), f'a catalog is an object, {{"personas": [ … ]}}, not {describe(value)}')
+        if problems := sorted([*self.scanner.problems, *self.problems], key=_by_position):
+            raise CatalogError(tuple(problems))
+        self._warn_of_namesakes()
+        return Catalog(
+            tuple(self.personas), self.file, tuple(sorted(self.warnings, key=_by_position)), self.places
+        )
+
+    def _read_root(self) -> None:
+        for key in self.scanner.members():
+            opener = self.scanner.peek()
+            self.places.roots[key] = self.scanner.at
+            if key == "personas" and opener == "[":
+                for index in self.scanner.items():
+                    self.scanner.peek()
+                    self.places.starts.append(self.scanner.at)
+                    self._read_persona(index, self.scanner.value())
+                if not self.places.starts:
+                    self._wrong(("personas",), "there must be at least one persona")
+            else:
+                self._check_root_member(key, self.scanner.value())
+        self.scanner.finish()
+        if "personas" not in self.places.roots:
+            self._wrong(("personas",), '"personas" is missing: the list of personas')
+
+    def _check_root_member(self, key: str, value: object) -> None:
+        if key == "personas":
+            self._wrong((key,), f'"personas" must be a list of personas, not {describe(value)}')
+        elif key not in ROOT_KEYS:
+            self._doubt((key,), judge_unknown_key(key, ROOT_KEYS), at_key=True)
+        elif type(value) is not str:
+            self._wrong((key,), f"{quote(key)} must be a string, not {describe(value)}")
+
+    def _read_persona(self, index: int, value: Any) -> None:
+        here = ("personas", index)
+        if type(value) is not dict:
+            self._wrong(here, f"a persona is an object, not {describe(value)}")
+            return
+        if not value.keys() <= PERSONA_RULES.keys():
+            for key in value.keys() - PERSONA_RULES.keys():
+                self._doubt((*here, key), judge_unknown_key(key, PERSONA_RULES.keys()), at_key=True)
+        good = True
+        for key, rule in PERSONA_RULES.items():
+            if why := rule(value.get(key, MISSING)):
+                good = False
+                self._wrong((*here, key), f'"{key}" {why}{"" if key in value else find_misspelt(key, value)}')
+        mix = value.get("moduleMix")
+        for module, weight in mix.items() if type(mix) is dict else ():
+            if why := judge_weight(module, weight):
+                good = False
+                self._wrong((*here, "moduleMix", module), why)
+        email = value.get("email")
+        if type(email) is str and (first := self.emails.setdefault(email.lower(), index)) != index:
+            line, _ = self.places.locate(("personas", first, "email"))
+            self._wrong((*here, "email"), f"the persona on line {line} has the email {quote(email)} already")
+        if good:
+            self._keep(index, value)
+
+    def _keep(self, index: int, value: dict[str, Any]) -> None:
+        name, archetype = value["name"], value["archetype"]
+        # Interned: thousands of personas share a few archetypes and modules.
+        mix = {sys.intern(module): weight for module, weight in value["moduleMix"].items()}
+        cadence = Cadence(value.get("tickCadence", Cadence.DAILY))
+        line, column = self.places.lines.position(self.places.starts[index])
+        self.personas.append(
+            Persona(
+                name, value["email"], sys.intern(archetype), value["systemPrompt"], mix, cadence, line, column
+            )
+        )
+        if (first := self.names.setdefault(name, index)) != index:
+            self.namesakes.setdefault(name, [first]).append(index)
+        for key in ("name", "archetype"):
+            if value[key] != value[key].strip():
+                self._doubt(
+                    ("personas", index, key), f'"{key}" {quote(value[key])} has white space around it'
+                )
+        if not any(mix.values()):
+            why = "only has weights of 0" if mix else "is empty"
+            self._doubt(
+                ("personas", index, "moduleMix"), f'"moduleMix" {why}: this persona would use no module'
+            )
+
+    def _warn_of_namesakes(self) -> None:
+        for name, indexes in self.namesakes.items():
+            line, _ = self.places.locate(("personas", indexes[0], "name"))
+            message = (
+                f"{len(indexes)} personas have the name {quote(name)}, the first on line {line}; "
+                "only their emails tell them apart"
+            )
+            self._doubt(("personas", indexes[1], "name"), message)
+
+    def _wrong(self, parts: JsonPath, message: str) -> None:
+        if len(self.problems) < _MAX_PROBLEMS:
+            line, column = self.places.locate(parts)
+            self.problems.append(Problem(json_path(parts), line, column, message, self.file))
+
+    def _doubt(self, parts: JsonPath, message: str, *, at_key: bool = False) -> None:
+        if len(self.warnings) < _MAX_PROBLEMS:
+            line, column = self.places.locate(parts, at_key=at_key)
+            self.warnings.append(Problem(json_path(parts), line, column, message, self.file))
+
+
+def _by_position(problem: Problem) -> tuple[int, int]:
+    return problem.line, problem.column

@@ -1,0 +1,133 @@
+"""Differences of texts for people: line by line, sentence by sentence in long lines, word by word inside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+
+from personas.report.visible import visible
+
+_SENTENCE = re.compile(r".*?(?:[.!?…:;]+[\"'”’»)\]]*\s+|\n|$)", re.DOTALL)
+_WORD = re.compile(r"\s+|\w+|[^\w\s]")
+_MOST_CHARACTERS = 20_000  # of one text that is compared by sentences and words
+_MOST_WORDS = 400  # of one sentence that is compared word by word
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a diff.
+
+    Attributes:
+        kind: `same`, `old`, `new`, or `gap` for lines left out.
+        parts: The text in pieces, each with whether it is what changed inside the line.
+        skipped: How many lines a gap stands for.
+    """
+
+    kind: Literal["same", "old", "new", "gap"]
+    parts: tuple[tuple[str, bool], ...] = ()
+    skipped: int = 0
+
+    @property
+    def text(self) -> str:
+        """The line without its marks."""
+        return "".join(text for text, _ in self.parts)
+
+
+def text_diff(old: str, new: str, *, context: int = 1, most: int = 60) -> list[Line]:
+    """The lines that differ and `context` lines around each, at most `most` lines, every character visible."""
+    if max(len(old), len(new)) > _MOST_CHARACTERS:
+        old, new = _around_difference(old, new)
+    before, after = _sentences(old), _sentences(new)
+    lines: list[Line] = []
+    groups = SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(context)
+    reached = 0
+    for group in groups:
+        start = group[0][1]
+        if start > reached:
+            lines.append(Line("gap", skipped=start - reached))
+        for tag, i1, i2, j1, j2 in group:
+            if tag == "equal":
+                lines += [Line("same", ((_clean(text), False),)) for text in before[i1:i2]]
+            else:
+                lines += _replaced(before[i1:i2], after[j1:j2])
+        reached = group[-1][2]
+    if reached < len(before):
+        lines.append(Line("gap", skipped=len(before) - reached))
+    if len(lines) > most:
+        lines = [*lines[:most], Line("gap", skipped=len(lines) - most)]
+    return lines
+
+
+def _around_difference(old: str, new: str) -> tuple[str, str]:
+    """Both texts without most of what they share at their ends, and cut to what can be compared quickly."""
+    prefix = _shared(old, new)
+    suffix = _shared(old[prefix:][::-1], new[prefix:][::-1])
+    start, half = max(prefix - 200, 0), _MOST_CHARACTERS // 4
+    pieces = []
+    for text in (old, new):
+        piece = text[start : len(text) - max(suffix - 200, 0)]
+        pieces.append(piece if len(piece) <= 2 * half else f"{piece[:half]}\n…\n{piece[-half:]}")
+    return pieces[0], pieces[1]
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters both texts share at their beginning."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _sentences(text: str) -> list[str]:
+    return [piece for piece in _SENTENCE.findall(text) if piece]
+
+
+def _replaced(old: list[str], new: list[str]) -> Iterator[Line]:
+    """The old lines, then the new ones; those that stand for each other are compared by words."""
+    pairs = [_words(one, other) for one, other in zip(old, new, strict=False)]
+    for index, text in enumerate(old):
+        yield Line("old", pairs[index][0] if index < len(pairs) else ((_clean(text), False),))
+    for index, text in enumerate(new):
+        yield Line("new", pairs[index][1] if index < len(pairs) else ((_clean(text), False),))
+
+
+_Parts = tuple[tuple[str, bool], ...]
+
+
+def _words(old: str, new: str) -> tuple[_Parts, _Parts]:
+    before, after = _WORD.findall(old), _WORD.findall(new)
+    whole: tuple[_Parts, _Parts] = ((_clean(old), False),), ((_clean(new), False),)
+    if max(len(before), len(after)) > _MOST_WORDS:
+        return whole
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    if matcher.real_quick_ratio() < 0.4 or matcher.ratio() < 0.4:
+        return whole  # Hardly a word in common: marks would be noise.
+    left: list[tuple[str, bool]] = []
+    right: list[tuple[str, bool]] = []
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        same = tag == "equal"
+        left.append(("".join(before[i1:i2]), not same))
+        right.append(("".join(after[j1:j2]), not same))
+    return _trimmed(left), _trimmed(right)
+
+
+def _trimmed(parts: list[tuple[str, bool]]) -> _Parts:
+    """Parts made visible; white space that is all of a change is shown as signs."""
+    shown: list[tuple[str, bool]] = []
+    for index, (text, changed) in enumerate(parts):
+        if changed and not text.strip():
+            shown.append((text.replace(" ", "·").replace("\n", "⏎").replace("\t", "⇥"), True))
+        else:
+            shown.append((text.rstrip() if index == len(parts) - 1 else text, changed))
+    return tuple((visible(text), changed) for text, changed in shown if text)
+
+
+def _clean(text: str) -> str:
+    return visible(text.rstrip())

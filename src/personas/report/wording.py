@@ -1,0 +1,315 @@
+"""The words that all formats share: states and results, the verdict, values, numbers, times."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from personas.apply import Result
+from personas.plan import Change, FieldChange, Plan, State, Step
+from personas.report.visible import shown
+
+if TYPE_CHECKING:
+    from personas.apply import Outcome
+    from personas.plan import Value
+    from personas.report.model import Report
+
+LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
+
+_STATES = {
+    State.COLLISION: "collision",
+    State.NOT_KNOWN: "not known",
+    State.LOCKED_OUT: "locked out",
+    State.RECREATE: "recreate",
+    State.CREATE: "create",
+    State.UPDATE: "update",
+    State.STRAY: "stray",
+    State.IN_SYNC: "in sync",
+}
+_DONE = {
+    Step.CREATE: "created",
+    Step.UPDATE: "updated",
+    Step.RECREATE: "recreated",
+    Step.DELETE: "deleted",
+}
+# What a difference is called where nothing is compared in order to mend it.
+_DRIFT = {
+    State.COLLISION: ("collision", "collisions"),
+    State.NOT_KNOWN: ("not known", "not known"),
+    State.LOCKED_OUT: ("locked out", "locked out"),
+    State.RECREATE: ("differs beyond an update", "differ beyond an update"),
+    State.CREATE: ("not live", "not live"),
+    State.UPDATE: ("differs", "differ"),
+    State.STRAY: ("stray", "strays"),
+    State.IN_SYNC: ("in sync", "in sync"),
+}
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 persona`, `2,000 personas`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def label(field: str) -> str:
+    """What a field of the catalog is called in prose."""
+    return LABELS.get(field, field)
+
+
+def state_word(change: Change) -> str:
+    """The state of a change in one or two words; what the run would do where that says more."""
+    if change.step is Step.DELETE:
+        return "delete"
+    if change.state is State.LOCKED_OUT and change.step is Step.RECREATE:
+        return "recreate"
+    return _STATES[change.state]
+
+
+def relation(change: Change) -> str:
+    """How a live persona and the catalog relate, for lists of what is live."""
+    return "differs" if change.state in {State.UPDATE, State.RECREATE} else _STATES[change.state]
+
+
+def done_word(step: Step) -> str:
+    """What was done, in the past tense."""
+    return _DONE[step]
+
+
+def result_word(outcome: Outcome) -> str:
+    """What became of a step: `created`, `failed`, `unknown` or `not done`."""
+    if outcome.result is Result.DONE and outcome.change.step is not None:
+        return done_word(outcome.change.step)
+    return "not done" if outcome.result is Result.NOT_DONE else outcome.result.value
+
+
+def planned(plan: Plan) -> str:
+    """What a run with this plan would do and what else is not in sync: `3 to create, 1 to update, 1 stray`."""
+    if plan.intent.purpose == "cleanup":
+        return count(len(plan.steps), "to delete", "to delete")
+    parts = []
+    for state in State:
+        of = plan.of(state)
+        if not of or state is State.IN_SYNC:
+            continue
+        deleted = sum(change.step is Step.DELETE for change in of)
+        again = sum(change.step is Step.RECREATE for change in of)
+        if state is State.COLLISION:
+            parts.append(count(len(of), "collision"))
+        elif state is State.STRAY:
+            if deleted:
+                parts.append(f"{count(deleted, 'stray')} to delete")
+            if len(of) > deleted:
+                parts.append(count(len(of) - deleted, "stray"))
+        elif state in {State.RECREATE, State.LOCKED_OUT}:
+            if again:
+                parts.append(f"{again:,} to recreate")
+            if len(of) > again:
+                left = len(of) - again
+                needs = "needs" if left == 1 else "need"
+                word = "locked out" if state is State.LOCKED_OUT else f"{needs} --recreate"
+                parts.append(f"{left:,} {word}")
+        elif state is State.NOT_KNOWN:
+            parts.append(f"{len(of):,} not known")
+        else:
+            parts.append(f"{len(of):,} to {_STATES[state]}")
+    return ", ".join(parts)
+
+
+def drift(plan: Plan) -> str:
+    """The differences as facts, in sync left out: `1 differs, 2 not live, 1 stray`; empty when there is none."""
+    return ", ".join(
+        count(number, *_DRIFT[state])
+        for state, number in plan.counts.items()
+        if number and state is not State.IN_SYNC
+    )
+
+
+def achieved(outcomes: Iterable[Outcome]) -> str:
+    """What was done, by the service's word: `3 created, 1 failed`; empty when there was nothing to do."""
+    counted = Counter(result_word(outcome) for outcome in outcomes)
+    order = [*_DONE.values(), "failed", "unknown", "not done"]
+    return ", ".join(f"{counted[word]:,} {word}" for word in order if counted[word])
+
+
+def plural_state(state: State, number: int) -> str:
+    """How many are in a state, as facts: `1 collision`, `2 strays`."""
+    return count(number, *_DRIFT[state])
+
+
+def left_alone(plan: Plan) -> str:
+    """What is not in sync and is left as it is, as facts: `1 stray, 1 collision`; empty when nothing is."""
+    counted = Counter(change.state for change in plan.drift if change.step is None)
+    return ", ".join(count(counted[state], *_DRIFT[state]) for state in State if counted[state])
+
+
+def verdict(report: Report) -> str:
+    """The end of a command in one clause, the same in every format."""
+    plan = report.plan
+    if report.problems:
+        return count(len(report.problems), "problem")
+    if report.command == "validate":
+        return "valid" if report.error is None else "not finished"
+    if plan is None:
+        return "not finished" if report.error is not None else "done"
+    if report.outcomes:
+        return achieved(report.outcomes)
+    if report.offline:
+        return f"{count(len(plan), 'persona')}, compared with nothing"
+    if report.command in {"list", "show"}:
+        return _listed(plan)
+    if plan.intent.purpose == "cleanup":
+        return planned(plan) if plan.steps else "nothing to delete"
+    if plan.in_sync:
+        return f"in sync: {count(len(plan), 'persona')}"
+    return planned(plan)
+
+
+def _listed(plan: Plan) -> str:
+    live = count(sum(change.existing is not None for change in plan), "live persona")
+    if not plan.catalog_known:
+        return f"{live}, drift not known"
+    return f"{live}, {drift(plan) or 'in sync'}"
+
+
+def number(value: float) -> str:
+    """A number as a person writes it: `0.3`, `1`, `12.5`."""
+    try:
+        return f"{value:.6g}"
+    except OverflowError:  # an integer beyond all floats, which a service may answer
+        return "inf"
+
+
+def weight_changes(old: Mapping[str, float], new: Mapping[str, float]) -> list[tuple[str, str]]:
+    """The weights that differ, as `("changed", "todo 0.3 → 0.4")`, `("added", …)` and `("removed", …)`."""
+    changes = []
+    for module in sorted(old.keys() | new.keys()):
+        name = shown(module, 60)
+        if module not in new:
+            changes.append(("removed", f"− {name}"))
+        elif module not in old:
+            changes.append(("added", f"+ {name} {number(new[module])}"))
+        elif old[module] != new[module]:
+            changes.append(("changed", f"{name} {number(old[module])} → {number(new[module])}"))
+    return changes
+
+
+def weights(mix: Mapping[str, float]) -> str:
+    """All weights on one line."""
+    return ", ".join(f"{shown(module, 60)} {number(mix[module])}" for module in mix) or "none"
+
+
+def value(item: Value) -> str:
+    """A field's value on one line; what the service did not say is called so."""
+    if item is None:
+        return "not told"
+    return shown(item) if isinstance(item, str) else weights(item)
+
+
+def field_change(item: FieldChange) -> str:
+    """A changed field on one line: `daily → hourly`."""
+    if isinstance(item.old, Mapping) and isinstance(item.new, Mapping):
+        return ", ".join(text for _, text in weight_changes(item.old, item.new))
+    return f"{value(item.old)} → {value(item.new)}"
+
+
+def differing(change: Change) -> str:
+    """The names of the fields that differ: `prompt, weights`."""
+    return ", ".join(label(item.field) for item in change.fields)
+
+
+def service_name(report: Report) -> str:
+    """Where the live side comes from, in words."""
+    if report.offline:
+        return "nothing (offline)"
+    return report.service or ("a snapshot" if report.snapshot_age is not None else "the service")
+
+
+def requests(report: Report) -> str:
+    """How many requests there were and what safety cost: `14 requests, 2 of them safety checks`."""
+    text = count(report.requests, "request")
+    if report.safety_requests:
+        checks = "a safety check" if report.safety_requests == 1 else "safety checks"
+        text += f", {report.safety_requests:,} of them {checks}"
+    return text
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: `0.8 s`, `2 min 5 s`, `3 h 4 min`, `12 days`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
+    return count(hours // 24, "day")
+
+
+def moment(when: datetime | None, now: datetime | None) -> str:
+    """A time, relative to `now` when that is known, else in UTC; `never` for None."""
+    if when is None:
+        return "never"
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    if now is None:
+        return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    passed = (now if now.tzinfo else now.replace(tzinfo=UTC)) - when
+    seconds = passed.total_seconds()
+    if seconds < 0:
+        return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if seconds < 60:
+        return "just now"
+    for limit, size, unit in ((3600, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{int(seconds // size)} {unit} ago"
+    return f"{int(seconds // 86_400)} days ago"
+
+
+def age(report: Report) -> str:
+    """How old the snapshot is that a plan compares with; empty without one."""
+    if report.snapshot_age is None:
+        return ""
+    return (
+        f"compared with a snapshot taken {duration(max(report.snapshot_age, 0.0))} ago, not with the service"
+    )
+
+
+def advice(plan: Plan) -> list[tuple[State, str]]:
+    """What to do about each state that a run leaves as it is, most urgent first."""
+    said = []
+    if collisions := plan.counts[State.COLLISION]:
+        subject = "This email belongs" if collisions == 1 else "These emails belong"
+        said.append(
+            (
+                State.COLLISION,
+                f"{subject} to somebody who is not one of ours: nothing is sent for it. "
+                "Give the persona another email in the catalog.",
+            )
+        )
+    if plan.counts[State.NOT_KNOWN] and plan.catalog_known:
+        said.append((State.NOT_KNOWN, "What is not known is not written. Run again to ask again."))
+    left = {
+        state: sum(change.step is not Step.RECREATE for change in plan.of(state))
+        for state in (State.LOCKED_OUT, State.RECREATE)
+    }
+    if left[State.LOCKED_OUT]:
+        said.append(
+            (
+                State.LOCKED_OUT,
+                "The derived password does not sign in. If that is so for all of them, they were seeded with "
+                "another secret: check PERSONA_SEED_SECRET. Else: personas seed --recreate",
+            )
+        )
+    if left[State.RECREATE]:
+        said.append(
+            (
+                State.RECREATE,
+                "The service keeps an existing user's name. To delete and create again: personas seed --recreate",
+            )
+        )
+    if plan.intent.purpose == "seed" and any(c.step is None for c in plan.of(State.STRAY)):
+        strays = [change for change in plan.of(State.STRAY) if change.step is None]
+        it = "it" if len(strays) == 1 else "them"
+        said.append((State.STRAY, f"A stray is left alone. To delete {it}: personas seed --prune"))
+    return said
