@@ -14,6 +14,7 @@ from personas.cli import (
     password,
     schema,
     seed,
+    serve,
     show,
     token,
     validate,
@@ -39,6 +40,7 @@ app.command("validate")(validate.validate)
 app.command("password")(password.password)
 app.command("token")(token.token)
 app.command("schema")(schema.schema)
+app.command("serve")(serve.serve)
 
 
 def _version(value: bool) -> None:
