@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = dict(os.environ)  # noqa: TID251 - the tests' own settings are no settings of the program
 
 
-class NoServer(Exception):  # noqa: N818 - a reason to skip, not an error
+class NoServer(Exception):
     """Why there is no server."""
 
 
