@@ -59,14 +59,35 @@ def persona(
 PERSONAS = [
     persona("Anna Becker", "adhd-student", ANNA, {"todo": 0.4, "notes": 0.2, "calendar": 0.4}, "hourly"),
     persona("Ben Okafor", "ceo-busy", BEN, {"mail": 0.6, "calendar": 0.4}, "weekdays"),
-    persona("Chloé Martin", "creative-parent", "You are Chloé, a mother of twins who paints.", {"photos": 1}, email="persona.chloe@mana.test"),
+    persona(
+        "Chloé Martin",
+        "creative-parent",
+        "You are Chloé, a mother of twins who paints.",
+        {"photos": 1},
+        email="persona.chloe@mana.test",
+    ),
     persona("Daniel Weiß", "solo-dev", "Du bist Daniel und baust allein eine App.", {"notes": 1, "todo": 1}),
     persona("Elif Yılmaz", "researcher", "You are Elif, who reads more than she sleeps.", {"notes": 3}),
-    persona("田中 由美", "freelancer", "You are Yumi Tanaka, a translator in Osaka.", {"invoices": 1}, email="persona.yumi@mana.test"),
-    persona("Gustav Lind", "overwhelmed-newbie", "You are Gustav, 74, and new to all this.", {"help": 2, "photos": 1}),
-    persona("Hana Novak", "solo-dev", "You are Hana and ship a small game each month.", {"todo": 1}, "hourly"),
+    persona(
+        "田中 由美",
+        "freelancer",
+        "You are Yumi Tanaka, a translator in Osaka.",
+        {"invoices": 1},
+        email="persona.yumi@mana.test",
+    ),
+    persona(
+        "Gustav Lind",
+        "overwhelmed-newbie",
+        "You are Gustav, 74, and new to all this.",
+        {"help": 2, "photos": 1},
+    ),
+    persona(
+        "Hana Novak", "solo-dev", "You are Hana and ship a small game each month.", {"todo": 1}, "hourly"
+    ),
     persona("Ivo Petrov", "researcher", "You are Ivo, a geologist on the road.", {"photos": 1, "notes": 1}),
-    persona("Jonas Falk", "freelancer", "You are Jonas, who photographs weddings.", {"photos": 2, "invoices": 1}),
+    persona(
+        "Jonas Falk", "freelancer", "You are Jonas, who photographs weddings.", {"photos": 2, "invoices": 1}
+    ),
 ]
 
 
@@ -97,7 +118,10 @@ def everyone() -> list[LivePersona]:
 
 
 def stray(name: str = "Old Otto", email: str = "persona.otto@mana.test") -> LivePersona:
-    return live_persona(persona(name, "solo-dev", "You are Otto and nobody remembers why.", {"mail": 1}, "hourly", email), 77 + len(email))
+    return live_persona(
+        persona(name, "solo-dev", "You are Otto and nobody remembers why.", {"mail": 1}, "hourly", email),
+        77 + len(email),
+    )
 
 
 def in_sync() -> Live:
@@ -119,7 +143,9 @@ def drifted() -> Live:
         owners={
             "persona.yumi@mana.test": Owner(Ownership.FREE),
             "persona.gustav@mana.test": Owner(Ownership.FOREIGN),
-            "persona.jonas@mana.test": Owner(Ownership.NOT_KNOWN, "the sign-in is rate-limited for 4 minutes"),
+            "persona.jonas@mana.test": Owner(
+                Ownership.NOT_KNOWN, "the sign-in is rate-limited for 4 minutes"
+            ),
         },
         logins={"persona.daniel@mana.test": LoginCheck(Login.WRONG_PASSWORD)},
         notes=("The service does not offer a look-up of users: ownership was decided by sign-in alone.",),
@@ -169,7 +195,15 @@ def offline() -> Report:
 
 
 def against_snapshot() -> Report:
-    return base("dry-run", dry_run=True, service="", requests=0, safety_requests=0, snapshot_age=93_784.0, plan=plan(catalog(), drifted()))
+    return base(
+        "dry-run",
+        dry_run=True,
+        service="",
+        requests=0,
+        safety_requests=0,
+        snapshot_age=93_784.0,
+        plan=plan(catalog(), drifted()),
+    )
 
 
 def sync() -> Report:
@@ -191,7 +225,8 @@ def partly_failed() -> Report:
         (Result.NOT_DONE, ""),
     ]
     outcomes = tuple(
-        Outcome(change, *results[index % len(results)], seconds=0.2) for index, change in enumerate(made.steps)
+        Outcome(change, *results[index % len(results)], seconds=0.2)
+        for index, change in enumerate(made.steps)
     )
     error = PartlyFailed("some personas failed", hint="Run again: personas seed")
     return base("seed", plan=made, outcomes=outcomes, error=error, exit_code=6)
@@ -200,7 +235,8 @@ def partly_failed() -> Report:
 def interrupted() -> Report:
     made = plan(catalog(), Live())
     outcomes = tuple(
-        Outcome(change, Result.DONE if index < 4 else Result.NOT_DONE) for index, change in enumerate(made.steps)
+        Outcome(change, Result.DONE if index < 4 else Result.NOT_DONE)
+        for index, change in enumerate(made.steps)
     )
     return base("seed", plan=made, outcomes=outcomes, interrupted=True, exit_code=130)
 
@@ -217,7 +253,13 @@ def cleaned() -> Report:
 
 def cleanup_blind() -> Report:
     made = plan(None, in_sync(), Intent(purpose="cleanup"))
-    return base("cleanup", dry_run=True, plan=made, loaded=None, notes=("the catalog could not be read: no such file",))
+    return base(
+        "cleanup",
+        dry_run=True,
+        plan=made,
+        loaded=None,
+        notes=("the catalog could not be read: no such file",),
+    )
 
 
 def listed() -> Report:
@@ -240,13 +282,25 @@ def shown() -> Report:
             result="error" if number == 4 else "ok",
             created_at=NOW - timedelta(minutes=11 * number * number + 1),
             latency_ms=38.0 + number * 17,
-            error_message="the list is archived and takes no new entries until it is restored" if number == 4 else None,
+            error_message="the list is archived and takes no new entries until it is restored"
+            if number == 4
+            else None,
         )
         for number in range(20)
     )
-    feedback = (ModuleFeedback("todo", 12, 4.25), ModuleFeedback("calendar", 3, 2.0), ModuleFeedback("mail", 7, None))
+    feedback = (
+        ModuleFeedback("todo", 12, 4.25),
+        ModuleFeedback("calendar", 3, 2.0),
+        ModuleFeedback("mail", 7, None),
+    )
     detail = LiveDetail(anna, actions, feedback)
-    return base("show", plan=plan(catalog(), Live(personas=(anna,)), only="persona.anna"), detail=detail, requests=2, safety_requests=0)
+    return base(
+        "show",
+        plan=plan(catalog(), Live(personas=(anna,)), only="persona.anna"),
+        detail=detail,
+        requests=2,
+        safety_requests=0,
+    )
 
 
 def shown_alone() -> Report:
@@ -266,16 +320,23 @@ def doubtful() -> Report:
 
 
 def invalid() -> Report:
-    entries = [dict(PERSONAS[0], email="Anna@mana.test", tickCadence="monthly"), dict(PERSONAS[1], systemPrompt="short")]
+    entries = [
+        dict(PERSONAS[0], email="Anna@mana.test", tickCadence="monthly"),
+        dict(PERSONAS[1], systemPrompt="short"),
+    ]
     try:
         catalog(entries)
     except CatalogError as error:
-        return Report("validate", "0.1.0", catalog="catalog.json", problems=error.problems, error=error, exit_code=3)
+        return Report(
+            "validate", "0.1.0", catalog="catalog.json", problems=error.problems, error=error, exit_code=3
+        )
     raise AssertionError("the catalog is valid")
 
 
 def unreachable() -> Report:
-    error = Unreachable(f"nothing answers at {SERVICE}", hint="to try without a service: personas seed --auth embedded")
+    error = Unreachable(
+        f"nothing answers at {SERVICE}", hint="to try without a service: personas seed --auth embedded"
+    )
     return base("seed", error=error, exit_code=4, requests=3, safety_requests=0)
 
 
@@ -285,15 +346,27 @@ def drift_found() -> Report:
 
 def large(number: int = 200, *, live: bool = True) -> Report:
     entries = [
-        persona(f"Person {index}", "solo-dev", f"You are number {index}. {BEN}", {"todo": 1, "notes": index % 7}, email=f"persona.p{index:06}@mana.test")
+        persona(
+            f"Person {index}",
+            "solo-dev",
+            f"You are number {index}. {BEN}",
+            {"todo": 1, "notes": index % 7},
+            email=f"persona.p{index:06}@mana.test",
+        )
         for index in range(number)
     ]
     found = [
-        replace(live_persona(entry, index), user_id=f"u{index}", system_prompt=str(entry["systemPrompt"]).replace("minute", "hour"))
+        replace(
+            live_persona(entry, index),
+            user_id=f"u{index}",
+            system_prompt=str(entry["systemPrompt"]).replace("minute", "hour"),
+        )
         for index, entry in enumerate(entries)
     ]
     read = catalog(entries)
-    return base("dry-run", dry_run=True, plan=plan(read, Live(personas=tuple(found) if live else ())), loaded=read)
+    return base(
+        "dry-run", dry_run=True, plan=plan(read, Live(personas=tuple(found) if live else ())), loaded=read
+    )
 
 
 HOSTILE = (
@@ -330,7 +403,11 @@ def hostile(text: str = HOSTILE) -> Report:
         notes=(text,),
         error=Unreachable(text, hint=text),
         live=Live(personas=(live, changed), owners={text: Owner(Ownership.FOREIGN, text)}),
-        detail=LiveDetail(live, (RecentAction(text, text, NOW, float("nan"), text),), (ModuleFeedback(text, 1, float("nan")),)),
+        detail=LiveDetail(
+            live,
+            (RecentAction(text, text, NOW, float("nan"), text),),
+            (ModuleFeedback(text, 1, float("nan")),),
+        ),
         exit_code=4,
     )
 
