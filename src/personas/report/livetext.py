@@ -107,7 +107,7 @@ def _descriptor(page: Page, detail: LiveDetail, now: datetime | None) -> None:
     if persona.system_prompt is not None:
         page.blank()
         page.line(("Prompt", "bold"))
-        for paragraph in persona.system_prompt.splitlines():
+        for paragraph in persona.system_prompt.split("\n"):
             page.line(shown(paragraph, 20_000), indent=2)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, chop_cells
 from rich.color import ColorSystem
 from rich.style import Style
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 Span = tuple[str, str]  # text, and its style in rich's words; "" for plain
-Cell = str | Span | Sequence[Span]
+Cell = str | Span
 
 _PIECE = re.compile(r"[ \t\n]+|[^ \t\n]+")  # not \\s: a no-break space keeps what it joins together
 _GAP = 2
@@ -92,7 +95,7 @@ class Page:
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 2) -> None:
         """A table; cells are cut to fit, but for the last column, whose text is wrapped."""
-        table = [[self._cell(cell) for cell in row] for row in rows]
+        table = [[self._spans([cell]) for cell in row] for row in rows]
         heads = [self._spans([(column.title, "dim")]) for column in columns]
         widths = self._fit(columns, [heads, *table], indent)
         if any(column.title for column in columns):
@@ -103,7 +106,7 @@ class Page:
     def fits(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 2) -> bool:
         """Whether a table has room for all of its text."""
         heads = [[(column.title, "")] for column in columns]
-        table = [heads, *([self._cell(cell) for cell in row] for row in rows)]
+        table = [heads, *([self._spans([cell]) for cell in row] for row in rows)]
         widths = [max(_length(row[index]) for row in table) for index in range(len(columns))]
         return indent + sum(widths) + _GAP * (len(widths) - 1) <= self.width
 
@@ -111,13 +114,6 @@ class Page:
         """A bar for a share from 0 to 1; anything above nothing is at least one cell."""
         filled = min(cells, max(1 if share > 0 else 0, round(share * cells)))
         return "█" * filled
-
-    def _cell(self, cell: Cell) -> list[Span]:
-        if isinstance(cell, str):
-            return self._spans([(cell, "")])
-        if len(cell) == 2 and isinstance(cell[0], str):
-            return self._spans([cell])  # type: ignore[list-item]  # a lone span, by its first item
-        return self._spans(cell)  # type: ignore[arg-type]  # the only kind that is left
 
     def _fit(
         self, columns: Sequence[Column], table: Sequence[Sequence[list[Span]]], indent: int

@@ -152,3 +152,11 @@ def remarks(old: Usage | None, new: Usage) -> list[str]:
         verb = "is" if left_out == 1 else "are"
         said.append(f"{left_out:,} whose weights or cadence the service does not tell {verb} left out.")
     return said
+
+
+def points(old: float, new: float) -> str:
+    """The difference of two shares in percentage points, `+1.2`; empty when it rounds to nothing."""
+    difference = (new - old) * 100
+    if abs(difference) < 0.05:
+        return ""
+    return f"{'+' if difference > 0 else '−'}{abs(difference):.1f}"

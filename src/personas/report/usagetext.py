@@ -54,10 +54,8 @@ def _bars(page: Page, before: usage.Usage | None, after: usage.Usage) -> None:
         if before is None:
             rows.append([shown(module), f"{new:.1%}", (bar, "blue")])
         else:
-            difference = new - old
-            style = "green" if difference > 0.0005 else "red" if difference < -0.0005 else "dim"
-            sign = "+" if difference >= 0 else "−"
-            change = f"{sign}{abs(difference) * 100:.1f}" if abs(difference) > 0.0005 else ""
+            change = usage.points(old, new)
+            style = "green" if change.startswith("+") else "red"
             rows.append([shown(module), f"{old:.1%}", "→", f"{new:.1%}", (change, style), (bar, "blue")])
     if not rows:
         page.line(("no module is used", "dim"), indent=2)
