@@ -59,14 +59,11 @@ def settled(text: str) -> str:
 
 def commands() -> str:
     """The help of every command, as Markdown."""
-    parts = [
-        "# Commands\n\nThis page is generated from the program: `make docs`.\n\n"
-        f"```text\n{run('personas --help', ROOT)}```\n"
-    ]
-    listed = run("personas --help", ROOT).partition("Commands:\n")[2]
-    for name in re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE):
-        parts.append(f"## personas {name}\n\n```text\n{run(f'personas {name} --help', ROOT)}```\n")
-    return "\n".join(parts)
+    overview = run("personas --help", ROOT)
+    names = re.findall(r"^  ([a-z-]+) ", overview.partition("Commands:\n")[2], re.MULTILINE)
+    helps = (f"## personas {name}\n\n```text\n{run(f'personas {name} --help', ROOT)}```\n" for name in names)
+    head = f"# Commands\n\nThis page is generated from the program: `make docs`.\n\n```text\n{overview}```\n"
+    return "\n".join([head, *helps])
 
 
 def readme_blocks() -> list[str]:
@@ -95,8 +92,7 @@ def run(command: str, folder: Path) -> str:
         shell=True,
         cwd=folder,
         env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         check=False,
     )
     if done.returncode not in {0, 10}:

@@ -38,7 +38,6 @@ app = typer.Typer(
     epilog=_EPILOG,
 )
 
-<<<<<<< HEAD
 app.command("seed", short_help="Make the catalog true on the service.")(seed.seed)
 app.command("dry-run", short_help="Show what seed would do; write nothing.")(seed.dry_run)
 app.command("cleanup", short_help="Delete every live persona for good.")(cleanup.cleanup)
@@ -48,18 +47,7 @@ app.command("validate", short_help="Check the catalog alone.")(validate.validate
 app.command("password", short_help="Derive a persona's password.")(password.password)
 app.command("token", short_help="Get an admin's token.")(token.token)
 app.command("schema", short_help="JSON Schema of the catalog or the report.")(schema.schema)
-=======
-app.command("seed")(seed.seed)
-app.command("dry-run")(seed.dry_run)
-app.command("cleanup")(cleanup.cleanup)
-app.command("list")(listing.list_)
-app.command("show")(show.show)
-app.command("validate")(validate.validate)
-app.command("password")(password.password)
-app.command("token")(token.token)
-app.command("schema")(schema.schema)
-app.command("serve")(serve.serve)
->>>>>>> embedded
+app.command("serve", short_help="Run the embedded service on a port.")(serve.serve)
 
 
 def _version(value: bool) -> None:
