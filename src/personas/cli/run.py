@@ -22,6 +22,7 @@ from personas.cli.access import credentials_of, open_embedded
 from personas.cli.boundary import show_error
 from personas.cli.options import Given
 from personas.cli.progress import Progress
+from personas.cli.question import ask
 from personas.credentials import check_token
 from personas.errors import (
     CatalogError,
@@ -226,10 +227,7 @@ class Run:
         self.progress.close()
         output.preview(self.report(), self.settings)
         self.previewed = True
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-        # In a thread, so that an interrupt is heard while the question stands.
-        answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
-        if answer.strip().lower() not in {"y", "yes"}:
+        if not await ask(question):
             raise Refused("not confirmed; nothing was changed")
 
     # The end of a run
