@@ -80,9 +80,13 @@ def plan_of_100_000(folder: Path) -> None:
             "assert made.in_sync\n"
             "print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
         )
-        done = subprocess.run([PYTHON, "-c", script, str(catalog)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [PYTHON, "-c", script, str(catalog)], capture_output=True, text=True, check=True
+        )
         cpu, peak = (float(text) for text in done.stdout.split())
-        print(f"{f'load and plan {number:,} personas':<44} {cpu:>7.2f} s {peak:>5.0f} MiB {'':>7} {400:>3} MiB")
+        print(
+            f"{f'load and plan {number:,} personas':<44} {cpu:>7.2f} s {peak:>5.0f} MiB {'':>7} {400:>3} MiB"
+        )
 
 
 @contextmanager
@@ -96,7 +100,9 @@ def service(folder: Path) -> Iterator[tuple[str, str]]:
         text=True,
     )
     try:
-        url = next(word for line in process.stdout or () for word in line.split() if word.startswith("http://"))
+        url = next(
+            word for line in process.stdout or () for word in line.split() if word.startswith("http://")
+        )
         token = run(PERSONAS, "token", "--auth", f"embedded:{database}").strip()
         yield url.rstrip("/.,"), token
     finally:

@@ -16,9 +16,10 @@ from enum import Enum, auto
 from typing import Any
 
 import anyio
-import httpx
+
 
 from personas.errors import BadAnswer, ServiceError, Unanswered, Unreachable
+from personas.lean import httpx
 from personas.pacing import Gate
 from personas.secret import Secret
 
