@@ -17,7 +17,6 @@ from typing import Any
 
 import anyio
 
-
 from personas.errors import BadAnswer, ServiceError, Unanswered, Unreachable
 from personas.lean import httpx
 from personas.pacing import Gate

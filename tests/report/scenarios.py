@@ -48,7 +48,7 @@ def persona(
 ) -> dict[str, object]:
     return {
         "name": name,
-        "email": email or f"persona.{name.split()[0].lower()}@mana.test",
+        "email": email or f"persona.{name.split(maxsplit=1)[0].lower()}@mana.test",
         "archetype": archetype,
         "systemPrompt": prompt,
         "moduleMix": dict(mix),
