@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from personas.embedded import Embedded
+
 from . import postgresql
+from .client import Client, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SERVICE_KEY = "the runner's own key"
 
 BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql")))
 
@@ -50,3 +56,22 @@ def make_database(
 def database(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> str:
     """A place for a new database, of each kind."""
     return make_database(request.param)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def client(database: str, clock: Clock) -> Iterator[Client]:
+    """A fresh service on each kind of database."""
+    with Embedded.open(database, clock=clock, scrypt_cost=2, service_key=SERVICE_KEY) as embedded:
+        yield Client(embedded)
+
+
+@pytest.fixture
+def small(tmp_path: Path, clock: Clock) -> Iterator[Client]:
+    """A fresh service on SQLite, for what does not depend on the database."""
+    with Embedded.open(tmp_path / "auth.db", clock=clock, scrypt_cost=2, service_key=SERVICE_KEY) as embedded:
+        yield Client(embedded)
