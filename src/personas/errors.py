@@ -1,16 +1,16 @@
 """The errors of this package, and the exit code that each of them means.
 
-    PersonasError            1   a bug in the tool, when nothing below fits
-    ├── UsageError           2   a flag, a variable or a file that was named wrongly
-    ├── CatalogError         3   the catalog is not valid; carries every problem at once
-    ├── ServiceError         4   the service is unreachable, or it refused the credentials
-    │   ├── Unreachable          nothing answered, or not in time
-    │   ├── CredentialsRefused   the token is missing, expired, or not an admin's
-    │   └── BadAnswer            an answer that cannot be understood, or a refusal of one call
-    ├── Refused              5   a safety rule refused; nothing was changed
-    ├── PartlyFailed         6   some personas failed, the rest is done
-    ├── DriftFound          10   drift, where --fail-on-drift asked for it to be a failure
-    └── Interrupted        130   the run was interrupted
+PersonasError            1   a bug in the tool, when nothing below fits
+├── UsageError           2   a flag, a variable or a file that was named wrongly
+├── CatalogError         3   the catalog is not valid; carries every problem at once
+├── ServiceError         4   the service is unreachable, or it refused the credentials
+│   ├── Unreachable          nothing answered, or not in time
+│   ├── CredentialsRefused   the token is missing, expired, or not an admin's
+│   └── BadAnswer            an answer that cannot be understood, or a refusal of one call
+├── Refused              5   a safety rule refused; nothing was changed
+├── PartlyFailed         6   some personas failed, the rest is done
+├── DriftFound          10   drift, where --fail-on-drift asked for it to be a failure
+└── Interrupted        130   the run was interrupted
 """
 
 from __future__ import annotations

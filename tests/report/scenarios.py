@@ -21,7 +21,7 @@ from personas.live import (
     Ownership,
     RecentAction,
 )
-from personas.plan import Change, Intent, State, plan
+from personas.plan import Intent, plan
 from personas.report.model import Report
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -91,9 +91,12 @@ PERSONAS = [
 ]
 
 
+def catalog_text(personas: list[dict[str, object]] | None = None) -> str:
+    return json.dumps({"personas": PERSONAS if personas is None else personas}, indent=2, ensure_ascii=False)
+
+
 def catalog(personas: list[dict[str, object]] | None = None, file: str = "catalog.json") -> Catalog:
-    text = json.dumps({"personas": PERSONAS if personas is None else personas}, indent=2, ensure_ascii=False)
-    return parse_catalog(text, file=file)
+    return parse_catalog(catalog_text(personas), file=file)
 
 
 def live_persona(entry: Mapping[str, object], number: int = 0) -> LivePersona:
@@ -421,6 +424,26 @@ def hostile_show(text: str = HOSTILE) -> Report:
     return replace(hostile(text), command="show")
 
 
+def many_problems(number: int) -> Report:
+    problems = tuple(
+        Problem(f"$.personas[{index}]", index + 1, 1, f"problem {index}", "catalog.json")
+        for index in range(number)
+    )
+    return Report("validate", "0.1.0", catalog="catalog.json", problems=problems, exit_code=3)
+
+
+def one_huge_update() -> Report:
+    anna, ben, *rest = everyone()
+    anna = replace(
+        anna,
+        system_prompt="\n".join(
+            f"Line {number} is long gone: {' '.join(['word'] * 60)}" for number in range(300)
+        ),
+    )
+    live = Live(personas=(anna, replace(ben, tick_cadence="daily"), *rest))
+    return base("dry-run", dry_run=True, plan=plan(catalog(), live))
+
+
 SCENARIOS = {
     "against-snapshot": against_snapshot,
     "cleaned": cleaned,
@@ -448,13 +471,3 @@ SCENARIOS = {
     "unreachable": unreachable,
     "valid": valid,
 }
-
-
-def states(report: Report) -> set[State]:
-    assert report.plan is not None
-    return {change.state for change in report.plan}
-
-
-def changes(report: Report, state: State) -> list[Change]:
-    assert report.plan is not None
-    return list(report.plan.of(state))

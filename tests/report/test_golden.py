@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from personas.report import Format, render, step_outputs
 from personas.report.github import output_lines
 
-from .conftest import Golden
 from .scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from .conftest import Golden
 
 SUFFIXES: dict[Format, str] = {"json": "json", "markdown": "md", "github": "github.txt", "junit": "xml"}
 
@@ -36,6 +40,8 @@ def test_each_other_format_looks_as_it_did(name: str, fmt: Format, golden: Golde
     golden(f"{name}/report.{SUFFIXES[fmt]}", render(SCENARIOS[name](), fmt))
 
 
-@pytest.mark.parametrize("name", ["dry-run", "in-sync", "invalid", "offline", "partly-failed", "hostile-problems"])
+@pytest.mark.parametrize(
+    "name", ["dry-run", "in-sync", "invalid", "offline", "partly-failed", "hostile-problems"]
+)
 def test_step_outputs_look_as_they_did(name: str, golden: Golden) -> None:
     golden(f"{name}/outputs.txt", output_lines(step_outputs(SCENARIOS[name]())))
