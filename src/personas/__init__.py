@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from personas.catalog import Catalog, Persona, load_catalog
     from personas.errors import CatalogError, Problem

@@ -115,11 +115,8 @@ def load_catalog(path: str | os.PathLike[str]) -> Catalog:
         CatalogError: It cannot be read or is not valid; carries every problem.
     """
     file = os.fspath(path)
-    try:
-        data = _read(Path(file))
-    except (OSError, ValueError) as error:
-        raise CatalogError((Problem("$", 1, 1, _explain(error), file),)) from None
-    return parse_catalog(data, file=file)
+    # No name for the bytes: a large catalog needs their memory while its personas are built.
+    return parse_catalog(_read(file), file=file)
 
 
 def parse_catalog(text: str | bytes, *, file: str = "catalog.json") -> Catalog:
@@ -134,34 +131,35 @@ def parse_catalog(text: str | bytes, *, file: str = "catalog.json") -> Catalog:
     """
     try:
         decoded = _decode(text, file) if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        # Nothing refers to the bytes any more while the personas are built: a large catalog needs the memory.
         del text
         return _Reading(decoded, file).read()
     except Malformed as error:
         raise CatalogError((error.problem,)) from None
 
 
-def _read(path: Path) -> bytes:
-    status = path.stat()
+def _read(file: str) -> bytes:
+    try:
+        path = Path(file)
+        refusal = _refuse(path.stat())
+        if not refusal:
+            return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        refusal = f"there is no such file; {_NEXT_STEP}"
+    except OSError as error:
+        refusal = f"the file cannot be read ({error.strerror or error}); {_NEXT_STEP}"
+    except ValueError:
+        refusal = f"no file can have this name; {_NEXT_STEP}"
+    raise CatalogError((Problem("$", 1, 1, refusal, file),))
+
+
+def _refuse(status: os.stat_result) -> str:
     if stat.S_ISDIR(status.st_mode):
-        raise ValueError(f"this is a directory; {_NEXT_STEP}")
+        return f"this is a directory; {_NEXT_STEP}"
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError(f"this is not a regular file; {_NEXT_STEP}")
+        return f"this is not a regular file; {_NEXT_STEP}"
     if status.st_size >= _MAX_BYTES:
-        raise ValueError(f"the file has {status.st_size:,} bytes; a catalog has less than {_MAX_BYTES:,}")
-    return path.read_bytes()
-
-
-def _explain(error: OSError | ValueError) -> str:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return f"there is no such file; {_NEXT_STEP}"
-    if isinstance(error, PermissionError):
-        return f"no permission to read the file; {_NEXT_STEP}"
-    if isinstance(error, OSError):
-        return f"the file cannot be read ({error.strerror or 'unknown error'}); {_NEXT_STEP}"
-    if isinstance(error, UnicodeError) or "null" in str(error):
-        return f"no file can have this name; {_NEXT_STEP}"
-    return str(error)
+        return f"the file has {status.st_size:,} bytes; a catalog has less than {_MAX_BYTES:,}"
+    return ""
 
 
 def _decode(data: bytes, file: str) -> str:
@@ -235,6 +233,8 @@ class _Reading:
         for key in self.scanner.members():
             opener = self.scanner.peek()
             self.places.roots[key] = self.scanner.at
+            if key == "personas":
+                del self.places.starts[:]  # a second list, which is a problem by itself, has its own indexes
             if key == "personas" and opener == "[":
                 for index in self.scanner.items():
                     self.scanner.peek()

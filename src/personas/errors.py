@@ -4,7 +4,8 @@ PersonasError            1   a bug in the tool, when nothing below fits
 ├── UsageError           2   a flag, a variable or a file that was named wrongly
 ├── CatalogError         3   the catalog is not valid; carries every problem at once
 ├── ServiceError         4   the service is unreachable, or it refused the credentials
-│   ├── Unreachable          nothing answered, or not in time
+│   ├── Unreachable          nothing answers at the address
+│   │   └── Unanswered       a call was sent, and no whole answer came
 │   ├── CredentialsRefused   the token is missing, expired, or not an admin's
 │   └── BadAnswer            an answer that cannot be understood, or a refusal of one call
 ├── Refused              5   a safety rule refused; nothing was changed
@@ -82,7 +83,11 @@ class ServiceError(PersonasError):
 
 
 class Unreachable(ServiceError):
-    """Nothing answered at the address, or not in time, also after retries."""
+    """Nothing answers at the address, also after retries; the call was not received."""
+
+
+class Unanswered(Unreachable):
+    """A call was sent, and no whole answer came: whether the service acted on it is not known."""
 
 
 class CredentialsRefused(ServiceError):

@@ -341,7 +341,7 @@ class Scanner:
                 line, _ = self.lines.position(frame.at)
                 message = f"the file ends in the middle of {kind}, opened at line {line}; expected {expected}"
         elif char in _QUOTES:
-            name = "single quotes" if char == "'" else f"the quote {char}"
+            name = "single quotes" if char == "'" else f"quotes like {char}"
             message = f'JSON knows no {name}: expected {expected}; strings are in double quotes (")'
         elif char == "#" or self.text[self.at : self.at + 2] in {"//", "/*"}:
             message = f"a comment: JSON has none; expected {expected}"

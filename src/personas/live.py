@@ -114,6 +114,7 @@ class Live:
         owners: For each catalog email that no live persona has, whose it is. An email that is absent
             here was not asked about.
         logins: For each email whose sign-in was tried, the verdict.
+        unread: For each live persona whose details could not be read, why.
         notes: What a reader must know about this reading, such as a check that could not be made.
         taken_at: When a snapshot was taken; None for a service read just now.
     """
@@ -121,5 +122,6 @@ class Live:
     personas: tuple[LivePersona, ...] = ()
     owners: Mapping[str, Owner] = field(default_factory=dict)
     logins: Mapping[str, LoginCheck] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     taken_at: datetime | None = None

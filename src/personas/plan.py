@@ -98,6 +98,7 @@ class Change:
         fields: The fields that differ.
         reason: Why the state is what it is, or why nothing is done about it; a sentence without a full stop.
         thing: The kind of thing.
+        unchecked: Whether the email belongs to somebody could not be asked before creating.
     """
 
     key: str
@@ -108,6 +109,7 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
     reason: str = ""
     thing: str = "persona"
+    unchecked: bool = False
 
     @property
     def name(self) -> str:
@@ -129,7 +131,7 @@ class Change:
         return self.state is not State.IN_SYNC
 
     def __lt__(self, other: Change) -> bool:
-        return self._order() < other._order()  # noqa: SLF001 - the same class
+        return self._order() < other._order()
 
     def _order(self) -> tuple[int, str, str, str]:
         user_id = self.existing.user_id if self.existing else ""
@@ -229,6 +231,7 @@ def plan(
                 existing.get(email),
                 live.owners.get(email),
                 live.logins.get(email),
+                unread=live.unread.get(email, ""),
                 catalog_known=catalog is not None,
             ),
             intent,
@@ -262,13 +265,14 @@ def matches(change: Change, pattern: str) -> bool:
 
 
 def matches_any(texts: Iterable[str | None], pattern: str) -> bool:
-    """Whether a pattern fits one of these texts, or the local part of one that is an email."""
+    """Whether a pattern fits one of these texts; of an email, the part before the @ will do."""
     folded = pattern.casefold()
     for text in texts:
         if text is None:
             continue
         lowered = text.casefold()
-        if fnmatchcase(lowered, folded) or ("@" in lowered and fnmatchcase(lowered.split("@")[0], folded)):
+        local = lowered.split("@")[0]
+        if any(fnmatchcase(part, folded) for part in {lowered, local, local.removeprefix("persona.")}):
             return True
     return False
 
@@ -280,6 +284,7 @@ def _compare(
     owner: Owner | None,
     login: LoginCheck | None,
     *,
+    unread: str,
     catalog_known: bool,
 ) -> Change:
     if wanted is None:
@@ -288,6 +293,9 @@ def _compare(
         return Change(key, State.STRAY, existing=existing, reason="not in the catalog")
     if existing is None:
         return _missing(key, wanted, owner)
+    if unread:
+        reason = f"its details could not be read: {unread}"
+        return Change(key, State.NOT_KNOWN, wanted=wanted, existing=existing, reason=reason)
     fields = tuple(_differences(wanted, existing))
     if login is not None and login.verdict is Login.WRONG_PASSWORD:
         reason = "the derived password does not sign in"
@@ -313,7 +321,9 @@ def _missing(key: str, wanted: Persona, owner: Owner | None) -> Change:
             return Change(key, State.NOT_KNOWN, wanted=wanted, reason=reason)
         case Ownership.OURS:
             return Change(key, State.CREATE, wanted=wanted, reason="heals a half-created persona of ours")
-        case _:
+        case Ownership.NOT_CHECKED:
+            return Change(key, State.CREATE, wanted=wanted, unchecked=True)
+        case Ownership.FREE:
             return Change(key, State.CREATE, wanted=wanted)
 
 

@@ -1,0 +1,65 @@
+"""The one error boundary: every error becomes one message on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from personas.errors import PersonasError
+
+INTERRUPTED = 130
+
+
+@contextmanager
+def boundary(*, debug: bool) -> Iterator[None]:
+    """Turn errors into a message and an exit code; with `debug`, show where they came from as well."""
+    try:
+        yield
+    except PersonasError as error:
+        show_error(error, debug=debug)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing is left to say, also not at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+    except typer.Exit:
+        raise
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever is left is a bug, and told as one
+        if debug:
+            show_traceback(error)
+        print(
+            f"error: a bug in personas: {type(error).__name__}\n"
+            "  It would help to report it, with the traceback that --debug shows.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(1) from None
+
+
+def show_error(error: PersonasError, *, debug: bool = False) -> None:
+    """One message: what happened, and what to do next."""
+    if debug:
+        show_traceback(error)
+    print(f"error: {visible(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"  {visible(error.hint)}", file=sys.stderr)
+
+
+def show_traceback(error: BaseException) -> None:
+    """Where an error came from, without the values of variables."""
+    import traceback
+
+    trace = traceback.TracebackException(type(error), error, error.__traceback__, capture_locals=False)
+    for line in trace.format(chain=False):
+        print(visible(line, keep="\n"), end="", file=sys.stderr)
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    """A text whose control characters cannot act on the terminal."""
+    return "".join(ch if ch.isprintable() or ch in keep else f"\\x{ord(ch):02x}" for ch in text)

@@ -1,0 +1,29 @@
+"""`personas password WHO`: derive a persona's password."""
+
+from __future__ import annotations
+
+from personas.cli.options import CATALOG, Given, taking
+from personas.cli.show import Who
+
+
+@taking(*CATALOG, "auth")
+def password(given: Given, who: Who) -> None:
+    """Print the password that a persona signs in with, and nothing else.
+
+    It is derived from the email and PERSONA_SEED_SECRET. A whole email needs no catalog.
+    """
+    from personas.catalog import load_catalog
+    from personas.cli.who import choose
+    from personas.passwords import check_secret, derive_password
+
+    settings = given.settings()
+    secret = check_secret(
+        settings.seed_secret.reveal() if settings.seed_secret else None,
+        loopback=settings.auth.loopback,
+        production=settings.production,
+    )
+    email = who
+    if "@" not in who:
+        catalog = load_catalog(settings.catalog)
+        email = choose(who, [(p.email, p.name) for p in catalog.personas], where=f"in {catalog.file}")
+    print(derive_password(email, secret))

@@ -1,0 +1,21 @@
+"""`personas validate`: the catalog alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from personas.cli.options import CATALOG, REPORT, Given, taking
+
+if TYPE_CHECKING:
+    from personas.cli.run import Run
+
+
+@taking(*CATALOG, *REPORT)
+def validate(given: Given) -> None:
+    """Check the catalog alone; every problem with file:line:column."""
+    from personas.cli.run import conduct
+
+    async def job(run: Run) -> None:
+        run.read_catalog()
+
+    conduct(given, "validate", job)

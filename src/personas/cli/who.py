@@ -1,0 +1,46 @@
+"""Understand WHO: an email, its local part, or a name when unique."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from personas.errors import UsageError
+
+
+def choose(who: str, among: Sequence[tuple[str, str]], *, where: str) -> str:
+    """The email that WHO means.
+
+    Args:
+        who: An email, its local part, or a name; case is ignored.
+        among: Emails and names to choose from.
+        where: Where these come from, for the error: `in the catalog`.
+
+    Raises:
+        UsageError: Nobody is meant, or more than one.
+    """
+    wanted = who.strip().casefold()
+    for fits in (
+        lambda email, _: email.casefold() == wanted,
+        lambda email, _: email.casefold().split("@")[0] == wanted,
+        lambda email, _: email.casefold().split("@")[0].removeprefix("persona.") == wanted,
+        lambda _, name: name.casefold() == wanted,
+    ):
+        found = sorted({email for email, name in among if fits(email, name)})
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UsageError(
+                f"{who!r} means {len(found)} personas {where}: {', '.join(found[:5])}", hint="Give the email."
+            )
+    known = {
+        text.casefold(): text for email, name in among for text in (email, email.split("@")[0], name) if text
+    }
+    near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    if near:
+        hint = f"Did you mean {' or '.join(known[text] for text in near)}?"
+    elif among:
+        hint = "See who is there with: personas list"
+    else:
+        hint = "There is nobody at all; create the catalog's personas with: personas seed"
+    raise UsageError(f"{who!r} is nobody {where}", hint=hint)

@@ -1,0 +1,93 @@
+"""The ASGI application: every call in one place, and one boundary for whatever goes wrong in it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import exc
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.routing import Router
+
+from personas.embedded.admin import AdminCalls
+from personas.embedded.answers import Call, Refusal, iso, not_found
+from personas.embedded.auth import AuthCalls
+from personas.embedded.organizations import OrganizationCalls
+from personas.embedded.runner import RunnerCalls
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from personas.embedded.service import Service
+
+logger: Final = logging.getLogger("personas.embedded")
+
+
+def make_app(service: Service) -> ASGIApp:
+    """The application; it needs no lifespan, so that it also runs in process."""
+
+    async def health(request: Request) -> Response:  # noqa: ARG001 - Starlette hands it over
+        return JSONResponse({"status": "ok", "service": "mana-auth", "timestamp": iso(service.now())})
+
+    routes = [
+        Call("/health", health, methods=["GET"]),
+        *AdminCalls(service).routes(),
+        *AuthCalls(service).routes(),
+        *OrganizationCalls(service).routes(),
+        *RunnerCalls(service).routes(),
+    ]
+    return _Boundary(Router(routes, redirect_slashes=False, default=_answer_not_found))
+
+
+async def _answer_not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await not_found()(scope, receive, send)
+
+
+class _Boundary:
+    """Turns every exception of a handler into an answer."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._router(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._router(scope, receive, watch)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if started:
+                raise
+            await _answer_to(error)(scope, receive, send)
+
+
+def _answer_to(error: Exception) -> Response:
+    if isinstance(error, Refusal):
+        return error.answer()
+    if isinstance(error, exc.IntegrityError):
+        # What the call relied on was deleted, or taken, between two of its steps.
+        message = "Something this call needs has changed meanwhile; try again"
+        return JSONResponse({"error": "Conflict", "message": message}, 409)
+    if isinstance(error, exc.OperationalError | exc.TimeoutError):
+        reason = error.orig if isinstance(error, exc.OperationalError) else error
+        logger.error("the database does not answer: %s", reason)
+        return _service_error(503, "Database unavailable")
+    logger.error("a bug in the embedded service", exc_info=error)
+    return _service_error(500, "Internal server error")
+
+
+def _service_error(status: int, message: str) -> Response:
+    body: dict[str, Any] = {"statusCode": status, "message": message}
+    return JSONResponse(body, status)

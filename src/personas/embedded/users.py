@@ -1,0 +1,178 @@
+"""Users, their password, their sessions and their personal space, in the database."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from personas.embedded.answers import iso
+from personas.embedded.schema import accounts, members, organizations, sessions, users
+from personas.embedded.tokens import SESSION_LIFETIME, make_id
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from sqlalchemy.engine import Connection
+
+# The pattern of zod's email(), which the original applies at sign-up. `fullmatch`, ASCII, case ignored.
+EMAIL: Final = re.compile(
+    r"(?!\.)(?!.*\.\.)([A-Z0-9_'+\-.]*)[A-Z0-9_+-]@([A-Z0-9][A-Z0-9-]*\.)+[A-Z]{2,}",
+    re.IGNORECASE | re.ASCII,
+)
+MAX_EMAIL: Final = 320  # longer ones overflow an index of PostgreSQL, and no mail server takes them
+MIN_PASSWORD: Final = 8
+MAX_PASSWORD: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A user to be signed up; `password` is the hash."""
+
+    email: str
+    name: str
+    password: str
+    kind: str = "human"
+    role: str = "user"
+    access_tier: str = "public"
+    email_verified: bool = False
+
+
+def is_email(text: str) -> bool:
+    """Tell whether sign-up accepts the address."""
+    return len(text) <= MAX_EMAIL and EMAIL.fullmatch(text) is not None
+
+
+def find_by_email(connection: Connection, email: str) -> sa.Row[Any] | None:
+    """The user with this address, in whatever case it is given, with the hash as `password`."""
+    return connection.execute(
+        sa.select(users, accounts.c.password)
+        .outerjoin(accounts, accounts.c.user_id == users.c.id)
+        .where(users.c.email == email.lower())
+    ).one_or_none()
+
+
+def sign_up(connection: Connection, new: NewUser, now: dt.datetime) -> str:
+    """Add a user with a password and a personal space; the id."""
+    user_id = make_id()
+    connection.execute(
+        sa.insert(users).values(
+            id=user_id,
+            name=new.name,
+            email=new.email.lower(),
+            email_verified=new.email_verified,
+            kind=new.kind,
+            role=new.role,
+            access_tier=new.access_tier,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    moments = {"created_at": now, "updated_at": now}
+    connection.execute(
+        sa.insert(accounts).values(id=make_id(), user_id=user_id, password=new.password, **moments)
+    )
+    _add_personal_space(connection, user_id, new, now)
+    return user_id
+
+
+def _add_personal_space(connection: Connection, user_id: str, new: NewUser, now: dt.datetime) -> None:
+    organization_id = make_id()[:21]
+    wanted = re.sub(r"[^a-z0-9]+", "-", new.email.lower().partition("@")[0]).strip("-") or "space"
+    taken = connection.scalar(sa.select(organizations.c.id).where(organizations.c.slug == wanted))
+    connection.execute(
+        sa.insert(organizations).values(
+            id=organization_id,
+            name=new.name,
+            slug=f"{wanted}-{make_id()[:8].lower()}" if taken else wanted,
+            metadata={"tier": "public", "type": "personal"},
+            created_at=now,
+        )
+    )
+    connection.execute(
+        sa.insert(members).values(
+            id=make_id(), organization_id=organization_id, user_id=user_id, role="owner", created_at=now
+        )
+    )
+
+
+def delete_user(connection: Connection, user_id: str) -> None:
+    """Delete a user with everything that hangs on it, and the spaces that have no member left."""
+    spaces = sa.select(members.c.organization_id).where(members.c.user_id == user_id)
+    ids = connection.scalars(spaces).all()
+    connection.execute(sa.delete(users).where(users.c.id == user_id))
+    still_lived_in = sa.select(members.c.organization_id)
+    connection.execute(
+        sa.delete(organizations).where(organizations.c.id.in_(ids), organizations.c.id.not_in(still_lived_in))
+    )
+
+
+def describe_user(user: sa.Row[Any]) -> dict[str, Any]:
+    """A user as the auth calls tell it: never with the hash."""
+    return {
+        "name": user.name,
+        "email": user.email,
+        "emailVerified": user.email_verified,
+        "image": user.image,
+        "createdAt": iso(user.created_at),
+        "updatedAt": iso(user.updated_at),
+        "twoFactorEnabled": user.two_factor_enabled,
+        "accessTier": user.access_tier,
+        "role": user.role,
+        "kind": user.kind,
+        "id": user.id,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that has just begun."""
+
+    id: str
+    token: str
+
+
+def begin_session(
+    connection: Connection, user_id: str, now: dt.datetime, *, address: str | None, agent: str | None
+) -> NewSession:
+    """Begin a session of seven days, and forget the ones that are over."""
+    connection.execute(sa.delete(sessions).where(sessions.c.expires_at <= now))
+    session = NewSession(id=make_id(), token=make_id())
+    connection.execute(
+        sa.insert(sessions).values(
+            id=session.id,
+            user_id=user_id,
+            token=session.token,
+            ip_address=address,
+            user_agent=agent,
+            expires_at=now + SESSION_LIFETIME,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    return session
+
+
+def find_session(connection: Connection, token: str, now: dt.datetime) -> sa.Row[Any] | None:
+    """The user of a session that still runs, with the session's own fields as `session_…`."""
+    return connection.execute(
+        sa.select(
+            users,
+            sessions.c.id.label("session_id"),
+            sessions.c.token.label("session_token"),
+            sessions.c.expires_at.label("session_expires_at"),
+            sessions.c.created_at.label("session_created_at"),
+            sessions.c.updated_at.label("session_updated_at"),
+            sessions.c.ip_address.label("session_ip_address"),
+            sessions.c.user_agent.label("session_user_agent"),
+        )
+        .join(sessions, sessions.c.user_id == users.c.id)
+        .where(sessions.c.token == token, sessions.c.expires_at > now)
+    ).one_or_none()
+
+
+def end_session(connection: Connection, token: str) -> None:
+    """End a session."""
+    connection.execute(sa.delete(sessions).where(sessions.c.token == token))

@@ -1,0 +1,457 @@
+"""One call to the service: sent, retried where that is right, answered or explained; knows no endpoint."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import json
+import math
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+from typing import Any
+
+import anyio
+import httpx
+
+from personas.errors import BadAnswer, ServiceError, Unanswered, Unreachable
+from personas.pacing import Gate
+from personas.secret import Secret
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+LONGEST_PAUSE = 300.0
+MASK = "…hidden…"
+
+
+class Retry(Enum):
+    """When a call may be sent again."""
+
+    ALWAYS = auto()  # it is idempotent
+    IF_UNSENT = auto()  # only when the service did not act on it: no connection, or 429
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a call is tried.
+
+    Attributes:
+        attempts: How often at the most once the service has answered anything.
+        first_attempts: How often when nothing was ever answered: a wrong address should be told soon.
+        wait_initial: Seconds before the second attempt; doubled for each further one.
+        wait_max: The longest wait in seconds that the service did not ask for.
+    """
+
+    attempts: int = 8
+    first_attempts: int = 3
+    wait_initial: float = 0.1
+    wait_max: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, and how to speak of it.
+
+    Attributes:
+        what: What it does in words, such as `creating persona.ada@mana.test`.
+        secrets: What the service might echo and must not be shown.
+    """
+
+    method: str
+    path: str
+    what: str
+    params: Mapping[str, str | int] | None = None
+    headers: Mapping[str, Secret | str] = field(default_factory=dict)
+    body: Secret | None = None
+    secrets: tuple[Secret, ...] = ()
+    retry: Retry = Retry.ALWAYS
+    safety: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, names in lower case; `cookies` has the Set-Cookie ones.
+        content: The body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    cookies: tuple[str, ...]
+    content: bytes = field(repr=False)
+
+    def json(self) -> object:
+        """The body as JSON, or `NOTHING` when it is none."""
+        try:
+            return json.loads(self.content, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            return NOTHING
+
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "NOTHING"
+
+
+NOTHING = _Nothing()
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """An attempt that got no usable answer."""
+
+    error: ServiceError
+    sent: bool
+    retriable: bool = True
+    patient: bool = True  # False: a second attempt is enough to know
+    wait: float | None = None
+
+
+class _AgainError(Exception):
+    """Carries a trouble through stamina, and nothing else."""
+
+    def __init__(self, trouble: _Trouble) -> None:
+        super().__init__()
+        self.trouble = trouble
+
+
+class Line:
+    """The line to one service: connections, retries, one shared gate, and the counts of what was sent.
+
+    Args:
+        url: The base URL.
+        loopback: Whether the service is on this machine; then no proxy is asked.
+        timeout: Seconds for one attempt, from its start to the last byte.
+        concurrency: How many calls at once, at the most.
+        app: An ASGI application to call in process instead of a URL.
+        patience: How long a call is tried.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        loopback: bool,
+        timeout: float,
+        concurrency: int,
+        app: Any = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.url = url
+        self.shown = url if app is None else "the embedded service"
+        self.gate = Gate(concurrency)
+        self.requests = 0
+        self.safety_requests = 0
+        self._patience = patience or Patience()
+        self._timeout = timeout
+        self._answered = False
+        self._resources = AsyncExitStack()
+        # Loading CA certificates takes longer than a small seed; plain http has no use for them.
+        verify = True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            self._client = httpx.AsyncClient(
+                base_url=url,
+                transport=httpx.ASGITransport(app, raise_app_exceptions=False) if app is not None else None,
+                timeout=httpx.Timeout(timeout),
+                limits=httpx.Limits(
+                    max_connections=concurrency + 2, max_keepalive_connections=concurrency + 2
+                ),
+                follow_redirects=False,
+                trust_env=not loopback,
+                verify=verify,
+                cookies=_no_cookies(),
+                headers={"accept": "application/json", "user-agent": "personas"},
+            )
+        except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:
+            raise Unreachable(f"{self.shown} cannot be used: {error}") from None
+
+    async def __aenter__(self) -> Line:
+        await self._resources.enter_async_context(self._client)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(2):
+            await self._resources.aclose()
+
+    async def call(self, call: Call) -> Answer:
+        """Send a call, again where that is right, until it is answered.
+
+        Returns:
+            The answer, whatever its status but 429 and 502 to 504, which were retried.
+
+        Raises:
+            Unreachable: No answer, also after retries.
+            BadAnswer: An answer too large or broken, or a service that stays busy.
+        """
+        result = await self._attempt(call)
+        if isinstance(result, _Trouble) and _may_repeat(result, call):
+            result = await self._insist(call, result)
+        if isinstance(result, _Trouble):
+            raise result.error
+        return result
+
+    async def _insist(self, call: Call, first: _Trouble) -> Answer | _Trouble:
+        # Imported when something went wrong for the first time: start-up and the good path do not pay.
+        import stamina
+
+        attempts = self._patience.attempts if self._answered else self._patience.first_attempts
+        made = 1
+
+        def again(error: Exception) -> bool | float:
+            if not isinstance(error, _AgainError) or not _may_repeat(error.trouble, call):
+                return False
+            if made >= (attempts if error.trouble.patient else 2):
+                return False
+            # The gate does the waiting that the service asked for, for all workers together.
+            return True if error.trouble.wait is None else 0.0
+
+        pending: _Trouble | None = first
+        last: _Trouble = first
+        try:
+            async for attempt in stamina.retry_context(
+                on=again,
+                attempts=None,
+                timeout=None,
+                wait_initial=self._patience.wait_initial,
+                wait_max=self._patience.wait_max,
+                wait_jitter=self._patience.wait_initial,
+            ):
+                with attempt:
+                    if pending is None:
+                        result = await self._attempt(call)
+                        made += 1
+                        if isinstance(result, Answer):
+                            return result
+                        last = result
+                    pending = None
+                    raise _AgainError(last)  # noqa: TRY301 - stamina repeats what raises
+        except _AgainError:
+            pass
+        return last
+
+    async def _attempt(self, call: Call) -> Answer | _Trouble:
+        async with self.gate:
+            self.requests += 1
+            self.safety_requests += call.safety
+            result = await self._exchange(call)
+        if isinstance(result, _Trouble):
+            return result
+        self._answered = True
+        if result.status in {429, 502, 503, 504}:
+            return self._busy(call, result)
+        self.gate.went_well()
+        return result
+
+    async def _exchange(self, call: Call) -> Answer | _Trouble:
+        headers = {
+            name: value.reveal() if isinstance(value, Secret) else value
+            for name, value in call.headers.items()
+        }
+        if call.body is not None:
+            headers["content-type"] = "application/json"
+        trouble: _Trouble
+        try:
+            with anyio.fail_after(self._timeout):
+                async with self._client.stream(
+                    call.method,
+                    call.path,
+                    params=call.params,
+                    headers=headers,
+                    content=call.body.reveal().encode() if call.body is not None else None,
+                ) as response:
+                    content = await _read(response)
+                    if content is None:
+                        size = MAX_ANSWER_BYTES // 1024 // 1024
+                        return _Trouble(
+                            BadAnswer(
+                                f"{call.what}: the answer is longer than {size} MiB",
+                                hint=_NOT_AN_AUTH_SERVICE,
+                            ),
+                            sent=True,
+                            retriable=False,
+                        )
+                    return Answer(
+                        status=response.status_code,
+                        headers={name.lower(): value for name, value in response.headers.items()},
+                        cookies=tuple(response.headers.get_list("set-cookie")),
+                        content=content,
+                    )
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, TimeoutError) as error:
+            trouble = self._explain(call, error)
+        # Raised nowhere inside the except clause: the library's frames hold what was sent.
+        return trouble
+
+    def _explain(self, call: Call, error: Exception) -> _Trouble:
+        """Foreign exceptions become ours, in words; the one place that knows them."""
+        causes = tuple(_causes(error))
+        if isinstance(
+            error, httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol | httpx.InvalidURL
+        ):
+            return self._unreached(causes)
+        if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
+            return _Trouble(
+                Unreachable(f"no connection to {self.shown} within {self._timeout:g} s", hint=_IS_IT_RUNNING),
+                sent=False,
+                patient=False,
+            )
+        if isinstance(error, httpx.TimeoutException | TimeoutError):
+            return _Trouble(
+                Unanswered(
+                    f"{call.what}: no whole answer from {self.shown} within {self._timeout:g} s",
+                    hint="Give it more time with --timeout, or ask for less at once with --concurrency.",
+                ),
+                sent=True,
+                patient=False,
+            )
+        if isinstance(error, httpx.DecodingError):
+            return _Trouble(BadAnswer(f"{call.what}: the answer's encoding is broken"), sent=True)
+        return _Trouble(
+            Unanswered(f"{call.what}: the connection to {self.shown} broke before a whole answer came"),
+            sent=True,
+        )
+
+    def _unreached(self, causes: tuple[BaseException, ...]) -> _Trouble:
+        for cause in causes:
+            if isinstance(cause, ssl.SSLError):
+                reason = (
+                    getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "handshake failed"
+                )
+                return _Trouble(
+                    Unreachable(
+                        f"no secure connection to {self.shown}: {str(reason).replace('_', ' ').lower()}",
+                        hint="Is it https there, and is its certificate known here (SSL_CERT_FILE)?",
+                    ),
+                    sent=False,
+                    retriable=False,
+                )
+            if isinstance(cause, socket.gaierror):
+                return _Trouble(
+                    Unreachable(
+                        f"nothing answers at {self.shown}: the host name is not known",
+                        hint="Check --auth (MANA_AUTH_URL), and that this machine's name server answers.",
+                    ),
+                    sent=False,
+                )
+            if isinstance(cause, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.ProxyError):
+                return _Trouble(
+                    Unreachable(
+                        f"{self.shown} cannot be reached: {cause}",
+                        hint="Check --auth and the proxy's variables.",
+                    ),
+                    sent=False,
+                    retriable=False,
+                )
+        reason = next(
+            (c.strerror.lower() for c in causes if isinstance(c, OSError) and c.strerror), "no connection"
+        )
+        return _Trouble(
+            Unreachable(f"nothing answers at {self.shown}: {reason}", hint=_IS_IT_RUNNING), sent=False
+        )
+
+    def _busy(self, call: Call, answer: Answer) -> _Trouble:
+        wait = _asked_wait(answer.headers)
+        if wait is None and answer.status == 429:
+            wait = 1.0
+        limit = "asks for fewer calls" if answer.status == 429 else "is not available"
+        error = BadAnswer(
+            f"{call.what}: the service {limit} (HTTP {answer.status}){reason_of(answer, call.secrets)}",
+            hint="Run the same command again later: what is done already is found done.",
+        )
+        if wait is not None and wait > LONGEST_PAUSE:
+            error = BadAnswer(
+                f"{call.what}: the service asks to wait {wait:.0f} s (HTTP {answer.status})", hint=error.hint
+            )
+            return _Trouble(error, sent=answer.status != 429, retriable=False)
+        self.gate.pause(wait if wait is not None else 0.0)
+        return _Trouble(error, sent=answer.status != 429, wait=wait)
+
+
+_IS_IT_RUNNING = "Is it running there? To try without a service: personas seed --auth embedded"
+_NOT_AN_AUTH_SERVICE = "Is there really an auth service at --auth (MANA_AUTH_URL)?"
+
+
+def reason_of(answer: Answer, secrets: Iterable[Secret] = ()) -> str:
+    """What a refusal says of its reason, `: …` or nothing, from any of four shapes, and no secret."""
+    body = answer.json()
+    parts: list[str] = []
+    if isinstance(body, dict):
+        for key in ("error", "message", "details", "hint"):
+            value = body.get(key)
+            if isinstance(value, str) and value not in parts:
+                parts.append(value)
+            elif isinstance(value, list):
+                parts += [item for item in value if isinstance(item, str)]
+            elif isinstance(value, dict) and isinstance(value.get("message"), str):
+                parts.append(value["message"])
+    text = "; ".join(part for part in parts if part.strip())
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret.reveal(), MASK)
+    text = " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())
+    return f": {text[:300]}{'…' if len(text) > 300 else ''}" if text else ""
+
+
+def _may_repeat(trouble: _Trouble, call: Call) -> bool:
+    return trouble.retriable and (call.retry is Retry.ALWAYS or not trouble.sent)
+
+
+async def _read(response: httpx.Response) -> bytes | None:
+    """The body, or None as soon as it is too long."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that Retry-After (seconds or a date) or X-Retry-After (seconds) asks for."""
+    for name in ("retry-after", "x-retry-after"):
+        text = headers.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            seconds = float(text)
+        except ValueError:
+            try:
+                at = parsedate_to_datetime(text)
+            except (ValueError, TypeError):
+                continue
+            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+            seconds = (at - datetime.now(UTC)).total_seconds()
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    return None
+
+
+def _causes(error: BaseException) -> Iterable[BaseException]:
+    """An exception and everything that led to it, groups opened."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+
+
+def _no_cookies() -> http.cookiejar.CookieJar:
+    """A jar that keeps nothing: one persona's session must not travel with another's call."""
+    return http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(name)

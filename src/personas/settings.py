@@ -1,0 +1,242 @@
+"""Flags and environment become one frozen Settings; nothing else reads the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from personas.errors import Refused, UsageError
+from personas.secret import Secret
+
+DEFAULT_CATALOG = "catalog.json"
+DEFAULT_AUTH = "http://localhost:3001"
+DEFAULT_ENDPOINT = "/api/v1/admin/personas"
+DEFAULT_CONCURRENCY = 8
+DEFAULT_TIMEOUT = 30.0
+EMBEDDED_FILE = ".personas/auth.db"
+MAX_CONCURRENCY = 64
+MAX_TOKEN_BYTES = 64 * 1024
+
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the auth service is.
+
+    Attributes:
+        url: Its base URL without a trailing slash; empty for the embedded service.
+        loopback: Whether it is on this machine for certain.
+        embedded: The embedded service's database file; None for a service by URL.
+    """
+
+    url: str
+    loopback: bool
+    embedded: Path | None = None
+
+    def __str__(self) -> str:
+        return f"embedded:{self.embedded}" if self.embedded else self.url
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a command was told, by flag or environment; a flag wins over its variable."""
+
+    catalog: str = DEFAULT_CATALOG
+    auth: Address = field(default_factory=lambda: parse_auth(DEFAULT_AUTH))
+    endpoint: str = DEFAULT_ENDPOINT
+    jwt: Secret | None = None
+    admin_email: str | None = None
+    admin_password: Secret | None = None
+    seed_secret: Secret | None = None
+    only: str | None = None
+    concurrency: int = DEFAULT_CONCURRENCY
+    timeout: float = DEFAULT_TIMEOUT
+    production: bool = False
+    ci: bool = False
+    no_color: bool = False
+    step_summary: Path | None = None
+    step_outputs: Path | None = None
+    service_key: Secret | None = None
+
+
+def resolve(
+    *,
+    catalog: str | None = None,
+    auth: str | None = None,
+    endpoint: str | None = None,
+    jwt: str | None = None,
+    only: str | None = None,
+    concurrency: int | None = None,
+    timeout: float | None = None,
+    allow_http: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Join flags and environment variables; an empty variable counts as not set.
+
+    Raises:
+        UsageError: A flag or a variable cannot be meant so.
+        Refused: Credentials would travel over plain http to another machine.
+    """
+    environ = os.environ if environ is None else environ
+
+    def variable(name: str) -> str | None:
+        return environ.get(name) or None
+
+    secret = variable("PERSONA_SEED_SECRET")
+    password = variable("MANA_ADMIN_PASSWORD")
+    summary, outputs = variable("GITHUB_STEP_SUMMARY"), variable("GITHUB_OUTPUT")
+    key = variable("MANA_SERVICE_KEY")
+    return Settings(
+        catalog=catalog or variable("PERSONAS_CATALOG") or DEFAULT_CATALOG,
+        auth=parse_auth(
+            auth or variable("MANA_AUTH_URL") or DEFAULT_AUTH,
+            allow_http=allow_http,
+            source="--auth" if auth else "MANA_AUTH_URL",
+        ),
+        endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
+        jwt=_read_token(jwt) if jwt is not None else _token(variable("MANA_ADMIN_JWT"), "MANA_ADMIN_JWT"),
+        admin_email=variable("MANA_ADMIN_EMAIL"),
+        admin_password=Secret(password) if password else None,
+        seed_secret=Secret(secret) if secret else None,
+        only=only,
+        concurrency=_between("--concurrency", concurrency, DEFAULT_CONCURRENCY, 1, MAX_CONCURRENCY),
+        timeout=_between("--timeout", timeout, DEFAULT_TIMEOUT, 0.1, 3600.0),
+        production="production"
+        in {(variable(name) or "").strip().lower() for name in ("NODE_ENV", "PERSONAS_ENV")},
+        ci=(variable("CI") or "").lower() not in {"", "0", "false"},
+        no_color="NO_COLOR" in environ and environ["NO_COLOR"] != "",
+        step_summary=Path(summary) if summary else None,
+        step_outputs=Path(outputs) if outputs else None,
+        service_key=Secret(key) if key else None,
+    )
+
+
+def parse_auth(text: str, *, allow_http: bool = False, source: str = "--auth") -> Address:
+    """Understand `http(s)://host[:port][/path]` or `embedded[:FILE]`.
+
+    Raises:
+        UsageError: It is neither.
+        Refused: It is plain http to another machine, and `allow_http` is not said.
+    """
+    if text == "embedded" or text.startswith("embedded:"):
+        return Address(url="", loopback=True, embedded=Path(text.partition(":")[2] or EMBEDDED_FILE))
+    split = _split_url(text, source)
+    host = split.hostname or ""
+    loopback = is_loopback(host)
+    if split.scheme == "http" and not loopback and not allow_http:
+        raise Refused(
+            f"{source} {_without_userinfo(split)} is plain http to another machine: "
+            "the token and the passwords could be read on the way",
+            hint="Use https, or say --allow-http where the network is yours.",
+        )
+    return Address(url=_without_userinfo(split).rstrip("/"), loopback=loopback)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this machine, whatever a name server says."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split_url(text: str, source: str) -> SplitResult:
+    hint = f"Write {source} as http://localhost:3001, https://auth.example.com, or embedded."
+    if any(ch.isspace() or not ch.isprintable() for ch in text):
+        raise UsageError(f"{source} has a space or a control character in it", hint=hint)
+    try:
+        split = urlsplit(text)
+        port = split.port
+    except ValueError as error:
+        raise UsageError(f"{source} is not a URL: {error}", hint=hint) from None
+    if split.scheme not in {"http", "https"}:
+        raise UsageError(f"{source} {_shortened(text)!r} is no http(s) URL", hint=hint)
+    if not split.hostname or port == 0:
+        raise UsageError(f"{source} {_shortened(text)!r} names no host or no usable port", hint=hint)
+    if split.username is not None or split.password is not None:
+        raise UsageError(f"{source} must not hold a user name or password", hint=hint)
+    if split.query or split.fragment:
+        raise UsageError(f"{source} must end before any '?' or '#'", hint=hint)
+    return split
+
+
+def _shortened(text: str) -> str:
+    # Whatever stands before an @ may be a password.
+    text = text.rpartition("@")[2]
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _without_userinfo(split: SplitResult) -> str:
+    return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{split.path}"
+
+
+def _parse_endpoint(text: str) -> str:
+    hint = "Write --endpoint as a path, such as /api/v1/admin/personas or /api/v1/personas/admin."
+    if not text.startswith("/") or text.startswith("//") or not text.isascii() or not text.isprintable():
+        raise UsageError(f"--endpoint {text[:80]!r} is not a path", hint=hint)
+    if any(ch in text for ch in "?# \\%") or ".." in text:
+        raise UsageError(f"--endpoint {text[:80]!r} is more than a plain path", hint=hint)
+    return text.rstrip("/") or "/"
+
+
+def _read_token(text: str) -> Secret:
+    if text == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError(
+                "--jwt - reads the token from standard input, and that is a terminal", hint="Pipe it in."
+            )
+        return _token(sys.stdin.read(MAX_TOKEN_BYTES), "standard input") or _no_token("standard input")
+    if text.startswith("@"):
+        path = Path(text[1:])
+        try:
+            with path.open("rb") as file:
+                content = file.read(MAX_TOKEN_BYTES).decode("utf-8")
+        except UnicodeDecodeError:
+            raise UsageError(f"--jwt @{path}: the file is no text") from None
+        except (OSError, ValueError) as error:
+            reason = (
+                error.strerror
+                if isinstance(error, OSError) and error.strerror
+                else "it cannot be a file name"
+            )
+            raise UsageError(
+                f"--jwt @{path}: {reason.lower()}", hint="Name a file that holds the token."
+            ) from None
+        return _token(content, f"the file {path}") or _no_token(f"the file {path}")
+    return _token(text, "--jwt") or _no_token("--jwt")
+
+
+def _no_token(source: str) -> Secret:
+    raise UsageError(
+        f"there is no token in {source}: it is empty", hint="Is the variable that it comes from set?"
+    )
+
+
+def _token(text: str | None, source: str) -> Secret | None:
+    """The token without what people paste around it."""
+    if text is None or not (text := text.strip()):
+        return None
+    if text.lower().startswith("bearer "):
+        text = text[7:].strip()
+    if not text.isascii() or any(ch.isspace() for ch in text):
+        raise UsageError(
+            f"what {source} holds is not one token: it has spaces, line breaks or non-ASCII characters"
+        )
+    return Secret(text)
+
+
+def _between(flag: str, value: N | None, default: N, low: N, high: N) -> N:
+    if value is None:
+        return default
+    if not low <= value <= high:
+        raise UsageError(f"{flag} must be between {low} and {high}, not {value}")
+    return value

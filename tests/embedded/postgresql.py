@@ -1,0 +1,122 @@
+"""A real PostgreSQL server for the tests: the one that is named, or one of our own in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENVIRONMENT = dict(os.environ)  # noqa: TID251 - the tests' own settings are no settings of the program
+
+
+class NoServer(Exception):
+    """Why there is no server."""
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of a server on which databases can be created, for as long as the block runs."""
+    named = ENVIRONMENT.get("PERSONAS_TEST_DATABASE")
+    if named:
+        yield named
+        return
+    programs = _find_programs()
+    folder = Path(tempfile.mkdtemp(prefix="personas-postgresql-"))
+    user = _find_user(folder)
+    data = folder / "data"
+    try:
+        _run(user, folder, programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-N", "-E", "UTF8")
+        port = _free_port()
+        options = (
+            f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} "
+            "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        )
+        log = folder / "log"
+        _run(user, folder, programs / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+        try:
+            yield f"postgresql://tests@127.0.0.1:{port}/postgres"
+        finally:
+            _run(user, folder, programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """A new, empty database on the server, dropped at the end of the block."""
+    name = f"personas_test_{secrets.token_hex(6)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    try:
+        yield sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _find_programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    if on_path:
+        return Path(on_path).resolve().parent
+    message = "PERSONAS_TEST_DATABASE is not set, and no PostgreSQL server is installed"
+    raise NoServer(message)
+
+
+def _find_user(folder: Path) -> str | None:
+    """Whom the server runs as: never root, so as root somebody else, who gets the folder."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+        return name
+    message = "PostgreSQL does not run as root, and there is no user postgres or nobody"
+    raise NoServer(message)
+
+
+def _run(user: str | None, folder: Path, *command: str | Path) -> None:
+    group = pwd.getpwnam(user).pw_gid if user else None
+    # Not through pipes: the server inherits them and would keep them open.
+    with (folder / "output").open("w+") as output:
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=folder,
+            env={**ENVIRONMENT, "LC_ALL": "C.UTF-8", "HOME": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            user=user,
+            group=group,
+            extra_groups=[] if user else None,
+            check=False,
+        )
+        if done.returncode:
+            output.seek(0)
+            message = f"{command[0]} ended with {done.returncode}: {output.read()[-500:]}"
+            raise RuntimeError(message)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
