@@ -28,13 +28,14 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SERVICE = "http://localhost:3001"
 
 ANNA = (
-    "You are Anna Becker, 23, a student of design in Leipzig with ADHD. You start five lists before breakfast and "
-    "finish one. You write in bursts, in lower case, and forget attachments.\n"
+    "You are Anna Becker, 23, a student of design in Leipzig with ADHD. You start five lists before "
+    "breakfast and finish one. You write in bursts, in lower case, and forget attachments.\n"
     "When a reminder comes twice you mute it. You love colours and hate forms."
 )
 BEN = (
-    "You are Ben Okafor, 51, and run a logistics company of 300 people. You open the app between two meetings, "
-    "never longer than a minute. You dictate, so your text has no full stops. You delegate everything twice."
+    "You are Ben Okafor, 51, and run a logistics company of 300 people. You open the app between two "
+    "meetings, never longer than a minute. You dictate, so your text has no full stops. You delegate "
+    "everything twice."
 )
 
 
@@ -48,7 +49,7 @@ def persona(
 ) -> dict[str, object]:
     return {
         "name": name,
-        "email": email or f"persona.{name.split()[0].lower()}@mana.test",
+        "email": email or f"persona.{name.split(maxsplit=1)[0].lower()}@mana.test",
         "archetype": archetype,
         "systemPrompt": prompt,
         "moduleMix": dict(mix),
@@ -374,8 +375,9 @@ def large(number: int = 200, *, live: bool = True) -> Report:
 
 HOSTILE = (
     "\x1b[31mred\x1b]0;title\x07 `code` ``` fence | pipe <b>bold</b> <!-- --> </details> @octocat #123 GH-7 "
-    "::error::boo\n::stop-commands::x\r\n##[error]x %0A \u202edlrow\u2066 \x85\u2028 \ud800 \ufffe ]]> [bold]rich[/bold] "
-    "https://example.org/a/b/issues/1 {+x+} 😀👩‍👩‍👧 日本語 \x9b31m & &amp; 'q' \"q\" ~~s~~ _e_ *e* \\ $(x) ,"
+    "::error::boo\n::stop-commands::x\r\n##[error]x %0A \u202edlrow\u2066 \x85\u2028 \ud800 \ufffe ]]> "
+    "[bold]rich[/bold] https://example.org/a/b/issues/1 {+x+} 😀👩‍👩‍👧 日本語 \x9b31m "
+    "& &amp; 'q' \"q\" ~~s~~ _e_ *e* \\ $(x) ,"
 )
 
 

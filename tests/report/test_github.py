@@ -22,7 +22,7 @@ class Command:
 
 
 def obeyed(text: str) -> list[Command]:
-    """What a runner makes of standard output: lines at any line break, commands wherever it looks for them."""
+    """What a runner makes of standard output: lines at any line break, commands where it looks for them."""
     commands = []
     for line in re.split(r"\r\n|\r|\n", text):
         assert "##[" not in line

@@ -85,10 +85,8 @@ def test_verdict_and_counts_come_first_then_the_table_then_the_updates() -> None
 
 def test_an_update_is_a_folded_diff_with_marks_inside_changed_lines() -> None:
     text = render(scenarios.dry_run(), "markdown")
-    assert (
-        "<details><summary><b>Anna Becker</b> <code>persona.anna&#64;mana.test</code>: prompt, weights</summary>\n\n```diff\n"
-        in text
-    )
+    email = "<code>persona.anna&#64;mana.test</code>"
+    assert f"<details><summary><b>Anna Becker</b> {email}: prompt, weights</summary>\n\n```diff\n" in text
     assert "\n- You start [-six-] lists before breakfast and finish one.\n+ You start {+five+} lists" in text
     assert "\n- mail 0.3\n+ notes 0.2\n- todo 0.3\n+ todo 0.4\n" in text
 

@@ -55,7 +55,8 @@ def test_a_preview_tells_counts_advice_cost_and_how_to_pin_the_plan() -> None:
     assert report.plan is not None
     shown = " ".join(text(report).split())
     assert (
-        "1 collision, 1 not known, 1 locked out, 1 needs --recreate, 1 to create, 2 to update, 1 stray, 3 in sync"
+        "1 collision, 1 not known, 1 locked out, 1 needs --recreate, 1 to create, 2 to update, 1 stray, "
+        "3 in sync"
     ) in shown
     assert f"Plan {report.plan.checksum}; pin it with --expect-plan {report.plan.checksum}" in shown
     assert "14 requests, 2 of them safety checks" in shown
@@ -84,9 +85,7 @@ def test_a_run_tells_what_was_done_what_failed_and_what_is_not_known() -> None:
 
 def test_cleanup_warns_of_drift_before_it_lists_what_goes() -> None:
     shown = text(scenarios.cleanup_preview())
-    assert shown.index("Warning: catalog and service differ: 3 not live, 3 differ, 2 strays.") < shown.index(
-        "− delete"
-    )
+    assert shown.index("Warning: there is drift: 3 not live, 3 differ, 2 strays.") < shown.index("− delete")
     assert "1 live persona outside @mana.test left alone" in shown
 
 

@@ -123,8 +123,9 @@ def _body(change: Change) -> str:
     for item in change.fields:
         if item.field == "systemPrompt" and isinstance(item.old, str) and isinstance(item.new, str):
             lines.append(f"{wording.label(item.field)}:")
-            starts = {"old": "- ", "new": "+ ", "same": "  ", "gap": "  …"}
-            lines += [f"{starts[line.kind]}{line.text}" for line in text_diff(item.old, item.new, most=40)]
+            starts = {"old": "- ", "new": "+ "}
+            diff = text_diff(item.old, item.new, most=40)
+            lines += [f"{starts.get(line.kind, '  ')}{line.left_out or line.text}" for line in diff]
         else:
             lines.append(f"{wording.label(item.field)}: {wording.field_change(item)}")
     return "\n".join([*lines, *([shown(change.reason)] if change.reason else [])])

@@ -31,7 +31,7 @@ def show_list(page: Page, report: Report) -> None:
     page.blank()
     if live:
         columns = [
-            Column("name", 8),
+            Column("name", 12),
             Column("email", 14),
             Column("archetype", 9),
             Column("cadence", 7),

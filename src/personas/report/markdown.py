@@ -60,8 +60,8 @@ def render(report: Report, *, limit: int = COMMENT_LIMIT) -> str:
 
     Args:
         report: What the command has to say.
-        limit: The most bytes of UTF-8 that it may have, 8,192 or more. What does not fit is left out whole, and a note
-            says so.
+        limit: The most bytes of UTF-8 that it may have, 8,192 or more. What does not fit is left out whole,
+            and a note says so.
     """
     sections = _Sections(max(limit, LEAST_LIMIT))
     head, tail = _head(report), _tail(report)
@@ -170,14 +170,13 @@ def _head(report: Report, longest: int = 1_000) -> str:
         title = "Preview"
     plan = report.plan
     lines = [MARKER, f"### {_mark(report)} {title}: {verdict}", ""]
+    service = code(report.service, min(longest, 120))
     where = [code(report.catalog, min(longest, 120))] if report.catalog else []
     if plan is not None or report.detail is not None:
         if report.offline:
             where.append("compared with nothing")
         elif report.service:
-            where.append(
-                f"{'beside' if report.command == 'cleanup' else 'against'} {code(report.service, min(longest, 120))}"
-            )
+            where.append(("beside " if report.command == "cleanup" else "against ") + service)
         if age := wording.age(report):
             where.append(age)
         if plan is not None and plan.intent.purpose == "seed" and not plan.in_sync and not report.offline:
@@ -260,7 +259,7 @@ def _drift_warning(plan: Plan) -> str:
     if not plan.catalog_known:
         return "> [!WARNING]\n> The catalog could not be read, so drift is not known."
     if plan.drift:
-        return f"> [!WARNING]\n> Catalog and service differ: {wording.drift(plan)}."
+        return f"> [!WARNING]\n> There is drift: {wording.drift(plan)}."
     return ""
 
 
@@ -360,8 +359,8 @@ def _diff(old: str, new: str) -> list[str]:
     starts = {"old": "- ", "new": "+ ", "same": "  "}
     lines: list[str] = []
     for line in text_diff(old, new):
-        if line.kind == "gap":
-            lines.append(f"  … {wording.count(line.skipped, 'sentence')} more")
+        if line.left_out:
+            lines.append(f"  {line.left_out}")
             continue
         marks = ("[-", "-]") if line.kind == "old" else ("{+", "+}")
         text = "".join(f"{marks[0]}{part}{marks[1]}" if changed else part for part, changed in line.parts)
