@@ -94,7 +94,7 @@ def _command(kind: str, message: str, **properties: object) -> str:
     )
     data = shown(message, 2_000).translate(_DATA)
     # An older form of commands, "##[error]", is looked for anywhere in a line.
-    return f"::{kind}{' ' if given else ''}{given}::{data}".replace("##[", "##\\[")
+    return f"::{kind}{' ' if given else ''}{given}::{data}".replace("##[", "#\\[")
 
 
 def _few(things: Sequence[_Thing]) -> tuple[Sequence[_Thing], int]:

@@ -31,7 +31,7 @@ def show_list(page: Page, report: Report) -> None:
     page.blank()
     if live:
         columns = [
-            Column("name", 8),
+            Column("name", 12),
             Column("email", 14),
             Column("archetype", 9),
             Column("cadence", 7),
@@ -182,7 +182,7 @@ def _feedback(page: Page, detail: LiveDetail) -> None:
         mean = "not told" if item.mean is None else f"{item.mean:.1f} of 5"
         bar = page.bar(item.mean / 5, 20) if item.mean is not None and 0 <= item.mean <= 5 else ""
         ratings = "not told" if item.ratings is None else f"{item.ratings:,}"
-        rows.append([shown(item.module), (ratings, ""), (mean, ""), (bar, "blue")])
+        rows.append([shown(item.module), (ratings, ""), (mean, ""), (bar, "cyan")])
     page.table(
         [Column("module", 10), Column("ratings", 7, right=True), Column("mean", 8, right=True), Column("")],
         rows,

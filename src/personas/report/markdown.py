@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MARKER = "<!-- personas-preview -->"
 COMMENT_LIMIT = 65_536
+LEAST_LIMIT = 8_192
 
 _MARKS = {
     State.COLLISION: "⛔",
@@ -46,10 +47,11 @@ _UNPLAIN = re.compile(
 )
 _UNPLAIN_CODE = re.compile(r"[^A-Za-z0-9 .,/=\u00a0-\U0010ffff-]|(?<![A-Za-z0-9])[.-]")
 _PLAIN_CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9@._+/:-]*[A-Za-z0-9])?")
-_REFERENCE = re.compile(r"(?<![A-Za-z0-9])gh(?=-[0-9])", re.IGNORECASE)
+_REFERENCE = re.compile(r"(?<![A-Za-z0-9])gh(?=-[0-9])|www(?=\.|&#46;)", re.IGNORECASE)
 _LINE = 110  # a longer line of a diff goes on in the next one: a fence does not wrap
 _MOST_MODULES = 20
 _MOST_PLACES = 100
+_MOST_REFUSED = 20  # sections that did not fit, before the rest is not tried any more
 _RESERVE = 400  # bytes for the note that tells what was left out
 
 
@@ -58,12 +60,14 @@ def render(report: Report, *, limit: int = COMMENT_LIMIT) -> str:
 
     Args:
         report: What the command has to say.
-        limit: The most bytes of UTF-8 that it may have. What does not fit is left out whole, and a note
-            says so.
+        limit: The most bytes of UTF-8 that it may have, 8,192 or more. What does not fit is left out whole,
+            and a note says so.
     """
-    sections = _Sections(max(limit, 2_000))
-    sections.must(_head(report))
-    tail = _tail(report)
+    sections = _Sections(max(limit, LEAST_LIMIT))
+    head, tail = _head(report), _tail(report)
+    if _size(head) + _size(tail) > sections.left // 2:
+        head, tail = _head(report, longest=80), _tail(report, most=2, longest=80)
+    sections.must(head)
     sections.hold(tail)
     if report.problems:
         _places(sections, report.problems, "Problems")
@@ -124,23 +128,27 @@ def _size(text: str) -> int:
 def plain(text: str, length: int = 200) -> str:
     """Foreign text as text: nothing in it is markup, a mention, a reference or a link."""
     escaped = _entities(_UNPLAIN, shown(text, length).strip())
-    # GitHub looks for mentions and references once markup is text; the invisible space keeps it from that.
-    for sign in ("&#64;", "&#35;"):
-        escaped = escaped.replace(sign, sign + "&#8203;")
-    return _REFERENCE.sub(r"\g<0>&#8203;", escaped)
+    return _unlinked(escaped)
 
 
 def code(text: str, length: int = 120) -> str:
     """Foreign text as code; GitHub makes no mentions, references or links of it."""
     if _PLAIN_CODE.fullmatch(text) and len(text) <= length:
         return f"`{text}`"
-    return html_code(text, length).replace("&#64;", "&#64;&#8203;")
+    return _unlinked(html_code(text, length))
 
 
 def html_code(text: str, length: int = 120) -> str:
     """Foreign text as code inside HTML, where markdown is not looked for."""
     escaped = _entities(_UNPLAIN_CODE, shown(text, length))
     return f"<code>{escaped}</code>" if escaped else ""
+
+
+def _unlinked(escaped: str) -> str:
+    """The same to the eye; GitHub looks for mentions, references and addresses once markup is text."""
+    for sign in ("&#64;", "&#35;", "&#58;"):
+        escaped = escaped.replace(sign, sign + "&#8203;")
+    return _REFERENCE.sub(r"\g<0>&#8203;", escaped)
 
 
 def _entities(unsafe: re.Pattern[str], text: str) -> str:
@@ -155,19 +163,20 @@ def fenced(lines: Iterable[str], language: str = "") -> str:
     return f"{fence}{language}\n{body}\n{fence}"
 
 
-def _head(report: Report) -> str:
+def _head(report: Report, longest: int = 1_000) -> str:
     verdict = wording.verdict(report)
     title = _TITLES.get(report.command, "Personas")
     if report.command == "seed" and report.dry_run:
         title = "Preview"
     plan = report.plan
     lines = [MARKER, f"### {_mark(report)} {title}: {verdict}", ""]
-    where = [code(report.catalog)] if report.catalog else []
+    service = code(report.service, min(longest, 120))
+    where = [code(report.catalog, min(longest, 120))] if report.catalog else []
     if plan is not None or report.detail is not None:
         if report.offline:
             where.append("compared with nothing")
         elif report.service:
-            where.append(f"{'beside' if report.command == 'cleanup' else 'against'} {code(report.service)}")
+            where.append(("beside " if report.command == "cleanup" else "against ") + service)
         if age := wording.age(report):
             where.append(age)
         if plan is not None and plan.intent.purpose == "seed" and not plan.in_sync and not report.offline:
@@ -178,9 +187,9 @@ def _head(report: Report) -> str:
         lines += ["", "> [!NOTE]", "> Offline: nothing was compared. What is live is not known."]
     error = report.error
     if error is not None and not report.problems:
-        lines += ["", "> [!CAUTION]", f"> {plain(error.message, 1_000)}"]
+        lines += ["", "> [!CAUTION]", f"> {plain(error.message, longest)}"]
         if error.hint:
-            lines.append(f"> {plain(error.hint, 1_000)}")
+            lines.append(f"> {plain(error.hint, longest)}")
     if report.interrupted:
         lines += ["", "> [!WARNING]", "> Interrupted. What is not done will be done by the next run."]
     return "\n".join(lines)
@@ -199,9 +208,9 @@ def _mark(report: Report) -> str:
     return "📝"
 
 
-def _tail(report: Report) -> str:
+def _tail(report: Report, most: int = 20, longest: int = 1_000) -> str:
     notes = [*report.notes, *(report.plan.notes if report.plan else ())]
-    lines = [f"> {plain(note, 1_000)}" for note in dict.fromkeys(notes[:20])]
+    lines = [f"> {plain(note, longest)}" for note in dict.fromkeys(notes[:most])]
     facts = []
     plan = report.plan
     if plan is not None and plan.steps and report.dry_run and not report.offline:
@@ -231,18 +240,26 @@ def _plan(sections: _Sections, report: Report, plan: Plan) -> None:
     if not report.offline and not listing and plan.intent.purpose == "seed":
         sections.add(_advice(plan), "list of advice")
     if plan.intent.purpose == "seed" and not listing:
-        for item in rows:
-            if item.fields:
-                sections.add(_update(item), "update with its differences")
+        _updates(sections, [change for change in rows if change.fields])
     if meaning:
         sections.kept.append(meaning)
+
+
+def _updates(sections: _Sections, changes: list[Change]) -> None:
+    """As many folded updates as fit; one that is too large does not hide those after it."""
+    what, refused = "update with its differences", 0
+    for index, change in enumerate(changes):
+        refused += not sections.add(_update(change), what)
+        if refused > _MOST_REFUSED:
+            sections.drop(what, len(changes) - index - 1)
+            return
 
 
 def _drift_warning(plan: Plan) -> str:
     if not plan.catalog_known:
         return "> [!WARNING]\n> The catalog could not be read, so drift is not known."
     if plan.drift:
-        return f"> [!WARNING]\n> Catalog and service differ: {wording.drift(plan)}."
+        return f"> [!WARNING]\n> There is drift: {wording.drift(plan)}."
     return ""
 
 
@@ -342,8 +359,8 @@ def _diff(old: str, new: str) -> list[str]:
     starts = {"old": "- ", "new": "+ ", "same": "  "}
     lines: list[str] = []
     for line in text_diff(old, new):
-        if line.kind == "gap":
-            lines.append(f"  … {wording.count(line.skipped, 'sentence')} more")
+        if line.left_out:
+            lines.append(f"  {line.left_out}")
             continue
         marks = ("[-", "-]") if line.kind == "old" else ("{+", "+}")
         text = "".join(f"{marks[0]}{part}{marks[1]}" if changed else part for part, changed in line.parts)
@@ -408,7 +425,7 @@ def _show(sections: _Sections, report: Report) -> None:
         return
     persona = detail.persona
     facts = [("name", persona.name), ("archetype", persona.archetype), ("cadence", persona.tick_cadence)]
-    lines = [f"**{plain(persona.name or persona.email)}** {code(persona.email)}", ""]
+    lines = [f"#### {plain(persona.name or persona.email)} {code(persona.email)}", ""]
     lines += [f"- {name}: {code(fact)}" for name, fact in facts if fact]
     if persona.module_mix is not None:
         lines.append(f"- weights: {plain(wording.weights(persona.module_mix), 1_000)}")

@@ -108,7 +108,7 @@ def _drift_warning(page: Page, plan: Plan) -> None:
     if not plan.catalog_known:
         page.line(("Warning: ", "bold yellow"), "the catalog could not be read, so drift is not known.")
     elif plan.drift:
-        page.line(("Warning: ", "bold yellow"), f"catalog and service differ: {wording.drift(plan)}.", hang=9)
+        page.line(("Warning: ", "bold yellow"), f"there is drift: {wording.drift(plan)}.", hang=9)
 
 
 def _table(page: Page, plan: Plan, results: Mapping[int, Outcome]) -> None:
@@ -216,12 +216,11 @@ def show_diff(page: Page, old: str, new: str) -> None:
         "new": (("+ ", "green"), "green", "bold white on green"),
         "same": (("│ ", "dim"), "dim", ""),
         "gap": (("│ ", "dim"), "dim", ""),
+        "rest": (("│ ", "dim"), "dim", ""),
     }
     for line in text_diff(old, new, most=24):
         mark, style, strong = marks[line.kind]
-        spans: list[Span] = []
-        if line.kind == "gap":
-            spans = [(f"… {wording.count(line.skipped, 'sentence')} unchanged or not shown", "dim")]
+        spans: list[Span] = [(line.left_out, "dim")] if line.left_out else []
         for text, changed in line.parts:
             if changed and not page.color:
                 spans.append((f"[-{text}-]" if line.kind == "old" else f"{{+{text}+}}", ""))
