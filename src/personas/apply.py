@@ -129,6 +129,7 @@ class _Run:
         self.outcomes: dict[int, Outcome] = {}
         self.error: ServiceError | None = None
         self._unanswered = 0
+        self._deleted: set[int] = set()
 
     def goes_on(self) -> bool:
         return self.error is None and not self.stop.asked
@@ -159,6 +160,9 @@ class _Run:
             # Also when cancelled: what was sent is told as unknown.
             if result is Result.UNKNOWN and self.service.requests == sent_before:
                 result, message = Result.NOT_DONE, self.why_not_started
+            if result is not Result.DONE and id(change) in self._deleted:
+                result = Result.FAILED if result is Result.NOT_DONE else result
+                message = f"deleted, but not created again; the next seed creates it: {message}"
             outcome = Outcome(change, result, message, time.monotonic() - started)
             self.outcomes[id(change)] = outcome
             self.observe(outcome)
@@ -175,13 +179,8 @@ class _Run:
                 return "" if there else "was gone already"
             case Step.RECREATE if change.existing is not None:
                 await self.service.delete(change.existing.user_id, who=change.key)
-                try:
-                    await self._upsert(change)
-                except ServiceError as error:
-                    error.message = (
-                        f"deleted, but not created again; the next seed creates it: {error.message}"
-                    )
-                    raise
+                self._deleted.add(id(change))
+                await self._upsert(change)
                 return ""
             case _:
                 user_id = await self._upsert(change)
@@ -205,7 +204,13 @@ class _Run:
 
     async def _look_again(self, change: Change, user_id: str) -> str:
         """Where nobody could be looked up before, the name tells whether the account had existed."""
-        detail = await self.service.get_persona(user_id, who=change.key, safety=True)
+        try:
+            detail = await self.service.get_persona(user_id, who=change.key, safety=True)
+        except ServiceError as error:
+            # It is created, by the service's word: a look that fails takes nothing of that back.
+            if isinstance(error, CredentialsRefused) or type(error) is Unreachable:
+                self.error = self.error or error
+            return "whose email it was could not be checked, before or after"
         name = detail.persona.name
         if name is not None and change.wanted is not None and name != change.wanted.name:
             raise BadAnswer(

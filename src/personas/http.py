@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.cookiejar
 import json
 import math
+import os
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
@@ -198,8 +199,12 @@ class Line:
 
     async def _insist(self, call: Call, first: _Trouble) -> Answer | _Trouble:
         # Imported when something went wrong for the first time: start-up and the good path do not pay.
+        import logging
+
         import stamina
 
+        # Without any handler, Python prints each retry on stderr by itself.
+        logging.getLogger("stamina").addHandler(logging.NullHandler())
         attempts = self._patience.attempts if self._answered else self._patience.first_attempts
         made = 1
 
@@ -348,7 +353,8 @@ class Line:
                     retriable=False,
                 )
         reason = next(
-            (c.strerror.lower() for c in causes if isinstance(c, OSError) and c.strerror), "no connection"
+            (os.strerror(c.errno).lower() for c in causes if isinstance(c, OSError) and c.errno),
+            "no connection",
         )
         return _Trouble(
             Unreachable(f"nothing answers at {self.shown}: {reason}", hint=_IS_IT_RUNNING), sent=False
@@ -368,11 +374,12 @@ class Line:
                 f"{call.what}: the service asks to wait {wait:.0f} s (HTTP {answer.status})", hint=error.hint
             )
             return _Trouble(error, sent=answer.status != 429, retriable=False)
-        self.gate.pause(wait if wait is not None else 0.0)
+        # Calls under way together are refused together: a pause, if short, makes it one refusal of all.
+        self.gate.pause(wait if wait is not None else self._patience.wait_initial)
         return _Trouble(error, sent=answer.status != 429, wait=wait)
 
 
-_IS_IT_RUNNING = "Is it running there? To try without a service: personas seed --auth embedded"
+_IS_IT_RUNNING = "Start it there; to try without a service: personas seed --auth embedded"
 _NOT_AN_AUTH_SERVICE = "Is there really an auth service at --auth (MANA_AUTH_URL)?"
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from personas.errors import Refused, UsageError
+from personas.errors import CredentialsRefused, Refused, UsageError
 from personas.secret import Secret
 
 DEFAULT_CATALOG = "catalog.json"
@@ -76,12 +76,16 @@ def resolve(
     concurrency: int | None = None,
     timeout: float | None = None,
     allow_http: bool = False,
+    uses: Collection[str] = ("auth", "jwt"),
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Join flags and environment variables; an empty variable counts as not set.
 
+    What is not in `uses` is not even looked at: a catalog can be checked whatever the token's variable holds.
+
     Raises:
         UsageError: A flag or a variable cannot be meant so.
+        CredentialsRefused: What should be a token can be none.
         Refused: Credentials would travel over plain http to another machine.
     """
     environ = os.environ if environ is None else environ
@@ -89,6 +93,8 @@ def resolve(
     def variable(name: str) -> str | None:
         return environ.get(name) or None
 
+    if "auth" not in uses:
+        auth = "embedded"
     secret = variable("PERSONA_SEED_SECRET")
     password = variable("MANA_ADMIN_PASSWORD")
     summary, outputs = variable("GITHUB_STEP_SUMMARY"), variable("GITHUB_OUTPUT")
@@ -101,7 +107,7 @@ def resolve(
             source="--auth" if auth else "MANA_AUTH_URL",
         ),
         endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
-        jwt=_read_token(jwt) if jwt is not None else _token(variable("MANA_ADMIN_JWT"), "MANA_ADMIN_JWT"),
+        jwt=_given_token(jwt, variable("MANA_ADMIN_JWT")) if "jwt" in uses else None,
         admin_email=variable("MANA_ADMIN_EMAIL"),
         admin_password=Secret(password) if password else None,
         seed_secret=Secret(secret) if secret else None,
@@ -111,7 +117,7 @@ def resolve(
         production="production"
         in {(variable(name) or "").strip().lower() for name in ("NODE_ENV", "PERSONAS_ENV")},
         ci=(variable("CI") or "").lower() not in {"", "0", "false"},
-        no_color="NO_COLOR" in environ and environ["NO_COLOR"] != "",
+        no_color=variable("NO_COLOR") is not None or variable("TERM") == "dumb",
         step_summary=Path(summary) if summary else None,
         step_outputs=Path(outputs) if outputs else None,
         service_key=Secret(key) if key else None,
@@ -153,6 +159,11 @@ def _split_url(text: str, source: str) -> SplitResult:
     hint = f"Write {source} as http://localhost:3001, https://auth.example.com, or embedded."
     if any(ch.isspace() or not ch.isprintable() for ch in text):
         raise UsageError(f"{source} has a space or a control character in it", hint=hint)
+    if not text.isascii():
+        raise UsageError(
+            f"{source} has a character beyond ASCII in it",
+            hint="Write a host's name in its xn-- form, and a path percent-encoded.",
+        )
     try:
         split = urlsplit(text)
         port = split.port
@@ -188,20 +199,28 @@ def _parse_endpoint(text: str) -> str:
     return text.rstrip("/") or "/"
 
 
+def _given_token(flag: str | None, variable: str | None) -> Secret | None:
+    return _token(variable, "MANA_ADMIN_JWT") if flag is None else _read_token(flag)
+
+
 def _read_token(text: str) -> Secret:
     if text == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError(
                 "--jwt - reads the token from standard input, and that is a terminal", hint="Pipe it in."
             )
-        return _token(sys.stdin.read(MAX_TOKEN_BYTES), "standard input") or _no_token("standard input")
+        try:
+            content = sys.stdin.read(MAX_TOKEN_BYTES)
+        except UnicodeDecodeError:
+            raise CredentialsRefused("what standard input holds is no text, and so no token") from None
+        return _token(content, "standard input") or _no_token("standard input")
     if text.startswith("@"):
         path = Path(text[1:])
         try:
             with path.open("rb") as file:
                 content = file.read(MAX_TOKEN_BYTES).decode("utf-8")
         except UnicodeDecodeError:
-            raise UsageError(f"--jwt @{path}: the file is no text") from None
+            raise CredentialsRefused(f"--jwt @{path}: the file is no text, and so no token") from None
         except (OSError, ValueError) as error:
             reason = (
                 error.strerror
@@ -228,9 +247,11 @@ def _token(text: str | None, source: str) -> Secret | None:
     if text.lower().startswith("bearer "):
         text = text[7:].strip()
     if not text.isascii() or any(ch.isspace() for ch in text):
-        raise UsageError(
+        raise CredentialsRefused(
             f"what {source} holds is not one token: it has spaces, line breaks or non-ASCII characters"
         )
+    if len(text) >= MAX_TOKEN_BYTES:
+        raise CredentialsRefused(f"what {source} holds is too long for a token")
     return Secret(text)
 
 
