@@ -35,7 +35,7 @@ _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _QUOTES = "'`‘’“”„«»"
 
 
-class Malformed(Exception):  # noqa: N818 - the text is malformed; that is the word for it
+class Malformed(Exception):
     """The text is no JSON; `problem` says where and why."""
 
     def __init__(self, problem: Problem) -> None:
@@ -43,7 +43,7 @@ class Malformed(Exception):  # noqa: N818 - the text is malformed; that is the w
         self.problem = problem
 
 
-class _Doubt(Exception):  # noqa: N818 - a signal between the two scanners, no error
+class _Doubt(Exception):
     """Something that only the careful scanner can report."""
 
 

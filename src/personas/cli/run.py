@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,6 +19,7 @@ from personas.apply import Applied, Outcome, Result, Stop, apply
 from personas.catalog import Catalog, load_catalog
 from personas.cli import output
 from personas.cli.boundary import show_error
+from personas.cli.interrupts import Interrupts
 from personas.cli.options import Given
 from personas.cli.progress import Progress
 from personas.credentials import HINT, Credentials, check_token
@@ -72,7 +72,8 @@ class Run:
     taken_at: datetime | None = None
     whole: bool = False
     error: PersonasError | None = None
-    _reading: anyio.CancelScope | None = None
+    writing: bool = False
+    scope: anyio.CancelScope | None = None
 
     # The steps of a run
 
@@ -150,25 +151,32 @@ class Run:
         secret: Secret | None = None,
         owners: bool = True,
         check_login: bool = False,
+        recreate: bool = False,
         whole: bool = False,
     ) -> Live:
-        """Read what is live; an interrupt ends it at once, for nothing has been written."""
-        with anyio.CancelScope() as scope:
-            self._reading = scope
-            self.live = await survey(
-                service,
-                self.catalog,
-                secret=secret,
-                only=self.given.only,
-                owners=owners,
-                check_login=check_login,
-                whole=whole,
-                workers=self.settings.concurrency,
-                observe=self.progress.reading,
+        """Read what is live.
+
+        Raises:
+            Refused: The secret is not the one that the personas were seeded with, and nobody said `recreate`.
+        """
+        self.live = await survey(
+            service,
+            self.catalog,
+            secret=secret,
+            only=self.given.only,
+            owners=owners,
+            check_login=check_login,
+            whole=whole,
+            workers=self.settings.concurrency,
+            observe=self.progress.reading,
+        )
+        if self.live.secret_differs and not recreate:
+            raise Refused(
+                "the secret differs from the one these personas were seeded with: "
+                f"none of {len(self.live.logins)} derived passwords signs in",
+                hint="Set PERSONA_SEED_SECRET to that one. To give them the passwords of this one instead: "
+                "personas seed --check-login --recreate",
             )
-        self._reading = None
-        if scope.cancelled_caught or self.live is None:
-            raise Interrupted("interrupted while reading; nothing was changed")
         self.whole = whole
         self.taken_at = datetime.now(UTC)
         self.notes += [note for note in self.live.notes if note not in self.notes]
@@ -209,8 +217,7 @@ class Run:
         """Carry out the plan's steps."""
         if self.plan is None:
             raise AssertionError
-        if self.stop.asked:
-            raise Interrupted("interrupted before anything was changed")
+        self.writing = True
         self.progress.start_writing(len(self.plan.steps))
         self.applied = await apply(
             self.plan,
@@ -235,22 +242,17 @@ class Run:
             raise Refused(f"{what}: nobody can be asked here", hint="Say --yes if that is meant.")
         self.progress.close()
         print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-        with anyio.CancelScope() as scope:
-            self._reading = scope
-            # In a thread, so that an interrupt is heard while the question stands.
-            answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
-        self._reading = None
-        if scope.cancelled_caught:
-            raise Interrupted("interrupted; nothing was changed")
+        # In a thread, so that an interrupt is heard while the question stands.
+        answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
         if answer.strip().lower() not in {"y", "yes"}:
             raise Refused("not confirmed; nothing was changed")
 
     # The end of a run
 
     def interrupt(self) -> None:
-        """Once: end reading, or finish what is in flight. Twice: end now."""
-        if self._reading is not None:
-            self._reading.cancel()
+        """End at once before the first write; later finish what is in flight, and end at once when asked twice."""
+        if not self.writing and self.scope is not None:
+            self.scope.cancel()
         elif not self.stop.asked:
             self.progress.say("interrupted: finishing what is in flight; once more to stop now")
         self.stop.ask()
@@ -319,16 +321,17 @@ def conduct(
     output.check_report_files(given.report)
     progress = Progress(quiet=given.quiet, ci=settings.ci, no_color=settings.no_color)
     run = Run(command, given, settings, progress, dry_run=dry_run, fail_on_drift=fail_on_drift)
-    try:
-        anyio.run(_listening, run, job)
-    except PersonasError as error:
-        run.error = error
-    finally:
-        progress.close()
-    report = run.report()
-    output.write(report, given, settings)
-    if run.error is not None:
-        show_error(run.error, debug=given.debug)
+    with Interrupts() as interrupts:
+        try:
+            anyio.run(_listening, run, job, interrupts)
+        except PersonasError as error:
+            run.error = error
+        finally:
+            progress.close()
+        report = run.report()
+        output.write(report, given, settings)
+        if run.error is not None:
+            show_error(run.error, debug=given.debug)
     raise typer.Exit(report.exit_code)
 
 
@@ -336,27 +339,18 @@ def listen_only(given: Given, command: str, job: Callable[[Run], Awaitable[None]
     """Run a job that prints what it was asked for, and has no report."""
     settings = given.settings()
     run = Run(command, given, settings, Progress(quiet=True, ci=settings.ci, no_color=settings.no_color))
-    anyio.run(_listening, run, job)
+    with Interrupts() as interrupts:
+        anyio.run(_listening, run, job, interrupts)
 
 
-async def _listening(run: Run, job: Callable[[Run], Awaitable[None]]) -> None:
+async def _listening(run: Run, job: Callable[[Run], Awaitable[None]], interrupts: Interrupts) -> None:
     """Do the job; interrupts are told to the run instead of tearing it apart."""
-    failure: list[PersonasError] = []
-    async with anyio.create_task_group() as group:
-
-        async def listen() -> None:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for _ in signals:
-                    run.interrupt()
-
-        group.start_soon(listen)
-        try:
+    with anyio.CancelScope() as scope:
+        run.scope = scope
+        with interrupts.told_to(run.interrupt):
             await job(run)
-        except PersonasError as error:
-            failure.append(error)
-        group.cancel_scope.cancel()
-    if failure:
-        raise failure[0]
+    if scope.cancelled_caught:
+        raise Interrupted("interrupted before anything was changed")
 
 
 def read_text(name: str, flag: str) -> str:
