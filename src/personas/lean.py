@@ -1,7 +1,8 @@
 """httpx, imported without the command line that it has of its own.
 
 Where click is installed, httpx imports its command line, and with it pygments and half of rich: a third of
-the time that this tool takes to start. Without click it does without; so there is none while httpx is imported.
+the time that this tool takes to start. Without click it does without, so there is none while httpx is
+imported.
 """
 
 import sys
