@@ -245,7 +245,7 @@ class Run:
     # The end of a run
 
     def interrupt(self) -> None:
-        """End at once before the first write; later finish what is in flight, or end at once when asked twice."""
+        """End at once before the first write; later finish what is in flight, at once when asked twice."""
         if not self.writing and self.scope is not None:
             self.scope.cancel()
         elif not self.stop.asked:
