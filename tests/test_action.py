@@ -162,6 +162,7 @@ def test_the_hook_validates_the_file_that_it_is_given(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        check=False,
     )
 
     assert done.returncode == 3
