@@ -48,6 +48,7 @@ def test_an_offline_preview_says_that_nothing_was_compared() -> None:
     shown = text(scenarios.offline())
     assert "Offline: nothing was compared." in shown
     assert "--expect-plan" not in shown
+    assert "create" not in shown
 
 
 def test_a_preview_tells_counts_advice_cost_and_how_to_pin_the_plan() -> None:

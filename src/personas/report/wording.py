@@ -67,8 +67,16 @@ def state_word(change: Change) -> str:
 
 
 def relation(change: Change) -> str:
-    """How a live persona and the catalog relate, for lists of what is live."""
-    return "differs" if change.state in {State.UPDATE, State.RECREATE} else _STATES[change.state]
+    """How a live persona and the catalog relate, where nothing is done about it."""
+    return _DRIFT[State.UPDATE if change.state is State.RECREATE else change.state][0]
+
+
+def remark(change: Change, *, cleanup: bool = False) -> str:
+    """What there is to say of a change in a few words: the fields that differ, mostly."""
+    fields = differing(change)
+    if cleanup and change.state is not State.IN_SYNC:
+        return relation(change) + (f": {fields}" if fields else "")
+    return change.reason if change.state is State.CREATE else fields
 
 
 def done_word(step: Step) -> str:
@@ -155,7 +163,7 @@ def _verdict_of_plan(report: Report, plan: Plan) -> str:
     elif cleanup and not plan.steps:
         text = "nothing to delete"
     elif plan.in_sync and not cleanup:
-        text = f"in sync: {count(len(plan), 'persona')}"
+        text = f"{count(len(plan), 'persona')} in sync"
     else:
         text = planned(plan)
     return text
