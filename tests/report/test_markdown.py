@@ -120,7 +120,9 @@ def test_foreign_text_keeps_its_words_when_it_is_escaped() -> None:
 def test_a_long_report_is_trimmed_at_whole_sections_with_a_note(limit: int) -> None:
     text = markdown.render(scenarios.large(400), limit=limit)
     assert len(text.encode("utf-8")) <= limit
-    assert re.search(r"> ✂️ Shortened to fit: .*\d+ folded updates left out\. The JSON report has everything\.", text)
+    assert re.search(
+        r"> ✂️ Shortened to fit: .*\d+ folded updates left out\. The JSON report has everything\.", text
+    )
     assert_harmless(text)
 
 

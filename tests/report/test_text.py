@@ -84,6 +84,12 @@ def test_a_run_tells_what_was_done_what_failed_and_what_is_not_known() -> None:
     assert "Next: run again, which does what is left: personas seed" in shown
 
 
+def test_an_update_that_leaves_the_name_says_so() -> None:
+    shown = " ".join(text(scenarios.half_mended()).split())
+    assert "✓ updated Anna Becker" in shown
+    assert "1 updated; left alone: 1 needs --recreate; 9 in sync" in shown
+
+
 def test_cleanup_warns_of_drift_before_it_lists_what_goes() -> None:
     shown = text(scenarios.cleanup_preview())
     assert shown.index("Warning: there is drift: 3 not live, 3 differ, 2 strays.") < shown.index("− delete")

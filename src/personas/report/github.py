@@ -139,7 +139,7 @@ def _drift(report: Report) -> list[str]:
     """What differs, on the lines of the catalog; what a run has just made true is left out."""
     if report.plan is None:
         return []
-    done = {id(outcome.change) for outcome in report.outcomes}
+    done = {id(outcome.change) for outcome in report.outcomes if wording.mended_by_step(outcome.change)}
     left = [change for change in report.plan.drift if id(change) not in done]
     collisions = [change for change in left if change.state is State.COLLISION]
     strays = [change for change in left if change.state is State.STRAY]

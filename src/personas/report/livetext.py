@@ -118,7 +118,7 @@ def _weights(page: Page, mix: Mapping[str, float]) -> None:
         [
             shown(module),
             wording.number(weight),
-            (page.bar(_finite(weight) / largest if largest else 0), "blue"),
+            (page.bar(_finite(weight) / largest if largest else 0), "cyan"),
         ]
         for module, weight in ranked
     ]

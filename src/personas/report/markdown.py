@@ -240,7 +240,7 @@ def _failures(outcomes: tuple[Outcome, ...]) -> str:
             lines.append(f"- {mark} **{wording.result_word(outcome)}** {code(outcome.change.key)}{reason}")
     if len(lines) > _MOST_PLACES:
         lines = [*lines[:_MOST_PLACES], f"- and {len(lines) - _MOST_PLACES:,} more"]
-    return "\n".join(lines)
+    return "\n".join(["**To be looked at:**", "", *lines]) if lines else ""
 
 
 def _advice(plan: Plan) -> str:
@@ -249,7 +249,7 @@ def _advice(plan: Plan) -> str:
         number = len(wording.alone(plan, state))
         advice = re.sub(r"(personas seed --\w+)", r"`\1`", text)
         lines.append(f"- {_MARKS[state]} **{wording.plural_state(state, number)}.** {advice}")
-    return "\n".join(lines)
+    return "\n".join(["**Left alone:**", "", *lines]) if lines else ""
 
 
 def _update(change: Change) -> str:

@@ -61,8 +61,10 @@ def state_word(change: Change) -> str:
     """The state of a change in one or two words; what the run would do where that says more."""
     if change.step is Step.DELETE:
         return "delete"
-    if change.state is State.LOCKED_OUT and change.step is Step.RECREATE:
+    if change.step is Step.RECREATE:
         return "recreate"
+    if change.state is State.RECREATE:
+        return "update" if change.step is Step.UPDATE else "differs"
     return _STATES[change.state]
 
 
@@ -135,9 +137,16 @@ def plural_state(state: State, number: int) -> str:
     return count(number, *_DRIFT[state])
 
 
+def mended_by_step(change: Change) -> bool:
+    """Whether nothing differs any more once the step is carried out; an update leaves name and password."""
+    if change.state in {State.RECREATE, State.LOCKED_OUT}:
+        return change.step in {Step.RECREATE, Step.DELETE}
+    return change.step is not None
+
+
 def left_alone(plan: Plan) -> str:
     """What is not in sync and is left as it is, as facts: `1 stray, 1 collision`; empty when nothing is."""
-    counted = Counter(change.state for change in plan.drift if change.step is None)
+    counted = Counter(change.state for change in plan.drift if not mended_by_step(change))
     return ", ".join(count(counted[state], *_DRIFT[state]) for state in State if counted[state])
 
 
