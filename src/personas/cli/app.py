@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -67,6 +69,10 @@ def _root(
 
 def main() -> None:
     """Run the command line; the console script."""
+    # A closed stream is None: whatever is said there goes nowhere.
+    if sys.stdout is None or sys.stderr is None:
+        nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets its escape instead of a crash.
         if hasattr(stream, "reconfigure"):
