@@ -375,12 +375,12 @@ def _show(sections: Sections, report: Report) -> None:
         rows += [
             f"| {wording.moment(action.created_at, report.taken_at)} | {code(action.tool)} "
             f"| {code(action.result)} | {plain(action.error_message or '')} |"
-            for action in detail.recent_actions
+            for action in detail.recent_actions[:20]
         ]
         sections.add("#### Last actions\n\n" + "\n".join(rows), "table of actions")
     if detail.feedback:
         rows = ["| module | ratings | mean |", "| --- | ---: | ---: |"]
-        for item in detail.feedback:
+        for item in detail.feedback[:_MOST_MODULES]:
             mean = "not told" if item.mean is None else f"{item.mean:.1f}"
             ratings = "not told" if item.ratings is None else f"{item.ratings:,}"
             rows.append(f"| {code(item.module)} | {ratings} | {mean} |")

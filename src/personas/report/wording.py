@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
 
+_MOST_WEIGHTS = 40  # more of them are counted
 _STATES = {
     State.COLLISION: "collision",
     State.NOT_KNOWN: "not known",
@@ -204,12 +205,16 @@ def weight_changes(old: Mapping[str, float], new: Mapping[str, float]) -> list[t
             changes.append(("added", f"+ {name} {number(new[module])}"))
         elif old[module] != new[module]:
             changes.append(("changed", f"{name} {number(old[module])} → {number(new[module])}"))
+    if len(changes) > _MOST_WEIGHTS:
+        changes = [*changes[:_MOST_WEIGHTS], ("changed", f"and {len(changes) - _MOST_WEIGHTS:,} more")]
     return changes
 
 
 def weights(mix: Mapping[str, float]) -> str:
     """All weights on one line."""
-    return ", ".join(f"{shown(module, 60)} {number(mix[module])}" for module in mix) or "none"
+    texts = [f"{shown(module, 60)} {number(mix[module])}" for module in list(mix)[:_MOST_WEIGHTS]]
+    more = [f"and {len(mix) - _MOST_WEIGHTS:,} more"] if len(mix) > _MOST_WEIGHTS else []
+    return ", ".join([*texts, *more]) or "none"
 
 
 def value(item: Value) -> str:
