@@ -16,7 +16,7 @@ from . import scenarios
 @pytest.mark.parametrize(
     ("report", "expected"),
     [
-        (scenarios.sync(), "in sync: 10 personas"),
+        (scenarios.sync(), "10 personas in sync"),
         (scenarios.first_dry_run(), "10 to create"),
         (scenarios.offline(), "10 personas, compared with nothing"),
         (scenarios.seeded(), "3 created"),

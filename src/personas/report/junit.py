@@ -109,7 +109,10 @@ def _outcome(cases: _Cases, name: str, outcome: Outcome) -> None:
         Result.UNKNOWN: "error",
         Result.NOT_DONE: "skipped",
     }
-    cases.add(name, verdicts[outcome.result], message, seconds=outcome.seconds)
+    verdict = verdicts[outcome.result]
+    if not verdict and not wording.mended_by_step(outcome.change):
+        verdict, message = "failure", f"{word}; {outcome.change.reason}"
+    cases.add(name, verdict, message, seconds=outcome.seconds)
 
 
 def _message(change: Change) -> str:
