@@ -89,7 +89,6 @@ def resolve(
     def variable(name: str) -> str | None:
         return environ.get(name) or None
 
-    secret = variable("PERSONA_SEED_SECRET")
     password = variable("MANA_ADMIN_PASSWORD")
     summary, outputs = variable("GITHUB_STEP_SUMMARY"), variable("GITHUB_OUTPUT")
     key = variable("MANA_SERVICE_KEY")
@@ -104,18 +103,29 @@ def resolve(
         jwt=_read_token(jwt) if jwt is not None else _token(variable("MANA_ADMIN_JWT"), "MANA_ADMIN_JWT"),
         admin_email=variable("MANA_ADMIN_EMAIL"),
         admin_password=Secret(password) if password else None,
-        seed_secret=Secret(secret) if secret else None,
+        seed_secret=find_seed_secret(environ),
         only=only,
         concurrency=_between("--concurrency", concurrency, DEFAULT_CONCURRENCY, 1, MAX_CONCURRENCY),
         timeout=_between("--timeout", timeout, DEFAULT_TIMEOUT, 0.1, 3600.0),
-        production="production"
-        in {(variable(name) or "").strip().lower() for name in ("NODE_ENV", "PERSONAS_ENV")},
+        production=is_production(environ),
         ci=(variable("CI") or "").lower() not in {"", "0", "false"},
         no_color="NO_COLOR" in environ and environ["NO_COLOR"] != "",
         step_summary=Path(summary) if summary else None,
         step_outputs=Path(outputs) if outputs else None,
         service_key=Secret(key) if key else None,
     )
+
+
+def find_seed_secret(environ: Mapping[str, str] | None = None) -> Secret | None:
+    """What PERSONA_SEED_SECRET holds; None when it is not set, or empty."""
+    text = (os.environ if environ is None else environ).get("PERSONA_SEED_SECRET")
+    return Secret(text) if text else None
+
+
+def is_production(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether NODE_ENV or PERSONAS_ENV says that this is production."""
+    environ = os.environ if environ is None else environ
+    return any(environ.get(name, "").strip().lower() == "production" for name in ("NODE_ENV", "PERSONAS_ENV"))
 
 
 def parse_auth(text: str, *, allow_http: bool = False, source: str = "--auth") -> Address:

@@ -11,6 +11,7 @@ from personas import __version__
 from personas.cli import (
     cleanup,
     listing,
+    login,
     password,
     schema,
     seed,
@@ -37,6 +38,7 @@ app.command("list")(listing.list_)
 app.command("show")(show.show)
 app.command("validate")(validate.validate)
 app.command("password")(password.password)
+app.command("login")(login.login)
 app.command("token")(token.token)
 app.command("schema")(schema.schema)
 

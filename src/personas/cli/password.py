@@ -13,8 +13,8 @@ def password(given: Given, who: Who) -> None:
     It is derived from the email and PERSONA_SEED_SECRET. A whole email needs no catalog.
     """
     from personas.catalog import load_catalog
-    from personas.cli.who import choose
     from personas.passwords import check_secret, derive_password
+    from personas.who import choose
 
     settings = given.settings()
     secret = check_secret(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,7 +120,7 @@ class Run:
         settings = self.settings
         embedded = open_embedded(settings) if settings.auth.embedded is not None else None
         try:
-            credentials = _credentials(settings, embedded)
+            credentials = _credentials(settings, embedded) if admin else Credentials()
             if admin and not credentials:
                 raise UsageError(
                     f"{self.command} needs an admin's credentials for {settings.auth}",
@@ -242,6 +242,23 @@ class Run:
         if answer.strip().lower() not in {"y", "yes"}:
             raise Refused("not confirmed; nothing was changed")
 
+    @contextmanager
+    def interruptible(self, told: Callable[[], str]) -> Iterator[None]:
+        """Do something that an interrupt ends at once.
+
+        Args:
+            told: Says then what is done.
+
+        Raises:
+            Interrupted: It was.
+        """
+        with anyio.CancelScope() as scope:
+            self._reading = scope
+            yield
+        self._reading = None
+        if scope.cancelled_caught:
+            raise Interrupted(told())
+
     # The end of a run
 
     def interrupt(self) -> None:
@@ -329,11 +346,17 @@ def conduct(
     raise typer.Exit(report.exit_code)
 
 
-def listen_only(given: Given, command: str, job: Callable[[Run], Awaitable[None]]) -> None:
+def listen_only(
+    given: Given, command: str, job: Callable[[Run], Awaitable[None]], *, quiet: bool = True
+) -> None:
     """Run a job that prints what it was asked for, and has no report."""
     settings = given.settings()
-    run = Run(command, given, settings, Progress(quiet=True, ci=settings.ci, no_color=settings.no_color))
-    anyio.run(_listening, run, job)
+    progress = Progress(quiet=quiet, ci=settings.ci, no_color=settings.no_color)
+    run = Run(command, given, settings, progress)
+    try:
+        anyio.run(_listening, run, job)
+    finally:
+        progress.close()
 
 
 async def _listening(run: Run, job: Callable[[Run], Awaitable[None]]) -> None:

@@ -22,10 +22,10 @@ def show(given: Given, who: Who) -> None:
     from dataclasses import replace
 
     from personas.cli.run import conduct
-    from personas.cli.who import choose
     from personas.errors import CatalogError
     from personas.live import Live
     from personas.plan import Intent
+    from personas.who import choose
 
     async def job(run: Run) -> None:
         try:
