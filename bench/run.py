@@ -75,7 +75,7 @@ def plan_of_100_000(folder: Path) -> None:
             "from personas.plan import plan\n"
             "catalog = load_catalog(sys.argv[1])\n"
             "live = Live(personas=tuple(\n"
-            "  LivePersona(str(i), p.email, p.name, p.archetype, str(p.tick_cadence), p.system_prompt, p.module_mix)\n"
+            "  LivePersona(str(i), p.email, p.name, p.archetype, p.tick_cadence, p.system_prompt, p.module_mix)\n"
             "  for i, p in enumerate(catalog.personas)))\n"
             "made = plan(catalog, live)\n"
             "assert made.in_sync\n"
