@@ -57,7 +57,7 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
 
 def test_a_flag_wins_over_its_variable() -> None:
     other = make_jwt(sub="other")
-    settings = resolve(catalog="mine.json", auth="http://localhost:9", jwt=other, environ=VARIABLES)
+    settings = resolve(catalog="mine.json", auth="http://localhost:9", jwt=Secret(other), environ=VARIABLES)
     assert settings.catalog == "mine.json"
     assert settings.auth.url == "http://localhost:9"
     assert settings.jwt == Secret(other)
