@@ -8,15 +8,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from personas.apply import Result
+from personas.errors import DriftFound, Interrupted, PartlyFailed
 from personas.plan import Change, FieldChange, Plan, State, Step
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
     from personas.apply import Outcome
-    from personas.plan import Value
+    from personas.errors import DriftFound, Interrupted, PartlyFailed
+from personas.plan import Value
     from personas.report.model import Report
 
 LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
+
+# Errors that only sum up what a report tells anyway.
+TOLD = (PartlyFailed, DriftFound, Interrupted)
 
 _MOST_WEIGHTS = 40  # more of them are counted
 _STATES = {
