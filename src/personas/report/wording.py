@@ -14,8 +14,7 @@ from personas.report.visible import shown
 
 if TYPE_CHECKING:
     from personas.apply import Outcome
-    from personas.errors import DriftFound, Interrupted, PartlyFailed
-from personas.plan import Value
+    from personas.plan import Value
     from personas.report.model import Report
 
 LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
@@ -298,9 +297,8 @@ def age(report: Report) -> str:
     """How old the snapshot is that a plan compares with; empty without one."""
     if report.snapshot_age is None:
         return ""
-    return (
-        f"compared with a snapshot taken {duration(max(report.snapshot_age, 0.0))} ago, not with the service"
-    )
+    passed = "less than a minute" if report.snapshot_age < 60 else duration(report.snapshot_age)
+    return f"compared with a snapshot taken {passed} ago, not with the service"
 
 
 def advice(plan: Plan) -> list[tuple[State, str]]:
