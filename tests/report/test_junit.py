@@ -63,6 +63,10 @@ def test_what_stopped_a_run_is_an_error() -> None:
     assert set(verdicts(scenarios.unreachable()).values()) == {"error"}
 
 
+def test_an_error_that_only_sums_up_is_no_case_of_its_own() -> None:
+    assert set(verdicts(scenarios.drift_found())) == set(verdicts(scenarios.dry_run()))
+
+
 def test_an_offline_preview_passes_nothing() -> None:
     assert set(verdicts(scenarios.offline()).values()) == {"skipped"}
 

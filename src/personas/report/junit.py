@@ -52,7 +52,7 @@ def render(report: Report) -> str:
         _plan(cases, report, report.plan)
     elif report.command == "validate" and not report.problems:
         cases.add(f"{report.catalog} is valid")
-    if report.error is not None and not report.problems:
+    if report.error is not None and not report.problems and not isinstance(report.error, wording.TOLD):
         kind = type(report.error).__name__
         cases.add(
             f"personas {report.command}: {kind}", "error", report.error.message, shown(report.error.hint)

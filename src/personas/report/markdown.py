@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from personas.apply import Result
-from personas.errors import DriftFound, Interrupted, PartlyFailed
 from personas.plan import Change, Plan, State, Step
 from personas.report import usage, wording
 from personas.report.diffs import text_diff
@@ -42,7 +41,6 @@ _TITLES = {
     "cleanup": "Cleanup",
     "validate": "Catalog",
 }
-_TOLD = (PartlyFailed, DriftFound, Interrupted)  # the verdict says as much
 _LINE = 110  # a longer line of a diff goes on in the next one: a fence does not wrap
 _MOST_MODULES = 20
 _MOST_PLACES = 100
@@ -98,7 +96,7 @@ def _head(report: Report, longest: int = 1_000) -> str:
     if report.offline:
         lines += ["", "> [!NOTE]", "> Offline: nothing was compared. What is live is not known."]
     error = report.error
-    if error is not None and not report.problems and not isinstance(error, _TOLD):
+    if error is not None and not report.problems and not isinstance(error, wording.TOLD):
         lines += ["", "> [!CAUTION]", f"> {plain(error.message, longest)}"]
         if error.hint:
             lines += [">", f"> {plain(error.hint, longest)}"]

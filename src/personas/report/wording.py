@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from personas.apply import Result
+from personas.errors import DriftFound, Interrupted, PartlyFailed
 from personas.plan import Change, FieldChange, Plan, State, Step
 from personas.report.visible import shown
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from personas.report.model import Report
 
 LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
+
+# Errors that only sum up what a report tells anyway.
+TOLD = (PartlyFailed, DriftFound, Interrupted)
 
 _MOST_WEIGHTS = 40  # more of them are counted
 _STATES = {
@@ -293,9 +297,8 @@ def age(report: Report) -> str:
     """How old the snapshot is that a plan compares with; empty without one."""
     if report.snapshot_age is None:
         return ""
-    return (
-        f"compared with a snapshot taken {duration(max(report.snapshot_age, 0.0))} ago, not with the service"
-    )
+    passed = "less than a minute" if report.snapshot_age < 60 else duration(report.snapshot_age)
+    return f"compared with a snapshot taken {passed} ago, not with the service"
 
 
 def advice(plan: Plan) -> list[tuple[State, str]]:
