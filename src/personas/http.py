@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.cookiejar
 import json
 import math
+import os
 import random
 import socket
 import ssl
@@ -326,9 +327,9 @@ class Line:
                     sent=False,
                     retriable=False,
                 )
-        reason = next(
-            (c.strerror.lower() for c in causes if isinstance(c, OSError) and c.strerror), "no connection"
-        )
+        # The number tells it in the system's words; the exception's own text may repeat the address.
+        numbers = (cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno)
+        reason = next((os.strerror(number).lower() for number in numbers), "no connection")
         return _Trouble(
             Unreachable(f"nothing answers at {self.shown}: {reason}", hint=_IS_IT_RUNNING), sent=False
         )

@@ -250,7 +250,7 @@ class Run:
     # The end of a run
 
     def interrupt(self) -> None:
-        """End at once before the first write; later finish what is in flight, and end at once when asked twice."""
+        """End at once before the first write; later finish what is in flight, and asked twice end at once."""
         if not self.writing and self.scope is not None:
             self.scope.cancel()
         elif not self.stop.asked:
