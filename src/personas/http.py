@@ -18,9 +18,9 @@ from enum import Enum, auto
 from typing import Any
 
 import anyio
-import httpx
 
 from personas.errors import BadAnswer, RateLimited, ServiceError, Unanswered, Unavailable, Unreachable
+from personas.lean import httpx
 from personas.pacing import Gate
 from personas.secret import MASK, Secret, masked
 
@@ -327,9 +327,10 @@ class Line:
                     sent=False,
                     retriable=False,
                 )
-        # The number tells it in the system's words; the exception's own text may repeat the address.
-        numbers = (cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno)
-        reason = next((os.strerror(number).lower() for number in numbers), "no connection")
+        reason = next(
+            (os.strerror(c.errno).lower() for c in causes if isinstance(c, OSError) and c.errno),
+            "no connection",
+        )
         return _Trouble(
             Unreachable(f"nothing answers at {self.shown}: {reason}", hint=_IS_IT_RUNNING), sent=False
         )
@@ -356,7 +357,7 @@ class Line:
         return _Trouble(error, sent=not limited, wait=wait)
 
 
-_IS_IT_RUNNING = "Is it running there? To try without a service: personas seed --auth embedded"
+_IS_IT_RUNNING = "Start it there; to try without a service: personas seed --auth embedded"
 _NOT_AN_AUTH_SERVICE = "Is there really an auth service at --auth (MANA_AUTH_URL)?"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +13,7 @@ from personas import __version__
 from personas.cli import (
     cleanup,
     listing,
+    login,
     password,
     schema,
     seed,
@@ -45,6 +48,7 @@ app.command("list", short_help="The live personas and their state.")(listing.lis
 app.command("show", short_help="One live persona, with all there is to know.")(show.show)
 app.command("validate", short_help="Check the catalog alone.")(validate.validate)
 app.command("password", short_help="Derive a persona's password.")(password.password)
+app.command("login", short_help="Sign in as a persona.")(login.login)
 app.command("token", short_help="Get an admin's token.")(token.token)
 app.command("schema", short_help="JSON Schema of the catalog or the report.")(schema.schema)
 app.command("serve", short_help="Run the embedded service on a port.")(serve.serve)
@@ -67,6 +71,10 @@ def _root(
 
 def main() -> None:
     """Run the command line; the console script."""
+    # A closed stream is None: whatever is said there goes nowhere.
+    if sys.stdout is None or sys.stderr is None:
+        nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets its escape instead of a crash.
         if hasattr(stream, "reconfigure"):

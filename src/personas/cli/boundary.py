@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 
 import typer
 
-from personas.errors import PersonasError
+from personas.errors import PersonasError, UsageError
 from personas.secret import masked
 
 INTERRUPTED = 130
@@ -26,10 +27,6 @@ def boundary(*, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        # Whoever read our output has gone; nothing is left to say, also not at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
     except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 - the boundary: whatever is left is a bug, and told as one
@@ -41,6 +38,29 @@ def boundary(*, debug: bool) -> Iterator[None]:
             file=sys.stderr,
         )
         raise typer.Exit(1) from None
+
+
+def emit(text: str) -> None:
+    """Write to standard output, now; a reader who has gone is no error.
+
+    Raises:
+        UsageError: It cannot be written for any other reason, such as a full disk.
+    """
+    try:
+        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+    except OSError as error:
+        _silence_stdout()
+        reason = (error.strerror or "unknown reason").lower()
+        raise UsageError(f"standard output cannot be written: {reason}") from None
+
+
+def _silence_stdout() -> None:
+    # What is still buffered would fail again at exit.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show_error(error: PersonasError, *, debug: bool = False) -> None:

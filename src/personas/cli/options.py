@@ -42,9 +42,10 @@ class Given:
     report: tuple[str, ...] = ()
     quiet: bool = False
     debug: bool = False
+    takes: tuple[str, ...] = ()
 
     def settings(self) -> Settings:
-        """What was said, joined with the environment."""
+        """What was said, joined with the environment, as far as the command takes it."""
         return resolve(
             catalog=self.catalog,
             auth=self.auth,
@@ -54,6 +55,7 @@ class Given:
             concurrency=self.concurrency,
             timeout=self.timeout,
             allow_http=self.allow_http,
+            uses=self.takes,
         )
 
 
@@ -125,7 +127,7 @@ def taking(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
                 values["jwt"] = Secret(values["jwt"])
             if "report" in values:
                 values["report"] = tuple(values["report"] or ())
-            given = Given(**values)
+            given = Given(**values, takes=names)
             with boundary(debug=given.debug):
                 command(given, **said)
 
