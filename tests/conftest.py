@@ -17,7 +17,7 @@ _NAMES = {"NO_COLOR", "FORCE_COLOR", "CI", "NODE_ENV", "COLUMNS", "LINES", "TERM
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on the variables of whoever runs it."""
-    for name in list(os.environ):  # noqa: TID251 - to empty it for the test
+    for name in list(os.environ):
         if name.startswith(_PREFIXES) or name in _NAMES or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 

@@ -251,6 +251,22 @@ def test_all_problems_of_all_personas_are_told_in_the_order_of_the_file() -> Non
     assert lines[5][found[7].column - 1 :] == "7"
 
 
+def test_endless_problems_are_told_up_to_a_number_and_then_reading_stops() -> None:
+    found = problems_of('{"personas": [\n' + "1,\n" * 100_005 + "}")
+    assert len(found) == 100_000
+    assert [(problem.line, problem.path) for problem in found[-2:]] == [
+        (100_000, "$.personas[99998]"),
+        (100_001, "$"),
+    ]
+    assert found[-1].message == "these are 100,000 problems; any others are not told"
+
+
+def test_many_problems_of_one_persona_are_located_in_linear_time() -> None:
+    mix = {f"module{number}": -1 for number in range(3000)}
+    found = problems_of(catalog_of({"moduleMix": mix} | {f"key{number}": 1 for number in range(3000)}))
+    assert [problem.line for problem in found] == list(range(9, 3009))
+
+
 def test_a_syntax_error_is_the_only_problem() -> None:
     (problem,) = problems_of('{"personas": [{"name": ""}, {"name": "" "email": 1}]}')
     assert (problem.line, problem.column, problem.path) == (1, 41, "$.personas[1].name")
@@ -312,7 +328,7 @@ def test_a_good_catalog_is_read_with_the_position_of_each_persona() -> None:
 
 
 def test_a_catalog_locates_its_values_and_the_nearest_parent_of_what_is_missing() -> None:
-    text = '{"description": "d",\n' + catalog_of({}, {})[1:]
+    text = '\n \n{"description": "d",\n' + catalog_of({}, {})[1:]
     catalog = parse_catalog(text)
     lines = text.split("\n")
     for parts, start in [

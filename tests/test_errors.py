@@ -13,6 +13,8 @@ EXIT_CODES = {
     "Unanswered": 4,
     "CredentialsRefused": 4,
     "BadAnswer": 4,
+    "RateLimited": 4,
+    "Unavailable": 4,
     "Refused": 5,
     "PartlyFailed": 6,
     "DriftFound": 10,

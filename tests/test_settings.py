@@ -57,7 +57,7 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
 
 def test_a_flag_wins_over_its_variable() -> None:
     other = make_jwt(sub="other")
-    settings = resolve(catalog="mine.json", auth="http://localhost:9", jwt=other, environ=VARIABLES)
+    settings = resolve(catalog="mine.json", auth="http://localhost:9", jwt=Secret(other), environ=VARIABLES)
     assert settings.catalog == "mine.json"
     assert settings.auth.url == "http://localhost:9"
     assert settings.jwt == Secret(other)
@@ -219,20 +219,20 @@ def test_a_timeout_out_of_range_is_wrong_usage(value: float) -> None:
 def test_a_token_is_freed_of_what_people_paste_around_it(text: str, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(text)
-    assert resolve(jwt=text, environ={}).jwt == Secret(TOKEN)
+    assert resolve(jwt=Secret(text), environ={}).jwt == Secret(TOKEN)
     assert resolve(environ={"MANA_ADMIN_JWT": text}).jwt == Secret(TOKEN)
-    assert resolve(jwt=f"@{file}", environ={}).jwt == Secret(TOKEN)
+    assert resolve(jwt=Secret(f"@{file}"), environ={}).jwt == Secret(TOKEN)
 
 
 def test_a_token_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(TOKEN + "\n"))
-    assert resolve(jwt="-", environ={}).jwt == Secret(TOKEN)
+    assert resolve(jwt=Secret("-"), environ={}).jwt == Secret(TOKEN)
 
 
 def test_standard_input_that_is_no_text_holds_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\x00"), encoding="utf-8"))
     with pytest.raises(CredentialsRefused, match="standard input"):
-        resolve(jwt="-", environ={})
+        resolve(jwt=Secret("-"), environ={})
 
 
 def test_no_token_is_waited_for_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,13 +240,13 @@ def test_no_token_is_waited_for_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -
     with open(theirs) as terminal, open(ours, "wb"):  # noqa: PTH123 - these are descriptors
         monkeypatch.setattr("sys.stdin", terminal)
         with pytest.raises(UsageError, match="that is a terminal"):
-            resolve(jwt="-", environ={})
+            resolve(jwt=Secret("-"), environ={})
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n"])
 def test_an_empty_token_is_told_with_its_likely_reason(text: str) -> None:
     with pytest.raises(UsageError, match="--jwt: it is empty") as caught:
-        resolve(jwt=text, environ={})
+        resolve(jwt=Secret(text), environ={})
     assert "variable" in caught.value.hint
 
 
@@ -271,7 +271,7 @@ def test_a_token_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ("a\0b", "cannot be a file name"),
     ]:
         with pytest.raises(PersonasError, match=reason):
-            resolve(jwt=f"@{name}", environ={})
+            resolve(jwt=Secret(f"@{name}"), environ={})
 
 
 def test_what_a_command_does_not_use_cannot_stop_it() -> None:

@@ -71,7 +71,7 @@ def resolve(
     catalog: str | None = None,
     auth: str | None = None,
     endpoint: str | None = None,
-    jwt: str | None = None,
+    jwt: Secret | None = None,
     only: str | None = None,
     concurrency: int | None = None,
     timeout: float | None = None,
@@ -89,16 +89,10 @@ def resolve(
         Refused: Credentials would travel over plain http to another machine.
     """
     environ = os.environ if environ is None else environ
-
-    def variable(name: str) -> str | None:
-        return environ.get(name) or None
-
+    variable = _Variables(environ)
     if "auth" not in uses:
         auth = "embedded"
-    secret = variable("PERSONA_SEED_SECRET")
-    password = variable("MANA_ADMIN_PASSWORD")
     summary, outputs = variable("GITHUB_STEP_SUMMARY"), variable("GITHUB_OUTPUT")
-    key = variable("MANA_SERVICE_KEY")
     return Settings(
         catalog=catalog or variable("PERSONAS_CATALOG") or DEFAULT_CATALOG,
         auth=parse_auth(
@@ -107,21 +101,44 @@ def resolve(
             source="--auth" if auth else "MANA_AUTH_URL",
         ),
         endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
-        jwt=_given_token(jwt, variable("MANA_ADMIN_JWT")) if "jwt" in uses else None,
+        jwt=_given_token(jwt, variable.secret("MANA_ADMIN_JWT")) if "jwt" in uses else None,
         admin_email=variable("MANA_ADMIN_EMAIL"),
-        admin_password=Secret(password) if password else None,
-        seed_secret=Secret(secret) if secret else None,
+        admin_password=variable.secret("MANA_ADMIN_PASSWORD"),
+        seed_secret=find_seed_secret(environ),
         only=only,
         concurrency=_between("--concurrency", concurrency, DEFAULT_CONCURRENCY, 1, MAX_CONCURRENCY),
         timeout=_between("--timeout", timeout, DEFAULT_TIMEOUT, 0.1, 3600.0),
-        production="production"
-        in {(variable(name) or "").strip().lower() for name in ("NODE_ENV", "PERSONAS_ENV")},
+        production=is_production(environ),
         ci=(variable("CI") or "").lower() not in {"", "0", "false"},
         no_color=variable("NO_COLOR") is not None or variable("TERM") == "dumb",
         step_summary=Path(summary) if summary else None,
         step_outputs=Path(outputs) if outputs else None,
-        service_key=Secret(key) if key else None,
+        service_key=variable.secret("MANA_SERVICE_KEY"),
     )
+
+
+class _Variables:
+    """The environment, which a traceback must not show."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def __call__(self, name: str) -> str | None:
+        return self._environ.get(name) or None
+
+    def secret(self, name: str) -> Secret | None:
+        return Secret(self._environ[name]) if self._environ.get(name) else None
+
+
+def find_seed_secret(environ: Mapping[str, str] | None = None) -> Secret | None:
+    """What PERSONA_SEED_SECRET holds; None when it is not set, or empty."""
+    return _Variables(os.environ if environ is None else environ).secret("PERSONA_SEED_SECRET")
+
+
+def is_production(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether NODE_ENV or PERSONAS_ENV says that this is production."""
+    environ = os.environ if environ is None else environ
+    return any(environ.get(name, "").strip().lower() == "production" for name in ("NODE_ENV", "PERSONAS_ENV"))
 
 
 def parse_auth(text: str, *, allow_http: bool = False, source: str = "--auth") -> Address:
@@ -199,26 +216,26 @@ def _parse_endpoint(text: str) -> str:
     return text.rstrip("/") or "/"
 
 
-def _given_token(flag: str | None, variable: str | None) -> Secret | None:
+def _given_token(flag: Secret | None, variable: Secret | None) -> Secret | None:
     return _token(variable, "MANA_ADMIN_JWT") if flag is None else _read_token(flag)
 
 
-def _read_token(text: str) -> Secret:
-    if text == "-":
+def _read_token(said: Secret) -> Secret:
+    if said.reveal() == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError(
                 "--jwt - reads the token from standard input, and that is a terminal", hint="Pipe it in."
             )
         try:
-            content = sys.stdin.read(MAX_TOKEN_BYTES)
+            piped = Secret(sys.stdin.read(MAX_TOKEN_BYTES))
         except UnicodeDecodeError:
             raise CredentialsRefused("what standard input holds is no text, and so no token") from None
-        return _token(content, "standard input") or _no_token("standard input")
-    if text.startswith("@"):
-        path = Path(text[1:])
+        return _token(piped, "standard input") or _no_token("standard input")
+    if said.reveal().startswith("@"):
+        path = Path(said.reveal()[1:])
         try:
             with path.open("rb") as file:
-                content = file.read(MAX_TOKEN_BYTES).decode("utf-8")
+                content = Secret(file.read(MAX_TOKEN_BYTES).decode("utf-8"))
         except UnicodeDecodeError:
             raise CredentialsRefused(f"--jwt @{path}: the file is no text, and so no token") from None
         except (OSError, ValueError) as error:
@@ -231,7 +248,7 @@ def _read_token(text: str) -> Secret:
                 f"--jwt @{path}: {reason.lower()}", hint="Name a file that holds the token."
             ) from None
         return _token(content, f"the file {path}") or _no_token(f"the file {path}")
-    return _token(text, "--jwt") or _no_token("--jwt")
+    return _token(said, "--jwt") or _no_token("--jwt")
 
 
 def _no_token(source: str) -> Secret:
@@ -240,19 +257,22 @@ def _no_token(source: str) -> Secret:
     )
 
 
-def _token(text: str | None, source: str) -> Secret | None:
+def _token(given: Secret | None, source: str) -> Secret | None:
     """The token without what people paste around it."""
-    if text is None or not (text := text.strip()):
+    if given is None or not (token := _bare(given)):
         return None
-    if text.lower().startswith("bearer "):
-        text = text[7:].strip()
-    if not text.isascii() or any(ch.isspace() for ch in text):
+    if not token.reveal().isascii() or any(ch.isspace() for ch in token.reveal()):
         raise CredentialsRefused(
             f"what {source} holds is not one token: it has spaces, line breaks or non-ASCII characters"
         )
-    if len(text) >= MAX_TOKEN_BYTES:
+    if len(token.reveal()) >= MAX_TOKEN_BYTES:
         raise CredentialsRefused(f"what {source} holds is too long for a token")
-    return Secret(text)
+    return token
+
+
+def _bare(token: Secret) -> Secret:
+    text = token.reveal().strip()
+    return Secret(text[7:].strip() if text.lower().startswith("bearer ") else text)
 
 
 def _between(flag: str, value: N | None, default: N, low: N, high: N) -> N:

@@ -21,20 +21,21 @@ from personas.live import (
     Ownership,
     RecentAction,
 )
-from personas.plan import Change, Intent, State, plan
+from personas.plan import Intent, plan
 from personas.report.model import Report
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SERVICE = "http://localhost:3001"
 
 ANNA = (
-    "You are Anna Becker, 23, a student of design in Leipzig with ADHD. You start five lists before breakfast and "
-    "finish one. You write in bursts, in lower case, and forget attachments.\n"
+    "You are Anna Becker, 23, a student of design in Leipzig with ADHD. You start five lists before "
+    "breakfast and finish one. You write in bursts, in lower case, and forget attachments.\n"
     "When a reminder comes twice you mute it. You love colours and hate forms."
 )
 BEN = (
-    "You are Ben Okafor, 51, and run a logistics company of 300 people. You open the app between two meetings, "
-    "never longer than a minute. You dictate, so your text has no full stops. You delegate everything twice."
+    "You are Ben Okafor, 51, and run a logistics company of 300 people. You open the app between two "
+    "meetings, never longer than a minute. You dictate, so your text has no full stops. You delegate "
+    "everything twice."
 )
 
 
@@ -48,7 +49,7 @@ def persona(
 ) -> dict[str, object]:
     return {
         "name": name,
-        "email": email or f"persona.{name.split()[0].lower()}@mana.test",
+        "email": email or f"persona.{name.split(maxsplit=1)[0].lower()}@mana.test",
         "archetype": archetype,
         "systemPrompt": prompt,
         "moduleMix": dict(mix),
@@ -91,9 +92,12 @@ PERSONAS = [
 ]
 
 
+def catalog_text(personas: list[dict[str, object]] | None = None) -> str:
+    return json.dumps({"personas": PERSONAS if personas is None else personas}, indent=2, ensure_ascii=False)
+
+
 def catalog(personas: list[dict[str, object]] | None = None, file: str = "catalog.json") -> Catalog:
-    text = json.dumps({"personas": PERSONAS if personas is None else personas}, indent=2, ensure_ascii=False)
-    return parse_catalog(text, file=file)
+    return parse_catalog(catalog_text(personas), file=file)
 
 
 def live_persona(entry: Mapping[str, object], number: int = 0) -> LivePersona:
@@ -230,6 +234,14 @@ def partly_failed() -> Report:
     )
     error = PartlyFailed("some personas failed", hint="Run again: personas seed")
     return base("seed", plan=made, outcomes=outcomes, error=error, exit_code=6)
+
+
+def half_mended() -> Report:
+    """An update that mends the weights and leaves the name as it is."""
+    anna, *rest = everyone()
+    anna = replace(anna, name="Ana", module_mix={"todo": 1.0})
+    made = plan(catalog(), Live(personas=(anna, *rest)))
+    return base("seed", plan=made, outcomes=tuple(Outcome(change, Result.DONE) for change in made.steps))
 
 
 def interrupted() -> Report:
@@ -371,8 +383,9 @@ def large(number: int = 200, *, live: bool = True) -> Report:
 
 HOSTILE = (
     "\x1b[31mred\x1b]0;title\x07 `code` ``` fence | pipe <b>bold</b> <!-- --> </details> @octocat #123 GH-7 "
-    "::error::boo\n::stop-commands::x\r\n##[error]x %0A \u202edlrow\u2066 \x85\u2028 \ud800 \ufffe ]]> [bold]rich[/bold] "
-    "https://example.org/a/b/issues/1 {+x+} 😀👩‍👩‍👧 日本語 \x9b31m & &amp; 'q' \"q\" ~~s~~ _e_ *e* \\ $(x) ,"
+    "::error::boo\n::stop-commands::x\r\n##[error]x %0A \u202edlrow\u2066 \x85\u2028 \ud800 \ufffe ]]> "
+    "[bold]rich[/bold] https://example.org/a/b/issues/1 {+x+} 😀👩‍👩‍👧 日本語 \x9b31m "
+    "& &amp; 'q' \"q\" ~~s~~ _e_ *e* \\ $(x) ,"
 )
 
 
@@ -421,6 +434,26 @@ def hostile_show(text: str = HOSTILE) -> Report:
     return replace(hostile(text), command="show")
 
 
+def many_problems(number: int) -> Report:
+    problems = tuple(
+        Problem(f"$.personas[{index}]", index + 1, 1, f"problem {index}", "catalog.json")
+        for index in range(number)
+    )
+    return Report("validate", "0.1.0", catalog="catalog.json", problems=problems, exit_code=3)
+
+
+def one_huge_update() -> Report:
+    anna, ben, *rest = everyone()
+    anna = replace(
+        anna,
+        system_prompt="\n".join(
+            f"Line {number} is long gone: {' '.join(['word'] * 60)}" for number in range(300)
+        ),
+    )
+    live = Live(personas=(anna, replace(ben, tick_cadence="daily"), *rest))
+    return base("dry-run", dry_run=True, plan=plan(catalog(), live))
+
+
 SCENARIOS = {
     "against-snapshot": against_snapshot,
     "cleaned": cleaned,
@@ -434,6 +467,7 @@ SCENARIOS = {
     "hostile": hostile,
     "hostile-problems": hostile_problems,
     "hostile-show": hostile_show,
+    "half-mended": half_mended,
     "in-sync": sync,
     "interrupted": interrupted,
     "invalid": invalid,
@@ -448,13 +482,3 @@ SCENARIOS = {
     "unreachable": unreachable,
     "valid": valid,
 }
-
-
-def states(report: Report) -> set[State]:
-    assert report.plan is not None
-    return {change.state for change in report.plan}
-
-
-def changes(report: Report, state: State) -> list[Change]:
-    assert report.plan is not None
-    return list(report.plan.of(state))

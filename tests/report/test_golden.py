@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from personas.report import Format, render, step_outputs
 from personas.report.github import output_lines
 
-from .conftest import Golden
 from .scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from .conftest import Golden
 
 SUFFIXES: dict[Format, str] = {"json": "json", "markdown": "md", "github": "github.txt", "junit": "xml"}
 

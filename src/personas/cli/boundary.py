@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import typer
 
 from personas.errors import PersonasError, UsageError
+from personas.secret import masked
 
 INTERRUPTED = 130
 
@@ -72,12 +73,12 @@ def show_error(error: PersonasError, *, debug: bool = False) -> None:
 
 
 def show_traceback(error: BaseException) -> None:
-    """Where an error came from, without the values of variables."""
+    """Where an error came from, without the values of variables, and without a secret in its message."""
     import traceback
 
     trace = traceback.TracebackException(type(error), error, error.__traceback__, capture_locals=False)
     for line in trace.format(chain=False):
-        print(visible(line, keep="\n"), end="", file=sys.stderr)
+        print(visible(masked(line), keep="\n"), end="", file=sys.stderr)
 
 
 def visible(text: str, *, keep: str = "") -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from personas.cli.boundary import boundary
+from personas.secret import Secret
 from personas.settings import Settings, resolve
 
 
@@ -32,7 +33,7 @@ class Given:
     catalog: str | None = None
     auth: str | None = None
     endpoint: str | None = None
-    jwt: str | None = None
+    jwt: Secret | None = None
     allow_http: bool = False
     only: str | None = None
     concurrency: int | None = None
@@ -121,6 +122,9 @@ def taking(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         @wraps(command)
         def run(**said: Any) -> None:
             values = {name: said.pop(name) for name in shared}
+            if values.get("jwt") is not None:
+                # From here on no name, and so no traceback, holds the token in the clear.
+                values["jwt"] = Secret(values["jwt"])
             if "report" in values:
                 values["report"] = tuple(values["report"] or ())
             given = Given(**values, takes=names)

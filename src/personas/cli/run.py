@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +19,11 @@ from personas.catalog import Catalog, load_catalog
 from personas.cli import output
 from personas.cli.access import credentials_of, open_embedded
 from personas.cli.boundary import show_error
-from personas.cli.options import Given
+from personas.cli.interrupts import Interrupts
+from personas.cli.options import Given, Output
 from personas.cli.progress import Progress
 from personas.cli.question import ask
-from personas.credentials import check_token
+from personas.credentials import Credentials, check_token
 from personas.errors import (
     CatalogError,
     DriftFound,
@@ -71,21 +71,28 @@ class Run:
     whole: bool = False
     error: PersonasError | None = None
     previewed: bool = False
-    before_writing: anyio.CancelScope | None = None
+    writing: bool = False
+    scope: anyio.CancelScope | None = None
 
     # The steps of a run
 
-    def read_catalog(self, *, needed: bool = True) -> None:
-        """Load the catalog, and note what is doubtful in it, or why it is not readable where not `needed`."""
+    def read_catalog(self) -> Catalog:
+        """Load the catalog, and note what is doubtful in it."""
         try:
             self.catalog = load_catalog(self.settings.catalog)
         except CatalogError as error:
-            if needed:
-                self.problems = error.problems
-                raise
+            self.problems = error.problems
+            raise
+        self.warnings = self.catalog.warnings
+        return self.catalog
+
+    def try_catalog(self) -> None:
+        """Load the catalog where it is good to have; note why where it cannot be read."""
+        try:
+            self.read_catalog()
+        except CatalogError as error:
+            self.problems = ()
             self.notes.append(f"The catalog cannot be read, so drift is not known: {error.message}.")
-        else:
-            self.warnings = self.catalog.warnings
 
     def secret(self) -> Secret:
         """The seed secret.
@@ -121,7 +128,7 @@ class Run:
         settings = self.settings
         embedded = open_embedded(settings) if settings.auth.embedded is not None else None
         try:
-            credentials = credentials_of(settings, embedded)
+            credentials = credentials_of(settings, embedded) if admin else Credentials()
             if admin and not credentials:
                 raise UsageError(
                     f"{self.command} needs an admin's credentials for {settings.auth}",
@@ -151,9 +158,14 @@ class Run:
         secret: Secret | None = None,
         owners: bool = True,
         check_login: bool = False,
+        recreate: bool = False,
         whole: bool = False,
     ) -> Live:
-        """Read what is live."""
+        """Read what is live.
+
+        Raises:
+            Refused: The secret is not the one that the personas were seeded with, and nobody said `recreate`.
+        """
         self.live = await survey(
             service,
             self.catalog,
@@ -165,6 +177,13 @@ class Run:
             workers=self.settings.concurrency,
             observe=self.progress.reading,
         )
+        if self.live.secret_differs and not recreate:
+            raise Refused(
+                "the secret differs from the one these personas were seeded with: "
+                f"none of {len(self.live.logins)} derived passwords signs in",
+                hint="Set PERSONA_SEED_SECRET to that one. To give them the passwords of this one instead: "
+                "personas seed --check-login --recreate",
+            )
         self.whole = whole
         self.taken_at = datetime.now(UTC)
         self.notes += [note for note in self.live.notes if note not in self.notes]
@@ -200,8 +219,7 @@ class Run:
         """Carry out the plan's steps."""
         if self.plan is None:
             raise AssertionError
-        # From here on an interrupt lets what is in flight finish.
-        self.before_writing = None
+        self.writing = True
         self.progress.start_writing(len(self.plan.steps))
         self.applied = await apply(
             self.plan,
@@ -230,12 +248,32 @@ class Run:
         if not await ask(question):
             raise Refused("not confirmed; nothing was changed")
 
+    @contextmanager
+    def interruptible(self, told: Callable[[], str]) -> Iterator[None]:
+        """Do something that an interrupt ends at once.
+
+        Args:
+            told: Says then what is done.
+
+        Raises:
+            Interrupted: It was.
+        """
+        outer = self.scope
+        with anyio.CancelScope() as scope:
+            self.scope = scope
+            try:
+                yield
+            finally:
+                self.scope = outer
+        if scope.cancelled_caught:
+            raise Interrupted(told())
+
     # The end of a run
 
     def interrupt(self) -> None:
-        """Once: end reading, or finish what is in flight. Twice: end now."""
-        if self.before_writing is not None:
-            self.before_writing.cancel()
+        """End at once before the first write; later finish what is in flight, at once when asked twice."""
+        if not self.writing and self.scope is not None:
+            self.scope.cancel()
         elif not self.stop.asked:
             self.progress.say("interrupted: finishing what is in flight; once more to stop now")
         self.stop.ask()
@@ -310,51 +348,46 @@ def conduct(
         settings = replace(given, takes=(), concurrency=None, timeout=None).settings()
     progress = Progress(quiet=given.quiet, ci=settings.ci, no_color=settings.no_color)
     run = Run(command, given, settings, progress, dry_run=dry_run, fail_on_drift=fail_on_drift, error=wrong)
-    try:
-        if wrong is None:
-            anyio.run(_listening, run, job)
-    except PersonasError as error:
-        run.error = error
-    finally:
-        progress.close()
-    report = run.report()
-    shown_before = run.previewed and run.applied is None and sys.stdout.isatty()
-    output.write(report, given, settings, shown_before=shown_before)
-    if run.error is not None and not isinstance(run.error, CatalogError):
-        show_error(run.error, debug=given.debug)
+    with Interrupts() as interrupts:
+        try:
+            if wrong is None:
+                anyio.run(_listening, run, job, interrupts)
+        except PersonasError as error:
+            run.error = error
+        finally:
+            progress.close()
+        report = run.report()
+        shown_before = run.previewed and run.applied is None and sys.stdout.isatty()
+        output.write(report, given, settings, shown_before=shown_before)
+        # As text, the catalog's problems stand on standard output already.
+        told = isinstance(run.error, CatalogError) and given.output is Output.TEXT
+        if run.error is not None and not told:
+            show_error(run.error, debug=given.debug)
     raise typer.Exit(report.exit_code)
 
 
-def listen_only(given: Given, command: str, job: Callable[[Run], Awaitable[None]]) -> None:
+def listen_only(
+    given: Given, command: str, job: Callable[[Run], Awaitable[None]], *, quiet: bool = True
+) -> None:
     """Run a job that prints what it was asked for, and has no report."""
     settings = given.settings()
-    run = Run(command, given, settings, Progress(quiet=True, ci=settings.ci, no_color=settings.no_color))
-    anyio.run(_listening, run, job)
+    progress = Progress(quiet=quiet, ci=settings.ci, no_color=settings.no_color)
+    run = Run(command, given, settings, progress)
+    with Interrupts() as interrupts:
+        try:
+            anyio.run(_listening, run, job, interrupts)
+        finally:
+            progress.close()
 
 
-async def _listening(run: Run, job: Callable[[Run], Awaitable[None]]) -> None:
+async def _listening(run: Run, job: Callable[[Run], Awaitable[None]], interrupts: Interrupts) -> None:
     """Do the job; interrupts are told to the run instead of tearing it apart."""
-    failure: list[PersonasError] = []
-    async with anyio.create_task_group() as group:
-
-        async def listen() -> None:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for _ in signals:
-                    run.interrupt()
-
-        group.start_soon(listen)
-        with anyio.CancelScope() as scope:
-            run.before_writing = scope
-            try:
-                await job(run)
-            except PersonasError as error:
-                failure.append(error)
-        run.before_writing = None
-        if scope.cancelled_caught:
-            failure.append(Interrupted("interrupted; nothing was changed"))
-        group.cancel_scope.cancel()
-    if failure:
-        raise failure[0]
+    with anyio.CancelScope() as scope:
+        run.scope = scope
+        with interrupts.told_to(run.interrupt):
+            await job(run)
+    if scope.cancelled_caught:
+        raise Interrupted("interrupted before anything was changed")
 
 
 def read_text(name: str, flag: str) -> str:

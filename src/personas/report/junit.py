@@ -14,6 +14,8 @@ from personas.report.visible import shown
 if TYPE_CHECKING:
     from personas.report.model import Report
 
+_MOST_BODIES = 1_000  # beyond these, a failure names the fields only
+
 
 class _Cases:
     """Collects test cases and counts what they are."""
@@ -50,7 +52,7 @@ def render(report: Report) -> str:
         _plan(cases, report, report.plan)
     elif report.command == "validate" and not report.problems:
         cases.add(f"{report.catalog} is valid")
-    if report.error is not None and not report.problems:
+    if report.error is not None and not report.problems and not isinstance(report.error, wording.TOLD):
         kind = type(report.error).__name__
         cases.add(
             f"personas {report.command}: {kind}", "error", report.error.message, shown(report.error.hint)
@@ -80,6 +82,7 @@ def _attribute(text: str) -> str:
 
 def _plan(cases: _Cases, report: Report, plan: Plan) -> None:
     outcomes = {id(outcome.change): outcome for outcome in report.outcomes}
+    bodies = 0
     for change in plan:
         outcome = outcomes.get(id(change))
         name = " ".join(part for part in (change.name, f"<{change.key}>") if part)
@@ -92,7 +95,9 @@ def _plan(cases: _Cases, report: Report, plan: Plan) -> None:
         elif change.state is State.NOT_KNOWN:
             cases.add(name, "skipped", change.reason)
         else:
-            cases.add(name, "failure", _message(change), _body(change))
+            bodies += 1
+            body = _body(change) if bodies <= _MOST_BODIES else ""
+            cases.add(name, "failure", _message(change), body)
 
 
 def _outcome(cases: _Cases, name: str, outcome: Outcome) -> None:
@@ -104,7 +109,10 @@ def _outcome(cases: _Cases, name: str, outcome: Outcome) -> None:
         Result.UNKNOWN: "error",
         Result.NOT_DONE: "skipped",
     }
-    cases.add(name, verdicts[outcome.result], message, seconds=outcome.seconds)
+    verdict = verdicts[outcome.result]
+    if not verdict and not wording.mended_by_step(outcome.change):
+        verdict, message = "failure", f"{word}; {outcome.change.reason}"
+    cases.add(name, verdict, message, seconds=outcome.seconds)
 
 
 def _message(change: Change) -> str:
@@ -118,8 +126,9 @@ def _body(change: Change) -> str:
     for item in change.fields:
         if item.field == "systemPrompt" and isinstance(item.old, str) and isinstance(item.new, str):
             lines.append(f"{wording.label(item.field)}:")
-            starts = {"old": "- ", "new": "+ ", "same": "  ", "gap": "  …"}
-            lines += [f"{starts[line.kind]}{line.text}" for line in text_diff(item.old, item.new, most=40)]
+            starts = {"old": "- ", "new": "+ "}
+            diff = text_diff(item.old, item.new, most=40)
+            lines += [f"{starts.get(line.kind, '  ')}{line.left_out or line.text}" for line in diff]
         else:
             lines.append(f"{wording.label(item.field)}: {wording.field_change(item)}")
     return "\n".join([*lines, *([shown(change.reason)] if change.reason else [])])

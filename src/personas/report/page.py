@@ -122,13 +122,8 @@ class Page:
         room = self.width - indent - _GAP * (len(columns) - 1)
         lasts = min(widths[-1], max(columns[-1].least, room // 4))
         excess = sum(widths[:-1]) + lasts - room
-        while excess > 0:
-            spare = [width - column.least for width, column in zip(widths[:-1], columns[:-1], strict=True)]
-            widest = max(range(len(spare)), key=spare.__getitem__, default=0)
-            if not spare or spare[widest] <= 0:
-                break
-            widths[widest] -= 1
-            excess -= 1
+        for leasts in ([column.least for column in columns[:-1]], [4] * (len(columns) - 1)):
+            excess = _shrink(widths, leasts, excess)
         widths[-1] = max(min(widths[-1], room - sum(widths[:-1])), 8)
         return widths
 
@@ -166,6 +161,18 @@ class Page:
         else:
             line = "".join(text for text, _ in kept)
         self._lines.append((start + line).replace("\xa0", " ") if kept else "")
+
+
+def _shrink(widths: list[int], leasts: Sequence[int], excess: int) -> int:
+    """Take cells from the widest columns, down to their least; return how many are still too many."""
+    while excess > 0:
+        spare = [width - least for width, least in zip(widths, leasts, strict=False)]
+        widest = max(range(len(spare)), key=spare.__getitem__, default=0)
+        if not spare or spare[widest] <= 0:
+            break
+        widths[widest] -= 1
+        excess -= 1
+    return excess
 
 
 def _ascii(text: str) -> str:

@@ -52,11 +52,11 @@ def _bars(page: Page, before: usage.Usage | None, after: usage.Usage) -> None:
     for module, old, new in ranked[:_MOST_MODULES]:
         bar = page.bar(new / largest if largest else 0.0)
         if before is None:
-            rows.append([shown(module), f"{new:.1%}", (bar, "blue")])
+            rows.append([shown(module), f"{new:.1%}", (bar, "cyan")])
         else:
             change = usage.points(old, new)
             style = "green" if change.startswith("+") else "red"
-            rows.append([shown(module), f"{old:.1%}", "→", f"{new:.1%}", (change, style), (bar, "blue")])
+            rows.append([shown(module), f"{old:.1%}", "→", f"{new:.1%}", (change, style), (bar, "cyan")])
     if not rows:
         page.line(("no module is used", "dim"), indent=2)
         return
