@@ -54,6 +54,7 @@ class AuthService:
     ) -> None:
         address = parse_auth(address) if isinstance(address, str) else address
         url = address.url or "http://embedded.localhost"
+        self.address = address
         self.endpoint = endpoint
         self.line = Line(
             url,
@@ -282,6 +283,10 @@ class AuthService:
     async def token_of(self, session: Session) -> Secret:
         """A fresh JWT of who is signed in; it lives for minutes."""
         return await self._signing.token_of(session)
+
+    async def find_session(self, session: Session) -> Session | None:
+        """A session as the service knows it now; None when it has ended."""
+        return await self._signing.find_session(session)
 
     async def admin_token(self) -> Secret:
         """The admin's JWT, fresh enough to be used.

@@ -88,7 +88,8 @@ def resolve(
         CredentialsRefused: What should be a token can be none.
         Refused: Credentials would travel over plain http to another machine.
     """
-    variable = _Variables(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    variable = _Variables(environ)
     if "auth" not in uses:
         auth = "embedded"
     summary, outputs = variable("GITHUB_STEP_SUMMARY"), variable("GITHUB_OUTPUT")
@@ -103,12 +104,11 @@ def resolve(
         jwt=_given_token(jwt, variable.secret("MANA_ADMIN_JWT")) if "jwt" in uses else None,
         admin_email=variable("MANA_ADMIN_EMAIL"),
         admin_password=variable.secret("MANA_ADMIN_PASSWORD"),
-        seed_secret=variable.secret("PERSONA_SEED_SECRET"),
+        seed_secret=find_seed_secret(environ),
         only=only,
         concurrency=_between("--concurrency", concurrency, DEFAULT_CONCURRENCY, 1, MAX_CONCURRENCY),
         timeout=_between("--timeout", timeout, DEFAULT_TIMEOUT, 0.1, 3600.0),
-        production="production"
-        in {(variable(name) or "").strip().lower() for name in ("NODE_ENV", "PERSONAS_ENV")},
+        production=is_production(environ),
         ci=(variable("CI") or "").lower() not in {"", "0", "false"},
         no_color=variable("NO_COLOR") is not None or variable("TERM") == "dumb",
         step_summary=Path(summary) if summary else None,
@@ -128,6 +128,17 @@ class _Variables:
 
     def secret(self, name: str) -> Secret | None:
         return Secret(self._environ[name]) if self._environ.get(name) else None
+
+
+def find_seed_secret(environ: Mapping[str, str] | None = None) -> Secret | None:
+    """What PERSONA_SEED_SECRET holds; None when it is not set, or empty."""
+    return _Variables(os.environ if environ is None else environ).secret("PERSONA_SEED_SECRET")
+
+
+def is_production(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether NODE_ENV or PERSONAS_ENV says that this is production."""
+    environ = os.environ if environ is None else environ
+    return any(environ.get(name, "").strip().lower() == "production" for name in ("NODE_ENV", "PERSONAS_ENV"))
 
 
 def parse_auth(text: str, *, allow_http: bool = False, source: str = "--auth") -> Address:

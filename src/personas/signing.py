@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Any
 
 import anyio
 
-from personas.answers import text_or_none
+from personas.answers import text_or_none, time_or_none
 from personas.credentials import Credentials, check_token
 from personas.errors import (
     BadAnswer,
@@ -28,6 +28,7 @@ from personas.secret import Secret
 LOGIN = "/api/v1/auth/login"
 SIGN_IN = "/api/auth/sign-in/email"
 SIGN_OUT = "/api/auth/sign-out"
+SESSION = "/api/auth/get-session"
 TOKEN = "/api/auth/token"  # noqa: S105 - a path
 RENEW_BEFORE = timedelta(seconds=60)
 SIGN_INS_AT_ONCE = 2
@@ -96,8 +97,6 @@ class SignIn:
         Raises:
             Unreachable: The service is gone.
         """
-        if self._limited:
-            return LoginCheck(Login.NOT_KNOWN, self._limited)
         try:
             session = await self._signed_in(email, password, safety=True)
         except WrongPassword:
@@ -169,6 +168,40 @@ class SignIn:
             raise BadAnswer(f"{what}: the answer (HTTP {answer.status}) has no token")
         return Secret(token)
 
+    async def find_session(self, session: Session) -> Session | None:
+        """A session as the service knows it now: whose it is, and when it ends; None when it has ended.
+
+        Raises:
+            BadAnswer: The answer does not tell.
+        """
+        what = f"looking up the session of {session.email}"
+        call = Call(
+            "GET",
+            SESSION,
+            what,
+            headers={"cookie": session.header, "origin": self.origin},
+            secrets=(session.cookie,),
+        )
+        answer = await self.line.call(call)
+        body = answer.json()
+        if answer.status in {401, 403} or (answer.status == 200 and body is None):
+            return None
+        found = body if answer.status == 200 and isinstance(body, dict) else {}
+        times, user = found.get("session"), found.get("user")
+        if (
+            not isinstance(times, dict)
+            or not isinstance(user, dict)
+            or not isinstance(user.get("email"), str)
+        ):
+            raise BadAnswer(f"{what}: the answer (HTTP {answer.status}) does not tell whose it is")
+        return replace(
+            session,
+            email=user["email"],
+            expires_at=time_or_none(times.get("expiresAt")),
+            user_id=text_or_none(user.get("id")),
+            name=text_or_none(user.get("name")),
+        )
+
     async def _signed_in(self, email: str, password: Secret, *, safety: bool = False) -> Session | None:
         """A session; None when the password was right but the email is not verified."""
         what = f"signing in as {email}"
@@ -184,6 +217,8 @@ class SignIn:
             safety=safety,
         )
         async with self._at_once:
+            if safety and self._limited:
+                raise RateLimited(self._limited)
             answer = await self.line.call(call)
         body = answer.json()
         code = body.get("code") if isinstance(body, dict) else None

@@ -13,6 +13,7 @@ from personas import __version__
 from personas.cli import (
     cleanup,
     listing,
+    login,
     password,
     schema,
     seed,
@@ -47,6 +48,7 @@ app.command("list", short_help="The live personas and their state.")(listing.lis
 app.command("show", short_help="One live persona, with all there is to know.")(show.show)
 app.command("validate", short_help="Check the catalog alone.")(validate.validate)
 app.command("password", short_help="Derive a persona's password.")(password.password)
+app.command("login", short_help="Sign in as a persona.")(login.login)
 app.command("token", short_help="Get an admin's token.")(token.token)
 app.command("schema", short_help="JSON Schema of the catalog or the report.")(schema.schema)
 app.command("serve", short_help="Run the embedded service on a port.")(serve.serve)

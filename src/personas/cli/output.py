@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from personas.cli.boundary import emit, visible
+from personas.cli.files import replace_file
 from personas.cli.options import Given, Output
 from personas.errors import UsageError
 from personas.report import Format
@@ -118,19 +119,8 @@ def _append(path: Path, text: str, variable: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text if text.endswith("\n") else text + "\n")
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(name).chmod(0o666 & ~umask)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace_file(path, text if text.endswith("\n") else text + "\n")
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         print(f"warning: --report {visible(str(path))} could not be written: {reason}", file=sys.stderr)

@@ -16,8 +16,8 @@ def password(given: Given, who: Who) -> None:
 
     from personas.catalog import load_catalog
     from personas.cli.boundary import emit
-    from personas.cli.who import choose
     from personas.passwords import check_secret, derive_password
+    from personas.who import choose
 
     # Nothing is sent: whether the way there is safe does not matter.
     settings = replace(given, allow_http=True).settings()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from personas.cli.interrupts import Interrupts
 from personas.cli.options import Given, Output
 from personas.cli.progress import Progress
 from personas.cli.question import ask
-from personas.credentials import check_token
+from personas.credentials import Credentials, check_token
 from personas.errors import (
     CatalogError,
     DriftFound,
@@ -76,17 +76,23 @@ class Run:
 
     # The steps of a run
 
-    def read_catalog(self, *, needed: bool = True) -> None:
-        """Load the catalog, and note what is doubtful in it, or why it is not readable where not `needed`."""
+    def read_catalog(self) -> Catalog:
+        """Load the catalog, and note what is doubtful in it."""
         try:
             self.catalog = load_catalog(self.settings.catalog)
         except CatalogError as error:
-            if needed:
-                self.problems = error.problems
-                raise
+            self.problems = error.problems
+            raise
+        self.warnings = self.catalog.warnings
+        return self.catalog
+
+    def try_catalog(self) -> None:
+        """Load the catalog where it is good to have; note why where it cannot be read."""
+        try:
+            self.read_catalog()
+        except CatalogError as error:
+            self.problems = ()
             self.notes.append(f"The catalog cannot be read, so drift is not known: {error.message}.")
-        else:
-            self.warnings = self.catalog.warnings
 
     def secret(self) -> Secret:
         """The seed secret.
@@ -122,7 +128,7 @@ class Run:
         settings = self.settings
         embedded = open_embedded(settings) if settings.auth.embedded is not None else None
         try:
-            credentials = credentials_of(settings, embedded)
+            credentials = credentials_of(settings, embedded) if admin else Credentials()
             if admin and not credentials:
                 raise UsageError(
                     f"{self.command} needs an admin's credentials for {settings.auth}",
@@ -242,10 +248,30 @@ class Run:
         if not await ask(question):
             raise Refused("not confirmed; nothing was changed")
 
+    @contextmanager
+    def interruptible(self, told: Callable[[], str]) -> Iterator[None]:
+        """Do something that an interrupt ends at once.
+
+        Args:
+            told: Says then what is done.
+
+        Raises:
+            Interrupted: It was.
+        """
+        outer = self.scope
+        with anyio.CancelScope() as scope:
+            self.scope = scope
+            try:
+                yield
+            finally:
+                self.scope = outer
+        if scope.cancelled_caught:
+            raise Interrupted(told())
+
     # The end of a run
 
     def interrupt(self) -> None:
-        """End at once before the first write; later finish what is in flight, or end at once when asked twice."""
+        """End at once before the first write; later finish what is in flight, at once when asked twice."""
         if not self.writing and self.scope is not None:
             self.scope.cancel()
         elif not self.stop.asked:
@@ -340,12 +366,18 @@ def conduct(
     raise typer.Exit(report.exit_code)
 
 
-def listen_only(given: Given, command: str, job: Callable[[Run], Awaitable[None]]) -> None:
+def listen_only(
+    given: Given, command: str, job: Callable[[Run], Awaitable[None]], *, quiet: bool = True
+) -> None:
     """Run a job that prints what it was asked for, and has no report."""
     settings = given.settings()
-    run = Run(command, given, settings, Progress(quiet=True, ci=settings.ci, no_color=settings.no_color))
+    progress = Progress(quiet=quiet, ci=settings.ci, no_color=settings.no_color)
+    run = Run(command, given, settings, progress)
     with Interrupts() as interrupts:
-        anyio.run(_listening, run, job, interrupts)
+        try:
+            anyio.run(_listening, run, job, interrupts)
+        finally:
+            progress.close()
 
 
 async def _listening(run: Run, job: Callable[[Run], Awaitable[None]], interrupts: Interrupts) -> None:
