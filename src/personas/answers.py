@@ -37,8 +37,8 @@ def live_persona(entry: object, where: str) -> LivePersona:
         tick_cadence=text_or_none(entry.get("tickCadence")),
         system_prompt=text_or_none(entry.get("systemPrompt")),
         module_mix=None if mix is None else _weights(mix, where),
-        created_at=_time(entry.get("createdAt")),
-        last_active_at=_time(entry.get("lastActiveAt")),
+        created_at=time_or_none(entry.get("createdAt")),
+        last_active_at=time_or_none(entry.get("lastActiveAt")),
         actions_7d=entry["actions7d"] if is_count(entry.get("actions7d")) else None,
     )
 
@@ -55,7 +55,7 @@ def live_detail(body: Mapping[str, Any], what: str) -> LiveDetail:
             RecentAction(
                 tool=text_or_none(entry.get("toolName")) or "?",
                 result=text_or_none(entry.get("result")) or "?",
-                created_at=_time(entry.get("createdAt")),
+                created_at=time_or_none(entry.get("createdAt")),
                 latency_ms=_finite(entry.get("latencyMs")),
                 error_message=text_or_none(entry.get("errorMessage")),
             )
@@ -109,7 +109,8 @@ def _finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _time(value: object) -> datetime | None:
+def time_or_none(value: object) -> datetime | None:
+    """A moment with its zone, or None for anything else."""
     if not isinstance(value, str):
         return None
     try:

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from array import array
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,16 @@ from personas.catalogrules import (
     judge_weight,
 )
 from personas.errors import CatalogError, Problem
-from personas.jsonsource import JsonPath, Lines, Malformed, Scanner, find, json_path, quote
+from personas.jsonsource import (
+    MAX_PROBLEMS,
+    JsonPath,
+    Lines,
+    Malformed,
+    Scanner,
+    find_children,
+    json_path,
+    quote,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Cadence", "Catalog", "Persona", "catalog_schema", "load_catalog", "parse_catalog"]
 
 _MAX_BYTES = 50_000_000
-_MAX_PROBLEMS = 100_000  # a reader has long given up, and memory is not endless
 _NEXT_STEP = "name the catalog with --catalog FILE"
 
 
@@ -62,24 +71,43 @@ class Persona:
 class _Places:
     """Finds the position of any value; keeps no more than an offset for each persona."""
 
-    __slots__ = ("lines", "roots", "starts", "text")
+    __slots__ = ("_recent", "lines", "root", "roots", "starts", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.lines = Lines(text)
-        self.roots: dict[str, int] = {}  # where the value of each key of the root begins
+        self.root = 0  # where the document begins
+        self.roots: dict[
+            str, tuple[int, int]
+        ] = {}  # where the value and the key of each of its members begin
         self.starts = array("Q")  # where each persona begins
+        # The last few that were asked for: one persona may have thousands of problems.
+        self._recent: dict[int, dict[str | int, tuple[int, int]]] = {}
 
     def locate(self, parts: JsonPath, *, at_key: bool = False) -> tuple[int, int]:
         """Return line and column of a value, or of its key; of the nearest parent when it is missing."""
-        match parts:
-            case ("personas", int() as index, *rest) if 0 <= index < len(self.starts):
-                start = self.starts[index]
-            case (str() as name, *rest) if name in self.roots and (rest or not at_key):
-                start = self.roots[name]
-            case _:
-                start, rest = 0, list(parts)
-        return self.lines.position(find(self.text, start, tuple(rest), self.lines)[1 if at_key else 0])
+        place, rest = (self.root, self.root), parts
+        if rest and rest[0] in self.roots:
+            place, rest = self.roots[str(rest[0])], rest[1:]
+            if parts[0] == "personas" and rest:
+                index = rest[0]
+                if isinstance(index, int) and 0 <= index < len(self.starts):
+                    place, rest = (self.starts[index], self.starts[index]), rest[1:]
+                else:
+                    rest = ()
+            for part in rest:
+                child = self._find_children(place[0]).get(part)
+                if child is None:
+                    break
+                place = child
+        return self.lines.position(place[1 if at_key else 0])
+
+    def _find_children(self, at: int) -> dict[str | int, tuple[int, int]]:
+        if at not in self._recent:
+            if len(self._recent) == 8:
+                self._recent.clear()
+            self._recent[at] = find_children(self.text, at, self.lines)
+        return self._recent[at]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +143,8 @@ def load_catalog(path: str | os.PathLike[str]) -> Catalog:
         CatalogError: It cannot be read or is not valid; carries every problem.
     """
     file = os.fspath(path)
-    try:
-        data = _read(Path(file))
-    except (OSError, ValueError) as error:
-        raise CatalogError((Problem("$", 1, 1, _explain(error), file),)) from None
-    return parse_catalog(data, file=file)
+    # No name for the bytes: a large catalog needs their memory while its personas are built.
+    return parse_catalog(_read(file), file=file)
 
 
 def parse_catalog(text: str | bytes, *, file: str = "catalog.json") -> Catalog:
@@ -134,34 +159,35 @@ def parse_catalog(text: str | bytes, *, file: str = "catalog.json") -> Catalog:
     """
     try:
         decoded = _decode(text, file) if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        # Nothing refers to the bytes any more while the personas are built: a large catalog needs the memory.
         del text
         return _Reading(decoded, file).read()
     except Malformed as error:
         raise CatalogError((error.problem,)) from None
 
 
-def _read(path: Path) -> bytes:
-    status = path.stat()
+def _read(file: str) -> bytes:
+    try:
+        path = Path(file)
+        refusal = _refuse(path.stat())
+        if not refusal:
+            return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        refusal = f"there is no such file; {_NEXT_STEP}"
+    except OSError as error:
+        refusal = f"the file cannot be read ({error.strerror or error}); {_NEXT_STEP}"
+    except ValueError:
+        refusal = f"no file can have this name; {_NEXT_STEP}"
+    raise CatalogError((Problem("$", 1, 1, refusal, file),))
+
+
+def _refuse(status: os.stat_result) -> str:
     if stat.S_ISDIR(status.st_mode):
-        raise ValueError(f"this is a directory; {_NEXT_STEP}")
+        return f"this is a directory; {_NEXT_STEP}"
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError(f"this is not a regular file; {_NEXT_STEP}")
+        return f"this is not a regular file; {_NEXT_STEP}"
     if status.st_size >= _MAX_BYTES:
-        raise ValueError(f"the file has {status.st_size:,} bytes; a catalog has less than {_MAX_BYTES:,}")
-    return path.read_bytes()
-
-
-def _explain(error: OSError | ValueError) -> str:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return f"there is no such file; {_NEXT_STEP}"
-    if isinstance(error, PermissionError):
-        return f"no permission to read the file; {_NEXT_STEP}"
-    if isinstance(error, OSError):
-        return f"the file cannot be read ({error.strerror or 'unknown error'}); {_NEXT_STEP}"
-    if isinstance(error, UnicodeError) or "null" in str(error):
-        return f"no file can have this name; {_NEXT_STEP}"
-    return str(error)
+        return f"the file has {status.st_size:,} bytes; a catalog has less than {_MAX_BYTES:,}"
+    return ""
 
 
 def _decode(data: bytes, file: str) -> str:
@@ -201,6 +227,10 @@ def _other_encoding(head: bytes) -> str:
     return ""
 
 
+class _TooMany(Exception):
+    """There are as many problems as can be told."""
+
+
 class _Reading:
     """One pass over a catalog's text: reads, checks and collects."""
 
@@ -216,25 +246,40 @@ class _Reading:
         self.namesakes: dict[str, list[int]] = {}
 
     def read(self) -> Catalog:
-        if not self.scanner.peek():
+        with suppress(_TooMany):
+            self._read_document()
+        if problems := self._arrange([*self.scanner.problems, *self.problems]):
+            raise CatalogError(problems)
+        self._warn_of_namesakes()
+        return Catalog(tuple(self.personas), self.file, self._arrange(self.warnings), self.places)
+
+    def _arrange(self, problems: list[Problem]) -> tuple[Problem, ...]:
+        problems.sort(key=lambda problem: (problem.line, problem.column))
+        if len(problems) >= MAX_PROBLEMS:
+            last = problems[MAX_PROBLEMS - 1]
+            message = f"these are {MAX_PROBLEMS:,} problems; any others are not told"
+            problems[MAX_PROBLEMS - 1 :] = [Problem("$", last.line, last.column, message, self.file)]
+        return tuple(problems)
+
+    def _read_document(self) -> None:
+        opener = self.scanner.peek()
+        if not opener:
             self._wrong((), 'the file is empty; a catalog is {"personas": [ … ]}')
-        elif self.scanner.peek() == "{":
+            return
+        self.places.root = self.scanner.at
+        if opener == "{":
             self._read_root()
         else:
             value = self.scanner.value()
             self.scanner.finish()
             self._wrong((), f'a catalog is an object, {{"personas": [ … ]}}, not {describe(value)}')
-        if problems := sorted([*self.scanner.problems, *self.problems], key=_by_position):
-            raise CatalogError(tuple(problems))
-        self._warn_of_namesakes()
-        return Catalog(
-            tuple(self.personas), self.file, tuple(sorted(self.warnings, key=_by_position)), self.places
-        )
 
     def _read_root(self) -> None:
         for key in self.scanner.members():
             opener = self.scanner.peek()
-            self.places.roots[key] = self.scanner.at
+            self.places.roots[key] = self.scanner.at, self.scanner.key_at
+            if key == "personas":
+                del self.places.starts[:]  # a second list, which is a problem by itself, has its own indexes
             if key == "personas" and opener == "[":
                 for index in self.scanner.items():
                     self.scanner.peek()
@@ -315,15 +360,12 @@ class _Reading:
             self._doubt(("personas", indexes[1], "name"), message)
 
     def _wrong(self, parts: JsonPath, message: str) -> None:
-        if len(self.problems) < _MAX_PROBLEMS:
-            line, column = self.places.locate(parts)
-            self.problems.append(Problem(json_path(parts), line, column, message, self.file))
+        line, column = self.places.locate(parts)
+        self.problems.append(Problem(json_path(parts), line, column, message, self.file))
+        if len(self.problems) == MAX_PROBLEMS:
+            raise _TooMany
 
     def _doubt(self, parts: JsonPath, message: str, *, at_key: bool = False) -> None:
-        if len(self.warnings) < _MAX_PROBLEMS:
+        if len(self.warnings) < MAX_PROBLEMS:
             line, column = self.places.locate(parts, at_key=at_key)
             self.warnings.append(Problem(json_path(parts), line, column, message, self.file))
-
-
-def _by_position(problem: Problem) -> tuple[int, int]:
-    return problem.line, problem.column

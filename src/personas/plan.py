@@ -216,7 +216,8 @@ def plan(
     existing: dict[str, LivePersona] = {}
     doubles: list[LivePersona] = []
     seen: set[str] = set()
-    for persona in live.personas:
+    # Of two with one email, the same is the stray whatever the order of the service.
+    for persona in sorted(live.personas, key=lambda p: (p.email != p.email.lower(), p.user_id)):
         if persona.user_id in seen:
             continue
         seen.add(persona.user_id)
@@ -265,13 +266,14 @@ def matches(change: Change, pattern: str) -> bool:
 
 
 def matches_any(texts: Iterable[str | None], pattern: str) -> bool:
-    """Whether a pattern fits one of these texts, or the local part of one that is an email."""
+    """Whether a pattern fits one of these texts; of an email, the part before the @ will do."""
     folded = pattern.casefold()
     for text in texts:
         if text is None:
             continue
         lowered = text.casefold()
-        if fnmatchcase(lowered, folded) or ("@" in lowered and fnmatchcase(lowered.split("@")[0], folded)):
+        local = lowered.split("@")[0]
+        if any(fnmatchcase(part, folded) for part in {lowered, local, local.removeprefix("persona.")}):
             return True
     return False
 

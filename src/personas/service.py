@@ -54,6 +54,7 @@ class AuthService:
     ) -> None:
         address = parse_auth(address) if isinstance(address, str) else address
         url = address.url or "http://embedded.localhost"
+        self.address = address
         self.endpoint = endpoint
         self.line = Line(
             url,
@@ -105,7 +106,10 @@ class AuthService:
         """
         what = f"reading {who or user_id}"
         body = await self._admin("GET", self._path_of(user_id, what), what, safety=safety)
-        return live_detail(body, what)
+        detail = live_detail(body, what)
+        if detail.persona.user_id != user_id:
+            raise BadAnswer(f"{what}: the service answered for another persona")
+        return detail
 
     async def upsert(
         self,
@@ -124,19 +128,17 @@ class AuthService:
             The user's id, by the service's word that it is done.
         """
         what = f"seeding {email}"
-        fields = {
+        wanted = {
             "email": email,
             "name": name,
-            "password": password.reveal(),
             "archetype": archetype,
             "systemPrompt": system_prompt,
             "moduleMix": {module: _number(weight) for module, weight in module_mix.items()},
             "tickCadence": tick_cadence,
         }
-        body = await self._admin(
-            "POST", self.endpoint, what, body=Secret(json.dumps(fields)), secrets=(password,)
-        )
-        del fields
+        # No name is kept for the text with the password in it: a traceback may carry what has one.
+        text = Secret(json.dumps({**wanted, "password": password.reveal()}))
+        body = await self._admin("POST", self.endpoint, what, body=text, secrets=(password,))
         user_id, told = body.get("userId"), body.get("email")
         if body.get("ok") is not True or not isinstance(user_id, str) or not user_id:
             raise BadAnswer(
@@ -282,6 +284,10 @@ class AuthService:
         """A fresh JWT of who is signed in; it lives for minutes."""
         return await self._signing.token_of(session)
 
+    async def find_session(self, session: Session) -> Session | None:
+        """A session as the service knows it now; None when it has ended."""
+        return await self._signing.find_session(session)
+
     async def admin_token(self) -> Secret:
         """The admin's JWT, fresh enough to be used.
 
@@ -324,7 +330,12 @@ class AuthService:
                 # Two seeds at once can make one call fail: the next try finds the user.
                 repeated = True
             else:
-                return _object(answer, call)
+                break
+        try:
+            return _object(answer, call)
+        except ServiceError as error:
+            error.lost = answer.lost
+            raise
 
     def _path_of(self, user_id: str, what: str) -> str:
         if not _PLAIN_ID.fullmatch(user_id):
@@ -347,8 +358,10 @@ def _object(answer: Answer, call: Call) -> dict[str, Any]:
         )
     body = answer.json()
     if answer.status == 404:
-        hint = "" if isinstance(body, dict) else WRONG_ENDPOINT
-        raise NotFound(f"{call.what}: not found (HTTP 404){reason}", hint=hint)
+        if not isinstance(body, dict):
+            # A wrong path is told as plain text; that is no word about the persona.
+            raise NotOffered(f"{call.what}: the service has no such path (HTTP 404)", hint=WRONG_ENDPOINT)
+        raise NotFound(f"{call.what}: not found (HTTP 404){reason}")
     if answer.status in {405, 501} and call.safety:
         raise NotOffered(f"{call.what}: the service does not offer it (HTTP {answer.status})")
     if 300 <= answer.status < 400:
