@@ -139,6 +139,11 @@ OWN_EXCEPTIONS: list[tuple[str, str, str]] = [
         '$.personas[0].moduleMix["to\\u0000do"]',
         "the name of a module holds the character U+0000, which cannot be stored",
     ),
+    (
+        catalog_of({"moduleMix": {"\udfff": 1}}),
+        '$.personas[0].moduleMix["\\udfff"]',
+        "the name of a module holds the character U+DFFF, which cannot be stored",
+    ),
 ]
 
 
@@ -179,7 +184,8 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
         'must be "daily", "weekdays" or "hourly", not the string "Daily"',
     ),
     ({"tickCadence": None}, "tickCadence", 'must be "daily", "weekdays" or "hourly", not null'),
-    ({"name": "<none>", "Name": "x"}, "name", '"name" is missing; is it the key "Name"?'),
+    ({"name": "<none>", "NAME": "x"}, "name", '"name" is missing; is it the key "NAME"?'),
+    ({"systemPrompt": "\ud800"}, "systemPrompt", '"systemPrompt" must have at least 20 characters, not 1'),
     ({"systemPrompt": "<none>", "system_prompt": "x"}, "systemPrompt", 'is it the key "system_prompt"?'),
 ]
 
@@ -245,9 +251,61 @@ def test_all_problems_of_all_personas_are_told_in_the_order_of_the_file() -> Non
     assert lines[5][found[7].column - 1 :] == "7"
 
 
+def test_endless_problems_are_told_up_to_a_number_and_then_reading_stops() -> None:
+    found = problems_of('{"personas": [\n' + "1,\n" * 100_005 + "}")
+    assert len(found) == 100_000
+    assert [(problem.line, problem.path) for problem in found[-2:]] == [
+        (100_000, "$.personas[99998]"),
+        (100_001, "$"),
+    ]
+    assert found[-1].message == "these are 100,000 problems; any others are not told"
+
+
+def test_many_problems_of_one_persona_are_located_in_linear_time() -> None:
+    mix = {f"module{number}": -1 for number in range(3000)}
+    found = problems_of(catalog_of({"moduleMix": mix} | {f"key{number}": 1 for number in range(3000)}))
+    assert [problem.line for problem in found] == list(range(9, 3009))
+
+
 def test_a_syntax_error_is_the_only_problem() -> None:
     (problem,) = problems_of('{"personas": [{"name": ""}, {"name": "" "email": 1}]}')
     assert (problem.line, problem.column, problem.path) == (1, 41, "$.personas[1].name")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"personas": [01]}', '"01" is not written as a JSON number'),
+        ('{"$schema": 1.}', '"1." is not written as a JSON number'),
+        ("[] []", 'expected the end of the file, not "["'),
+        ("{} 1", 'expected the end of the file, not "1"'),
+    ],
+)
+def test_a_syntax_error_is_told_rather_than_what_the_rest_would_mean(text: str, message: str) -> None:
+    assert [problem.message for problem in problems_of(text)] == [message]
+
+
+def test_a_second_list_of_personas_has_positions_of_its_own() -> None:
+    found = problems_of('{"personas": [\n1, 2],\n"personas": [3,\n4]}')
+    assert [(p.line, p.column, p.path) for p in found] == [
+        (2, 1, "$.personas[0]"),
+        (2, 4, "$.personas[1]"),
+        (3, 1, "$.personas"),
+        (3, 14, "$.personas[0]"),
+        (4, 1, "$.personas[1]"),
+    ]
+
+
+def test_an_email_is_taken_also_when_its_case_differs() -> None:
+    found = problems_of(catalog_of({"email": "a@mana.test"}, {"email": "A@mana.test"}))
+    assert [problem.path for problem in found] == ["$.personas[1].email"] * 2
+
+
+def test_warnings_are_in_the_order_of_the_file() -> None:
+    text = catalog_of({"name": "Bo", "z": 1, "y": 2, "x": 3, "moduleMix": {}}, {"name": "Bo", "w": 1})
+    found = [(warning.line, warning.column) for warning in parse_catalog(text).warnings]
+    assert len(found) == 6
+    assert found == sorted(found)
 
 
 def test_a_catalog_error_says_the_first_problem_and_how_many_there_are() -> None:
@@ -270,7 +328,7 @@ def test_a_good_catalog_is_read_with_the_position_of_each_persona() -> None:
 
 
 def test_a_catalog_locates_its_values_and_the_nearest_parent_of_what_is_missing() -> None:
-    text = '{"description": "d",\n' + catalog_of({}, {})[1:]
+    text = '\n \n{"description": "d",\n' + catalog_of({}, {})[1:]
     catalog = parse_catalog(text)
     lines = text.split("\n")
     for parts, start in [

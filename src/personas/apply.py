@@ -9,14 +9,23 @@ from enum import StrEnum
 
 import anyio
 
-from personas.errors import BadAnswer, CredentialsRefused, ServiceError, Unanswered, Unreachable
+from personas.errors import (
+    BadAnswer,
+    CredentialsRefused,
+    RateLimited,
+    ServiceError,
+    Unanswered,
+    Unavailable,
+    Unreachable,
+)
 from personas.pacing import spread
 from personas.passwords import derive_password
 from personas.plan import Change, Plan, Step
 from personas.secret import Secret
 from personas.service import AuthService
 
-# So many calls in a row without an answer mean that the service is gone, not one persona's bad luck.
+# So many steps in a row without an answer, or told to come later, mean that the service is gone or cannot
+# take more, not one persona's bad luck.
 MOST_UNANSWERED = 3
 GRACE_SECONDS = 10.0
 
@@ -129,6 +138,7 @@ class _Run:
         self.outcomes: dict[int, Outcome] = {}
         self.error: ServiceError | None = None
         self._unanswered = 0
+        self._deleted: set[int] = set()
 
     def goes_on(self) -> bool:
         return self.error is None and not self.stop.asked
@@ -145,23 +155,32 @@ class _Run:
         try:
             message = await self._do(change)
             result, self._unanswered = Result.DONE, 0
-        except Unanswered as error:
-            self._unanswered += 1
-            result, message = Result.UNKNOWN, error.message
-            if self._unanswered >= MOST_UNANSWERED:
-                self.error = error
-        except (CredentialsRefused, Unreachable) as error:
-            result, message = Result.NOT_DONE, error.message
-            self.error = self.error or error
         except ServiceError as error:
-            result, message = Result.FAILED, error.message
+            result, message = self._judge(error), error.message
         finally:
             # Also when cancelled: what was sent is told as unknown.
             if result is Result.UNKNOWN and self.service.requests == sent_before:
                 result, message = Result.NOT_DONE, self.why_not_started
+            if id(change) in self._deleted and result is not Result.DONE:
+                # Not "not done": half of it is.
+                result = Result.FAILED if result is Result.NOT_DONE else result
+                message = f"deleted, but not known to be created again; the next seed does it: {message}"
             outcome = Outcome(change, result, message, time.monotonic() - started)
             self.outcomes[id(change)] = outcome
             self.observe(outcome)
+
+    def _judge(self, error: ServiceError) -> Result:
+        """What an error means for its step, and for the whole run."""
+        if isinstance(error, Unanswered | Unavailable | RateLimited):
+            self._unanswered += 1
+            if self._unanswered >= MOST_UNANSWERED:
+                self.error = self.error or error
+            unknown = error.lost or isinstance(error, Unanswered)
+            return Result.UNKNOWN if unknown else Result.FAILED
+        if isinstance(error, CredentialsRefused | Unreachable):
+            self.error = self.error or error
+            return Result.UNKNOWN if error.lost else Result.NOT_DONE
+        return Result.UNKNOWN if error.lost else Result.FAILED
 
     async def _do(self, change: Change) -> str:
         """Do one step.
@@ -175,13 +194,8 @@ class _Run:
                 return "" if there else "was gone already"
             case Step.RECREATE if change.existing is not None:
                 await self.service.delete(change.existing.user_id, who=change.key)
-                try:
-                    await self._upsert(change)
-                except ServiceError as error:
-                    error.message = (
-                        f"deleted, but not created again; the next seed creates it: {error.message}"
-                    )
-                    raise
+                self._deleted.add(id(change))
+                await self._upsert(change)
                 return ""
             case _:
                 user_id = await self._upsert(change)
@@ -205,11 +219,16 @@ class _Run:
 
     async def _look_again(self, change: Change, user_id: str) -> str:
         """Where nobody could be looked up before, the name tells whether the account had existed."""
-        detail = await self.service.get_persona(user_id, who=change.key, safety=True)
+        unchecked = "whose email it was could not be checked before"
+        try:
+            detail = await self.service.get_persona(user_id, who=change.key, safety=True)
+        except ServiceError as error:
+            # It is created, by the service's word: what went wrong is only the look at it.
+            return f"{unchecked}, nor its name afterwards: {error.message}"
         name = detail.persona.name
         if name is not None and change.wanted is not None and name != change.wanted.name:
             raise BadAnswer(
                 f"{change.key} had existed before, with another name, and is a persona now: "
                 "it may be somebody else's account; look at it before anything is deleted"
             )
-        return "whose email it was could not be checked before"
+        return unchecked

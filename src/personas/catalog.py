@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from array import array
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,16 @@ from personas.catalogrules import (
     judge_weight,
 )
 from personas.errors import CatalogError, Problem
-from personas.jsonsource import JsonPath, Lines, Malformed, Scanner, find, json_path, quote
+from personas.jsonsource import (
+    MAX_PROBLEMS,
+    JsonPath,
+    Lines,
+    Malformed,
+    Scanner,
+    find_children,
+    json_path,
+    quote,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Cadence", "Catalog", "Persona", "catalog_schema", "load_catalog", "parse_catalog"]
 
 _MAX_BYTES = 50_000_000
-_MAX_PROBLEMS = 100_000  # a reader has long given up, and memory is not endless
 _NEXT_STEP = "name the catalog with --catalog FILE"
 
 
@@ -62,24 +71,43 @@ class Persona:
 class _Places:
     """Finds the position of any value; keeps no more than an offset for each persona."""
 
-    __slots__ = ("lines", "roots", "starts", "text")
+    __slots__ = ("_recent", "lines", "root", "roots", "starts", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.lines = Lines(text)
-        self.roots: dict[str, int] = {}  # where the value of each key of the root begins
+        self.root = 0  # where the document begins
+        self.roots: dict[
+            str, tuple[int, int]
+        ] = {}  # where the value and the key of each of its members begin
         self.starts = array("Q")  # where each persona begins
+        # The last few that were asked for: one persona may have thousands of problems.
+        self._recent: dict[int, dict[str | int, tuple[int, int]]] = {}
 
     def locate(self, parts: JsonPath, *, at_key: bool = False) -> tuple[int, int]:
         """Return line and column of a value, or of its key; of the nearest parent when it is missing."""
-        match parts:
-            case ("personas", int() as index, *rest) if 0 <= index < len(self.starts):
-                start = self.starts[index]
-            case (str() as name, *rest) if name in self.roots and (rest or not at_key):
-                start = self.roots[name]
-            case _:
-                start, rest = 0, list(parts)
-        return self.lines.position(find(self.text, start, tuple(rest), self.lines)[1 if at_key else 0])
+        place, rest = (self.root, self.root), parts
+        if rest and rest[0] in self.roots:
+            place, rest = self.roots[str(rest[0])], rest[1:]
+            if parts[0] == "personas" and rest:
+                index = rest[0]
+                if isinstance(index, int) and 0 <= index < len(self.starts):
+                    place, rest = (self.starts[index], self.starts[index]), rest[1:]
+                else:
+                    rest = ()
+            for part in rest:
+                child = self._find_children(place[0]).get(part)
+                if child is None:
+                    break
+                place = child
+        return self.lines.position(place[1 if at_key else 0])
+
+    def _find_children(self, at: int) -> dict[str | int, tuple[int, int]]:
+        if at not in self._recent:
+            if len(self._recent) == 8:
+                self._recent.clear()
+            self._recent[at] = find_children(self.text, at, self.lines)
+        return self._recent[at]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +227,10 @@ def _other_encoding(head: bytes) -> str:
     return ""
 
 
+class _TooMany(Exception):
+    """There are as many problems as can be told."""
+
+
 class _Reading:
     """One pass over a catalog's text: reads, checks and collects."""
 
@@ -214,25 +246,38 @@ class _Reading:
         self.namesakes: dict[str, list[int]] = {}
 
     def read(self) -> Catalog:
-        if not self.scanner.peek():
+        with suppress(_TooMany):
+            self._read_document()
+        if problems := self._arrange([*self.scanner.problems, *self.problems]):
+            raise CatalogError(problems)
+        self._warn_of_namesakes()
+        return Catalog(tuple(self.personas), self.file, self._arrange(self.warnings), self.places)
+
+    def _arrange(self, problems: list[Problem]) -> tuple[Problem, ...]:
+        problems.sort(key=lambda problem: (problem.line, problem.column))
+        if len(problems) >= MAX_PROBLEMS:
+            last = problems[MAX_PROBLEMS - 1]
+            message = f"these are {MAX_PROBLEMS:,} problems; any others are not told"
+            problems[MAX_PROBLEMS - 1 :] = [Problem("$", last.line, last.column, message, self.file)]
+        return tuple(problems)
+
+    def _read_document(self) -> None:
+        opener = self.scanner.peek()
+        if not opener:
             self._wrong((), 'the file is empty; a catalog is {"personas": [ … ]}')
-        elif self.scanner.peek() == "{":
+            return
+        self.places.root = self.scanner.at
+        if opener == "{":
             self._read_root()
         else:
             value = self.scanner.value()
             self.scanner.finish()
             self._wrong((), f'a catalog is an object, {{"personas": [ … ]}}, not {describe(value)}')
-        if problems := sorted([*self.scanner.problems, *self.problems], key=_by_position):
-            raise CatalogError(tuple(problems))
-        self._warn_of_namesakes()
-        return Catalog(
-            tuple(self.personas), self.file, tuple(sorted(self.warnings, key=_by_position)), self.places
-        )
 
     def _read_root(self) -> None:
         for key in self.scanner.members():
             opener = self.scanner.peek()
-            self.places.roots[key] = self.scanner.at
+            self.places.roots[key] = self.scanner.at, self.scanner.key_at
             if key == "personas":
                 del self.places.starts[:]  # a second list, which is a problem by itself, has its own indexes
             if key == "personas" and opener == "[":
@@ -315,15 +360,12 @@ class _Reading:
             self._doubt(("personas", indexes[1], "name"), message)
 
     def _wrong(self, parts: JsonPath, message: str) -> None:
-        if len(self.problems) < _MAX_PROBLEMS:
-            line, column = self.places.locate(parts)
-            self.problems.append(Problem(json_path(parts), line, column, message, self.file))
+        line, column = self.places.locate(parts)
+        self.problems.append(Problem(json_path(parts), line, column, message, self.file))
+        if len(self.problems) == MAX_PROBLEMS:
+            raise _TooMany
 
     def _doubt(self, parts: JsonPath, message: str, *, at_key: bool = False) -> None:
-        if len(self.warnings) < _MAX_PROBLEMS:
+        if len(self.warnings) < MAX_PROBLEMS:
             line, column = self.places.locate(parts, at_key=at_key)
             self.warnings.append(Problem(json_path(parts), line, column, message, self.file))
-
-
-def _by_position(problem: Problem) -> tuple[int, int]:
-    return problem.line, problem.column

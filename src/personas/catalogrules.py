@@ -68,7 +68,7 @@ def judge_unknown_key(key: str, known: AbstractSet[str]) -> str:
 
 @lru_cache(maxsize=256)
 def _find_nearest(key: str, known: frozenset[str]) -> str:
-    same = [name for name in known if name.lower() == key.lower().replace("_", "").replace("-", "")]
+    same = [name for name in known if name.lower() == key.lower()]
     return (same or get_close_matches(key[:60], sorted(known), n=1) or [""])[0]
 
 

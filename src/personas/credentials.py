@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,15 +83,19 @@ def check_token(token: Secret, now: datetime) -> Claims:
             f"the admin token expired {age} ago, at {claims.expires_at:%Y-%m-%d %H:%M:%S} UTC",
             hint=HINT,
         )
-    if claims.role is not None and claims.role != "admin":
-        raise CredentialsRefused(f"the token is not an admin's: its role is {claims.role[:40]!r}", hint=HINT)
+    if claims.role != "admin":
+        role = "it names no role" if claims.role is None else f"its role is {claims.role[:40]!r}"
+        raise CredentialsRefused(f"the token is not an admin's: {role}", hint=HINT)
     return claims
+
+
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def _decode(token: Secret) -> Mapping[str, object] | None:
     """The payload of a JWT, or None for anything that is none."""
     parts = token.reveal().split(".")
-    if len(parts) != 3 or not all(part.isascii() for part in parts):
+    if len(parts) != 3 or not all(_BASE64URL.fullmatch(part) for part in parts):
         return None
     try:
         header, payload = (
@@ -106,4 +111,5 @@ def _span(seconds: float) -> str:
         if seconds >= size:
             number = int(seconds // size)
             return f"{number} {unit}{'s' if number != 1 else ''}"
-    return f"{int(seconds)} seconds"
+    number = int(seconds)
+    return f"{number} second{'s' if number != 1 else ''}"

@@ -8,6 +8,8 @@ PersonasError            1   a bug in the tool, when nothing below fits
 │   │   └── Unanswered       a call was sent, and no whole answer came
 │   ├── CredentialsRefused   the token is missing, expired, or not an admin's
 │   └── BadAnswer            an answer that cannot be understood, or a refusal of one call
+│       ├── RateLimited      the service goes on asking for fewer calls
+│       └── Unavailable      the service goes on saying that it is not available
 ├── Refused              5   a safety rule refused; nothing was changed
 ├── PartlyFailed         6   some personas failed, the rest is done
 ├── DriftFound          10   drift, where --fail-on-drift asked for it to be a failure
@@ -77,9 +79,14 @@ class CatalogError(PersonasError):
 
 
 class ServiceError(PersonasError):
-    """The service is unreachable, or it refused."""
+    """The service is unreachable, or it refused.
+
+    Attributes:
+        lost: Whether an earlier try of the same call got no answer: the service may have acted on it.
+    """
 
     exit_code = 4
+    lost = False
 
 
 class Unreachable(ServiceError):
@@ -96,6 +103,14 @@ class CredentialsRefused(ServiceError):
 
 class BadAnswer(ServiceError):
     """The service refused one call, or answered something that cannot be understood."""
+
+
+class RateLimited(BadAnswer):
+    """The service goes on asking for fewer calls; it did not act on this one."""
+
+
+class Unavailable(BadAnswer):
+    """The service goes on saying that it is not available."""
 
 
 class Refused(PersonasError):

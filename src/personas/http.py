@@ -5,26 +5,27 @@ from __future__ import annotations
 import http.cookiejar
 import json
 import math
+import os
+import random
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Any
 
 import anyio
-import httpx
 
-from personas.errors import BadAnswer, ServiceError, Unanswered, Unreachable
+from personas.errors import BadAnswer, RateLimited, ServiceError, Unanswered, Unavailable, Unreachable
+from personas.lean import httpx
 from personas.pacing import Gate
-from personas.secret import Secret
+from personas.secret import MASK, Secret, masked
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 LONGEST_PAUSE = 300.0
-MASK = "…hidden…"
 
 
 class Retry(Enum):
@@ -49,6 +50,11 @@ class Patience:
     first_attempts: int = 3
     wait_initial: float = 0.1
     wait_max: float = 5.0
+
+    def wait(self, made: int) -> float:
+        """Seconds to wait after so many attempts; workers that failed together come back apart."""
+        longest: float = min(self.wait_max, self.wait_initial * 2 ** (made - 1))
+        return longest * random.uniform(0.5, 1.5)  # noqa: S311 - spreads calls, hides nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +85,21 @@ class Answer:
         status: The HTTP status.
         headers: The headers, names in lower case; `cookies` has the Set-Cookie ones.
         content: The body.
+        secrets: What the call had sent, should the service say it again.
+        lost: Whether an earlier try of the same call got no answer.
     """
 
     status: int
-    headers: Mapping[str, str]
-    cookies: tuple[str, ...]
+    headers: Mapping[str, str] = field(repr=False)
+    cookies: tuple[str, ...] = field(repr=False)
     content: bytes = field(repr=False)
+    secrets: tuple[Secret, ...] = ()
+    lost: bool = False
 
     def json(self) -> object:
-        """The body as JSON, or `NOTHING` when it is none."""
+        """The body as JSON, without the call's secrets; `NOTHING` when it is none."""
         try:
-            return json.loads(self.content, parse_constant=_refuse_constant)
+            return _without(self.secrets, json.loads(self.content, parse_constant=_refuse_constant))
         except (ValueError, RecursionError):
             return NOTHING
 
@@ -111,14 +121,6 @@ class _Trouble:
     retriable: bool = True
     patient: bool = True  # False: a second attempt is enough to know
     wait: float | None = None
-
-
-class _AgainError(Exception):
-    """Carries a trouble through stamina, and nothing else."""
-
-    def __init__(self, trouble: _Trouble) -> None:
-        super().__init__()
-        self.trouble = trouble
 
 
 class Line:
@@ -158,7 +160,8 @@ class Line:
             self._client = httpx.AsyncClient(
                 base_url=url,
                 transport=httpx.ASGITransport(app, raise_app_exceptions=False) if app is not None else None,
-                timeout=httpx.Timeout(timeout),
+                # The whole attempt has the same limit: one that never got a connection is told as such.
+                timeout=httpx.Timeout(timeout, connect=0.9 * timeout),
                 limits=httpx.Limits(
                     max_connections=concurrency + 2, max_keepalive_connections=concurrency + 2
                 ),
@@ -190,50 +193,25 @@ class Line:
             BadAnswer: An answer too large or broken, or a service that stays busy.
         """
         result = await self._attempt(call)
-        if isinstance(result, _Trouble) and _may_repeat(result, call):
-            result = await self._insist(call, result)
+        made, lost = 1, False
+        while isinstance(result, _Trouble) and self._may_repeat(result, call, made):
+            lost = lost or isinstance(result.error, Unanswered)
+            if result.wait is None:
+                await anyio.sleep(self._patience.wait(made))
+            # Else the gate does the waiting that the service asked for, for all workers together.
+            result = await self._attempt(call)
+            made += 1
         if isinstance(result, _Trouble):
+            result.error.lost = lost
             raise result.error
-        return result
+        return replace(result, lost=True) if lost else result
 
-    async def _insist(self, call: Call, first: _Trouble) -> Answer | _Trouble:
-        # Imported when something went wrong for the first time: start-up and the good path do not pay.
-        import stamina
-
-        attempts = self._patience.attempts if self._answered else self._patience.first_attempts
-        made = 1
-
-        def again(error: Exception) -> bool | float:
-            if not isinstance(error, _AgainError) or not _may_repeat(error.trouble, call):
-                return False
-            if made >= (attempts if error.trouble.patient else 2):
-                return False
-            # The gate does the waiting that the service asked for, for all workers together.
-            return True if error.trouble.wait is None else 0.0
-
-        pending: _Trouble | None = first
-        last: _Trouble = first
-        try:
-            async for attempt in stamina.retry_context(
-                on=again,
-                attempts=None,
-                timeout=None,
-                wait_initial=self._patience.wait_initial,
-                wait_max=self._patience.wait_max,
-                wait_jitter=self._patience.wait_initial,
-            ):
-                with attempt:
-                    if pending is None:
-                        result = await self._attempt(call)
-                        made += 1
-                        if isinstance(result, Answer):
-                            return result
-                        last = result
-                    pending = None
-                    raise _AgainError(last)  # noqa: TRY301 - stamina repeats what raises
-        except _AgainError:
-            pass
-        return last
+    def _may_repeat(self, trouble: _Trouble, call: Call, made: int) -> bool:
+        if not trouble.retriable or (trouble.sent and call.retry is not Retry.ALWAYS):
+            return False
+        patience = self._patience
+        most = patience.attempts if self._answered else patience.first_attempts
+        return made < (most if trouble.patient else min(most, 2))
 
     async def _attempt(self, call: Call) -> Answer | _Trouble:
         async with self.gate:
@@ -281,8 +259,9 @@ class Line:
                         headers={name.lower(): value for name, value in response.headers.items()},
                         cookies=tuple(response.headers.get_list("set-cookie")),
                         content=content,
+                        secrets=call.secrets,
                     )
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a server can provoke in the library
             trouble = self._explain(call, error)
         # Raised nowhere inside the except clause: the library's frames hold what was sent.
         return trouble
@@ -311,10 +290,11 @@ class Line:
             )
         if isinstance(error, httpx.DecodingError):
             return _Trouble(BadAnswer(f"{call.what}: the answer's encoding is broken"), sent=True)
-        return _Trouble(
-            Unanswered(f"{call.what}: the connection to {self.shown} broke before a whole answer came"),
-            sent=True,
-        )
+        if isinstance(error, httpx.HTTPError | httpx.StreamError | OSError):
+            broke = f"{call.what}: the connection to {self.shown} broke before a whole answer came"
+            return _Trouble(Unanswered(broke), sent=True)
+        odd = f"{call.what}: the answer cannot be read ({type(error).__name__})"
+        return _Trouble(BadAnswer(odd, hint=_NOT_AN_AUTH_SERVICE), sent=True, retriable=False)
 
     def _unreached(self, causes: tuple[BaseException, ...]) -> _Trouble:
         for cause in causes:
@@ -348,31 +328,36 @@ class Line:
                     retriable=False,
                 )
         reason = next(
-            (c.strerror.lower() for c in causes if isinstance(c, OSError) and c.strerror), "no connection"
+            (os.strerror(c.errno).lower() for c in causes if isinstance(c, OSError) and c.errno),
+            "no connection",
         )
         return _Trouble(
             Unreachable(f"nothing answers at {self.shown}: {reason}", hint=_IS_IT_RUNNING), sent=False
         )
 
     def _busy(self, call: Call, answer: Answer) -> _Trouble:
-        wait = _asked_wait(answer.headers)
-        if wait is None and answer.status == 429:
+        limited = answer.status == 429
+        wait = _asked_wait(answer)
+        if wait is None and limited:
             wait = 1.0
-        limit = "asks for fewer calls" if answer.status == 429 else "is not available"
-        error = BadAnswer(
-            f"{call.what}: the service {limit} (HTTP {answer.status}){reason_of(answer, call.secrets)}",
-            hint="Run the same command again later: what is done already is found done.",
-        )
+        status = f"(HTTP {answer.status}){reason_of(answer, call.secrets)}"
+        hint = "Run the same command again later: what is done already is found done."
+        error: ServiceError
+        if limited:
+            error = RateLimited(f"{call.what}: the service asks for fewer calls {status}", hint=hint)
+        elif answer.status == 503:
+            error = Unavailable(f"{call.what}: the service is not available {status}", hint=hint)
+        else:
+            # What a gateway says tells nothing of what the service behind it has done.
+            error = Unanswered(f"{call.what}: the gateway got no answer from the service {status}", hint=hint)
         if wait is not None and wait > LONGEST_PAUSE:
-            error = BadAnswer(
-                f"{call.what}: the service asks to wait {wait:.0f} s (HTTP {answer.status})", hint=error.hint
-            )
-            return _Trouble(error, sent=answer.status != 429, retriable=False)
-        self.gate.pause(wait if wait is not None else 0.0)
-        return _Trouble(error, sent=answer.status != 429, wait=wait)
+            error.message = f"{call.what}: the service asks to wait {wait:.0f} s {status}"
+            return _Trouble(error, sent=not limited, retriable=False)
+        self.gate.pause(self._patience.wait_initial if wait is None else wait)
+        return _Trouble(error, sent=not limited, wait=wait)
 
 
-_IS_IT_RUNNING = "Is it running there? To try without a service: personas seed --auth embedded"
+_IS_IT_RUNNING = "Start it there; to try without a service: personas seed --auth embedded"
 _NOT_AN_AUTH_SERVICE = "Is there really an auth service at --auth (MANA_AUTH_URL)?"
 
 
@@ -391,14 +376,10 @@ def reason_of(answer: Answer, secrets: Iterable[Secret] = ()) -> str:
                 parts.append(value["message"])
     text = "; ".join(part for part in parts if part.strip())
     for secret in secrets:
-        if secret:
+        if secret:  # short ones too: a reason may lose an innocent word
             text = text.replace(secret.reveal(), MASK)
     text = " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())
     return f": {text[:300]}{'…' if len(text) > 300 else ''}" if text else ""
-
-
-def _may_repeat(trouble: _Trouble, call: Call) -> bool:
-    return trouble.retriable and (call.retry is Retry.ALWAYS or not trouble.sent)
 
 
 async def _read(response: httpx.Response) -> bytes | None:
@@ -413,10 +394,10 @@ async def _read(response: httpx.Response) -> bytes | None:
     return b"".join(parts)
 
 
-def _asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that Retry-After (seconds or a date) or X-Retry-After (seconds) asks for."""
+def _asked_wait(answer: Answer) -> float | None:
+    """Seconds that Retry-After (seconds or a date), X-Retry-After (seconds) or a lock's body asks for."""
     for name in ("retry-after", "x-retry-after"):
-        text = headers.get(name, "").strip()
+        text = answer.headers.get(name, "").strip()
         if not text:
             continue
         try:
@@ -424,13 +405,28 @@ def _asked_wait(headers: Mapping[str, str]) -> float | None:
         except ValueError:
             try:
                 at = parsedate_to_datetime(text)
-            except (ValueError, TypeError):
+                at = at if at.tzinfo else at.replace(tzinfo=UTC)
+                seconds = (at - datetime.now(UTC)).total_seconds()
+            except (ValueError, TypeError, LookupError, OverflowError):
                 continue
-            at = at if at.tzinfo else at.replace(tzinfo=UTC)
-            seconds = (at - datetime.now(UTC)).total_seconds()
         if math.isfinite(seconds):
             return max(0.0, seconds)
+    body = answer.json()
+    remaining = body.get("remainingSeconds") if isinstance(body, dict) else None
+    if isinstance(remaining, int) and not isinstance(remaining, bool):
+        return float(min(max(remaining, 0), 10**9))
     return None
+
+
+def _without(secrets: tuple[Secret, ...], value: Any) -> Any:
+    """What a service said, without what it was sent and must not be shown."""
+    if isinstance(value, str):
+        return masked(value, secrets)
+    if isinstance(value, dict):
+        return {_without(secrets, key): _without(secrets, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without(secrets, item) for item in value]
+    return value
 
 
 def _causes(error: BaseException) -> Iterable[BaseException]:

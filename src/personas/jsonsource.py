@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_DEPTH = 200
+MAX_PROBLEMS = 100_000  # by then every reader has given up, and memory is not endless
 
 JsonPath = tuple[str | int, ...]
 
@@ -35,7 +36,7 @@ _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _QUOTES = "'`‘’“”„«»"
 
 
-class Malformed(Exception):  # noqa: N818 - the text is malformed; that is the word for it
+class Malformed(Exception):
     """The text is no JSON; `problem` says where and why."""
 
     def __init__(self, problem: Problem) -> None:
@@ -43,7 +44,7 @@ class Malformed(Exception):  # noqa: N818 - the text is malformed; that is the w
         self.problem = problem
 
 
-class _Doubt(Exception):  # noqa: N818 - a signal between the two scanners, no error
+class _Doubt(Exception):
     """Something that only the careful scanner can report."""
 
 
@@ -265,7 +266,7 @@ class Scanner:
         if key in frame.seen:
             first, _ = self.lines.position(frame.seen[key])
             message = f"the key {quote(key)} is here twice, first on line {first}; remove one of the two"
-            self.problems.append(self._problem(frame.key_at, message))
+            self._complain(frame.key_at, message)
         else:
             frame.seen[key] = frame.key_at
 
@@ -297,7 +298,7 @@ class Scanner:
         number = float(self.text[start:end])
         if not math.isfinite(number):
             size = f"a number of {end - start} characters" if end - start > 30 else self.text[start:end]
-            self.problems.append(self._problem(start, f"{size} is too large: its value is not finite"))
+            self._complain(start, f"{size} is too large: its value is not finite")
         self.at = end
         return number
 
@@ -356,6 +357,10 @@ class Scanner:
             message = f"expected {expected}, not {quote(like[0] if like else char, 30)}"
         return self._malformed(self.at, message)
 
+    def _complain(self, offset: int, message: str) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(self._problem(offset, message))
+
     def _malformed(self, offset: int, message: str) -> Malformed:
         return Malformed(self._problem(offset, message))
 
@@ -365,32 +370,28 @@ class Scanner:
         return Problem(json_path(path), line, column, message, self.file)
 
 
-def find(text: str, at: int, path: JsonPath, lines: Lines) -> tuple[int, int]:
-    """Find a value below the one at an offset, in a text that has been read before.
+def find_children(text: str, at: int, lines: Lines) -> dict[str | int, tuple[int, int]]:
+    """Find what is directly inside an object or a list, in a text that has been read before.
+
+    Args:
+        text: The whole text.
+        at: Where the object or list begins; inside any other value there is nothing.
+        lines: The lines of the text.
 
     Returns:
-        Where the value begins, and where its key begins (a list's item: the same). What does not exist is
-        stood for by its nearest parent.
+        For each key or index, where its value begins and where its key begins (a list's item: the same).
     """
-    key_at = at
-    for part in path:
-        scanner = Scanner(text, at, lines=lines)
-        opener = scanner.peek()
-        found: tuple[int, int] | None = None
-        if opener == "{" and isinstance(part, str):
-            for key in scanner.members():
-                scanner.peek()
-                if key == part:
-                    found = scanner.at, scanner.key_at
-                scanner.value()
-        elif opener == "[" and isinstance(part, int):
-            for index in scanner.items():
-                scanner.peek()
-                if index == part:
-                    found = scanner.at, scanner.at
-                    break
-                scanner.value()
-        if found is None:
-            break
-        at, key_at = found
-    return at, key_at
+    scanner = Scanner(text, at, lines=lines)
+    children: dict[str | int, tuple[int, int]] = {}
+    opener = scanner.peek()
+    if opener == "{":
+        for key in scanner.members():
+            scanner.peek()
+            children[key] = scanner.at, scanner.key_at
+            scanner.value()
+    elif opener == "[":
+        for index in scanner.items():
+            scanner.peek()
+            children[index] = scanner.at, scanner.at
+            scanner.value()
+    return children

@@ -125,3 +125,9 @@ class Live:
     unread: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     taken_at: datetime | None = None
+
+    @property
+    def secret_differs(self) -> bool:
+        """Whether every derived password that was tried is wrong: they were seeded with another secret."""
+        wrong = [login.verdict is Login.WRONG_PASSWORD for login in self.logins.values()]
+        return len(wrong) > 1 and all(wrong)

@@ -63,7 +63,7 @@ class Gate:
         self.allowed = float(limit)
         self._active = 0
         self._resume_at = 0.0
-        self._changed = anyio.Condition()
+        self._changed = anyio.Event()
 
     @property
     def paused_for(self) -> float:
@@ -82,21 +82,15 @@ class Gate:
         self.allowed = min(float(self.limit), self.allowed + 1 / self.allowed)
 
     async def __aenter__(self) -> None:
-        async with self._changed:
-            while True:
-                if wait := self.paused_for:
-                    with anyio.move_on_after(wait):
-                        await self._changed.wait()
-                elif self._active >= int(self.allowed):
-                    await self._changed.wait()
-                else:
-                    break
-            self._active += 1
+        # No lock: nothing is awaited between the last look and the entry.
+        while (wait := self.paused_for) or self._active >= int(self.allowed):
+            with anyio.move_on_after(wait or None):
+                await self._changed.wait()
+        self._active += 1
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with anyio.CancelScope(shield=True):
-            async with self._changed:
-                self._active -= 1
-                self._changed.notify_all()
+        self._active -= 1
+        self._changed.set()
+        self._changed = anyio.Event()

@@ -30,9 +30,12 @@ def derive_password(email: str, secret: str) -> str:
     Raises:
         UsageError: The email or the secret cannot be written as UTF-8.
     """
-    key = _encode(secret, "the seed secret")
-    message = _encode(email, "the email")
-    digest = hmac.digest(key, message, "sha256")
+    for text, what in ((secret, "the seed secret"), (email, "the email")):
+        if not _is_text(text):
+            # The error's traceback must not hold the secret.
+            del secret, text
+            raise _not_utf8(what)
+    digest = hmac.digest(secret.encode(), email.encode(), "sha256")
     return _NOT_ALPHANUMERIC.sub("", base64.b64encode(digest).decode("ascii"))[:_LENGTH]
 
 
@@ -52,9 +55,13 @@ def check_secret(secret: str | None, *, loopback: bool, production: bool) -> str
         UsageError: The secret cannot be written as UTF-8.
     """
     chosen = secret or DEVELOPMENT_SECRET
-    _encode(chosen, "the seed secret")
+    del secret
+    if not _is_text(chosen):
+        del chosen
+        raise _not_utf8("the seed secret")
     if chosen != DEVELOPMENT_SECRET or (loopback and not production):
         return chosen
+    del chosen
     place = "under production" if production else "for a service that is not on this machine"
     raise Refused(
         f"the development secret is refused {place}: everybody could sign in as these personas",
@@ -62,9 +69,14 @@ def check_secret(secret: str | None, *, loopback: bool, production: bool) -> str
     )
 
 
-def _encode(text: str, what: str) -> bytes:
+def _is_text(text: str) -> bool:
+    # A variable whose bytes are not UTF-8 arrives with lone surrogates.
     try:
-        return text.encode()
+        text.encode()
     except UnicodeEncodeError:
-        # A variable whose bytes are not UTF-8 arrives with lone surrogates; the error must not quote it.
-        raise UsageError(f"{what} is not valid UTF-8", hint="Set it again, as UTF-8 text.") from None
+        return False
+    return True
+
+
+def _not_utf8(what: str) -> UsageError:
+    return UsageError(f"{what} is not valid UTF-8", hint="Set it again, as UTF-8 text.")

@@ -265,13 +265,14 @@ def matches(change: Change, pattern: str) -> bool:
 
 
 def matches_any(texts: Iterable[str | None], pattern: str) -> bool:
-    """Whether a pattern fits one of these texts, or the local part of one that is an email."""
+    """Whether a pattern fits one of these texts; of an email, the part before the @ will do."""
     folded = pattern.casefold()
     for text in texts:
         if text is None:
             continue
         lowered = text.casefold()
-        if fnmatchcase(lowered, folded) or ("@" in lowered and fnmatchcase(lowered.split("@")[0], folded)):
+        local = lowered.split("@")[0]
+        if any(fnmatchcase(part, folded) for part in {lowered, local, local.removeprefix("persona.")}):
             return True
     return False
 

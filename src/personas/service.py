@@ -106,7 +106,10 @@ class AuthService:
         """
         what = f"reading {who or user_id}"
         body = await self._admin("GET", self._path_of(user_id, what), what, safety=safety)
-        return live_detail(body, what)
+        detail = live_detail(body, what)
+        if detail.persona.user_id != user_id:
+            raise BadAnswer(f"{what}: the service answered for another persona")
+        return detail
 
     async def upsert(
         self,
@@ -125,19 +128,17 @@ class AuthService:
             The user's id, by the service's word that it is done.
         """
         what = f"seeding {email}"
-        fields = {
+        wanted = {
             "email": email,
             "name": name,
-            "password": password.reveal(),
             "archetype": archetype,
             "systemPrompt": system_prompt,
             "moduleMix": {module: _number(weight) for module, weight in module_mix.items()},
             "tickCadence": tick_cadence,
         }
-        body = await self._admin(
-            "POST", self.endpoint, what, body=Secret(json.dumps(fields)), secrets=(password,)
-        )
-        del fields
+        # No name is kept for the text with the password in it: a traceback may carry what has one.
+        text = Secret(json.dumps({**wanted, "password": password.reveal()}))
+        body = await self._admin("POST", self.endpoint, what, body=text, secrets=(password,))
         user_id, told = body.get("userId"), body.get("email")
         if body.get("ok") is not True or not isinstance(user_id, str) or not user_id:
             raise BadAnswer(
@@ -329,7 +330,12 @@ class AuthService:
                 # Two seeds at once can make one call fail: the next try finds the user.
                 repeated = True
             else:
-                return _object(answer, call)
+                break
+        try:
+            return _object(answer, call)
+        except ServiceError as error:
+            error.lost = answer.lost
+            raise
 
     def _path_of(self, user_id: str, what: str) -> str:
         if not _PLAIN_ID.fullmatch(user_id):
@@ -352,8 +358,10 @@ def _object(answer: Answer, call: Call) -> dict[str, Any]:
         )
     body = answer.json()
     if answer.status == 404:
-        hint = "" if isinstance(body, dict) else WRONG_ENDPOINT
-        raise NotFound(f"{call.what}: not found (HTTP 404){reason}", hint=hint)
+        if not isinstance(body, dict):
+            # A wrong path is told as plain text; that is no word about the persona.
+            raise NotOffered(f"{call.what}: the service has no such path (HTTP 404)", hint=WRONG_ENDPOINT)
+        raise NotFound(f"{call.what}: not found (HTTP 404){reason}")
     if answer.status in {405, 501} and call.safety:
         raise NotOffered(f"{call.what}: the service does not offer it (HTTP {answer.status})")
     if 300 <= answer.status < 400:

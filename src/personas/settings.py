@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from personas.errors import Refused, UsageError
+from personas.errors import CredentialsRefused, Refused, UsageError
 from personas.secret import Secret
 
 DEFAULT_CATALOG = "catalog.json"
@@ -71,27 +71,27 @@ def resolve(
     catalog: str | None = None,
     auth: str | None = None,
     endpoint: str | None = None,
-    jwt: str | None = None,
+    jwt: Secret | None = None,
     only: str | None = None,
     concurrency: int | None = None,
     timeout: float | None = None,
     allow_http: bool = False,
+    uses: Collection[str] = ("auth", "jwt"),
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Join flags and environment variables; an empty variable counts as not set.
 
+    What is not in `uses` is not even looked at: a catalog can be checked whatever the token's variable holds.
+
     Raises:
         UsageError: A flag or a variable cannot be meant so.
+        CredentialsRefused: What should be a token can be none.
         Refused: Credentials would travel over plain http to another machine.
     """
-    environ = os.environ if environ is None else environ
-
-    def variable(name: str) -> str | None:
-        return environ.get(name) or None
-
-    password = variable("MANA_ADMIN_PASSWORD")
+    variable = _Variables(os.environ if environ is None else environ)
+    if "auth" not in uses:
+        auth = "embedded"
     summary, outputs = variable("GITHUB_STEP_SUMMARY"), variable("GITHUB_OUTPUT")
-    key = variable("MANA_SERVICE_KEY")
     return Settings(
         catalog=catalog or variable("PERSONAS_CATALOG") or DEFAULT_CATALOG,
         auth=parse_auth(
@@ -100,32 +100,45 @@ def resolve(
             source="--auth" if auth else "MANA_AUTH_URL",
         ),
         endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
-        jwt=_read_token(jwt) if jwt is not None else _token(variable("MANA_ADMIN_JWT"), "MANA_ADMIN_JWT"),
+        jwt=_given_token(jwt, variable.secret("MANA_ADMIN_JWT")) if "jwt" in uses else None,
         admin_email=variable("MANA_ADMIN_EMAIL"),
-        admin_password=Secret(password) if password else None,
+        admin_password=variable.secret("MANA_ADMIN_PASSWORD"),
         seed_secret=find_seed_secret(environ),
         only=only,
         concurrency=_between("--concurrency", concurrency, DEFAULT_CONCURRENCY, 1, MAX_CONCURRENCY),
         timeout=_between("--timeout", timeout, DEFAULT_TIMEOUT, 0.1, 3600.0),
         production=is_production(environ),
         ci=(variable("CI") or "").lower() not in {"", "0", "false"},
-        no_color="NO_COLOR" in environ and environ["NO_COLOR"] != "",
+        no_color=variable("NO_COLOR") is not None or variable("TERM") == "dumb",
         step_summary=Path(summary) if summary else None,
         step_outputs=Path(outputs) if outputs else None,
-        service_key=Secret(key) if key else None,
+        service_key=variable.secret("MANA_SERVICE_KEY"),
     )
 
 
 def find_seed_secret(environ: Mapping[str, str] | None = None) -> Secret | None:
     """What PERSONA_SEED_SECRET holds; None when it is not set, or empty."""
-    text = (os.environ if environ is None else environ).get("PERSONA_SEED_SECRET")
-    return Secret(text) if text else None
+    return _Variables(os.environ if environ is None else environ).secret("PERSONA_SEED_SECRET")
 
 
 def is_production(environ: Mapping[str, str] | None = None) -> bool:
     """Whether NODE_ENV or PERSONAS_ENV says that this is production."""
-    environ = os.environ if environ is None else environ
-    return any(environ.get(name, "").strip().lower() == "production" for name in ("NODE_ENV", "PERSONAS_ENV"))
+    variable = _Variables(os.environ if environ is None else environ)
+    said = (variable(name) or "" for name in ("NODE_ENV", "PERSONAS_ENV"))
+    return any(text.strip().lower() == "production" for text in said)
+
+
+class _Variables:
+    """The environment, which a traceback must not show."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def __call__(self, name: str) -> str | None:
+        return self._environ.get(name) or None
+
+    def secret(self, name: str) -> Secret | None:
+        return Secret(self._environ[name]) if self._environ.get(name) else None
 
 
 def parse_auth(text: str, *, allow_http: bool = False, source: str = "--auth") -> Address:
@@ -163,6 +176,11 @@ def _split_url(text: str, source: str) -> SplitResult:
     hint = f"Write {source} as http://localhost:3001, https://auth.example.com, or embedded."
     if any(ch.isspace() or not ch.isprintable() for ch in text):
         raise UsageError(f"{source} has a space or a control character in it", hint=hint)
+    if not text.isascii():
+        raise UsageError(
+            f"{source} has a character beyond ASCII in it",
+            hint="Write a host's name in its xn-- form, and a path percent-encoded.",
+        )
     try:
         split = urlsplit(text)
         port = split.port
@@ -198,20 +216,28 @@ def _parse_endpoint(text: str) -> str:
     return text.rstrip("/") or "/"
 
 
-def _read_token(text: str) -> Secret:
-    if text == "-":
+def _given_token(flag: Secret | None, variable: Secret | None) -> Secret | None:
+    return _token(variable, "MANA_ADMIN_JWT") if flag is None else _read_token(flag)
+
+
+def _read_token(said: Secret) -> Secret:
+    if said.reveal() == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError(
                 "--jwt - reads the token from standard input, and that is a terminal", hint="Pipe it in."
             )
-        return _token(sys.stdin.read(MAX_TOKEN_BYTES), "standard input") or _no_token("standard input")
-    if text.startswith("@"):
-        path = Path(text[1:])
+        try:
+            piped = Secret(sys.stdin.read(MAX_TOKEN_BYTES))
+        except UnicodeDecodeError:
+            raise CredentialsRefused("what standard input holds is no text, and so no token") from None
+        return _token(piped, "standard input") or _no_token("standard input")
+    if said.reveal().startswith("@"):
+        path = Path(said.reveal()[1:])
         try:
             with path.open("rb") as file:
-                content = file.read(MAX_TOKEN_BYTES).decode("utf-8")
+                content = Secret(file.read(MAX_TOKEN_BYTES).decode("utf-8"))
         except UnicodeDecodeError:
-            raise UsageError(f"--jwt @{path}: the file is no text") from None
+            raise CredentialsRefused(f"--jwt @{path}: the file is no text, and so no token") from None
         except (OSError, ValueError) as error:
             reason = (
                 error.strerror
@@ -222,7 +248,7 @@ def _read_token(text: str) -> Secret:
                 f"--jwt @{path}: {reason.lower()}", hint="Name a file that holds the token."
             ) from None
         return _token(content, f"the file {path}") or _no_token(f"the file {path}")
-    return _token(text, "--jwt") or _no_token("--jwt")
+    return _token(said, "--jwt") or _no_token("--jwt")
 
 
 def _no_token(source: str) -> Secret:
@@ -231,17 +257,22 @@ def _no_token(source: str) -> Secret:
     )
 
 
-def _token(text: str | None, source: str) -> Secret | None:
+def _token(given: Secret | None, source: str) -> Secret | None:
     """The token without what people paste around it."""
-    if text is None or not (text := text.strip()):
+    if given is None or not (token := _bare(given)):
         return None
-    if text.lower().startswith("bearer "):
-        text = text[7:].strip()
-    if not text.isascii() or any(ch.isspace() for ch in text):
-        raise UsageError(
+    if not token.reveal().isascii() or any(ch.isspace() for ch in token.reveal()):
+        raise CredentialsRefused(
             f"what {source} holds is not one token: it has spaces, line breaks or non-ASCII characters"
         )
-    return Secret(text)
+    if len(token.reveal()) >= MAX_TOKEN_BYTES:
+        raise CredentialsRefused(f"what {source} holds is too long for a token")
+    return token
+
+
+def _bare(token: Secret) -> Secret:
+    text = token.reveal().strip()
+    return Secret(text[7:].strip() if text.lower().startswith("bearer ") else text)
 
 
 def _between(flag: str, value: N | None, default: N, low: N, high: N) -> N:

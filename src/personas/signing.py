@@ -6,14 +6,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from http.cookies import CookieError, SimpleCookie
+from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Any
 
 import anyio
 
 from personas.answers import text_or_none, time_or_none
 from personas.credentials import Credentials, check_token
-from personas.errors import BadAnswer, CredentialsRefused, ServiceError
+from personas.errors import (
+    BadAnswer,
+    CredentialsRefused,
+    RateLimited,
+    ServiceError,
+    Unanswered,
+    Unreachable,
+)
 from personas.http import Answer, Call, Line, Retry, reason_of
 from personas.live import Login, LoginCheck
 from personas.secret import Secret
@@ -25,6 +32,8 @@ SESSION = "/api/auth/get-session"
 TOKEN = "/api/auth/token"  # noqa: S105 - a path
 RENEW_BEFORE = timedelta(seconds=60)
 SIGN_INS_AT_ONCE = 2
+# So many sign-ins in a row without an answer mean that the service is gone.
+MOST_UNANSWERED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +85,34 @@ class SignIn:
         self.origin = origin
         # Sign-ins are what services limit first; two at a time still hide the time of hashing.
         self._at_once = anyio.CapacityLimiter(SIGN_INS_AT_ONCE)
+        self._unanswered = 0
+        self._limited = ""
 
     async def check_password(self, email: str, password: Secret) -> LoginCheck:
         """Whether a password is right, by the one endpoint that tells the truth; at most one wrong try.
 
-        Signs out again, so that no session is left behind.
+        Signs out again, so that no session is left behind. Once the service has refused to be asked again
+        and again, it is asked no more: the verdict is that it is not known.
+
+        Raises:
+            Unreachable: The service is gone.
         """
+        if self._limited:
+            return LoginCheck(Login.NOT_KNOWN, self._limited)
         try:
             session = await self._signed_in(email, password, safety=True)
         except WrongPassword:
             return LoginCheck(Login.WRONG_PASSWORD)
-        except ServiceError as error:
+        except Unreachable as error:
+            self._unanswered += 1
+            if not isinstance(error, Unanswered) or self._unanswered >= MOST_UNANSWERED:
+                raise
             return LoginCheck(Login.NOT_KNOWN, error.message)
+        except ServiceError as error:
+            if isinstance(error, RateLimited):
+                self._limited = error.message
+            return LoginCheck(Login.NOT_KNOWN, error.message)
+        self._unanswered = 0
         if session is not None:
             await self.sign_out(session, safety=True)
         return LoginCheck(Login.WORKS)
@@ -139,7 +164,9 @@ class SignIn:
         if answer.status in {401, 403}:
             raise CredentialsRefused(f"{what}: the session has ended{reason_of(answer, call.secrets)}")
         token = body.get("token") if isinstance(body, dict) else None
-        if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token:
+        del body
+        if answer.status != 200 or not isinstance(token, str) or not _is_sendable(token):
+            del token
             raise BadAnswer(f"{what}: the answer (HTTP {answer.status}) has no token")
         return Secret(token)
 
@@ -222,6 +249,7 @@ class AdminToken:
         self._renew_at: datetime | None = None
         self._session: Session | None = None
         self._renewing = anyio.Lock()
+        self._refused: CredentialsRefused | None = None
 
     def drop(self, token: Secret) -> None:
         """Forget a token that the service refused; the next one is fresh."""
@@ -241,8 +269,15 @@ class AdminToken:
             now = datetime.now(UTC)
             if self._token is not None and (self._renew_at is None or now < self._renew_at):
                 return self._token
-            token = await self._fresh_token()
-            claims = check_token(token, now)
+            if self._refused is not None:
+                # Asked once: a wrong password that every worker tries again would lock the admin out.
+                raise CredentialsRefused(self._refused.message, hint=self._refused.hint)
+            try:
+                token = await self._fresh_token()
+                claims = check_token(token, now)
+            except CredentialsRefused as error:
+                self._refused = CredentialsRefused(error.message, hint=error.hint)
+                raise
             self._token = token
             self._renew_at = None
             if claims.expires_at is not None and self._credentials.token is None:
@@ -285,7 +320,9 @@ class AdminToken:
         answer = await self._signing.line.call(call)
         found = answer.json()
         token = found.get("accessToken") if isinstance(found, dict) else None
-        if answer.status != 200 or not isinstance(token, str) or not token.isascii():
+        del found
+        if answer.status != 200 or not isinstance(token, str) or not _is_sendable(token):
+            del token
             raise CredentialsRefused(
                 f"{what}: HTTP {answer.status}{reason_of(answer, call.secrets)}",
                 hint="Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; a rate limit can answer the same.",
@@ -294,6 +331,25 @@ class AdminToken:
 
 
 def _session(email: str, body: Mapping[str, Any], answer: Answer) -> Session:
+    morsel = _session_cookie(answer)
+    if morsel is None:
+        raise BadAnswer(f"signing in as {email}: the service set no session cookie that could be used")
+    user = body.get("user")
+    user = user if isinstance(user, dict) else {}
+    age = str(morsel["max-age"])
+    seconds = int(age) if age.isdecimal() and len(age) < 10 else None
+    return Session(
+        email=email,
+        cookie_name=morsel.key,
+        cookie=Secret(morsel.coded_value),
+        expires_at=datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None,
+        secure=bool(morsel["secure"]),
+        user_id=text_or_none(user.get("id")),
+        name=text_or_none(user.get("name")),
+    )
+
+
+def _session_cookie(answer: Answer) -> Morsel[str] | None:
     for header in answer.cookies:
         jar: SimpleCookie = SimpleCookie()
         try:
@@ -302,18 +358,11 @@ def _session(email: str, body: Mapping[str, Any], answer: Answer) -> Session:
             continue
         for name, morsel in jar.items():
             # Behind https the name gets a prefix.
-            if name.endswith("session_token") and morsel.value:
-                user = body.get("user")
-                user = user if isinstance(user, dict) else {}
-                age = morsel["max-age"]
-                seconds = int(age) if str(age).isdecimal() and len(str(age)) < 10 else None
-                return Session(
-                    email=email,
-                    cookie_name=name,
-                    cookie=Secret(morsel.value),
-                    expires_at=datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None,
-                    secure=bool(morsel["secure"]),
-                    user_id=text_or_none(user.get("id")),
-                    name=text_or_none(user.get("name")),
-                )
-    raise BadAnswer(f"signing in as {email}: the service set no session cookie")
+            if name.endswith("session_token") and _is_sendable(morsel.coded_value):
+                return morsel
+    return None
+
+
+def _is_sendable(text: str) -> bool:
+    """Whether a header can hold it."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text

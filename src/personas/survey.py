@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from personas.catalog import Catalog, Persona
-from personas.errors import BadAnswer, Unanswered
+from personas.errors import BadAnswer, RateLimited, Unanswered, Unavailable
 from personas.live import FoundUser, Live, LivePersona, Login, LoginCheck, Owner, Ownership
 from personas.pacing import spread
 from personas.passwords import derive_password
@@ -108,7 +108,7 @@ class _Reading:
             except NotFound:
                 complete[persona.user_id] = None
             except (BadAnswer, Unanswered) as error:
-                in_a_row += isinstance(error, Unanswered)
+                in_a_row += isinstance(error, Unanswered | Unavailable | RateLimited)
                 if in_a_row >= MOST_UNREAD:
                     raise
                 unread[persona.email.lower()] = error.message

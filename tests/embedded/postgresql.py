@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = dict(os.environ)  # noqa: TID251 - the tests' own settings are no settings of the program
 
 
-class NoServer(Exception):  # noqa: N818 - a reason to skip, not an error
+class NoServer(Exception):
     """Why there is no server."""
 
 
@@ -65,6 +65,12 @@ def fresh_database(server_url: str) -> Iterator[str]:
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def empty(url: str) -> None:
+    """Make a database as empty as a new one, which is much quicker than making a new one."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS auth CASCADE")
 
 
 def _find_programs() -> Path:

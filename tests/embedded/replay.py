@@ -100,7 +100,7 @@ class Replay:
     def _admin_id(self) -> str:
         query = sa.select(schema.users.c.id).where(schema.users.c.role == "admin")
         found = self._embedded._service.database.read(lambda connection: connection.scalar(query))
-        assert found is not None
+        assert isinstance(found, str)
         return found
 
     def _add_activity(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 
 import typer
 
-from personas.errors import PersonasError
+from personas.errors import PersonasError, UsageError
+from personas.secret import masked
 
 INTERRUPTED = 130
 
@@ -25,10 +27,6 @@ def boundary(*, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        # Whoever read our output has gone; nothing is left to say, also not at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
     except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 - the boundary: whatever is left is a bug, and told as one
@@ -42,6 +40,29 @@ def boundary(*, debug: bool) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+def emit(text: str) -> None:
+    """Write to standard output, now; a reader who has gone is no error.
+
+    Raises:
+        UsageError: It cannot be written for any other reason, such as a full disk.
+    """
+    try:
+        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+    except OSError as error:
+        _silence_stdout()
+        reason = (error.strerror or "unknown reason").lower()
+        raise UsageError(f"standard output cannot be written: {reason}") from None
+
+
+def _silence_stdout() -> None:
+    # What is still buffered would fail again at exit.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def show_error(error: PersonasError, *, debug: bool = False) -> None:
     """One message: what happened, and what to do next."""
     if debug:
@@ -52,12 +73,12 @@ def show_error(error: PersonasError, *, debug: bool = False) -> None:
 
 
 def show_traceback(error: BaseException) -> None:
-    """Where an error came from, without the values of variables."""
+    """Where an error came from, without the values of variables, and without a secret in its message."""
     import traceback
 
     trace = traceback.TracebackException(type(error), error, error.__traceback__, capture_locals=False)
     for line in trace.format(chain=False):
-        print(visible(line, keep="\n"), end="", file=sys.stderr)
+        print(visible(masked(line), keep="\n"), end="", file=sys.stderr)
 
 
 def visible(text: str, *, keep: str = "") -> str:

@@ -26,15 +26,12 @@ def cleanup(
     Drift from the catalog is told first. Asks on a terminal; --yes says it elsewhere.
     """
     from personas.cli.run import conduct
-    from personas.errors import CatalogError, Refused
+    from personas.errors import Refused
     from personas.plan import Intent
     from personas.secret import Secret
 
     async def job(run: Run) -> None:
-        try:
-            run.read_catalog()
-        except CatalogError as error:
-            run.notes.append(f"The catalog cannot be read, so drift is not known: {error.message}")
+        run.read_catalog(needed=False)
         async with run.connect() as service:
             await run.read_live(service, owners=False)
             plan = run.make_plan(Intent(purpose="cleanup", force=force))
@@ -45,8 +42,6 @@ def cleanup(
             what = f"cleanup would delete {number} {noun} at {run.settings.auth}"
             if run.settings.production and not force:
                 raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
-            if not yes:
-                run.preview()
             await run.confirm(f"{what}. Go on?", yes=yes, what=what)
             await run.carry_out(service, Secret(""))
 

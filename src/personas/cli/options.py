@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from personas.cli.boundary import boundary
+from personas.secret import Secret
 from personas.settings import Settings, resolve
 
 
@@ -32,7 +33,7 @@ class Given:
     catalog: str | None = None
     auth: str | None = None
     endpoint: str | None = None
-    jwt: str | None = None
+    jwt: Secret | None = None
     allow_http: bool = False
     only: str | None = None
     concurrency: int | None = None
@@ -41,9 +42,10 @@ class Given:
     report: tuple[str, ...] = ()
     quiet: bool = False
     debug: bool = False
+    takes: tuple[str, ...] = ()
 
     def settings(self) -> Settings:
-        """What was said, joined with the environment."""
+        """What was said, joined with the environment, as far as the command takes it."""
         return resolve(
             catalog=self.catalog,
             auth=self.auth,
@@ -53,6 +55,7 @@ class Given:
             concurrency=self.concurrency,
             timeout=self.timeout,
             allow_http=self.allow_http,
+            uses=self.takes,
         )
 
 
@@ -61,15 +64,14 @@ SERVICE = ("auth", "endpoint", "jwt", "allow_http", "concurrency", "timeout")
 REPORT = ("output", "report", "quiet")
 
 _REPORT_HELP = "Also write the report to FILE, by its ending: .json, .md, .xml (JUnit) or .txt. Repeatable."
+_CATALOG_HELP = "The catalog. [env: PERSONAS_CATALOG; default: catalog.json]"
 _JWT_HELP = "The admin's token; - reads it from standard input, @FILE from a file. [env: MANA_ADMIN_JWT]"
 _AUTH_HELP = "The auth service. [env: MANA_AUTH_URL; default: http://localhost:3001]"
 
 _OPTIONS: dict[str, Any] = {
     "catalog": Annotated[
         str | None,
-        typer.Option(
-            "--catalog", "-c", metavar="FILE", help="[env: PERSONAS_CATALOG; default: catalog.json]"
-        ),
+        typer.Option("--catalog", "-c", metavar="FILE", help=_CATALOG_HELP),
     ],
     "auth": Annotated[
         str | None, typer.Option("--auth", metavar="URL|embedded[:FILE]", help=_AUTH_HELP, show_default=False)
@@ -120,9 +122,12 @@ def taking(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         @wraps(command)
         def run(**said: Any) -> None:
             values = {name: said.pop(name) for name in shared}
+            if values.get("jwt") is not None:
+                # From here on no name, and so no traceback, holds the token in the clear.
+                values["jwt"] = Secret(values["jwt"])
             if "report" in values:
                 values["report"] = tuple(values["report"] or ())
-            given = Given(**values)
+            given = Given(**values, takes=names)
             with boundary(debug=given.debug):
                 command(given, **said)
 

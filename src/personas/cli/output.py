@@ -8,8 +8,9 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
-from personas.cli.boundary import visible
+from personas.cli.boundary import emit, visible
 from personas.cli.files import replace_file
 from personas.cli.options import Given, Output
 from personas.errors import UsageError
@@ -44,47 +45,58 @@ def check_report_files(files: tuple[str, ...]) -> None:
             raise UsageError(f"--report {name} cannot be written: {reason}") from None
 
 
-def write(report: Report, given: Given, settings: Settings) -> None:
-    """Print a report and write the files that were asked for."""
+def write(report: Report, given: Given, settings: Settings, *, shown_before: bool = False) -> None:
+    """Print a report and write the files that were asked for.
+
+    Args:
+        report: What to say.
+        given: In which formats, and where.
+        settings: Whether colours are wanted, and which files GitHub names.
+        shown_before: The same text stands on the terminal already, above a question.
+    """
     from personas.report import render
 
-    unicode = (sys.stdout.encoding or "").lower().replace("-", "") in {"utf8", "utf16", "utf32"}
-    silent = given.quiet and report.exit_code == 0 and (report.plan is None or report.plan.in_sync)
-    # As text, the error is told once: on stderr, by the boundary.
-    shown = replace(report, error=None) if given.output is Output.TEXT else report
-    silent = silent or (
-        shown is not report and report.error is not None and report.plan is None and not report.problems
-    )
-    if not (silent and given.output is Output.TEXT):
-        text = render(
-            shown,
-            given.output.value,
-            width=shutil.get_terminal_size((80, 24)).columns,
-            color=sys.stdout.isatty() and not settings.no_color,
-            unicode=unicode,
-        )
-        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
-        sys.stdout.flush()
+    # The files first: whatever becomes of standard output, they are there.
     for name in given.report:
-        form = _FORMATS[Path(name).suffix.lower()]
-        _replace(Path(name), render(report, form, width=100, color=False))
+        ending = Path(name).suffix.lower()
+        _replace(Path(name), render(report, _FORMATS[ending], width=100, color=False))
     if given.output is Output.GITHUB:
         _tell_github(report, settings)
+    form: Format = given.output.value
+    if given.output is not Output.TEXT:
+        emit(render(report, form))
+    elif report.problems and report.command != "validate":
+        # What is wrong with a catalog is what `validate` was asked for; of other commands it is the error.
+        print(_text(report, settings, sys.stderr), end="", file=sys.stderr)
+    elif not (shown_before or _is_silent(report, quiet=given.quiet)):
+        # As text, an error is told once: on stderr, by the boundary.
+        emit(_text(replace(report, error=None), settings, sys.stdout))
+
+
+def _is_silent(report: Report, *, quiet: bool) -> bool:
+    """Whether a report has nothing to say as text."""
+    plan = report.plan
+    if report.error is not None:
+        return plan is None and not report.problems
+    calm = report.exit_code == 0 and not report.warnings and not report.outcomes
+    return quiet and calm and report.command not in {"list", "show"} and (plan is None or plan.in_sync)
+
+
+def _text(report: Report, settings: Settings, stream: TextIO) -> str:
+    from personas.report import render
+
+    return render(
+        report,
+        "text",
+        width=shutil.get_terminal_size((80, 24)).columns,
+        color=stream.isatty() and not settings.no_color,
+        unicode=(stream.encoding or "").lower().replace("-", "") in {"utf8", "utf16", "utf32"},
+    )
 
 
 def preview(report: Report, settings: Settings) -> None:
     """Show a report's text on stderr, before a question about it."""
-    from personas.report import render
-
-    print(
-        render(
-            report,
-            "text",
-            width=shutil.get_terminal_size((80, 24)).columns,
-            color=sys.stderr.isatty() and not settings.no_color,
-        ),
-        file=sys.stderr,
-    )
+    print(_text(report, settings, sys.stderr), file=sys.stderr)
 
 
 def _tell_github(report: Report, settings: Settings) -> None:

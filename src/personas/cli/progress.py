@@ -85,18 +85,19 @@ class Progress:
     def _advance_bar(self, what: str, done: int, total: int) -> None:
         if self._bar is None:
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+            from rich.progress import BarColumn, SpinnerColumn, TextColumn
             from rich.progress import Progress as Bar
 
             self._bar = Bar(
                 SpinnerColumn(),
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=30),
-                MofNCompleteColumn(),
+                TextColumn("{task.fields[count]}", markup=False),
                 console=Console(stderr=True, no_color=self._no_color),
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task(what, total=total or None)
+            self._task = self._bar.add_task(what, total=total or None, count="")
         if self._task is not None:
-            self._bar.update(self._task, description=what, completed=done, total=total or None)
+            count = f"{done:,} of {total:,}" if total else ""
+            self._bar.update(self._task, description=what, completed=done, total=total or None, count=count)

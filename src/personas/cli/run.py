@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 import typer
@@ -19,10 +17,13 @@ from personas import __version__
 from personas.apply import Applied, Outcome, Result, Stop, apply
 from personas.catalog import Catalog, load_catalog
 from personas.cli import output
+from personas.cli.access import credentials_of, open_embedded
 from personas.cli.boundary import show_error
-from personas.cli.options import Given
+from personas.cli.interrupts import Interrupts
+from personas.cli.options import Given, Output
 from personas.cli.progress import Progress
-from personas.credentials import HINT, Credentials, check_token
+from personas.cli.question import ask
+from personas.credentials import Credentials, check_token
 from personas.errors import (
     CatalogError,
     DriftFound,
@@ -41,9 +42,6 @@ from personas.secret import Secret
 from personas.service import AuthService
 from personas.settings import Settings
 from personas.survey import survey
-
-if TYPE_CHECKING:
-    from personas.embedded import Embedded
 
 
 @dataclass(slots=True)
@@ -72,19 +70,24 @@ class Run:
     taken_at: datetime | None = None
     whole: bool = False
     error: PersonasError | None = None
-    _reading: anyio.CancelScope | None = None
+    previewed: bool = False
+    writing: bool = False
+    scope: anyio.CancelScope | None = None
+    interruption: str = "interrupted before anything was changed"
 
     # The steps of a run
 
-    def read_catalog(self) -> Catalog:
-        """Load the catalog, and note what is doubtful in it."""
+    def read_catalog(self, *, needed: bool = True) -> None:
+        """Load the catalog, and note what is doubtful in it, or why it is not readable where not `needed`."""
         try:
             self.catalog = load_catalog(self.settings.catalog)
         except CatalogError as error:
-            self.problems = error.problems
-            raise
-        self.warnings = self.catalog.warnings
-        return self.catalog
+            if needed:
+                self.problems = error.problems
+                raise
+            self.notes.append(f"The catalog cannot be read, so drift is not known: {error.message}.")
+        else:
+            self.warnings = self.catalog.warnings
 
     def secret(self) -> Secret:
         """The seed secret.
@@ -112,7 +115,7 @@ class Run:
     @property
     def has_credentials(self) -> bool:
         """Whether anything was given that could open the service."""
-        return self.settings.auth.embedded is not None or bool(_credentials(self.settings, None))
+        return self.settings.auth.embedded is not None or bool(credentials_of(self.settings, None))
 
     @asynccontextmanager
     async def connect(self, *, admin: bool = True) -> AsyncIterator[AuthService]:
@@ -120,7 +123,7 @@ class Run:
         settings = self.settings
         embedded = open_embedded(settings) if settings.auth.embedded is not None else None
         try:
-            credentials = _credentials(settings, embedded) if admin else Credentials()
+            credentials = credentials_of(settings, embedded) if admin else Credentials()
             if admin and not credentials:
                 raise UsageError(
                     f"{self.command} needs an admin's credentials for {settings.auth}",
@@ -150,25 +153,32 @@ class Run:
         secret: Secret | None = None,
         owners: bool = True,
         check_login: bool = False,
+        recreate: bool = False,
         whole: bool = False,
     ) -> Live:
-        """Read what is live; an interrupt ends it at once, for nothing has been written."""
-        with anyio.CancelScope() as scope:
-            self._reading = scope
-            self.live = await survey(
-                service,
-                self.catalog,
-                secret=secret,
-                only=self.given.only,
-                owners=owners,
-                check_login=check_login,
-                whole=whole,
-                workers=self.settings.concurrency,
-                observe=self.progress.reading,
+        """Read what is live.
+
+        Raises:
+            Refused: The secret is not the one that the personas were seeded with, and nobody said `recreate`.
+        """
+        self.live = await survey(
+            service,
+            self.catalog,
+            secret=secret,
+            only=self.given.only,
+            owners=owners,
+            check_login=check_login,
+            whole=whole,
+            workers=self.settings.concurrency,
+            observe=self.progress.reading,
+        )
+        if self.live.secret_differs and not recreate:
+            raise Refused(
+                "the secret differs from the one these personas were seeded with: "
+                f"none of {len(self.live.logins)} derived passwords signs in",
+                hint="Set PERSONA_SEED_SECRET to that one. To give them the passwords of this one instead: "
+                "personas seed --check-login --recreate",
             )
-        self._reading = None
-        if scope.cancelled_caught or self.live is None:
-            raise Interrupted("interrupted while reading; nothing was changed")
         self.whole = whole
         self.taken_at = datetime.now(UTC)
         self.notes += [note for note in self.live.notes if note not in self.notes]
@@ -178,7 +188,10 @@ class Run:
         """Compare the catalog with what was read."""
         self.plan = plan(self.catalog, self.live or Live(), intent, only=self.given.only)
         if self.given.only is not None and not self.plan.changes:
-            self.notes.append(f"Nothing matches --only {self.given.only}.")
+            raise UsageError(
+                f"nothing matches --only {self.given.only!r}, in the catalog or live",
+                hint="It is compared with emails, their part before the @, names and archetypes.",
+            )
         return self.plan
 
     def make_plan_of(self, email: str, intent: Intent) -> Plan:
@@ -197,17 +210,11 @@ class Run:
             self.snapshot_age = (datetime.now(UTC) - self.live.taken_at).total_seconds()
         return self.live
 
-    def preview(self) -> None:
-        """Show the plan on stderr, before a question about it."""
-        self.progress.close()
-        output.preview(self.report(), self.settings)
-
     async def carry_out(self, service: AuthService, secret: Secret) -> Applied:
         """Carry out the plan's steps."""
         if self.plan is None:
             raise AssertionError
-        if self.stop.asked:
-            raise Interrupted("interrupted before anything was changed")
+        self.writing = True
         self.progress.start_writing(len(self.plan.steps))
         self.applied = await apply(
             self.plan,
@@ -231,40 +238,17 @@ class Run:
         if self.settings.ci or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
             raise Refused(f"{what}: nobody can be asked here", hint="Say --yes if that is meant.")
         self.progress.close()
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-        with anyio.CancelScope() as scope:
-            self._reading = scope
-            # In a thread, so that an interrupt is heard while the question stands.
-            answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
-        self._reading = None
-        if scope.cancelled_caught:
-            raise Interrupted("interrupted; nothing was changed")
-        if answer.strip().lower() not in {"y", "yes"}:
+        output.preview(self.report(), self.settings)
+        self.previewed = True
+        if not await ask(question):
             raise Refused("not confirmed; nothing was changed")
-
-    @contextmanager
-    def interruptible(self, told: Callable[[], str]) -> Iterator[None]:
-        """Do something that an interrupt ends at once.
-
-        Args:
-            told: Says then what is done.
-
-        Raises:
-            Interrupted: It was.
-        """
-        with anyio.CancelScope() as scope:
-            self._reading = scope
-            yield
-        self._reading = None
-        if scope.cancelled_caught:
-            raise Interrupted(told())
 
     # The end of a run
 
     def interrupt(self) -> None:
-        """Once: end reading, or finish what is in flight. Twice: end now."""
-        if self._reading is not None:
-            self._reading.cancel()
+        """End at once before the first write; later finish what is in flight, or end at once when asked twice."""
+        if not self.writing and self.scope is not None:
+            self.scope.cancel()
         elif not self.stop.asked:
             self.progress.say("interrupted: finishing what is in flight; once more to stop now")
         self.stop.ask()
@@ -329,20 +313,31 @@ def conduct(
     Raises:
         typer.Exit: Always, with the run's exit code.
     """
-    settings = given.settings()
     output.check_report_files(given.report)
-    progress = Progress(quiet=given.quiet, ci=settings.ci, no_color=settings.no_color)
-    run = Run(command, given, settings, progress, dry_run=dry_run, fail_on_drift=fail_on_drift)
+    wrong: PersonasError | None = None
     try:
-        anyio.run(_listening, run, job)
+        settings = given.settings()
     except PersonasError as error:
-        run.error = error
-    finally:
-        progress.close()
-    report = run.report()
-    output.write(report, given, settings)
-    if run.error is not None:
-        show_error(run.error, debug=given.debug)
+        # A report is owed also when it cannot even begin; nothing that could be wrong is looked at for it.
+        wrong = error
+        settings = replace(given, takes=(), concurrency=None, timeout=None).settings()
+    progress = Progress(quiet=given.quiet, ci=settings.ci, no_color=settings.no_color)
+    run = Run(command, given, settings, progress, dry_run=dry_run, fail_on_drift=fail_on_drift, error=wrong)
+    with Interrupts() as interrupts:
+        try:
+            if wrong is None:
+                anyio.run(_listening, run, job, interrupts)
+        except PersonasError as error:
+            run.error = error
+        finally:
+            progress.close()
+        report = run.report()
+        shown_before = run.previewed and run.applied is None and sys.stdout.isatty()
+        output.write(report, given, settings, shown_before=shown_before)
+        # As text, the catalog's problems stand on standard output already.
+        told = isinstance(run.error, CatalogError) and given.output is Output.TEXT
+        if run.error is not None and not told:
+            show_error(run.error, debug=given.debug)
     raise typer.Exit(report.exit_code)
 
 
@@ -353,30 +348,21 @@ def listen_only(
     settings = given.settings()
     progress = Progress(quiet=quiet, ci=settings.ci, no_color=settings.no_color)
     run = Run(command, given, settings, progress)
-    try:
-        anyio.run(_listening, run, job)
-    finally:
-        progress.close()
-
-
-async def _listening(run: Run, job: Callable[[Run], Awaitable[None]]) -> None:
-    """Do the job; interrupts are told to the run instead of tearing it apart."""
-    failure: list[PersonasError] = []
-    async with anyio.create_task_group() as group:
-
-        async def listen() -> None:
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for _ in signals:
-                    run.interrupt()
-
-        group.start_soon(listen)
+    with Interrupts() as interrupts:
         try:
+            anyio.run(_listening, run, job, interrupts)
+        finally:
+            progress.close()
+
+
+async def _listening(run: Run, job: Callable[[Run], Awaitable[None]], interrupts: Interrupts) -> None:
+    """Do the job; interrupts are told to the run instead of tearing it apart."""
+    with anyio.CancelScope() as scope:
+        run.scope = scope
+        with interrupts.told_to(run.interrupt):
             await job(run)
-        except PersonasError as error:
-            failure.append(error)
-        group.cancel_scope.cancel()
-    if failure:
-        raise failure[0]
+    if scope.cancelled_caught:
+        raise Interrupted(run.interruption)
 
 
 def read_text(name: str, flag: str) -> str:
@@ -388,34 +374,6 @@ def read_text(name: str, flag: str) -> str:
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
         raise UsageError(f"{flag} {name}: {reason}") from None
-
-
-def open_embedded(settings: Settings) -> Embedded:
-    """The embedded service's database, opened in process."""
-    try:
-        from personas.embedded import DatabaseError, Embedded
-    except ImportError as error:
-        raise UsageError(
-            f"the embedded service is not installed: {error.name} is missing",
-            hint="Install it with: pip install 'personas[embedded]'",
-        ) from None
-    if settings.auth.embedded is None:
-        raise AssertionError(settings.auth)
-    try:
-        return Embedded.open(settings.auth.embedded)
-    except DatabaseError as error:
-        raise UsageError(error.message, hint=error.hint) from None
-
-
-def _credentials(settings: Settings, embedded: Embedded | None) -> Credentials:
-    if embedded is not None:
-        return Credentials(mint=embedded.admin_token)
-    if settings.jwt is not None:
-        return Credentials(token=settings.jwt)
-    if (settings.admin_email is None) != (settings.admin_password is None):
-        missing = "MANA_ADMIN_EMAIL" if settings.admin_email is None else "MANA_ADMIN_PASSWORD"
-        raise UsageError(f"{missing} is not set, and its counterpart is", hint=HINT)
-    return Credentials(email=settings.admin_email, password=settings.admin_password)
 
 
 def _remaining_drift(plan: Plan, outcomes: tuple[Outcome, ...]) -> list[Change]:

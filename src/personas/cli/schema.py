@@ -26,6 +26,8 @@ def schema(
     """Print the JSON Schema of the catalog (for editors), or of the JSON report."""
     import json
 
+    from personas.cli.boundary import emit
+
     del given
     if of is Of.CATALOG:
         from personas.catalog import catalog_schema
@@ -35,4 +37,4 @@ def schema(
         from personas.report import report_schema
 
         document = report_schema()
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    emit(json.dumps(document, indent=2, ensure_ascii=False))

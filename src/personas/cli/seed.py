@@ -71,7 +71,7 @@ def seed(
         run.read_catalog()
         secret = run.secret()
         async with run.connect() as service:
-            await run.read_live(service, secret=secret, check_login=check_login)
+            await run.read_live(service, secret=secret, check_login=check_login, recreate=recreate)
             plan = run.make_plan(intent)
             _check(run, plan, expect_plan)
             if dry_run or not plan.steps:
@@ -122,7 +122,8 @@ def dry_run(
             run.offline = True
         else:
             async with run.connect() as service:
-                await run.read_live(service, secret=run.secret_for_reading(), check_login=check_login)
+                secret = run.secret_for_reading()
+                await run.read_live(service, secret=secret, check_login=check_login, recreate=recreate)
         _check(run, run.make_plan(intent), expect_plan)
 
     conduct(given, "dry-run", job, dry_run=True, fail_on_drift=fail_on_drift)

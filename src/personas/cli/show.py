@@ -22,16 +22,12 @@ def show(given: Given, who: Who) -> None:
     from dataclasses import replace
 
     from personas.cli.run import conduct
-    from personas.errors import CatalogError
     from personas.live import Live
     from personas.plan import Intent
     from personas.who import choose
 
     async def job(run: Run) -> None:
-        try:
-            run.read_catalog()
-        except CatalogError as error:
-            run.notes.append(f"The catalog cannot be read, so drift is not known: {error.message}")
+        run.read_catalog(needed=False)
         async with run.connect() as service:
             listed = await service.list_personas()
             email = choose(who, [(p.email, p.name or "") for p in listed], where="among the live personas")

@@ -16,10 +16,11 @@ def token(given: Given) -> None:
 
     Signs in with MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; the embedded service needs neither.
     """
+    from personas.cli.boundary import emit
     from personas.cli.run import listen_only
 
     async def job(run: Run) -> None:
         async with run.connect() as service:
-            print((await service.admin_token()).reveal())
+            emit((await service.admin_token()).reveal())
 
     listen_only(given, "token", job)

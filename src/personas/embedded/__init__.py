@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from personas.embedded.errors import AddressError, DatabaseError, EmbeddedError
 
 if TYPE_CHECKING:
-    from personas.embedded.instance import AdminCredentials, Embedded
+    from personas.embedded.instance import AdminCredentials, Contents, Embedded
     from personas.embedded.server import serve, serving
 
 __all__ = [
     "AddressError",
     "AdminCredentials",
+    "Contents",
     "DatabaseError",
     "Embedded",
     "EmbeddedError",
@@ -29,6 +30,7 @@ __all__ = [
 
 _HOMES = {
     "AdminCredentials": "instance",
+    "Contents": "instance",
     "Embedded": "instance",
     "serve": "server",
     "serving": "server",

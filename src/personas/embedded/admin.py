@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MOUNTS: Final = ("/api/v1/admin/personas", "/api/v1/personas/admin")
 MAX_LIMIT: Final = 100
 MAX_PAGE: Final = 1_000_000
+MAX_SEARCH: Final = 1000  # SQLite refuses patterns that are much longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,8 @@ class AdminCalls:
                 await self._service.read(lambda connection: _by_tier(connection, tier, limit))
             )
         search = query_text(request, "search") or ""
+        if len(search) > MAX_SEARCH:
+            raise invalid(f"search must be at most {MAX_SEARCH} characters")
         page = query_number(request, "page", default=1, at_most=MAX_PAGE)
         found = await self._service.read(lambda connection: _by_text(connection, search, page, limit))
         return JSONResponse(found)

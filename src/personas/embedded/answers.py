@@ -29,7 +29,7 @@ MAX_DEPTH: Final = 50
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a mistake
+class Refusal(Exception):
     """An answer that ends the handling of a request: a status, a body and perhaps headers.
 
     Made anew for each request: an exception that is raised again and again keeps every frame it went through.

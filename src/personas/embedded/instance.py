@@ -44,6 +44,14 @@ class AdminCredentials:
         return f"AdminCredentials(email={self.email!r}, password=…)"
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """How much a database holds."""
+
+    users: int
+    personas: int
+
+
 class Embedded:
     """The embedded auth service on one database; made by `Embedded.open`.
 
@@ -133,6 +141,38 @@ class Embedded:
             raise AssertionError
         return self._service.access_token(admin, make_id())
 
+    def count(self) -> Contents:
+        """How many users there are, the admin among them, and how many of them are personas."""
+
+        def work(connection: Connection) -> Contents:
+            tables = (schema.users, schema.personas)
+            found = [
+                connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+                for table in tables
+            ]
+            return Contents(*found)
+
+        return self._service.database.read(work)
+
+    def reset(self) -> None:
+        """Delete everything, the keys and the admin too, and start as on the first day.
+
+        Whoever else has the database open keeps keys that are no longer valid until it starts again.
+        """
+        service = self._service
+        admin = AdminCredentials(ADMIN_EMAIL, secrets.token_urlsafe(24))
+        hashed = service.hasher.hash(admin.password)
+
+        def work(connection: Connection) -> tuple[str, Signer]:
+            for table in reversed(schema.metadata.sorted_tables):
+                if table is not schema.schema_version:
+                    connection.execute(sa.delete(table))
+            return _fill(connection, hashed, service.now())
+
+        secret, service.signer = service.database.write(work)
+        service.cookies = Cookies(secret)
+        self.admin = admin
+
     def close(self) -> None:
         """Close the database."""
         self._service.database.close()
@@ -165,12 +205,16 @@ def _initialize(
         state = _load(connection)
         if state is not None:  # another program has started on the same database meanwhile
             return state, False
-        secret = secrets.token_urlsafe(32)
-        connection.execute(sa.insert(schema.secrets).values(name=_COOKIE, value=secret))
-        _add_admin(connection, hashed, now)
-        return (secret, load_signer(connection, now)), True
+        return _fill(connection, hashed, now), True
 
     return database.write(work)
+
+
+def _fill(connection: Connection, hashed: str, now: dt.datetime) -> tuple[str, Signer]:
+    secret = secrets.token_urlsafe(32)
+    connection.execute(sa.insert(schema.secrets).values(name=_COOKIE, value=secret))
+    _add_admin(connection, hashed, now)
+    return secret, load_signer(connection, now)
 
 
 def _add_admin(connection: Connection, hashed: str, now: dt.datetime) -> None:

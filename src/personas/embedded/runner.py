@@ -127,11 +127,8 @@ def _insert_new(
     if connection.scalar(sa.select(personas.c.user_id).where(personas.c.user_id == user_id)) is None:
         raise Refusal(404, {"error": "Not found"})
     ids = [row["id"] for row in rows]
-    stored = dict(
-        connection.execute(sa.select(table.c.id, table.c.persona_id).where(table.c.id.in_(ids)))
-        .tuples()
-        .all()
-    )
+    found = connection.execute(sa.select(table.c.id, table.c.persona_id).where(table.c.id.in_(ids)))
+    stored = {row.id: row.persona_id for row in found}
     for row_id, owner in stored.items():
         if owner != user_id:
             raise Refusal(409, {"error": "Conflict", "message": f"row {row_id} is another persona's"})

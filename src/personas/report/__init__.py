@@ -68,7 +68,7 @@ def step_summary(report: Report) -> str:
 
 
 def step_outputs(report: Report) -> dict[str, str]:
-    """The outputs of a step of GitHub Actions: `changed`, `create`, `update`, `stray`, `checksum` and more."""
+    """The outputs of a step of GitHub Actions: `changed`, `create`, `update`, `checksum` and more."""
     from personas.report import github
 
     return github.step_outputs(report)

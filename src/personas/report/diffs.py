@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from personas.report.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SENTENCE = re.compile(r".*?(?:[.!?…:;]+[\"'”’»)\]]*\s+|\n|$)", re.DOTALL)
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
@@ -21,14 +23,22 @@ class Line:
     """One line of a diff.
 
     Attributes:
-        kind: `same`, `old`, `new`, or `gap` for lines left out.
+        kind: `same`, `old`, `new`, `gap` for lines that are the same and left out, `rest` for lines that are
+            too many.
         parts: The text in pieces, each with whether it is what changed inside the line.
-        skipped: How many lines a gap stands for.
+        skipped: How many lines a gap or a rest stands for.
     """
 
-    kind: Literal["same", "old", "new", "gap"]
+    kind: Literal["same", "old", "new", "gap", "rest"]
     parts: tuple[tuple[str, bool], ...] = ()
     skipped: int = 0
+
+    @property
+    def left_out(self) -> str:
+        """What a gap or a rest says; empty for a line."""
+        if self.kind == "gap":
+            return f"… {self.skipped:,} unchanged"
+        return f"… {self.skipped:,} more not shown" if self.kind == "rest" else ""
 
     @property
     def text(self) -> str:
@@ -37,7 +47,9 @@ class Line:
 
 
 def text_diff(old: str, new: str, *, context: int = 1, most: int = 60) -> list[Line]:
-    """The lines that differ and `context` lines around each, at most `most` lines, every character visible."""
+    """The lines that differ and `context` lines around each, at most `most`; every character is visible."""
+    if old == new:
+        return []
     if max(len(old), len(new)) > _MOST_CHARACTERS:
         old, new = _around_difference(old, new)
     before, after = _sentences(old), _sentences(new)
@@ -57,7 +69,7 @@ def text_diff(old: str, new: str, *, context: int = 1, most: int = 60) -> list[L
     if reached < len(before):
         lines.append(Line("gap", skipped=len(before) - reached))
     if len(lines) > most:
-        lines = [*lines[:most], Line("gap", skipped=len(lines) - most)]
+        lines = [*lines[:most], Line("rest", skipped=len(lines) - most)]
     return lines
 
 
@@ -107,7 +119,12 @@ def _words(old: str, new: str) -> tuple[_Parts, _Parts]:
     if max(len(before), len(after)) > _MOST_WORDS:
         return whole
     matcher = SequenceMatcher(None, before, after, autojunk=False)
-    if matcher.real_quick_ratio() < 0.4 or matcher.ratio() < 0.4:
+    shared = sum(
+        not word.isspace()
+        for start, _, size in matcher.get_matching_blocks()
+        for word in before[start : start + size]
+    )
+    if 2 * shared <= 0.5 * sum(not word.isspace() for word in (*before, *after)):
         return whole  # Hardly a word in common: marks would be noise.
     left: list[tuple[str, bool]] = []
     right: list[tuple[str, bool]] = []

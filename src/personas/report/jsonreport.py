@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from personas.plan import Change, FieldChange, Plan, State, Value
 from personas.report import usage, wording
 
 if TYPE_CHECKING:
     from personas.apply import Outcome
     from personas.errors import PersonasError, Problem
     from personas.live import Live, LiveDetail, LivePersona
+    from personas.plan import Change, FieldChange, Plan, State, Value
     from personas.report.model import Report
 
 VERSION = 1

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from personas.plan import Change, State
 from personas.report import wording
 from personas.report.page import Cell, Column, Page
-from personas.report.plantext import SIGNS, show_field
+from personas.report.plantext import SIGNS, show_field, without_domain
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from personas.live import LiveDetail
+    from personas.live import LiveDetail, LivePersona
     from personas.report.model import Report
 
 _FAILURES = ("error", "fail")
@@ -22,42 +22,42 @@ _FAILURES = ("error", "fail")
 
 def show_list(page: Page, report: Report) -> None:
     """A table of the live personas, and what the catalog has beside them."""
-    plan = report.plan
-    assert plan is not None
-    live = [change for change in plan if change.existing is not None]
+    changes = report.plan.changes if report.plan else ()
+    known = report.plan is not None and report.plan.catalog_known
+    live = [change for change in changes if change.existing is not None]
     page.line(("Live personas  ", "bold"), (shown(wording.service_name(report)), "cyan"))
     if age := wording.age(report):
         page.line((f"{age[0].upper()}{age[1:]}.", "yellow"))
     page.blank()
     if live:
         columns = [
-            Column("name", 8),
+            Column("name", 12),
             Column("email", 14),
             Column("archetype", 9),
             Column("cadence", 7),
-            Column("last active", 8),
+            Column("active", 8),
             Column("7 days", 6, right=True),
             Column("state", 9),
         ]
         ordered = sorted(live, key=lambda change: change.key)
-        page.table(columns, [_row(change, report.taken_at, known=plan.catalog_known) for change in ordered])
+        rows = [
+            _row(change, change.existing, report.taken_at, known=known)
+            for change in ordered
+            if change.existing is not None
+        ]
+        page.table(*without_domain(page, columns, rows))
     else:
         page.line("The service has no persona.", indent=2)
-    missing = [change for change in plan if change.existing is None]
+    missing = [change for change in changes if change.existing is None]
     if missing:
         page.blank()
         are = "persona of the catalog is" if len(missing) == 1 else "personas of the catalog are"
         names = ", ".join(shown(change.key, 60) for change in missing[:10])
         more = f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
         page.line((f"{len(missing):,} {are} not live: ", "yellow"), names + more, hang=2)
-    page.blank()
-    text = wording.verdict(report)
-    page.line((text, "bold"), "" if plan.catalog_known else ": the catalog could not be read")
 
 
-def _row(change: Change, now: datetime | None, *, known: bool) -> list[Cell]:
-    persona = change.existing
-    assert persona is not None
+def _row(change: Change, persona: LivePersona, now: datetime | None, *, known: bool) -> list[Cell]:
     actions = "" if persona.actions_7d is None else f"{persona.actions_7d:,}"
     sign, style = SIGNS[change.state]
     state = f"{sign} {wording.relation(change)}" if known else "? not known"
@@ -99,7 +99,7 @@ def _descriptor(page: Page, detail: LiveDetail, now: datetime | None) -> None:
     ]
     for name, fact in facts:
         if fact is not None:
-            page.line((f"{name:<10}", "dim"), shown(fact), indent=2, hang=12)
+            page.line((f"{name:<11}", "dim"), shown(fact), indent=2, hang=13)
     if persona.module_mix is not None:
         page.blank()
         page.line(("Weights", "bold"))
@@ -107,7 +107,7 @@ def _descriptor(page: Page, detail: LiveDetail, now: datetime | None) -> None:
     if persona.system_prompt is not None:
         page.blank()
         page.line(("Prompt", "bold"))
-        for paragraph in persona.system_prompt.splitlines():
+        for paragraph in persona.system_prompt.split("\n"):
             page.line(shown(paragraph, 20_000), indent=2)
 
 
@@ -157,7 +157,7 @@ def _actions(page: Page, detail: LiveDetail, now: datetime | None) -> None:
     rows: list[list[Cell]] = []
     for action in detail.recent_actions:
         bad = action.error_message is not None or action.result.lower().startswith(_FAILURES)
-        took = "" if action.latency_ms is None else f"{wording.number(round(action.latency_ms))} ms"
+        took = "" if action.latency_ms is None else f"{action.latency_ms:.0f} ms"
         rows.append(
             [
                 (wording.moment(action.created_at, now) if action.created_at else "", "dim"),
@@ -182,7 +182,7 @@ def _feedback(page: Page, detail: LiveDetail) -> None:
         mean = "not told" if item.mean is None else f"{item.mean:.1f} of 5"
         bar = page.bar(item.mean / 5, 20) if item.mean is not None and 0 <= item.mean <= 5 else ""
         ratings = "not told" if item.ratings is None else f"{item.ratings:,}"
-        rows.append([shown(item.module), (ratings, ""), (mean, ""), (bar, "blue")])
+        rows.append([shown(item.module), (ratings, ""), (mean, ""), (bar, "cyan")])
     page.table(
         [Column("module", 10), Column("ratings", 7, right=True), Column("mean", 8, right=True), Column("")],
         rows,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from personas.errors import PersonasError, Problem
-
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from personas.apply import Outcome
     from personas.catalog import Catalog
+    from personas.errors import PersonasError, Problem
     from personas.live import Live, LiveDetail
     from personas.plan import Plan
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, chop_cells
 from rich.color import ColorSystem
 from rich.style import Style
 
-Span = tuple[str, str]  # text, and its style in rich's words; "" for plain
-Cell = str | Span | Sequence[Span]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
-_PIECE = re.compile(r"\s+|\S+")
+Span = tuple[str, str]  # text, and its style in rich's words; "" for plain
+Cell = str | Span
+
+_PIECE = re.compile(r"[ \t\n]+|[^ \t\n]+")  # not \\s: a no-break space keeps what it joins together
 _GAP = 2
 _ASCII = {
     "→": "->",
@@ -22,6 +25,7 @@ _ASCII = {
     "–": "-",
     "…": "...",
     "·": "-",
+    "×": "x",
     "✓": "=",
     "✗": "x",
     "•": "o",
@@ -91,7 +95,7 @@ class Page:
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 2) -> None:
         """A table; cells are cut to fit, but for the last column, whose text is wrapped."""
-        table = [[self._cell(cell) for cell in row] for row in rows]
+        table = [[self._spans([cell]) for cell in row] for row in rows]
         heads = [self._spans([(column.title, "dim")]) for column in columns]
         widths = self._fit(columns, [heads, *table], indent)
         if any(column.title for column in columns):
@@ -99,17 +103,17 @@ class Page:
         for row in table:
             self._row(columns, row, widths, indent)
 
+    def fits(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, indent: int = 2) -> bool:
+        """Whether a table has room for all of its text."""
+        heads = [[(column.title, "")] for column in columns]
+        table = [heads, *([self._spans([cell]) for cell in row] for row in rows)]
+        widths = [max(_length(row[index]) for row in table) for index in range(len(columns))]
+        return indent + sum(widths) + _GAP * (len(widths) - 1) <= self.width
+
     def bar(self, share: float, cells: int = 24) -> str:
         """A bar for a share from 0 to 1; anything above nothing is at least one cell."""
         filled = min(cells, max(1 if share > 0 else 0, round(share * cells)))
         return "█" * filled
-
-    def _cell(self, cell: Cell) -> list[Span]:
-        if isinstance(cell, str):
-            return self._spans([(cell, "")])
-        if len(cell) == 2 and isinstance(cell[0], str):
-            return self._spans([cell])  # type: ignore[list-item]  # a lone span, by its first item
-        return self._spans(cell)  # type: ignore[arg-type]  # the only kind that is left
 
     def _fit(
         self, columns: Sequence[Column], table: Sequence[Sequence[list[Span]]], indent: int
@@ -118,13 +122,8 @@ class Page:
         room = self.width - indent - _GAP * (len(columns) - 1)
         lasts = min(widths[-1], max(columns[-1].least, room // 4))
         excess = sum(widths[:-1]) + lasts - room
-        while excess > 0:
-            spare = [width - column.least for width, column in zip(widths[:-1], columns[:-1], strict=True)]
-            widest = max(range(len(spare)), key=spare.__getitem__, default=0)
-            if not spare or spare[widest] <= 0:
-                break
-            widths[widest] -= 1
-            excess -= 1
+        for leasts in ([column.least for column in columns[:-1]], [4] * (len(columns) - 1)):
+            excess = _shrink(widths, leasts, excess)
         widths[-1] = max(min(widths[-1], room - sum(widths[:-1])), 8)
         return widths
 
@@ -149,10 +148,7 @@ class Page:
         spans = [(cell, "") if isinstance(cell, str) else cell for cell in cells]
         if self.unicode:
             return spans
-        return [
-            (text.translate(_TO_ASCII).encode("ascii", "backslashreplace").decode(), style)
-            for text, style in spans
-        ]
+        return [(_ascii(text), style) for text, style in spans]
 
     def _put(self, start: str, spans: Sequence[Span]) -> None:
         kept = list(spans)
@@ -161,9 +157,30 @@ class Page:
         if kept:
             kept[-1] = (kept[-1][0].rstrip(), kept[-1][1])
         if self.color:
-            self._lines.append(start + "".join(_paint(text, style) for text, style in kept) if kept else "")
+            line = "".join(_paint(text, style) for text, style in kept)
         else:
-            self._lines.append((start + "".join(text for text, _ in kept)).rstrip())
+            line = "".join(text for text, _ in kept)
+        self._lines.append((start + line).replace("\xa0", " ") if kept else "")
+
+
+def _shrink(widths: list[int], leasts: Sequence[int], excess: int) -> int:
+    """Take cells from the widest columns, down to their least; return how many are still too many."""
+    while excess > 0:
+        spare = [width - least for width, least in zip(widths, leasts, strict=False)]
+        widest = max(range(len(spare)), key=spare.__getitem__, default=0)
+        if not spare or spare[widest] <= 0:
+            break
+        widths[widest] -= 1
+        excess -= 1
+    return excess
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text
+    return "\xa0".join(
+        part.translate(_TO_ASCII).encode("ascii", "backslashreplace").decode() for part in text.split("\xa0")
+    )
 
 
 def _paint(text: str, style: str) -> str:
@@ -198,7 +215,7 @@ def _cut(spans: list[Span], width: int, ellipsis: str) -> list[Span]:
 
 
 def _wrap(spans: Sequence[Span], first: int, rest: int) -> list[list[Span]]:
-    """Lines of at most `first`, then `rest` cells, broken at white space and, where a word is too long, in it."""
+    """Lines of at most `first`, then `rest` cells, broken at white space or else inside a word."""
     lines: list[list[Span]] = [[]]
     used, room = 0, max(first, 8)
     gap: list[Span] = []

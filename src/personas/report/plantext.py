@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from personas.apply import Outcome, Result
-from personas.plan import Change, FieldChange, Plan, State, Step
+from personas.plan import PERSONA_DOMAIN, Change, FieldChange, Plan, State, Step
 from personas.report import wording
 from personas.report.diffs import text_diff
 from personas.report.page import Cell, Column, Page, Span
+from personas.report.usagetext import show_change
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
@@ -36,11 +37,9 @@ _MOST_DETAILS = 50  # more updates than these are in the table only
 _TITLES = {"seed": "Seed", "dry-run": "Dry run", "cleanup": "Cleanup"}
 
 
-def show_plan(page: Page, report: Report) -> None:
-    """Headline, table, details, advice and verdict."""
-    plan = report.plan
-    assert plan is not None
-    if plan.in_sync and plan.intent.purpose == "seed" and not report.outcomes and not report.offline:
+def show_plan(page: Page, report: Report, plan: Plan) -> None:
+    """Headline, table, details and advice."""
+    if is_calm(report, plan):
         _calm(page, report, plan)
         return
     _headline(page, report, plan)
@@ -52,21 +51,27 @@ def show_plan(page: Page, report: Report) -> None:
         if (found := outcomes.get(id(change)) or by_key.get(_identity(change)))
     }
     _table(page, plan, results)
-    _details(page, plan, report.dry_run)
+    _details(page, plan)
     _failures(page, report.outcomes)
+    show_change(page, report)
     _advice(page, report, plan)
-    _verdict(page, report, plan)
 
 
 def _identity(change: Change) -> tuple[str, str, str]:
     return (change.thing, change.key, change.existing.user_id if change.existing else "")
 
 
+def is_calm(report: Report, plan: Plan) -> bool:
+    """Whether there is nothing to say but that all is well."""
+    return plan.in_sync and plan.intent.purpose == "seed" and not report.outcomes and not report.offline
+
+
 def _calm(page: Page, report: Report, plan: Plan) -> None:
     part = "" if plan.whole else " of those asked for"
     personas = wording.count(len(plan), "persona")
     text = f"{shown(report.catalog)} and {shown(wording.service_name(report))} are in sync"
-    page.line(("✓ ", "bold green"), (text, "bold"), f": {personas}{part}", hang=2)
+    cost = f" · {wording.cost(report)}" if report.requests else ""
+    page.line(("✓ ", "bold green"), (text, "bold"), f": {personas}{part}", (cost, "dim"), hang=2)
     if age := wording.age(report):
         page.line((age, "yellow"), indent=2)
 
@@ -103,7 +108,7 @@ def _drift_warning(page: Page, plan: Plan) -> None:
     if not plan.catalog_known:
         page.line(("Warning: ", "bold yellow"), "the catalog could not be read, so drift is not known.")
     elif plan.drift:
-        page.line(("Warning: ", "bold yellow"), f"catalog and service differ: {wording.drift(plan)}.", hang=9)
+        page.line(("Warning: ", "bold yellow"), f"there is drift: {wording.drift(plan)}.", hang=9)
 
 
 def _table(page: Page, plan: Plan, results: Mapping[int, Outcome]) -> None:
@@ -118,20 +123,30 @@ def _table(page: Page, plan: Plan, results: Mapping[int, Outcome]) -> None:
             continue
         else:
             rows.append(_row(change, results.get(id(change)), cleanup=cleanup))
+    columns = [Column("state", 9), Column("name", 10), Column("email", 14), Column("archetype", 9)]
+    if any(row[-1] for row in rows):
+        columns.append(Column("drift" if cleanup else "differs", 15))
     if rows:
-        page.table(
-            [
-                Column("state", 9),
-                Column("name", 10),
-                Column("email", 14),
-                Column("archetype", 9),
-                Column("drift" if cleanup else "differs", 15),
-            ],
-            rows,
-        )
+        page.table(*without_domain(page, columns, [row[: len(columns)] for row in rows]))
     if folded:
         sign, style = SIGNS[State.IN_SYNC]
         page.line((f"{sign} {folded:,} in sync", style), indent=2)
+
+
+def without_domain(
+    page: Page, columns: list[Column], rows: list[list[Cell]]
+) -> tuple[list[Column], list[list[Cell]]]:
+    """The table; where it has too little room, the personas' domain stands once, over the emails."""
+    column = next(index for index, column in enumerate(columns) if column.title == "email")
+    emails = [str(row[column]) for row in rows]
+    if page.fits(columns, rows) or not all(email.endswith(PERSONA_DOMAIN) for email in emails):
+        return columns, rows
+    narrow = Column(f"…{PERSONA_DOMAIN}", 11)
+    short = [
+        [*row[:column], email.removesuffix(PERSONA_DOMAIN), *row[column + 1 :]]
+        for row, email in zip(rows, emails, strict=True)
+    ]
+    return [*columns[:column], narrow, *columns[column + 1 :]], short
 
 
 def _row(change: Change, outcome: Outcome | None, *, cleanup: bool) -> list[Cell]:
@@ -144,22 +159,18 @@ def _row(change: Change, outcome: Outcome | None, *, cleanup: bool) -> list[Cell
     remark = wording.differing(change)
     if cleanup and change.state is not State.IN_SYNC:
         remark = wording.relation(change) + (f": {remark}" if remark else "")
-    elif change.state in {State.COLLISION, State.NOT_KNOWN, State.STRAY} or (
-        change.state is State.CREATE and change.reason
-    ):
+    elif change.state is State.CREATE:
         remark = change.reason
-    if outcome is not None and outcome.result is not Result.DONE and outcome.message:
-        remark = ""
     return [
         (f"{sign} {word}", style),
-        (shown(change.name), ""),
-        (shown(change.key), ""),
-        (shown(change.archetype), ""),
-        (shown(remark), "" if outcome is not None else style if change.state is State.COLLISION else ""),
+        shown(change.name),
+        shown(change.key),
+        shown(change.archetype),
+        shown(remark),
     ]
 
 
-def _details(page: Page, plan: Plan, dry_run: bool) -> None:
+def _details(page: Page, plan: Plan) -> None:
     """Old and new of every field of the changes that have any."""
     if plan.intent.purpose == "cleanup":
         return
@@ -182,7 +193,7 @@ def _details(page: Page, plan: Plan, dry_run: bool) -> None:
 
 def show_field(page: Page, item: FieldChange) -> None:
     """One field: `old → new`, a prompt as a diff."""
-    name = f"{wording.label(item.field):<10}"
+    name = f"{wording.label(item.field):<11}"
     if item.field == "systemPrompt" and isinstance(item.old, str) and isinstance(item.new, str):
         page.line((name.rstrip(), "dim"), indent=2)
         show_diff(page, item.old, item.new)
@@ -191,11 +202,11 @@ def show_field(page: Page, item: FieldChange) -> None:
         spans: list[Span] = []
         for kind, text in wording.weight_changes(item.old, item.new):
             spans += [(", ", ""), (text, styles[kind])] if spans else [(text, styles[kind])]
-        page.line((name, "dim"), *spans, indent=2, hang=12)
+        page.line((name, "dim"), *spans, indent=2, hang=13)
     else:
         kept = () if item.mendable else (("  (an update cannot mend this)", "magenta"),)
         new = (wording.value(item.new), "green")
-        page.line((name, "dim"), (wording.value(item.old), "red"), " → ", new, *kept, indent=2, hang=12)
+        page.line((name, "dim"), (wording.value(item.old), "red"), " → ", new, *kept, indent=2, hang=13)
 
 
 def show_diff(page: Page, old: str, new: str) -> None:
@@ -205,12 +216,11 @@ def show_diff(page: Page, old: str, new: str) -> None:
         "new": (("+ ", "green"), "green", "bold white on green"),
         "same": (("│ ", "dim"), "dim", ""),
         "gap": (("│ ", "dim"), "dim", ""),
+        "rest": (("│ ", "dim"), "dim", ""),
     }
     for line in text_diff(old, new, most=24):
         mark, style, strong = marks[line.kind]
-        spans: list[Span] = []
-        if line.kind == "gap":
-            spans = [(f"… {wording.count(line.skipped, 'sentence')} unchanged or not shown", "dim")]
+        spans: list[Span] = [(line.left_out, "dim")] if line.left_out else []
         for text, changed in line.parts:
             if changed and not page.color:
                 spans.append((f"[-{text}-]" if line.kind == "old" else f"{{+{text}+}}", ""))
@@ -244,15 +254,25 @@ def _advice(page: Page, report: Report, plan: Plan) -> None:
                 hang=2,
             )
         return
-    advice = wording.advice(plan)
-    if advice:
+    for state, text in wording.advice(plan):
         page.blank()
-    for state, text in advice:
         sign, style = SIGNS[state]
-        page.line((f"{sign} {wording.plural_state(state, plan.counts[state])}: ", style), text, hang=2)
+        changes = wording.alone(plan, state)
+        page.line((f"{sign} {wording.plural_state(state, len(changes))}  ", style), text, hang=2)
+        if state is State.NOT_KNOWN:
+            for change in changes[:_MOST_DETAILS]:
+                page.line((shown(change.key), "bold"), f": {shown(change.reason)}", indent=4, hang=6)
+        else:
+            names = [shown(change.key) for change in changes[:_MOST_DETAILS]]
+            more = f" and {len(changes) - len(names):,} more" if len(changes) > len(names) else ""
+            page.line((", ".join(names), "bold"), more, indent=4)
 
 
-def _verdict(page: Page, report: Report, plan: Plan) -> None:
+def show_verdict(page: Page, report: Report) -> None:
+    """What it comes to, in bold, and the next step."""
+    plan = report.plan
+    if plan is None or is_calm(report, plan):
+        return
     page.blank()
     bad = any(outcome.result is not Result.DONE for outcome in report.outcomes)
     urgent = bool(plan.of(State.COLLISION, State.LOCKED_OUT)) and plan.intent.purpose == "seed"
@@ -262,12 +282,11 @@ def _verdict(page: Page, report: Report, plan: Plan) -> None:
         f", {in_sync:,} in sync" if in_sync and plan.intent.purpose == "seed" and not report.offline else ""
     )
     if report.outcomes and plan.intent.purpose == "seed" and (left := wording.left_alone(plan)):
-        rest = f", {left}{rest}"
+        rest = f"; left alone: {left}{rest.replace(',', ';', 1)}"
     text = wording.verdict(report)
     page.line((text[:1].upper() + text[1:], style), rest)
     if bad:
         again = "personas cleanup" if plan.intent.purpose == "cleanup" else "personas seed"
         page.line(("Next: ", "bold"), f"run again, which does what is left: {again}")
-    elif report.dry_run and plan.steps and not report.offline:
-        if plan.intent.purpose == "seed":
-            page.line((f"Plan {plan.checksum}; pin it with --expect-plan {plan.checksum}", "dim"))
+    elif report.dry_run and plan.steps and not report.offline and plan.intent.purpose == "seed":
+        page.line((f"Plan {plan.checksum}; pin it with --expect-plan {plan.checksum}", "dim"))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from personas.errors import UsageError
 from personas.live import Live, LivePersona, Login, LoginCheck, Owner, Ownership
 from personas.report.jsonreport import KIND, VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HINT = "Make one, with credentials, with: personas list --full -o json > live.json"
 _Enum = TypeVar("_Enum", Ownership, Login)

@@ -8,8 +8,8 @@ from personas.errors import DriftFound, Interrupted, PartlyFailed
 from personas.report import wording
 from personas.report.livetext import show_detail, show_list
 from personas.report.page import Page
-from personas.report.plantext import show_plan
-from personas.report.usagetext import show_change, show_usage
+from personas.report.plantext import is_calm, show_plan, show_verdict
+from personas.report.usagetext import show_usage
 from personas.report.visible import inert, shown
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ def render(report: Report, *, width: int = 80, color: bool = False, unicode: boo
     elif report.command == "list" and report.plan is not None:
         show_list(page, report)
     elif report.plan is not None:
-        show_plan(page, report)
-        show_change(page, report)
+        show_plan(page, report, report.plan)
+    _remarks(page, report)
+    if report.command != "show":
+        show_verdict(page, report)
     _end(page, report)
     return inert(page.text)
 
@@ -66,8 +68,8 @@ def _valid(page: Page, report: Report) -> None:
     show_usage(page, report.loaded.personas)
 
 
-def _end(page: Page, report: Report) -> None:
-    """Warnings, notes, what stopped the run, and what it cost."""
+def _remarks(page: Page, report: Report) -> None:
+    """Warnings of the catalog, and notes."""
     if report.warnings:
         page.blank()
         _places(page, report.warnings, "yellow")
@@ -76,6 +78,10 @@ def _end(page: Page, report: Report) -> None:
         page.blank()
         for note in dict.fromkeys(notes):
             page.line(("Note: ", "yellow"), shown(note, 2_000), hang=6)
+
+
+def _end(page: Page, report: Report) -> None:
+    """What stopped the run, and what it cost."""
     if report.interrupted:
         page.blank()
         page.line(("Interrupted. ", "bold yellow"), "What is not done will be done by the next run.")
@@ -89,6 +95,8 @@ def _end(page: Page, report: Report) -> None:
         page.line(("✗ ", "bold red"), (shown(error.message, 2_000), "bold"), hang=2)
         if error.hint:
             page.line(("Next: ", "bold"), shown(error.hint, 2_000), indent=2, hang=8)
-    if report.requests:
+    calm = report.plan is not None and is_calm(report, report.plan)
+    if report.command == "show":
         page.blank()
-        page.line((f"{wording.requests(report)} · {wording.duration(report.seconds)}", "dim"))
+    if report.requests and not calm:
+        page.line((wording.cost(report), "dim"))

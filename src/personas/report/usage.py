@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +11,8 @@ from personas.plan import Plan, Step
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from personas.catalog import Persona
     from personas.live import LivePersona
     from personas.report.model import Report
@@ -82,7 +83,7 @@ def usage(personas: Iterable[Described]) -> Usage:
 
 
 def _shares(mix: Mapping[str, float]) -> list[tuple[str, float]]:
-    """The weights over their sum; none when all are zero. Scaled first, so that huge weights do not overflow."""
+    """The weights over their sum; none when all are zero. Scaled first: huge weights would overflow."""
     used = [(module, weight) for module, weight in mix.items() if 0 < weight <= sys.float_info.max]
     if not used:
         return []
@@ -110,22 +111,17 @@ def _left(step: Step | None, wanted: Persona | None, existing: LivePersona | Non
 
 
 def meaning(report: Report) -> tuple[Usage | None, Usage] | None:
-    """The use before and after a preview or a run; before is None where nothing was compared.
+    """The use before and after, for a preview; before is None where nothing was compared.
 
     None when there is nothing to tell: no plan, a plan of another kind, or one that changes nothing of this.
     """
     plan = report.plan
-    if (
-        plan is None
-        or plan.intent.purpose != "seed"
-        or not plan.catalog_known
-        or report.command in {"list", "show"}
-    ):
+    if plan is None or not report.dry_run or plan.intent.purpose != "seed" or not plan.catalog_known:
         return None
     new = after(plan)
-    if report.offline:
-        return (None, new)
     old = before(plan)
+    if report.offline or not old.personas:
+        return (None, new)
     same = (old.modules, old.archetypes, old.cadences) == (new.modules, new.archetypes, new.cadences)
     return None if same else (old, new)
 
@@ -145,14 +141,22 @@ def counted(old: Mapping[str, int], new: Mapping[str, int], *, most: int = 12) -
     for name in names:
         now, then = new.get(name, 0), old.get(name, 0)
         change = f"{then:,} → {now:,}" if old and then != now else f"{now:,}"
-        texts.append(f"{shown(name, 60)} {change}")
+        texts.append(f"{shown(name, 60)} {change}".replace(" ", "\xa0"))
     return texts if len(texts) <= most else [*texts[:most], f"and {len(texts) - most:,} more"]
 
 
 def remarks(old: Usage | None, new: Usage) -> list[str]:
     """What a reader of the shares must know."""
-    said = ["Shares of expected use: weights × ticks a week (hourly 168, daily 7, weekdays 5)."]
+    said = ["Use is weights × ticks a week: hourly 168, daily 7, weekdays 5."]
     if left_out := max(old.not_told if old else 0, new.not_told):
         verb = "is" if left_out == 1 else "are"
         said.append(f"{left_out:,} whose weights or cadence the service does not tell {verb} left out.")
     return said
+
+
+def points(old: float, new: float) -> str:
+    """The difference of two shares in percentage points, `+1.2`; empty when it rounds to nothing."""
+    difference = (new - old) * 100
+    if abs(difference) < 0.05:
+        return ""
+    return f"{'+' if difference > 0 else '−'}{abs(difference):.1f}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from personas.report import usage, wording
@@ -10,6 +9,8 @@ from personas.report.page import Cell, Column, Page
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from personas.report.model import Report
 
 _MOST_MODULES = 15
@@ -24,13 +25,17 @@ def show_usage(page: Page, personas: Iterable[usage.Described]) -> None:
 
 
 def show_change(page: Page, report: Report) -> None:
-    """What a plan means, where it changes anything; a plan that was compared with nothing shows what it wants."""
+    """What a plan means, where it changes anything; without a live side, what the catalog means."""
     change = usage.meaning(report)
     if change is None:
         return
     before, after = change
     page.blank()
-    title = "Expected use" if before is None else "What the change means: expected use, before → after"
+    title = (
+        "Expected use of this catalog"
+        if before is None
+        else "What the change means: expected use, before → after"
+    )
     page.line((title, "bold"))
     _bars(page, before, after)
     _counted(page, "archetypes", before.archetypes if before else {}, after.archetypes)
@@ -47,13 +52,11 @@ def _bars(page: Page, before: usage.Usage | None, after: usage.Usage) -> None:
     for module, old, new in ranked[:_MOST_MODULES]:
         bar = page.bar(new / largest if largest else 0.0)
         if before is None:
-            rows.append([shown(module), f"{new:.1%}", (bar, "blue")])
+            rows.append([shown(module), f"{new:.1%}", (bar, "cyan")])
         else:
-            difference = new - old
-            style = "green" if difference > 0.0005 else "red" if difference < -0.0005 else "dim"
-            sign = "+" if difference >= 0 else "−"
-            change = f"{sign}{abs(difference) * 100:.1f}" if abs(difference) > 0.0005 else ""
-            rows.append([shown(module), f"{old:.1%}", "→", f"{new:.1%}", (change, style), (bar, "blue")])
+            change = usage.points(old, new)
+            style = "green" if change.startswith("+") else "red"
+            rows.append([shown(module), f"{old:.1%}", "→", f"{new:.1%}", (change, style), (bar, "cyan")])
     if not rows:
         page.line(("no module is used", "dim"), indent=2)
         return

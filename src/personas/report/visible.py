@@ -33,8 +33,9 @@ def inert(text: str) -> str:
     r"""A whole output in which a CI runner finds no command.
 
     GitHub's runner obeys lines that begin with `::`, spaces before it or not, and `##[` anywhere in a line.
+    A backslash takes the place of one of the signs, so that no line becomes wider.
     """
-    return _COMMAND.sub(r"\1\\::", text).replace("##[", "##\\[")
+    return _COMMAND.sub(r"\1\\:", text).replace("##[", "#\\[")
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -39,7 +39,7 @@ _DRIFT = {
     State.COLLISION: ("collision", "collisions"),
     State.NOT_KNOWN: ("not known", "not known"),
     State.LOCKED_OUT: ("locked out", "locked out"),
-    State.RECREATE: ("differs beyond an update", "differ beyond an update"),
+    State.RECREATE: ("needs --recreate", "need --recreate"),
     State.CREATE: ("not live", "not live"),
     State.UPDATE: ("differs", "differ"),
     State.STRAY: ("stray", "strays"),
@@ -84,43 +84,33 @@ def result_word(outcome: Outcome) -> str:
 
 
 def planned(plan: Plan) -> str:
-    """What a run with this plan would do and what else is not in sync: `3 to create, 1 to update, 1 stray`."""
+    """What a run would do and what else is not in sync: `3 to create, 1 to update, 1 stray`."""
     if plan.intent.purpose == "cleanup":
         return count(len(plan.steps), "to delete", "to delete")
-    parts = []
-    for state in State:
-        of = plan.of(state)
-        if not of or state is State.IN_SYNC:
-            continue
-        deleted = sum(change.step is Step.DELETE for change in of)
-        again = sum(change.step is Step.RECREATE for change in of)
-        if state is State.COLLISION:
-            parts.append(count(len(of), "collision"))
-        elif state is State.STRAY:
-            if deleted:
-                parts.append(f"{count(deleted, 'stray')} to delete")
-            if len(of) > deleted:
-                parts.append(count(len(of) - deleted, "stray"))
-        elif state in {State.RECREATE, State.LOCKED_OUT}:
-            if again:
-                parts.append(f"{again:,} to recreate")
-            if len(of) > again:
-                left = len(of) - again
-                needs = "needs" if left == 1 else "need"
-                word = "locked out" if state is State.LOCKED_OUT else f"{needs} --recreate"
-                parts.append(f"{left:,} {word}")
-        elif state is State.NOT_KNOWN:
-            parts.append(f"{len(of):,} not known")
-        else:
-            parts.append(f"{len(of):,} to {_STATES[state]}")
-    return ", ".join(parts)
+    of = plan.counts
+    deleted = sum(change.step is Step.DELETE for change in plan.of(State.STRAY))
+    again = sum(change.step is Step.RECREATE for change in plan)
+    parts = [
+        (of[State.COLLISION], "collision", "collisions"),
+        (of[State.NOT_KNOWN], "not known", "not known"),
+        (len(alone(plan, State.LOCKED_OUT)), "locked out", "locked out"),
+        (len(alone(plan, State.RECREATE)), "needs --recreate", "need --recreate"),
+        (again, "to recreate", "to recreate"),
+        (of[State.CREATE], "to create", "to create"),
+        (of[State.UPDATE], "to update", "to update"),
+        (deleted, "stray to delete", "strays to delete"),
+        (of[State.STRAY] - deleted, "stray", "strays"),
+    ]
+    return ", ".join(count(*part) for part in parts if part[0])
 
 
 def drift(plan: Plan) -> str:
-    """The differences as facts, in sync left out: `1 differs, 2 not live, 1 stray`; empty when there is none."""
+    """The differences as facts: `1 differs, 2 not live, 1 stray`; empty when there is none."""
+    counted = dict(plan.counts)
+    counted[State.UPDATE] += counted.pop(State.RECREATE)
     return ", ".join(
         count(number, *_DRIFT[state])
-        for state, number in plan.counts.items()
+        for state, number in counted.items()
         if number and state is not State.IN_SYNC
     )
 
@@ -145,31 +135,37 @@ def left_alone(plan: Plan) -> str:
 
 def verdict(report: Report) -> str:
     """The end of a command in one clause, the same in every format."""
-    plan = report.plan
     if report.problems:
         return count(len(report.problems), "problem")
-    if report.command == "validate":
-        return "valid" if report.error is None else "not finished"
-    if plan is None:
-        return "not finished" if report.error is not None else "done"
+    if report.plan is not None:
+        return _verdict_of_plan(report, report.plan)
+    if report.error is not None:
+        return "not finished"
+    return "valid" if report.command == "validate" else "done"
+
+
+def _verdict_of_plan(report: Report, plan: Plan) -> str:
+    cleanup = plan.intent.purpose == "cleanup"
     if report.outcomes:
-        return achieved(report.outcomes)
-    if report.offline:
-        return f"{count(len(plan), 'persona')}, compared with nothing"
-    if report.command in {"list", "show"}:
-        return _listed(plan)
-    if plan.intent.purpose == "cleanup":
-        return planned(plan) if plan.steps else "nothing to delete"
-    if plan.in_sync:
-        return f"in sync: {count(len(plan), 'persona')}"
-    return planned(plan)
+        text = achieved(report.outcomes)
+    elif report.offline:
+        text = f"{count(len(plan), 'persona')}, compared with nothing"
+    elif report.command in {"list", "show"}:
+        text = _listed(plan)
+    elif cleanup and not plan.steps:
+        text = "nothing to delete"
+    elif plan.in_sync and not cleanup:
+        text = f"in sync: {count(len(plan), 'persona')}"
+    else:
+        text = planned(plan)
+    return text
 
 
 def _listed(plan: Plan) -> str:
     live = count(sum(change.existing is not None for change in plan), "live persona")
     if not plan.catalog_known:
-        return f"{live}, drift not known"
-    return f"{live}, {drift(plan) or 'in sync'}"
+        return f"{live}; the catalog could not be read, so drift is not known"
+    return f"{live}, {drift(plan) or 'all in sync'}"
 
 
 def number(value: float) -> str:
@@ -234,6 +230,11 @@ def requests(report: Report) -> str:
     return text
 
 
+def cost(report: Report) -> str:
+    """Requests and time."""
+    return f"{requests(report)} · {duration(report.seconds)}"
+
+
 def duration(seconds: float) -> str:
     """A length of time in its two largest units: `0.8 s`, `2 min 5 s`, `3 h 4 min`, `12 days`."""
     if seconds < 60:
@@ -263,7 +264,7 @@ def moment(when: datetime | None, now: datetime | None) -> str:
     for limit, size, unit in ((3600, 60, "min"), (172_800, 3600, "h")):
         if seconds < limit:
             return f"{int(seconds // size)} {unit} ago"
-    return f"{int(seconds // 86_400)} days ago"
+    return f"{int(seconds // 86_400)} d ago"
 
 
 def age(report: Report) -> str:
@@ -277,39 +278,29 @@ def age(report: Report) -> str:
 
 def advice(plan: Plan) -> list[tuple[State, str]]:
     """What to do about each state that a run leaves as it is, most urgent first."""
-    said = []
-    if collisions := plan.counts[State.COLLISION]:
-        subject = "This email belongs" if collisions == 1 else "These emails belong"
-        said.append(
-            (
-                State.COLLISION,
-                f"{subject} to somebody who is not one of ours: nothing is sent for it. "
-                "Give the persona another email in the catalog.",
-            )
-        )
-    if plan.counts[State.NOT_KNOWN] and plan.catalog_known:
-        said.append((State.NOT_KNOWN, "What is not known is not written. Run again to ask again."))
-    left = {
-        state: sum(change.step is not Step.RECREATE for change in plan.of(state))
-        for state in (State.LOCKED_OUT, State.RECREATE)
-    }
-    if left[State.LOCKED_OUT]:
-        said.append(
-            (
-                State.LOCKED_OUT,
-                "The derived password does not sign in. If that is so for all of them, they were seeded with "
-                "another secret: check PERSONA_SEED_SECRET. Else: personas seed --recreate",
-            )
-        )
-    if left[State.RECREATE]:
-        said.append(
-            (
-                State.RECREATE,
-                "The service keeps an existing user's name. To delete and create again: personas seed --recreate",
-            )
-        )
-    if plan.intent.purpose == "seed" and any(c.step is None for c in plan.of(State.STRAY)):
-        strays = [change for change in plan.of(State.STRAY) if change.step is None]
-        it = "it" if len(strays) == 1 else "them"
-        said.append((State.STRAY, f"A stray is left alone. To delete {it}: personas seed --prune"))
-    return said
+    return [(state, _ADVICE[state]) for state in _ADVICE if alone(plan, state)]
+
+
+def alone(plan: Plan, state: State) -> list[Change]:
+    """The changes in a state of which a run leaves all or a part as it is."""
+    if not plan.catalog_known:
+        return []
+    mends = {Step.DELETE} if state is State.STRAY else {Step.RECREATE}
+    return [change for change in plan.of(state) if change.step not in mends]
+
+
+_ADVICE = {
+    State.COLLISION: (
+        "The email belongs to a user who is not one of ours, so nothing is sent for it. "
+        "Give the persona another email in the catalog."
+    ),
+    State.NOT_KNOWN: "What is not known is not written. To ask again, run again.",
+    State.LOCKED_OUT: (
+        "The derived password does not sign in. If that is so for all of them, they were seeded with another "
+        "secret: check PERSONA_SEED_SECRET. Otherwise: personas seed --recreate"
+    ),
+    State.RECREATE: (
+        "The service keeps an existing user's name. To delete and create again: personas seed --recreate"
+    ),
+    State.STRAY: "Not in the catalog, and left alone. To delete: personas seed --prune",
+}

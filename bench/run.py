@@ -1,0 +1,165 @@
+"""Measure the tool beside a plain script, on the same machine and the same service, as ratios.
+
+Each number is the best of several rounds. A ratio above its limit is marked; nothing fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PERSONAS = str(Path(sys.executable).parent / "personas")
+PYTHON = sys.executable
+
+
+def main() -> None:
+    print(f"{'what':<44} {'tool':>9} {'beside':>9} {'ratio':>7} {'limit':>7}")
+    with tempfile.TemporaryDirectory() as folder:
+        help_beside_python()
+        for number, limit in ((10, 0.7), (200, 0.52)):
+            first_seed(Path(folder), number, limit)
+        for number, limit in ((200, 0.95), (2000, 0.8)):
+            seed_again(Path(folder), number, limit)
+        plan_of_100_000(Path(folder))
+
+
+def help_beside_python() -> None:
+    tool = best(lambda: run(PERSONAS, "--help"), rounds=15)
+    show("--help beside python -c pass", tool, best(lambda: run(PYTHON, "-c", "pass"), rounds=15), 8)
+
+
+def first_seed(folder: Path, number: int, limit: float) -> None:
+    catalog = write_catalog(folder, number)
+    rounds = 3 if number < 100 else 1
+    times: dict[str, list[float]] = {"tool": [], "beside": []}
+    for _ in range(rounds):
+        for who, times_of in times.items():
+            with service(folder) as (url, token):
+                times_of.append(seconds(seeder(who, catalog, url, token)))
+    show(f"first seed of {number}", min(times["tool"]), min(times["beside"]), limit)
+
+
+def seed_again(folder: Path, number: int, limit: float) -> None:
+    catalog = write_catalog(folder, number)
+    with service(folder) as (url, token):
+        run(*seed(catalog, url, token))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        tool = best(seeder("tool", catalog, url, token), rounds=3)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        beside = best(seeder("beside", catalog, url, token), rounds=3)
+    show(f"seed again of {number}", tool, beside, limit)
+    start = best(lambda: run(PERSONAS, "validate", "-c", str(write_catalog(folder, 1))), rounds=3)
+    used = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 3
+    each = (used - start) / number * 1000
+    print(f"{'  the tool’s own CPU for each persona':<44} {each:>6.2f} ms {'':>17} {1.5:>4.1f} ms")
+
+
+def plan_of_100_000(folder: Path) -> None:
+    catalog = write_catalog(folder, 100_000)
+    for number in (25_000, 100_000):
+        catalog = write_catalog(folder, number)
+        script = (
+            "import resource, sys, time\n"
+            "start = time.process_time()\n"
+            "from personas.catalog import load_catalog\n"
+            "from personas.live import Live, LivePersona\n"
+            "from personas.plan import plan\n"
+            "catalog = load_catalog(sys.argv[1])\n"
+            "live = Live(personas=tuple(LivePersona(str(i), p.email, p.name, p.archetype, str(p.tick_cadence),"
+            " p.system_prompt, p.module_mix) for i, p in enumerate(catalog.personas)))\n"
+            "made = plan(catalog, live)\n"
+            "assert made.in_sync\n"
+            "print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+        )
+        done = subprocess.run(
+            [PYTHON, "-c", script, str(catalog)], capture_output=True, text=True, check=True
+        )
+        cpu, peak = (float(text) for text in done.stdout.split())
+        print(
+            f"{f'load and plan {number:,} personas':<44} {cpu:>7.2f} s {peak:>5.0f} MiB {'':>7} {400:>3} MiB"
+        )
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[tuple[str, str]]:
+    """The embedded service on a free port, with a fresh database."""
+    database = folder / f"{time.monotonic_ns()}.db"
+    process = subprocess.Popen(
+        [PERSONAS, "serve", "--port", "0", "--database", str(database)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        url = next(
+            word for line in process.stdout or () for word in line.split() if word.startswith("http://")
+        )
+        token = run(PERSONAS, "token", "--auth", f"embedded:{database}").strip()
+        yield url.rstrip("/.,"), token
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def write_catalog(folder: Path, number: int) -> Path:
+    path = folder / f"catalog-{number}.json"
+    personas = [
+        {
+            "name": f"Persona {i}",
+            "email": f"persona.p{i:06}@mana.test",
+            "archetype": "solo-dev",
+            "systemPrompt": f"You are persona {i}, and you keep short notes of what you did, mostly late at night.",
+            "moduleMix": {"todo": 0.3, "notes": 0.7},
+            "tickCadence": "daily",
+        }
+        for i in range(number)
+    ]
+    path.write_text(json.dumps({"personas": personas}), encoding="utf-8")
+    return path
+
+
+def seeder(who: str, catalog: Path, url: str, token: str) -> Callable[[], object]:
+    if who == "tool":
+        return lambda: run(*seed(catalog, url, token))
+    return lambda: run(PYTHON, str(HERE / "baseline.py"), str(catalog), url, token)
+
+
+def seed(catalog: Path, url: str, token: str) -> tuple[str, ...]:
+    return (PERSONAS, "seed", "-c", str(catalog), "--auth", url, "--jwt", token, "--quiet")
+
+
+def run(*command: str) -> str:
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}  # noqa: TID251 - a program
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command[:4])}: exit code {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def best(work: Callable[[], object], *, rounds: int) -> float:
+    return min(seconds(work) for _ in range(rounds))
+
+
+def show(what: str, tool: float, beside: float, limit: float) -> None:
+    ratio = tool / beside
+    mark = "" if ratio <= limit else "  above the limit"
+    print(f"{what:<44} {tool:>7.3f} s {beside:>7.3f} s {ratio:>7.2f} {limit:>7.2f}{mark}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

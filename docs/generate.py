@@ -1,0 +1,105 @@
+"""Make the documentation that comes from the program itself, or with --check fail when it is stale.
+
+- docs/commands.md: the help of every command
+- README.md: the output of each command in a `console` block, run for real, one after another
+- catalog.schema.json: what `personas schema` prints
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+README = ROOT / "README.md"
+COMMANDS = ROOT / "docs" / "commands.md"
+SCHEMA = ROOT / "catalog.schema.json"
+
+BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
+# What differs from run to run: durations, dates, the service's ids.
+VOLATILE = re.compile(
+    r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d \d\d:\d\d( UTC)?|\b\d+ s(econds)? ago|\b[A-Za-z0-9]{32}\b"
+)
+
+
+def main() -> int:
+    """Write what is stale, or with --check only name it."""
+    check = sys.argv[1:] == ["--check"]
+    blocks = iter(readme_blocks())
+    made = {
+        COMMANDS: commands(),
+        SCHEMA: run("personas schema", ROOT),
+        README: BLOCK.sub(lambda _: next(blocks), README.read_text(encoding="utf-8")),
+    }
+    stale = [
+        path
+        for path, text in made.items()
+        if not path.exists() or settled(path.read_text("utf-8")) != settled(text)
+    ]
+    for path in stale:
+        name = path.relative_to(ROOT)
+        if check:
+            sys.stderr.write(f"{name} is stale: run `make docs` and commit it\n")
+        else:
+            path.write_text(made[path], encoding="utf-8")
+            sys.stdout.write(f"{name} written\n")
+    return 1 if check and stale else 0
+
+
+def settled(text: str) -> str:
+    """A text without what differs from run to run."""
+    return VOLATILE.sub("…", text)
+
+
+def commands() -> str:
+    """The help of every command, as Markdown."""
+    overview = run("personas --help", ROOT)
+    names = re.findall(r"^  ([a-z-]+) ", overview.partition("Commands:\n")[2], re.MULTILINE)
+    helps = (f"## personas {name}\n\n```text\n{run(f'personas {name} --help', ROOT)}```\n" for name in names)
+    head = f"# Commands\n\nThis page is generated from the program: `make docs`.\n\n```text\n{overview}```\n"
+    return "\n".join([head, *helps])
+
+
+def readme_blocks() -> list[str]:
+    """The README's console blocks with the output that their commands have now."""
+    blocks = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("catalog.json", "catalog.schema.json"):
+            shutil.copy(ROOT / name, folder)
+        for block in BLOCK.findall(README.read_text(encoding="utf-8")):
+            lines = [line for line in block.splitlines() if line.startswith("$ ")]
+            blocks.append("\n".join(f"{line}\n{run(line[2:], Path(folder))}" for line in lines))
+    return blocks
+
+
+def run(command: str, folder: Path) -> str:
+    """What a command prints to standard output, 80 columns wide, without colour."""
+    environ = {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",  # noqa: TID251 - the programs that the README names
+        "COLUMNS": "80",
+        "NO_COLOR": "1",
+        "PYTHONUTF8": "1",
+        "TERMINAL_WIDTH": "80",
+    }
+    done = subprocess.run(  # noqa: S602 - the README's own commands, which hold pipes
+        command,
+        shell=True,
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode not in {0, 10}:
+        sys.stderr.write(f"{command}\nexit code {done.returncode}\n{done.stderr.decode()}")
+        raise SystemExit(1)
+    return "".join(line.rstrip() + "\n" for line in done.stdout.decode().splitlines())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""`personas serve`: the embedded service on a port."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from personas.cli.options import Given, taking
+
+if TYPE_CHECKING:
+    from personas.embedded import Embedded
+    from personas.settings import Settings
+
+DEFAULT_DATABASE = ".personas/auth.db"
+
+
+@taking()
+def serve(
+    given: Given,
+    *,
+    port: Annotated[
+        int, typer.Option("--port", "-p", min=0, max=65535, help="The port; 0 takes a free one.")
+    ] = 3001,
+    host: Annotated[
+        str, typer.Option("--host", help="The address; 0.0.0.0 lets other machines in.")
+    ] = "127.0.0.1",
+    database: Annotated[
+        str,
+        typer.Option("--database", metavar="FILE|URL", help="An SQLite file, or postgresql://…"),
+    ] = DEFAULT_DATABASE,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Delete everything in the database first.", show_default=False)
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)] = False,
+) -> None:
+    """Run the embedded auth service until Ctrl-C.
+
+    The first start makes the database and an admin, whose password it shows once. The runner's side is open
+    to whoever sends MANA_SERVICE_KEY as X-Service-Key; without that variable it is closed.
+    """
+    from personas.errors import UsageError
+
+    settings = replace(given, auth="embedded").settings()
+    try:
+        from personas.embedded import EmbeddedError
+        from personas.embedded import serve as run
+    except ImportError as error:
+        message = f"the embedded service is not installed: {error.name} is missing"
+        raise UsageError(message, hint="Install it with: pip install 'personas[embedded]'") from None
+    try:
+        with _open(database, settings) as embedded:
+            if reset:
+                _reset(embedded, database, settings, yes=yes)
+            run(
+                embedded,
+                host=host,
+                port=port,
+                ready=lambda url: _greet(embedded, url, database, settings, host=host),
+                log=_log,
+            )
+            _log("stopped")
+    except EmbeddedError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+
+
+def _open(database: str, settings: Settings) -> Embedded:
+    from personas.embedded import Embedded
+
+    key = settings.service_key
+    return Embedded.open(database, service_key=key.reveal() if key else None)
+
+
+def _reset(embedded: Embedded, database: str, settings: Settings, *, yes: bool) -> None:
+    from personas.errors import Refused
+
+    contents = embedded.count()
+    number = f"{contents.users} users, {contents.personas} of them personas"
+    what = f"--reset would delete {number}, in {_shown(database)}"
+    if settings.production:
+        raise Refused(f"{what}, and this is production", hint="Unset NODE_ENV and PERSONAS_ENV if it is not.")
+    if embedded.admin is not None:  # made a moment ago: there is nothing to delete
+        return
+    if not yes:
+        if settings.ci or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+            raise Refused(f"{what}: nobody can be asked here", hint="Say --yes if that is meant.")
+        print(f"{what}. Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise Refused("not confirmed; nothing was changed")
+    embedded.reset()
+
+
+def _greet(embedded: Embedded, url: str, database: str, settings: Settings, *, host: str) -> None:
+    """Say where the service is and how to get in; the only place where the admin's password is shown."""
+    admin = embedded.admin
+    lines = [f"The embedded auth service listens on {url}", f"  database  {_shown(database)}"]
+    if admin is not None:
+        lines += [
+            f"  admin     {admin.email}",
+            f"  password  {admin.password}  (shown this once: only its hash is stored)",
+        ]
+    else:
+        lines += ["  admin     made on an earlier start, which showed the password"]
+    open_to = (
+        "whoever sends MANA_SERVICE_KEY" if settings.service_key else "nobody: MANA_SERVICE_KEY is not set"
+    )
+    lines += [
+        f"  runner    open to {open_to}",
+        "A token, with MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD set to the admin's:",
+        f"  personas token --auth {url}",
+    ]
+    if "://" not in database:
+        lines += [
+            "or, with the right to read the file alone:",
+            f"  personas token --auth embedded:{database}",
+        ]
+    lines += ["Ctrl-C stops it."]
+    print("\n".join(lines), flush=True)
+    from personas.settings import is_loopback
+
+    if not is_loopback(host):
+        _log(f"other machines can reach {host}, over plain http: passwords can be read on the way")
+
+
+def _shown(database: str) -> str:
+    """The database without a password that its URL may hold."""
+    from urllib.parse import urlsplit
+
+    if "://" not in database:
+        return database
+    split = urlsplit(database)
+    return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{split.path}"
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

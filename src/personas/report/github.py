@@ -1,0 +1,199 @@
+"""The report for GitHub Actions: annotations on the catalog's lines, a step summary, and step outputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from personas.apply import Result
+from personas.plan import Change, State
+from personas.report import markdown, wording
+from personas.report.visible import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from personas.errors import Problem
+    from personas.report.model import Report
+
+SUMMARY_LIMIT = 1_048_576
+_MOST = 10  # annotations of a kind; GitHub shows no more of one step
+
+_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+_WORDS = {
+    State.COLLISION: "collision",
+    State.NOT_KNOWN: "not known",
+    State.LOCKED_OUT: "locked out",
+    State.RECREATE: "differs",
+    State.CREATE: "not live",
+    State.UPDATE: "differs",
+    State.STRAY: "stray",
+}
+
+_Thing = TypeVar("_Thing")
+
+
+def render(report: Report) -> str:
+    """The workflow commands for standard output: at most ten annotations of a kind, the rest summed up."""
+    lines = _problems("error", report.problems)
+    lines += _problems("warning", report.warnings)
+    if report.error is not None and not report.problems:
+        message = " ".join(part for part in (report.error.message, report.error.hint) if part)
+        lines.append(_command("error", message, title="personas"))
+    lines += _failures(report)
+    if report.plan is not None and report.plan.catalog_known and not report.offline:
+        lines += _drift(report)
+    lines.append(_command("notice", wording.verdict(report), title=f"personas {report.command}"))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def step_summary(report: Report) -> str:
+    """The markdown for `$GITHUB_STEP_SUMMARY`, below GitHub's limit of 1 MiB."""
+    return markdown.render(report, limit=SUMMARY_LIMIT - 1_024)
+
+
+def step_outputs(report: Report) -> dict[str, str]:
+    """What later steps can ask for; each value is one line.
+
+    `changed` is `true` where catalog and service differ or anything was written, `false` where they are in
+    sync, and empty where that is not known.
+    """
+    plan = report.plan
+    counts = {state: str(number) for state, number in plan.counts.items()} if plan else {}
+    changed = ""
+    if plan is not None and not report.offline and plan.catalog_known:
+        changed = str(not plan.in_sync or bool(report.outcomes)).lower()
+    return {
+        "changed": changed,
+        "create": counts.get(State.CREATE, ""),
+        "update": counts.get(State.UPDATE, ""),
+        "recreate": counts.get(State.RECREATE, ""),
+        "stray": counts.get(State.STRAY, ""),
+        "collision": counts.get(State.COLLISION, ""),
+        "locked-out": counts.get(State.LOCKED_OUT, ""),
+        "not-known": counts.get(State.NOT_KNOWN, ""),
+        "in-sync": counts.get(State.IN_SYNC, ""),
+        "checksum": plan.checksum if plan else "",
+        "valid": str(not report.problems).lower(),
+        "verdict": wording.verdict(report),
+        "exit-code": str(report.exit_code),
+    }
+
+
+def output_lines(outputs: dict[str, str]) -> str:
+    """The outputs as lines for `$GITHUB_OUTPUT`; no value can end its line and begin another output."""
+    return "".join(f"{name}={shown(value, 1_000)}\n" for name, value in outputs.items())
+
+
+def _command(kind: str, message: str, **properties: object) -> str:
+    """One workflow command. A colon or a line break in a value cannot end it: both are escaped."""
+    given = ",".join(
+        f"{name}={shown(str(value)).translate(_PROPERTY)}"
+        for name, value in properties.items()
+        if value not in {None, ""}
+    )
+    data = shown(message, 2_000).translate(_DATA)
+    # An older form of commands, "##[error]", is looked for anywhere in a line.
+    return f"::{kind}{' ' if given else ''}{given}::{data}".replace("##[", "#\\[")
+
+
+def _few(things: Sequence[_Thing]) -> tuple[Sequence[_Thing], int]:
+    """What is told one by one, and how many are summed up in one more annotation."""
+    return (things, 0) if len(things) <= _MOST else (things[: _MOST - 1], len(things) - _MOST + 1)
+
+
+def _problems(kind: str, problems: tuple[Problem, ...]) -> list[str]:
+    told, more = _few(problems)
+    lines = [
+        _command(
+            kind, item.message, file=item.file, line=item.line, col=item.column, title=f"Catalog {item.path}"
+        )
+        for item in told
+    ]
+    if more:
+        first = problems[len(told)]
+        text = f"and {wording.count(more, 'more problem' if kind == 'error' else 'more warning')}"
+        lines.append(
+            _command(kind, text, file=first.file, line=first.line, col=first.column, title="Catalog")
+        )
+    return lines
+
+
+def _failures(report: Report) -> list[str]:
+    told, more = _few([outcome for outcome in report.outcomes if outcome.result is not Result.DONE])
+    lines = []
+    for outcome in told:
+        wanted = outcome.change.wanted
+        place = {"file": report.catalog, "line": wanted.line, "col": wanted.column} if wanted else {}
+        word = wording.result_word(outcome)
+        reason = f": {outcome.message}" if outcome.message else ""
+        lines.append(
+            _command("error", f"{outcome.change.key} {word}{reason}", **place, title=f"Persona {word}")
+        )
+    if more:
+        text = f"and {wording.count(more, 'more persona')} of which the step was not done"
+        lines.append(_command("error", text, title="Personas not done"))
+    return lines
+
+
+def _drift(report: Report) -> list[str]:
+    """What differs, on the lines of the catalog; what a run has just made true is left out."""
+    if report.plan is None:
+        return []
+    done = {id(outcome.change) for outcome in report.outcomes}
+    left = [change for change in report.plan.drift if id(change) not in done]
+    collisions = [change for change in left if change.state is State.COLLISION]
+    strays = [change for change in left if change.state is State.STRAY]
+    others = [change for change in left if change.state not in {State.COLLISION, State.STRAY}]
+    return [
+        *_annotations(report, "error", collisions, "more collision"),
+        *_annotations(report, "warning", others, "more difference"),
+        *_annotations(report, "warning", strays, "more stray"),
+    ]
+
+
+def _annotations(report: Report, kind: str, changes: list[Change], noun: str) -> list[str]:
+    told, more = _few(changes)
+    lines = [
+        _annotation(report, kind, change, line, column) for change, line, column in _places(report, told)
+    ]
+    if more:
+        text = f"and {wording.count(more, noun)}"
+        lines.append(_command(kind, text, file=report.catalog, line=1, title="Drift"))
+    return lines
+
+
+def _annotation(report: Report, kind: str, change: Change, line: int, column: int | None) -> str:
+    word = _WORDS.get(change.state, change.state.value)
+    parts = [
+        f"{wording.label(item.field)}: {_short(item.field, wording.field_change(item))}"
+        for item in change.fields
+    ]
+    detail = "; ".join([*parts, *([change.reason] if change.reason else [])])
+    message = f"{change.name or change.key} ({change.key}): {word}" + (f": {detail}" if detail else "")
+    return _command(kind, message, file=report.catalog, line=line, col=column, title=f"Persona {word}")
+
+
+def _short(field: str, text: str) -> str:
+    return "the text differs" if field == "systemPrompt" else shown(text, 200)
+
+
+def _places(report: Report, changes: Iterable[Change]) -> Iterator[tuple[Change, int, int | None]]:
+    """Each change with its line: of the first field that differs, of the persona, or the catalog's first."""
+    positions = _positions(report)
+    for change in changes:
+        wanted = change.wanted
+        if wanted is None:
+            yield change, 1, None
+            continue
+        index = positions.get(wanted.email)
+        if report.loaded is not None and index is not None and change.fields:
+            yield change, *report.loaded.locate(("personas", index, change.fields[0].field))
+        else:
+            yield change, wanted.line, wanted.column
+
+
+def _positions(report: Report) -> dict[str, int]:
+    if report.loaded is None:
+        return {}
+    return {persona.email: index for index, persona in enumerate(report.loaded.personas)}

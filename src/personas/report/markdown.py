@@ -1,0 +1,454 @@
+"""The report as markdown for a comment on a pull request or the summary of a CI step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from personas.apply import Result
+from personas.plan import Change, Plan, State, Step
+from personas.report import usage, wording
+from personas.report.diffs import text_diff
+from personas.report.visible import inert, shown, visible
+
+if TYPE_CHECKING:
+    from personas.apply import Outcome
+    from personas.errors import Problem
+    from personas.plan import FieldChange
+    from personas.report.model import Report
+
+MARKER = "<!-- personas-preview -->"
+COMMENT_LIMIT = 65_536
+LEAST_LIMIT = 8_192
+
+_MARKS = {
+    State.COLLISION: "⛔",
+    State.NOT_KNOWN: "❔",
+    State.LOCKED_OUT: "🔒",
+    State.RECREATE: "♻️",
+    State.CREATE: "➕",
+    State.UPDATE: "✏️",
+    State.STRAY: "👻",
+    State.IN_SYNC: "✅",
+}
+_RESULT_MARKS = {Result.DONE: "✅", Result.FAILED: "❌", Result.UNKNOWN: "❔", Result.NOT_DONE: "⏸️"}
+_TITLES = {
+    "seed": "Seed",
+    "dry-run": "Preview",
+    "cleanup": "Cleanup",
+    "list": "Live personas",
+    "show": "Persona",
+    "validate": "Catalog",
+}
+# Everything that can be markup; a full stop, a hyphen and a colon are not, where they are in prose.
+_UNPLAIN = re.compile(
+    r"(?!(?<=[a-z])\.(?= |$)|(?<=[A-Za-z0-9])-(?=[A-Za-z0-9])|:(?= ))[^A-Za-z0-9 ,\u00a0-\U0010ffff]"
+)
+_UNPLAIN_CODE = re.compile(r"[^A-Za-z0-9 .,/=\u00a0-\U0010ffff-]|(?<![A-Za-z0-9])[.-]")
+_PLAIN_CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9@._+/:-]*[A-Za-z0-9])?")
+_REFERENCE = re.compile(r"(?<![A-Za-z0-9])gh(?=-[0-9])|www(?=\.|&#46;)", re.IGNORECASE)
+_LINE = 110  # a longer line of a diff goes on in the next one: a fence does not wrap
+_MOST_MODULES = 20
+_MOST_PLACES = 100
+_MOST_REFUSED = 20  # sections that did not fit, before the rest is not tried any more
+_RESERVE = 400  # bytes for the note that tells what was left out
+
+
+def render(report: Report, *, limit: int = COMMENT_LIMIT) -> str:
+    """The report as markdown.
+
+    Args:
+        report: What the command has to say.
+        limit: The most bytes of UTF-8 that it may have, 8,192 or more. What does not fit is left out whole,
+            and a note says so.
+    """
+    sections = _Sections(max(limit, LEAST_LIMIT))
+    head, tail = _head(report), _tail(report)
+    if _size(head) + _size(tail) > sections.left // 2:
+        head, tail = _head(report, longest=80), _tail(report, most=2, longest=80)
+    sections.must(head)
+    sections.hold(tail)
+    if report.problems:
+        _places(sections, report.problems, "Problems")
+    elif report.detail is not None:
+        _show(sections, report)
+    elif report.plan is not None:
+        _plan(sections, report, report.plan)
+    elif report.loaded is not None and report.command == "validate":
+        sections.add(_usage(None, usage.usage(report.loaded.personas)))
+    if report.warnings:
+        _places(sections, report.warnings, "Warnings")
+    return inert(sections.text(tail))
+
+
+class _Sections:
+    """Collects whole sections up to a number of bytes; counts what did not fit."""
+
+    def __init__(self, limit: int) -> None:
+        self.left = limit - _RESERVE
+        self.kept: list[str] = []
+        self.dropped: dict[str, int] = {}
+
+    def must(self, text: str) -> None:
+        self.kept.append(text)
+        self.hold(text)
+
+    def hold(self, text: str) -> None:
+        """Set room aside for a text that comes later."""
+        self.left -= _size(text) + 2
+
+    def add(self, text: str, what: str = "section") -> bool:
+        """Take a section, or count it as left out."""
+        if not text:
+            return True
+        if _size(text) + 2 > self.left:
+            self.drop(what)
+            return False
+        self.must(text)
+        return True
+
+    def drop(self, what: str, number: int = 1) -> None:
+        self.dropped[what] = self.dropped.get(what, 0) + number
+
+    def text(self, tail: str) -> str:
+        parts = [*self.kept]
+        if self.dropped:
+            left_out = ", ".join(wording.count(number, what) for what, number in self.dropped.items())
+            parts.append(f"> ✂️ Shortened to fit: {left_out} left out. The JSON report has everything.")
+        if tail:
+            parts.append(tail)
+        return "\n\n".join(parts) + "\n"
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8"))
+
+
+def plain(text: str, length: int = 200) -> str:
+    """Foreign text as text: nothing in it is markup, a mention, a reference or a link."""
+    escaped = _entities(_UNPLAIN, shown(text, length).strip())
+    return _unlinked(escaped)
+
+
+def code(text: str, length: int = 120) -> str:
+    """Foreign text as code; GitHub makes no mentions, references or links of it."""
+    if _PLAIN_CODE.fullmatch(text) and len(text) <= length:
+        return f"`{text}`"
+    return _unlinked(html_code(text, length))
+
+
+def html_code(text: str, length: int = 120) -> str:
+    """Foreign text as code inside HTML, where markdown is not looked for."""
+    escaped = _entities(_UNPLAIN_CODE, shown(text, length))
+    return f"<code>{escaped}</code>" if escaped else ""
+
+
+def _unlinked(escaped: str) -> str:
+    """The same to the eye; GitHub looks for mentions, references and addresses once markup is text."""
+    for sign in ("&#64;", "&#35;", "&#58;"):
+        escaped = escaped.replace(sign, sign + "&#8203;")
+    return _REFERENCE.sub(r"\g<0>&#8203;", escaped)
+
+
+def _entities(unsafe: re.Pattern[str], text: str) -> str:
+    return unsafe.sub(lambda match: f"&#{ord(match[0])};", text)
+
+
+def fenced(lines: Iterable[str], language: str = "") -> str:
+    """Lines in a fence that is longer than any run of backticks in them."""
+    body = "\n".join(lines)
+    runs = re.findall(r"`+", body)
+    fence = "`" * max(3, max((len(run) for run in runs), default=0) + 1)
+    return f"{fence}{language}\n{body}\n{fence}"
+
+
+def _head(report: Report, longest: int = 1_000) -> str:
+    verdict = wording.verdict(report)
+    title = _TITLES.get(report.command, "Personas")
+    if report.command == "seed" and report.dry_run:
+        title = "Preview"
+    plan = report.plan
+    lines = [MARKER, f"### {_mark(report)} {title}: {verdict}", ""]
+    service = code(report.service, min(longest, 120))
+    where = [code(report.catalog, min(longest, 120))] if report.catalog else []
+    if plan is not None or report.detail is not None:
+        if report.offline:
+            where.append("compared with nothing")
+        elif report.service:
+            where.append(("beside " if report.command == "cleanup" else "against ") + service)
+        if age := wording.age(report):
+            where.append(age)
+        if plan is not None and plan.intent.purpose == "seed" and not plan.in_sync and not report.offline:
+            where.append(f"{plan.counts[State.IN_SYNC]:,} in sync")
+    if where:
+        lines.append(", ".join([" ".join(where[:2]), *where[2:]]))
+    if report.offline:
+        lines += ["", "> [!NOTE]", "> Offline: nothing was compared. What is live is not known."]
+    error = report.error
+    if error is not None and not report.problems:
+        lines += ["", "> [!CAUTION]", f"> {plain(error.message, longest)}"]
+        if error.hint:
+            lines.append(f"> {plain(error.hint, longest)}")
+    if report.interrupted:
+        lines += ["", "> [!WARNING]", "> Interrupted. What is not done will be done by the next run."]
+    return "\n".join(lines)
+
+
+def _mark(report: Report) -> str:
+    plan = report.plan
+    if report.problems or any(outcome.result is not Result.DONE for outcome in report.outcomes):
+        return "❌"
+    if report.error is not None and (plan is None or plan.in_sync):
+        return "❌"
+    if plan is not None and plan.intent.purpose == "seed" and plan.of(State.COLLISION, State.LOCKED_OUT):
+        return "⛔"
+    if plan is None or plan.in_sync or report.outcomes:
+        return "✅"
+    return "📝"
+
+
+def _tail(report: Report, most: int = 20, longest: int = 1_000) -> str:
+    notes = [*report.notes, *(report.plan.notes if report.plan else ())]
+    lines = [f"> {plain(note, longest)}" for note in dict.fromkeys(notes[:most])]
+    facts = []
+    plan = report.plan
+    if plan is not None and plan.steps and report.dry_run and not report.offline:
+        facts.append(f"plan <code>{plan.checksum}</code>, to be pinned with <code>--expect-plan</code>")
+    if report.requests:
+        facts.append(wording.cost(report))
+    foot = f"<sub>{' · '.join(facts)}</sub>" if facts else ""
+    return "\n\n".join(part for part in ("\n".join(lines).replace("\n", "\n>\n"), foot) if part)
+
+
+def _plan(sections: _Sections, report: Report, plan: Plan) -> None:
+    listing = report.command in {"list", "show"}
+    if plan.intent.purpose == "cleanup":
+        sections.add(_drift_warning(plan))
+    rows = [change for change in plan if listing or change.is_drift or change.step is not None]
+    outcomes = {id(outcome.change): outcome for outcome in report.outcomes}
+    change = usage.meaning(report)
+    meaning = _usage(*change) if change else ""
+    if change and _size(meaning) < sections.left // 4:
+        sections.hold(meaning)
+    elif change:
+        sections.drop("table of use")
+        meaning = ""
+    _table(sections, rows, outcomes, report)
+    if report.outcomes:
+        sections.add(_failures(report.outcomes), "list of failures")
+    if not report.offline and not listing and plan.intent.purpose == "seed":
+        sections.add(_advice(plan), "list of advice")
+    if plan.intent.purpose == "seed" and not listing:
+        _updates(sections, [change for change in rows if change.fields])
+    if meaning:
+        sections.kept.append(meaning)
+
+
+def _updates(sections: _Sections, changes: list[Change]) -> None:
+    """As many folded updates as fit; one that is too large does not hide those after it."""
+    what, refused = "update with its differences", 0
+    for index, change in enumerate(changes):
+        refused += not sections.add(_update(change), what)
+        if refused > _MOST_REFUSED:
+            sections.drop(what, len(changes) - index - 1)
+            return
+
+
+def _drift_warning(plan: Plan) -> str:
+    if not plan.catalog_known:
+        return "> [!WARNING]\n> The catalog could not be read, so drift is not known."
+    if plan.drift:
+        return f"> [!WARNING]\n> There is drift: {wording.drift(plan)}."
+    return ""
+
+
+def _table(sections: _Sections, rows: list[Change], outcomes: Mapping[int, Outcome], report: Report) -> None:
+    if not rows:
+        return
+    last = "last active" if report.command == "list" else "differs"
+    lines = [f"| state | name | email | archetype | {last} |", "| --- | --- | --- | --- | --- |"]
+    size = _size("\n".join(lines))
+    room = sections.left * 3 // 5
+    for index, change in enumerate(rows):
+        row = _row(change, outcomes.get(id(change)), report)
+        size += _size(row) + 1
+        if size > room:
+            sections.drop("row", len(rows) - index)
+            break
+        lines.append(row)
+    sections.must("\n".join(lines))
+
+
+def _row(change: Change, outcome: Outcome | None, report: Report) -> str:
+    mark, word = _MARKS[change.state], wording.state_word(change)
+    if report.command == "list":
+        word = wording.relation(change)
+    elif change.step is Step.DELETE:
+        mark = "🗑️"
+    if outcome is not None:
+        mark, word = _RESULT_MARKS[outcome.result], wording.result_word(outcome)
+    remark = wording.differing(change)
+    if report.command == "list":
+        persona = change.existing
+        remark = wording.moment(persona.last_active_at, report.taken_at) if persona else "not live"
+    elif change.state in {State.NOT_KNOWN, State.CREATE, State.COLLISION}:
+        remark = plain(change.reason)
+    cells = [f"{mark} {word}", plain(change.name, 80), code(change.key), code(change.archetype, 60), remark]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _failures(outcomes: tuple[Outcome, ...]) -> str:
+    lines = []
+    for outcome in outcomes:
+        if outcome.result is not Result.DONE or outcome.message:
+            reason = f": {plain(outcome.message, 500)}" if outcome.message else ""
+            mark = _RESULT_MARKS[outcome.result]
+            lines.append(f"- {mark} **{wording.result_word(outcome)}** {code(outcome.change.key)}{reason}")
+    if len(lines) > _MOST_PLACES:
+        lines = [*lines[:_MOST_PLACES], f"- and {len(lines) - _MOST_PLACES:,} more"]
+    return "\n".join(lines)
+
+
+def _advice(plan: Plan) -> str:
+    lines = []
+    for state, text in wording.advice(plan):
+        number = len(wording.alone(plan, state))
+        advice = re.sub(r"(personas seed --\w+)", r"`\1`", text)
+        lines.append(f"- {_MARKS[state]} **{wording.plural_state(state, number)}.** {advice}")
+    return "\n".join(lines)
+
+
+def _update(change: Change) -> str:
+    """One folded update with its differences."""
+    names = ", ".join(plain(wording.label(item.field)) for item in change.fields)
+    lines: list[str] = []
+    for item in change.fields:
+        lines.append(f"@@ {wording.label(item.field)} @@")
+        lines += _field(item)
+    summary = f"<b>{plain(change.name or change.key, 80)}</b> {html_code(change.key)}: {names}"
+    return f"<details><summary>{summary}</summary>\n\n{fenced(lines, 'diff')}\n\n</details>"
+
+
+def _field(item: FieldChange) -> list[str]:
+    if isinstance(item.old, Mapping) and isinstance(item.new, Mapping):
+        return _weights(item.old, item.new)
+    if item.field == "systemPrompt" and isinstance(item.old, str) and isinstance(item.new, str):
+        return _diff(item.old, item.new)
+    if isinstance(item.new, Mapping):
+        return ["- not told", *(f"+ {shown(key, 60)} {wording.number(item.new[key])}" for key in item.new)]
+    lines = _wrapped("- ", wording.value(item.old)) + _wrapped("+ ", wording.value(item.new))
+    return lines if item.mendable else [*lines, "! an update cannot mend this; personas seed --recreate does"]
+
+
+def _weights(old: Mapping[str, float], new: Mapping[str, float]) -> list[str]:
+    lines: list[str] = []
+    for module in sorted(old.keys() | new.keys()):
+        name = shown(module, 60)
+        if module in old and old[module] != new.get(module):
+            lines.append(f"- {name} {wording.number(old[module])}")
+        if module in new and new[module] != old.get(module):
+            lines.append(f"+ {name} {wording.number(new[module])}")
+        if module in old and module in new and old[module] == new[module]:
+            lines.append(f"  {name} {wording.number(old[module])}")
+    return lines
+
+
+def _diff(old: str, new: str) -> list[str]:
+    """The prompt's diff; words that changed inside a line stand in [-…-] and {+…+}."""
+    starts = {"old": "- ", "new": "+ ", "same": "  "}
+    lines: list[str] = []
+    for line in text_diff(old, new):
+        if line.left_out:
+            lines.append(f"  {line.left_out}")
+            continue
+        marks = ("[-", "-]") if line.kind == "old" else ("{+", "+}")
+        text = "".join(f"{marks[0]}{part}{marks[1]}" if changed else part for part, changed in line.parts)
+        lines += _wrapped(starts[line.kind], text)
+    return lines
+
+
+def _wrapped(start: str, text: str, most: int = 20) -> list[str]:
+    """The text in lines of about `_LINE` characters, each with the same beginning."""
+    lines: list[str] = []
+    rest = visible(text)
+    while len(rest) > _LINE and len(lines) < most:
+        cut = rest.rfind(" ", _LINE // 2, _LINE)
+        cut = _LINE if cut < 0 else cut
+        lines.append(start + rest[:cut].rstrip())
+        rest = rest[cut:].lstrip()
+    if len(rest) > _LINE:
+        rest = rest[: _LINE - 1] + "…"
+    return [*lines, (start + rest).rstrip()]
+
+
+def _usage(before: usage.Usage | None, after: usage.Usage) -> str:
+    ranked = usage.ranked(before, after)
+    title = "Expected use of each module" if before is None else "What the change means for each module"
+    lines = [f"#### {title}", ""]
+    if before is None:
+        lines += ["| module | share of use |", "| --- | ---: |"]
+        lines += [f"| {code(module, 60)} | {new:.1%} |" for module, _, new in ranked[:_MOST_MODULES]]
+    else:
+        lines += ["| module | before | after | change |", "| --- | ---: | ---: | ---: |"]
+        lines += [
+            f"| {code(module, 60)} | {old:.1%} | {new:.1%} | {usage.points(old, new)} |"
+            for module, old, new in ranked[:_MOST_MODULES]
+        ]
+    if len(ranked) > _MOST_MODULES:
+        lines.append(f"| and {wording.count(len(ranked) - _MOST_MODULES, 'more module')} |")
+    lines.append("")
+    for name in ("archetypes", "cadences"):
+        texts = usage.counted(getattr(before, name) if before else {}, getattr(after, name))
+        if texts:
+            lines += [f"**{name.capitalize()}:** {', '.join(plain(text) for text in texts)}", ""]
+    lines.append(f"<sub>{' '.join(usage.remarks(before, after))}</sub>")
+    return "\n".join(lines)
+
+
+def _places(sections: _Sections, places: tuple[Problem, ...], title: str) -> None:
+    lines = [f"#### {title}", "", "| where | what |", "| --- | --- |"]
+    size = _size("\n".join(lines))
+    for index, item in enumerate(places):
+        row = f"| {code(f'{item.file}:{item.line}:{item.column}')} | {plain(item.message, 500)} |"
+        size += _size(row) + 1
+        if index >= _MOST_PLACES or size > sections.left:
+            sections.drop(title.lower().removesuffix("s"), len(places) - index)
+            break
+        lines.append(row)
+    sections.must("\n".join(lines))
+
+
+def _show(sections: _Sections, report: Report) -> None:
+    detail = report.detail
+    if detail is None:
+        return
+    persona = detail.persona
+    facts = [("name", persona.name), ("archetype", persona.archetype), ("cadence", persona.tick_cadence)]
+    lines = [f"#### {plain(persona.name or persona.email)} {code(persona.email)}", ""]
+    lines += [f"- {name}: {code(fact)}" for name, fact in facts if fact]
+    if persona.module_mix is not None:
+        lines.append(f"- weights: {plain(wording.weights(persona.module_mix), 1_000)}")
+    lines.append(f"- last active: {wording.moment(persona.last_active_at, report.taken_at)}")
+    sections.add("\n".join(lines))
+    for change in report.plan or ():
+        if change.fields:
+            sections.add(_update(change), "update with its differences")
+    if persona.system_prompt is not None:
+        body = [line for text in persona.system_prompt.split("\n") for line in _wrapped("", text)]
+        sections.add(f"<details><summary>Prompt</summary>\n\n{fenced(body[:400])}\n\n</details>", "prompt")
+    if detail.recent_actions:
+        rows = ["| when | tool | result | error |", "| --- | --- | --- | --- |"]
+        rows += [
+            f"| {wording.moment(action.created_at, report.taken_at)} | {code(action.tool)} "
+            f"| {code(action.result)} | {plain(action.error_message or '')} |"
+            for action in detail.recent_actions
+        ]
+        sections.add("#### Last actions\n\n" + "\n".join(rows), "table of actions")
+    if detail.feedback:
+        rows = ["| module | ratings | mean |", "| --- | ---: | ---: |"]
+        for item in detail.feedback:
+            mean = "not told" if item.mean is None else f"{item.mean:.1f}"
+            ratings = "not told" if item.ratings is None else f"{item.ratings:,}"
+            rows.append(f"| {code(item.module)} | {ratings} | {mean} |")
+        sections.add("#### Feedback\n\n" + "\n".join(rows), "table of feedback")

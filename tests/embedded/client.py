@@ -1,0 +1,117 @@
+"""Calls to an embedded service in process, and a clock that tests set."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import sqlalchemy as sa
+
+from personas.embedded import schema
+
+if TYPE_CHECKING:
+    from personas.embedded import Embedded
+
+PERSONAS = "/api/v1/admin/personas"
+PASSWORD = "1FJ7w8KbjK5CWVa8NqfobexAFNuQKxiA"
+ANNA = "persona.anna@mana.test"
+BO = "persona.bo@mana.test"
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    moment: dt.datetime = field(default_factory=lambda: dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC))
+
+    def __call__(self) -> dt.datetime:
+        return self.moment
+
+    def advance(self, **span: float) -> None:
+        self.moment += dt.timedelta(**span)
+
+
+def body(email: str = ANNA, **changes: Any) -> dict[str, Any]:
+    """A right body for POST, with changes."""
+    return {
+        "email": email,
+        "name": "Anna",
+        "password": PASSWORD,
+        "archetype": "researcher",
+        "systemPrompt": "You are Anna, 36, and you keep careful notes.",
+        "moduleMix": {"notes": 0.6, "todo": 0.4},
+        "tickCadence": "daily",
+        **changes,
+    }
+
+
+class Client:
+    """Calls one service; every call has a connection and an event loop of its own."""
+
+    def __init__(self, embedded: Embedded) -> None:
+        self.embedded = embedded
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        async def run() -> httpx.Response:
+            transport = httpx.ASGITransport(self.embedded.app)
+            async with httpx.AsyncClient(transport=transport, base_url=self.embedded.base_url) as client:
+                return await client.request(method, path, **options)
+
+        return anyio.run(run)
+
+    def admin(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self.embedded.admin_token()}", **options.pop("headers", {})}
+        return self.call(method, path, headers=headers, **options)
+
+    def seed(self, email: str = ANNA, **changes: Any) -> str:
+        """Make a persona; its id."""
+        answer = self.admin("POST", PERSONAS, json=body(email, **changes))
+        assert answer.status_code == 200, answer.text
+        user_id: str = answer.json()["userId"]
+        return user_id
+
+    def register(self, email: str, password: str = PASSWORD, name: str = "A human") -> str:
+        answer = self.call(
+            "POST", "/api/v1/auth/register", json={"email": email, "password": password, "name": name}
+        )
+        assert answer.status_code == 200, answer.text
+        user_id: str = answer.json()["user"]["id"]
+        return user_id
+
+    def login(self, email: str = ANNA, password: str = PASSWORD, **options: Any) -> httpx.Response:
+        return self.call("POST", "/api/v1/auth/login", json={"email": email, "password": password}, **options)
+
+    def sign_in(self, email: str = ANNA, password: str = PASSWORD, **options: Any) -> httpx.Response:
+        credentials = {"email": email, "password": password}
+        return self.call("POST", "/api/auth/sign-in/email", json=credentials, **options)
+
+    def cookie(self, email: str = ANNA, password: str = PASSWORD) -> str:
+        """The Cookie header of somebody who has just signed in."""
+        return self.sign_in(email, password).headers["set-cookie"].partition(";")[0]
+
+    def as_user(self, cookie: str, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"cookie": cookie, "origin": self.embedded.base_url, **options.pop("headers", {})}
+        return self.call(method, path, headers=headers, **options)
+
+    def live(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.admin("GET", PERSONAS).json()["personas"]
+        return found
+
+    def rows(self, table: sa.Table) -> list[dict[str, Any]]:
+        """A table as it is stored."""
+        return self.embedded._service.database.read(
+            lambda connection: [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+        )
+
+    def user(self, email: str) -> dict[str, Any]:
+        return next(row for row in self.rows(schema.users) if row["email"] == email)
+
+    def write(self, *statements: sa.Executable) -> None:
+        def work(connection: sa.Connection) -> None:
+            for statement in statements:
+                connection.execute(statement)
+
+        self.embedded._service.database.write(work)
