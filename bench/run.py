@@ -73,10 +73,14 @@ def plan_of_100_000(folder: Path) -> None:
             "from personas.catalog import load_catalog\n"
             "from personas.live import Live, LivePersona\n"
             "from personas.plan import plan\n"
-            "catalog = load_catalog(sys.argv[1])\n"
-            "live = Live(personas=tuple(LivePersona(str(i), p.email, p.name, p.archetype, str(p.tick_cadence),"
-            " p.system_prompt, p.module_mix) for i, p in enumerate(catalog.personas)))\n"
-            "made = plan(catalog, live)\n"
+            "loaded = load_catalog(sys.argv[1])\n"
+            "catalog = loaded.personas\n"
+            "live = Live(personas=tuple(\n"
+            "  LivePersona(\n"
+            "    str(i), p.email, p.name, p.archetype, p.tick_cadence, p.system_prompt, p.module_mix\n"
+            "  )\n"
+            "  for i, p in enumerate(catalog)))\n"
+            "made = plan(loaded, live)\n"
             "assert made.in_sync\n"
             "print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
         )
@@ -117,7 +121,7 @@ def write_catalog(folder: Path, number: int) -> Path:
             "name": f"Persona {i}",
             "email": f"persona.p{i:06}@mana.test",
             "archetype": "solo-dev",
-            "systemPrompt": f"You are persona {i}, and you keep short notes of what you did, mostly late at night.",
+            "systemPrompt": f"You are persona {i}, and you keep short notes of all you did.",
             "moduleMix": {"todo": 0.3, "notes": 0.7},
             "tickCadence": "daily",
         }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from personas.sessions import SignedIn, resume, sign_in
     from personas.signing import Session, WrongPassword
 
-# The functions `plan`, `apply` and `survey` are in the modules of their names: `from personas.plan import plan`.
+# The functions `plan`, `apply` and `survey` are in modules of their names: `from personas.plan import plan`.
 # Offered here as well, such a name would mean the function or the module, by who imported what before.
 __all__ = [
     "AuthService",

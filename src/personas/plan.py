@@ -216,7 +216,8 @@ def plan(
     existing: dict[str, LivePersona] = {}
     doubles: list[LivePersona] = []
     seen: set[str] = set()
-    for persona in live.personas:
+    # Of two with one email, the same is the stray whatever the order of the service.
+    for persona in sorted(live.personas, key=lambda p: (p.email != p.email.lower(), p.user_id)):
         if persona.user_id in seen:
             continue
         seen.add(persona.user_id)

@@ -88,7 +88,8 @@ def resolve(
         CredentialsRefused: What should be a token can be none.
         Refused: Credentials would travel over plain http to another machine.
     """
-    variable = _Variables(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    variable = _Variables(environ)
     if "auth" not in uses:
         auth = "embedded"
     summary, outputs = variable("GITHUB_STEP_SUMMARY"), variable("GITHUB_OUTPUT")
@@ -116,18 +117,6 @@ def resolve(
     )
 
 
-def find_seed_secret(environ: Mapping[str, str] | None = None) -> Secret | None:
-    """What PERSONA_SEED_SECRET holds; None when it is not set, or empty."""
-    return _Variables(os.environ if environ is None else environ).secret("PERSONA_SEED_SECRET")
-
-
-def is_production(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether NODE_ENV or PERSONAS_ENV says that this is production."""
-    variable = _Variables(os.environ if environ is None else environ)
-    said = (variable(name) or "" for name in ("NODE_ENV", "PERSONAS_ENV"))
-    return any(text.strip().lower() == "production" for text in said)
-
-
 class _Variables:
     """The environment, which a traceback must not show."""
 
@@ -139,6 +128,17 @@ class _Variables:
 
     def secret(self, name: str) -> Secret | None:
         return Secret(self._environ[name]) if self._environ.get(name) else None
+
+
+def find_seed_secret(environ: Mapping[str, str] | None = None) -> Secret | None:
+    """What PERSONA_SEED_SECRET holds; None when it is not set, or empty."""
+    return _Variables(os.environ if environ is None else environ).secret("PERSONA_SEED_SECRET")
+
+
+def is_production(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether NODE_ENV or PERSONAS_ENV says that this is production."""
+    environ = os.environ if environ is None else environ
+    return any(environ.get(name, "").strip().lower() == "production" for name in ("NODE_ENV", "PERSONAS_ENV"))
 
 
 def parse_auth(text: str, *, allow_http: bool = False, source: str = "--auth") -> Address:

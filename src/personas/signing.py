@@ -97,8 +97,6 @@ class SignIn:
         Raises:
             Unreachable: The service is gone.
         """
-        if self._limited:
-            return LoginCheck(Login.NOT_KNOWN, self._limited)
         try:
             session = await self._signed_in(email, password, safety=True)
         except WrongPassword:
@@ -219,6 +217,8 @@ class SignIn:
             safety=safety,
         )
         async with self._at_once:
+            if safety and self._limited:
+                raise RateLimited(self._limited)
             answer = await self.line.call(call)
         body = answer.json()
         code = body.get("code") if isinstance(body, dict) else None

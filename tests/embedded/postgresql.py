@@ -19,7 +19,7 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENVIRONMENT = dict(os.environ)  # noqa: TID251 - the tests' own settings are no settings of the program
+ENVIRONMENT = dict(os.environ)
 
 
 class NoServer(Exception):

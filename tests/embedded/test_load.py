@@ -18,7 +18,7 @@ CLIENTS = 16
 WRITES = 8
 
 
-def _fill(client: Client) -> None:
+def fill(client: Client) -> None:
     now = dt.datetime.now(dt.UTC)
     moments = [now - dt.timedelta(seconds=number) for number in range(PERSONAS_LISTED)]
     users = [
@@ -65,7 +65,7 @@ def _fill(client: Client) -> None:
 
 
 def test_ten_thousand_personas_are_listed_whole_and_soon(client: Client) -> None:
-    _fill(client)
+    fill(client)
     start = time.process_time()
     listed = client.live()
     assert time.process_time() - start < 5

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-def real(tmp_path: Path) -> Iterator[World]:
-    """The embedded service on a port."""
-    with world(tmp_path) as made:
+@pytest.fixture(scope="session")
+def _one_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("world")) as made:
         yield made
+
+
+@pytest.fixture
+def real(_one_world: World) -> World:
+    """The embedded service on a port, with nobody in it."""
+    _one_world.start_anew()
+    return _one_world

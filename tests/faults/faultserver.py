@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -22,7 +23,7 @@ class Seen:
     method: str
     path: str
     query: str
-    headers: Mapping[str, str]
+    headers: dict[str, str]  # a script may change what is forwarded
     body: bytes
     at: float
     together: int  # how many requests were under way, this one included
@@ -145,7 +146,13 @@ class FaultServer:
             while (request := await _read_request(reader)) is not None:
                 if not await self._answer(request, reader, writer):
                     break
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+        except (
+            OSError,
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+            asyncio.CancelledError,
+            ssl.SSLError,
+        ):
             pass
         finally:
             writer.transport.abort()
@@ -235,7 +242,7 @@ class FaultServer:
 class _Request:
     method: str
     target: str
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     body: bytes
 
 
@@ -280,7 +287,9 @@ def _reset(writer: asyncio.StreamWriter) -> bool:
 
 
 @contextmanager
-def fault_server(script: Script = nothing, upstream: str | None = None) -> Iterator[FaultServer]:
+def fault_server(
+    script: Script = nothing, upstream: str | None = None, *, tls: ssl.SSLContext | None = None
+) -> Iterator[FaultServer]:
     """Run a server on a free port of this machine, from a thread."""
     ready = threading.Event()
     server = FaultServer(url="", script=script, upstream=upstream)
@@ -299,8 +308,8 @@ def fault_server(script: Script = nothing, upstream: str | None = None) -> Itera
             finally:
                 tasks.discard(task)
 
-        listening = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**22)
-        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**22, ssl=tls)
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         ready.set()
         await done.wait()
         listening.close()

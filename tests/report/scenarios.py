@@ -236,6 +236,14 @@ def partly_failed() -> Report:
     return base("seed", plan=made, outcomes=outcomes, error=error, exit_code=6)
 
 
+def half_mended() -> Report:
+    """An update that mends the weights and leaves the name as it is."""
+    anna, *rest = everyone()
+    anna = replace(anna, name="Ana", module_mix={"todo": 1.0})
+    made = plan(catalog(), Live(personas=(anna, *rest)))
+    return base("seed", plan=made, outcomes=tuple(Outcome(change, Result.DONE) for change in made.steps))
+
+
 def interrupted() -> Report:
     made = plan(catalog(), Live())
     outcomes = tuple(
@@ -459,6 +467,7 @@ SCENARIOS = {
     "hostile": hostile,
     "hostile-problems": hostile_problems,
     "hostile-show": hostile_show,
+    "half-mended": half_mended,
     "in-sync": sync,
     "interrupted": interrupted,
     "invalid": invalid,

@@ -116,6 +116,11 @@ def test_what_a_run_has_done_is_no_drift_any_more_and_what_failed_is_an_error() 
     assert "the service answered 500" in failed[0].data
 
 
+def test_an_update_that_leaves_the_name_is_still_drift() -> None:
+    (warning, _notice) = obeyed(render(scenarios.half_mended(), "github"))
+    assert (warning.kind, warning.properties["title"]) == ("warning", "Persona differs")
+
+
 def test_values_are_escaped_as_the_runner_reads_them() -> None:
     (command, *_rest) = obeyed(
         render(scenarios.hostile_problems("50% a:b,c\r\n::stop-commands::x"), "github")
@@ -132,7 +137,7 @@ def test_outputs_tell_counts_checksum_and_whether_anything_changes() -> None:
     assert {key: told[key] for key in wanted} == wanted
     assert step_outputs(scenarios.sync())["changed"] == "false"
     assert step_outputs(scenarios.seeded())["changed"] == "true"
-    assert step_outputs(scenarios.offline())["changed"] == ""
+    assert {step_outputs(scenarios.offline())[key] for key in wanted} == {""}
     assert step_outputs(scenarios.invalid())["changed"] == ""
     assert step_outputs(scenarios.invalid())["exit-code"] == "3"
 

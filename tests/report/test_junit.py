@@ -49,6 +49,10 @@ def test_after_a_run_each_step_has_the_verdict_of_its_outcome() -> None:
     assert told["Old Otto <persona.otto@mana.test>"] == "skipped"
 
 
+def test_an_update_that_leaves_the_name_fails() -> None:
+    assert verdicts(scenarios.half_mended())["Anna Becker <persona.anna@mana.test>"] == "failure"
+
+
 def test_problems_are_failures_and_a_valid_catalog_passes() -> None:
     assert set(verdicts(scenarios.invalid()).values()) == {"failure"}
     assert len(verdicts(scenarios.invalid())) == 3
@@ -57,6 +61,10 @@ def test_problems_are_failures_and_a_valid_catalog_passes() -> None:
 
 def test_what_stopped_a_run_is_an_error() -> None:
     assert set(verdicts(scenarios.unreachable()).values()) == {"error"}
+
+
+def test_an_error_that_only_sums_up_is_no_case_of_its_own() -> None:
+    assert set(verdicts(scenarios.drift_found())) == set(verdicts(scenarios.dry_run()))
 
 
 def test_an_offline_preview_passes_nothing() -> None:

@@ -48,6 +48,7 @@ def test_an_offline_preview_says_that_nothing_was_compared() -> None:
     shown = text(scenarios.offline())
     assert "Offline: nothing was compared." in shown
     assert "--expect-plan" not in shown
+    assert "create" not in shown
 
 
 def test_a_preview_tells_counts_advice_cost_and_how_to_pin_the_plan() -> None:
@@ -81,6 +82,12 @@ def test_a_run_tells_what_was_done_what_failed_and_what_is_not_known() -> None:
     assert "1 created, 1 failed, 1 unknown, 1 not done; left alone: 1 collision" in shown
     assert "failed persona.anna@mana.test: the service answered 500" in shown
     assert "Next: run again, which does what is left: personas seed" in shown
+
+
+def test_an_update_that_leaves_the_name_says_so() -> None:
+    shown = " ".join(text(scenarios.half_mended()).split())
+    assert "✓ updated Anna Becker" in shown
+    assert "1 updated; left alone: 1 needs --recreate; 9 in sync" in shown
 
 
 def test_cleanup_warns_of_drift_before_it_lists_what_goes() -> None:

@@ -67,6 +67,12 @@ def test_a_plan_that_mends_everything_leaves_the_use_of_the_catalog() -> None:
     assert after(plan(catalog, Live())) == usage(catalog.personas)
 
 
+def test_what_a_cleanup_deletes_is_used_no_more() -> None:
+    cleaned = plan(scenarios.catalog(), scenarios.in_sync(), Intent(purpose="cleanup"))
+    assert before(cleaned).personas == 10
+    assert after(cleaned).personas == 0
+
+
 def test_what_changes_nothing_means_nothing() -> None:
     assert meaning(scenarios.dry_run()) is not None
     assert meaning(replace(scenarios.sync(), dry_run=True)) is None

@@ -16,7 +16,7 @@ from . import scenarios
 @pytest.mark.parametrize(
     ("report", "expected"),
     [
-        (scenarios.sync(), "in sync: 10 personas"),
+        (scenarios.sync(), "10 personas in sync"),
         (scenarios.first_dry_run(), "10 to create"),
         (scenarios.offline(), "10 personas, compared with nothing"),
         (scenarios.seeded(), "3 created"),
@@ -90,6 +90,9 @@ def test_a_number_is_short(value: float, expected: str) -> None:
 def test_the_age_of_a_snapshot_is_told() -> None:
     report = scenarios.against_snapshot()
     assert wording.age(report) == "compared with a snapshot taken 26 h ago, not with the service"
+    assert wording.age(replace(report, snapshot_age=3.0)).startswith(
+        "compared with a snapshot taken less than a"
+    )
     assert wording.age(replace(report, snapshot_age=None)) == ""
 
 

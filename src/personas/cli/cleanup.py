@@ -31,7 +31,7 @@ def cleanup(
     from personas.secret import Secret
 
     async def job(run: Run) -> None:
-        run.read_catalog(needed=False)
+        run.try_catalog()
         async with run.connect() as service:
             await run.read_live(service, owners=False)
             plan = run.make_plan(Intent(purpose="cleanup", force=force))

@@ -30,7 +30,7 @@ def list_(
     from personas.plan import Intent
 
     async def job(run: Run) -> None:
-        run.read_catalog(needed=False)
+        run.try_catalog()
         async with run.connect() as service:
             secret = run.secret_for_reading() if full else None
             await run.read_live(service, secret=secret, owners=full, whole=full)

@@ -48,7 +48,6 @@ def login(
     Needs no admin's credentials: the password is derived from the email and PERSONA_SEED_SECRET.
     A whole email needs no catalog.
     """
-    from personas.catalog import load_catalog
     from personas.cli.run import listen_only
 
     _check_flags(given, who, everybody=everybody, out=out, reuse=reuse, form=form)
@@ -61,7 +60,7 @@ def login(
             path = Path(out) if out is not None else None
             await _login_one(run, email, _SigningIn(secret, form, place, reuse=reuse), path)
         elif out is not None:
-            emails = _emails_of(load_catalog(run.settings.catalog), given.only)
+            emails = _emails_of(run.read_catalog(), given.only)
             await _login_all(run, emails, _SigningIn(secret, form, place, reuse=reuse), Path(out))
 
     listen_only(given, "login", job, quiet=not everybody)
@@ -106,13 +105,12 @@ def _check_base_url(run: Run, base_url: str | None, form: Form) -> str | None:
 
 
 def _email_of(who: str, run: Run) -> str:
-    from personas.catalog import load_catalog
     from personas.catalogrules import PERSONA_RULES
     from personas.errors import UsageError
     from personas.who import choose
 
     if "@" not in who:
-        catalog = load_catalog(run.settings.catalog)
+        catalog = run.read_catalog()
         return choose(who, [(p.email, p.name) for p in catalog.personas], where=f"in {catalog.file}")
     email = who.strip().lower()
     if why := PERSONA_RULES["email"](email):
@@ -173,19 +171,18 @@ def _read_kept(path: Path) -> str:
 
 
 async def _login_one(run: Run, email: str, signing_in: _SigningIn, path: Path | None) -> None:
-    from personas.cli.boundary import emit
     from personas.cli.files import check_private_file
 
     if path is not None:
         check_private_file(path, "--out")
         _warn_if_tracked([path], path)
-    run.interruption = "interrupted before the sign-in was answered"
-    async with run.connect(admin=False) as service:
-        text, _ = await signing_in.text(service, email, path)
-    if path is None:
-        emit(text)
-    else:
-        _write(path, text)
+    with run.interruptible(lambda: "interrupted before the sign-in was answered"):
+        async with run.connect(admin=False) as service:
+            text, _ = await signing_in.text(service, email, path)
+            if path is None:
+                print(text, end="")
+            else:
+                _write(path, text)
 
 
 async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder: Path) -> None:
@@ -224,11 +221,10 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
                 written, kept = written + (not was_kept), kept + was_kept
             if email in failures:
                 run.progress.say(f"failed: {visible(failures[email].message)}")
-            run.interruption = f"interrupted: {done()}"
             run.progress.reading("signing in", written + kept + len(failures), len(emails))
 
-        run.interruption = f"interrupted: {done()}"
-        await spread(emails, one, workers=SIGN_INS_AT_ONCE)
+        with run.interruptible(lambda: f"interrupted: {done()}"):
+            await spread(emails, one, workers=SIGN_INS_AT_ONCE)
     if failures:
         problem = f"{len(failures)} could not be signed in; {done()}"
         raise PartlyFailed(problem, hint=_hint(failures, len(emails)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,21 +73,26 @@ class Run:
     previewed: bool = False
     writing: bool = False
     scope: anyio.CancelScope | None = None
-    interruption: str = "interrupted before anything was changed"
 
     # The steps of a run
 
-    def read_catalog(self, *, needed: bool = True) -> None:
-        """Load the catalog, and note what is doubtful in it, or why it is not readable where not `needed`."""
+    def read_catalog(self) -> Catalog:
+        """Load the catalog, and note what is doubtful in it."""
         try:
             self.catalog = load_catalog(self.settings.catalog)
         except CatalogError as error:
-            if needed:
-                self.problems = error.problems
-                raise
+            self.problems = error.problems
+            raise
+        self.warnings = self.catalog.warnings
+        return self.catalog
+
+    def try_catalog(self) -> None:
+        """Load the catalog where it is good to have; note why where it cannot be read."""
+        try:
+            self.read_catalog()
+        except CatalogError as error:
+            self.problems = ()
             self.notes.append(f"The catalog cannot be read, so drift is not known: {error.message}.")
-        else:
-            self.warnings = self.catalog.warnings
 
     def secret(self) -> Secret:
         """The seed secret.
@@ -243,10 +248,30 @@ class Run:
         if not await ask(question):
             raise Refused("not confirmed; nothing was changed")
 
+    @contextmanager
+    def interruptible(self, told: Callable[[], str]) -> Iterator[None]:
+        """Do something that an interrupt ends at once.
+
+        Args:
+            told: Says then what is done.
+
+        Raises:
+            Interrupted: It was.
+        """
+        outer = self.scope
+        with anyio.CancelScope() as scope:
+            self.scope = scope
+            try:
+                yield
+            finally:
+                self.scope = outer
+        if scope.cancelled_caught:
+            raise Interrupted(told())
+
     # The end of a run
 
     def interrupt(self) -> None:
-        """End at once before the first write; later finish what is in flight, or end at once when asked twice."""
+        """End at once before the first write; later finish what is in flight, at once when asked twice."""
         if not self.writing and self.scope is not None:
             self.scope.cancel()
         elif not self.stop.asked:
@@ -362,7 +387,7 @@ async def _listening(run: Run, job: Callable[[Run], Awaitable[None]], interrupts
         with interrupts.told_to(run.interrupt):
             await job(run)
     if scope.cancelled_caught:
-        raise Interrupted(run.interruption)
+        raise Interrupted("interrupted before anything was changed")
 
 
 def read_text(name: str, flag: str) -> str:

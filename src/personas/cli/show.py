@@ -27,7 +27,7 @@ def show(given: Given, who: Who) -> None:
     from personas.who import choose
 
     async def job(run: Run) -> None:
-        run.read_catalog(needed=False)
+        run.try_catalog()
         async with run.connect() as service:
             listed = await service.list_personas()
             email = choose(who, [(p.email, p.name or "") for p in listed], where="among the live personas")

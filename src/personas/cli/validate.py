@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from personas.cli.options import CATALOG, REPORT, Given, taking
 
@@ -11,11 +14,16 @@ if TYPE_CHECKING:
 
 
 @taking(*CATALOG, *REPORT)
-def validate(given: Given) -> None:
+def validate(
+    given: Given,
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="The catalog, as with --catalog.")
+    ] = None,
+) -> None:
     """Check the catalog alone; every problem with file:line:column."""
     from personas.cli.run import conduct
 
     async def job(run: Run) -> None:
         run.read_catalog()
 
-    conduct(given, "validate", job)
+    conduct(replace(given, catalog=file or given.catalog), "validate", job)

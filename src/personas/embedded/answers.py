@@ -94,17 +94,27 @@ def utf16_length(text: str) -> int:
     return len(text) + sum(character > "\uffff" for character in text)
 
 
-async def read_object(request: Request, *, bad: Refusal) -> dict[str, Any]:
-    """The JSON object in a request's body.
+async def read_body(request: Request) -> bytes:
+    """A request's body.
 
     Raises:
-        Refusal: `bad` when it is no JSON object; 413 when it is too large; 400 for what cannot be stored.
+        Refusal: 413 when it is too large.
     """
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > MAX_BODY:
             raise Refusal(413, {"error": "Body too large", "message": f"At most {MAX_BODY} bytes"})
+    return bytes(raw)
+
+
+async def read_object(request: Request, *, bad: Refusal) -> dict[str, Any]:
+    """The JSON object in a request's body.
+
+    Raises:
+        Refusal: `bad` when it is no JSON object; 413 when it is too large; 400 for what cannot be stored.
+    """
+    raw = await read_body(request)
     try:
         body = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

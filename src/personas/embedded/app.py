@@ -13,6 +13,7 @@ from starlette.routing import Router
 from personas.embedded.admin import AdminCalls
 from personas.embedded.answers import Call, Refusal, iso, not_found
 from personas.embedded.auth import AuthCalls
+from personas.embedded.browser import BrowserCalls
 from personas.embedded.organizations import OrganizationCalls
 from personas.embedded.runner import RunnerCalls
 
@@ -32,10 +33,12 @@ def make_app(service: Service) -> ASGIApp:
     async def health(request: Request) -> Response:  # noqa: ARG001 - Starlette hands it over
         return JSONResponse({"status": "ok", "service": "mana-auth", "timestamp": iso(service.now())})
 
+    auth = AuthCalls(service)
     routes = [
         Call("/health", health, methods=["GET"]),
         *AdminCalls(service).routes(),
-        *AuthCalls(service).routes(),
+        *auth.routes(),
+        *BrowserCalls(service, auth).routes(),
         *OrganizationCalls(service).routes(),
         *RunnerCalls(service).routes(),
     ]

@@ -105,7 +105,7 @@ class AuthCalls:
         if seconds:
             raise Refusal(429, {"error": "Account locked", "remainingSeconds": seconds})
         try:
-            user, session = await self._check_in(request, email, password)
+            user, session = await self.check_in(request, email, password)
         except Refusal as refusal:
             if refusal.status == 403:
                 raise Refusal(403, {"error": "Email not verified", "code": "EMAIL_NOT_VERIFIED"}) from None
@@ -126,11 +126,11 @@ class AuthCalls:
         email, password = _credentials(await read_object(request, bad=bad_json()))
         if not accounts.is_email(email):
             raise coded(400, "INVALID_EMAIL", "Invalid email")
-        user, session = await self._check_in(request, email, password)
+        user, session = await self.check_in(request, email, password)
         cookie = self._service.cookies.set(session.token)
         return JSONResponse(_signed_in(user, session), headers={"set-cookie": cookie})
 
-    async def _check_in(
+    async def check_in(
         self, request: Request, email: str, password: str
     ) -> tuple[sa.Row[Any], accounts.NewSession]:
         """Begin a session for whoever knows the password, or refuse as Better Auth does."""

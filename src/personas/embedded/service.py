@@ -111,9 +111,16 @@ class Service:
         Raises:
             Refusal: 403, for a request that may change something and has a cookie but not our own Origin.
         """
+        if request.method not in ("GET", "HEAD") and "cookie" in request.headers:
+            self.require_own_page(request)
+
+    def require_own_page(self, request: Request) -> None:
+        """Refuse what another site's page sends.
+
+        Raises:
+            Refusal: 403 without our own Origin.
+        """
         headers = request.headers
-        if request.method in ("GET", "HEAD") or "cookie" not in headers:
-            return
         origin = headers.get("origin", "")
         if origin in ("", "null"):
             raise coded(403, "MISSING_OR_NULL_ORIGIN", "Missing or null Origin")

@@ -55,14 +55,13 @@ def step_summary(report: Report) -> str:
 def step_outputs(report: Report) -> dict[str, str]:
     """What later steps can ask for; each value is one line.
 
-    `changed` is `true` where catalog and service differ or anything was written, `false` where they are in
-    sync, and empty where that is not known.
+    `changed` is `true` where catalog and service differ or anything was written, and `false` where they are
+    in sync. Where nothing was compared, it is empty, and so are the counts and the checksum.
     """
     plan = report.plan
+    plan = None if report.offline or plan is None or not plan.catalog_known else plan
     counts = {state: str(number) for state, number in plan.counts.items()} if plan else {}
-    changed = ""
-    if plan is not None and not report.offline and plan.catalog_known:
-        changed = str(not plan.in_sync or bool(report.outcomes)).lower()
+    changed = str(not plan.in_sync or bool(report.outcomes)).lower() if plan else ""
     return {
         "changed": changed,
         "create": counts.get(State.CREATE, ""),
@@ -140,7 +139,7 @@ def _drift(report: Report) -> list[str]:
     """What differs, on the lines of the catalog; what a run has just made true is left out."""
     if report.plan is None:
         return []
-    done = {id(outcome.change) for outcome in report.outcomes}
+    done = {id(outcome.change) for outcome in report.outcomes if wording.mended_by_step(outcome.change)}
     left = [change for change in report.plan.drift if id(change) not in done]
     collisions = [change for change in left if change.state is State.COLLISION]
     strays = [change for change in left if change.state is State.STRAY]

@@ -52,7 +52,7 @@ def render(report: Report) -> str:
         _plan(cases, report, report.plan)
     elif report.command == "validate" and not report.problems:
         cases.add(f"{report.catalog} is valid")
-    if report.error is not None and not report.problems:
+    if report.error is not None and not report.problems and not isinstance(report.error, wording.TOLD):
         kind = type(report.error).__name__
         cases.add(
             f"personas {report.command}: {kind}", "error", report.error.message, shown(report.error.hint)
@@ -109,7 +109,10 @@ def _outcome(cases: _Cases, name: str, outcome: Outcome) -> None:
         Result.UNKNOWN: "error",
         Result.NOT_DONE: "skipped",
     }
-    cases.add(name, verdicts[outcome.result], message, seconds=outcome.seconds)
+    verdict = verdicts[outcome.result]
+    if not verdict and not wording.mended_by_step(outcome.change):
+        verdict, message = "failure", f"{word}; {outcome.change.reason}"
+    cases.add(name, verdict, message, seconds=outcome.seconds)
 
 
 def _message(change: Change) -> str:

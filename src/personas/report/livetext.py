@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from personas.live import LiveDetail, LivePersona
     from personas.report.model import Report
 
+_MOST_ACTIONS = 20
+_MOST_MODULES = 30
 _FAILURES = ("error", "fail")
 
 
@@ -118,9 +120,9 @@ def _weights(page: Page, mix: Mapping[str, float]) -> None:
         [
             shown(module),
             wording.number(weight),
-            (page.bar(_finite(weight) / largest if largest else 0), "blue"),
+            (page.bar(_finite(weight) / largest if largest else 0), "cyan"),
         ]
-        for module, weight in ranked
+        for module, weight in ranked[:_MOST_MODULES]
     ]
     if rows:
         page.table([Column("", 12), Column("", 6, right=True), Column("", 24)], rows)
@@ -155,7 +157,7 @@ def _actions(page: Page, detail: LiveDetail, now: datetime | None) -> None:
         return
     page.line(("Last actions", "bold"))
     rows: list[list[Cell]] = []
-    for action in detail.recent_actions:
+    for action in detail.recent_actions[:_MOST_ACTIONS]:
         bad = action.error_message is not None or action.result.lower().startswith(_FAILURES)
         took = "" if action.latency_ms is None else f"{action.latency_ms:.0f} ms"
         rows.append(
@@ -178,7 +180,7 @@ def _feedback(page: Page, detail: LiveDetail) -> None:
         return
     page.line(("Feedback", "bold"))
     rows: list[list[Cell]] = []
-    for item in detail.feedback:
+    for item in detail.feedback[:_MOST_MODULES]:
         mean = "not told" if item.mean is None else f"{item.mean:.1f} of 5"
         bar = page.bar(item.mean / 5, 20) if item.mean is not None and 0 <= item.mean <= 5 else ""
         ratings = "not told" if item.ratings is None else f"{item.ratings:,}"

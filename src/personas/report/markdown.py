@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from personas.apply import Result
 from personas.plan import Change, Plan, State, Step
 from personas.report import usage, wording
 from personas.report.diffs import text_diff
+from personas.report.safemarkdown import code, fenced, html_code, plain
+from personas.report.sections import Sections, size
 from personas.report.visible import inert, shown, visible
 
 if TYPE_CHECKING:
@@ -37,22 +39,12 @@ _TITLES = {
     "seed": "Seed",
     "dry-run": "Preview",
     "cleanup": "Cleanup",
-    "list": "Live personas",
-    "show": "Persona",
     "validate": "Catalog",
 }
-# Everything that can be markup; a full stop, a hyphen and a colon are not, where they are in prose.
-_UNPLAIN = re.compile(
-    r"(?!(?<=[a-z])\.(?= |$)|(?<=[A-Za-z0-9])-(?=[A-Za-z0-9])|:(?= ))[^A-Za-z0-9 ,\u00a0-\U0010ffff]"
-)
-_UNPLAIN_CODE = re.compile(r"[^A-Za-z0-9 .,/=\u00a0-\U0010ffff-]|(?<![A-Za-z0-9])[.-]")
-_PLAIN_CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9@._+/:-]*[A-Za-z0-9])?")
-_REFERENCE = re.compile(r"(?<![A-Za-z0-9])gh(?=-[0-9])|www(?=\.|&#46;)", re.IGNORECASE)
 _LINE = 110  # a longer line of a diff goes on in the next one: a fence does not wrap
 _MOST_MODULES = 20
 _MOST_PLACES = 100
 _MOST_REFUSED = 20  # sections that did not fit, before the rest is not tried any more
-_RESERVE = 400  # bytes for the note that tells what was left out
 
 
 def render(report: Report, *, limit: int = COMMENT_LIMIT) -> str:
@@ -63,9 +55,9 @@ def render(report: Report, *, limit: int = COMMENT_LIMIT) -> str:
         limit: The most bytes of UTF-8 that it may have, 8,192 or more. What does not fit is left out whole,
             and a note says so.
     """
-    sections = _Sections(max(limit, LEAST_LIMIT))
+    sections = Sections(max(limit, LEAST_LIMIT))
     head, tail = _head(report), _tail(report)
-    if _size(head) + _size(tail) > sections.left // 2:
+    if size(head) + size(tail) > sections.left // 2:
         head, tail = _head(report, longest=80), _tail(report, most=2, longest=80)
     sections.must(head)
     sections.hold(tail)
@@ -82,94 +74,12 @@ def render(report: Report, *, limit: int = COMMENT_LIMIT) -> str:
     return inert(sections.text(tail))
 
 
-class _Sections:
-    """Collects whole sections up to a number of bytes; counts what did not fit."""
-
-    def __init__(self, limit: int) -> None:
-        self.left = limit - _RESERVE
-        self.kept: list[str] = []
-        self.dropped: dict[str, int] = {}
-
-    def must(self, text: str) -> None:
-        self.kept.append(text)
-        self.hold(text)
-
-    def hold(self, text: str) -> None:
-        """Set room aside for a text that comes later."""
-        self.left -= _size(text) + 2
-
-    def add(self, text: str, what: str = "section") -> bool:
-        """Take a section, or count it as left out."""
-        if not text:
-            return True
-        if _size(text) + 2 > self.left:
-            self.drop(what)
-            return False
-        self.must(text)
-        return True
-
-    def drop(self, what: str, number: int = 1) -> None:
-        self.dropped[what] = self.dropped.get(what, 0) + number
-
-    def text(self, tail: str) -> str:
-        parts = [*self.kept]
-        if self.dropped:
-            left_out = ", ".join(wording.count(number, what) for what, number in self.dropped.items())
-            parts.append(f"> ✂️ Shortened to fit: {left_out} left out. The JSON report has everything.")
-        if tail:
-            parts.append(tail)
-        return "\n\n".join(parts) + "\n"
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-8"))
-
-
-def plain(text: str, length: int = 200) -> str:
-    """Foreign text as text: nothing in it is markup, a mention, a reference or a link."""
-    escaped = _entities(_UNPLAIN, shown(text, length).strip())
-    return _unlinked(escaped)
-
-
-def code(text: str, length: int = 120) -> str:
-    """Foreign text as code; GitHub makes no mentions, references or links of it."""
-    if _PLAIN_CODE.fullmatch(text) and len(text) <= length:
-        return f"`{text}`"
-    return _unlinked(html_code(text, length))
-
-
-def html_code(text: str, length: int = 120) -> str:
-    """Foreign text as code inside HTML, where markdown is not looked for."""
-    escaped = _entities(_UNPLAIN_CODE, shown(text, length))
-    return f"<code>{escaped}</code>" if escaped else ""
-
-
-def _unlinked(escaped: str) -> str:
-    """The same to the eye; GitHub looks for mentions, references and addresses once markup is text."""
-    for sign in ("&#64;", "&#35;", "&#58;"):
-        escaped = escaped.replace(sign, sign + "&#8203;")
-    return _REFERENCE.sub(r"\g<0>&#8203;", escaped)
-
-
-def _entities(unsafe: re.Pattern[str], text: str) -> str:
-    return unsafe.sub(lambda match: f"&#{ord(match[0])};", text)
-
-
-def fenced(lines: Iterable[str], language: str = "") -> str:
-    """Lines in a fence that is longer than any run of backticks in them."""
-    body = "\n".join(lines)
-    runs = re.findall(r"`+", body)
-    fence = "`" * max(3, max((len(run) for run in runs), default=0) + 1)
-    return f"{fence}{language}\n{body}\n{fence}"
-
-
 def _head(report: Report, longest: int = 1_000) -> str:
     verdict = wording.verdict(report)
-    title = _TITLES.get(report.command, "Personas")
-    if report.command == "seed" and report.dry_run:
-        title = "Preview"
+    title = "Preview" if report.dry_run and report.command == "seed" else _TITLES.get(report.command, "")
+    title = f"{title}: {verdict}" if title else verdict
     plan = report.plan
-    lines = [MARKER, f"### {_mark(report)} {title}: {verdict}", ""]
+    lines = [MARKER, f"### {_mark(report)} {title}", ""]
     service = code(report.service, min(longest, 120))
     where = [code(report.catalog, min(longest, 120))] if report.catalog else []
     if plan is not None or report.detail is not None:
@@ -179,17 +89,17 @@ def _head(report: Report, longest: int = 1_000) -> str:
             where.append(("beside " if report.command == "cleanup" else "against ") + service)
         if age := wording.age(report):
             where.append(age)
-        if plan is not None and plan.intent.purpose == "seed" and not plan.in_sync and not report.offline:
+        if plan is not None and _acts(report) and not plan.in_sync and not report.offline:
             where.append(f"{plan.counts[State.IN_SYNC]:,} in sync")
     if where:
         lines.append(", ".join([" ".join(where[:2]), *where[2:]]))
     if report.offline:
         lines += ["", "> [!NOTE]", "> Offline: nothing was compared. What is live is not known."]
     error = report.error
-    if error is not None and not report.problems:
+    if error is not None and not report.problems and not isinstance(error, wording.TOLD):
         lines += ["", "> [!CAUTION]", f"> {plain(error.message, longest)}"]
         if error.hint:
-            lines.append(f"> {plain(error.hint, longest)}")
+            lines += [">", f"> {plain(error.hint, longest)}"]
     if report.interrupted:
         lines += ["", "> [!WARNING]", "> Interrupted. What is not done will be done by the next run."]
     return "\n".join(lines)
@@ -201,11 +111,15 @@ def _mark(report: Report) -> str:
         return "❌"
     if report.error is not None and (plan is None or plan.in_sync):
         return "❌"
-    if plan is not None and plan.intent.purpose == "seed" and plan.of(State.COLLISION, State.LOCKED_OUT):
+    if plan is not None and _acts(report) and plan.of(State.COLLISION, State.LOCKED_OUT):
         return "⛔"
     if plan is None or plan.in_sync or report.outcomes:
         return "✅"
     return "📝"
+
+
+def _acts(report: Report) -> bool:
+    return report.command in {"seed", "dry-run"}
 
 
 def _tail(report: Report, most: int = 20, longest: int = 1_000) -> str:
@@ -221,20 +135,24 @@ def _tail(report: Report, most: int = 20, longest: int = 1_000) -> str:
     return "\n\n".join(part for part in ("\n".join(lines).replace("\n", "\n>\n"), foot) if part)
 
 
-def _plan(sections: _Sections, report: Report, plan: Plan) -> None:
+def _plan(sections: Sections, report: Report, plan: Plan) -> None:
     listing = report.command in {"list", "show"}
-    if plan.intent.purpose == "cleanup":
+    if report.command == "cleanup":
         sections.add(_drift_warning(plan))
-    rows = [change for change in plan if listing or change.is_drift or change.step is not None]
-    outcomes = {id(outcome.change): outcome for outcome in report.outcomes}
+    cleanup = plan.intent.purpose == "cleanup"
+    rows = [
+        change
+        for change in plan
+        if (change.existing is not None if cleanup else listing or change.is_drift or change.step is not None)
+    ]
     change = usage.meaning(report)
     meaning = _usage(*change) if change else ""
-    if change and _size(meaning) < sections.left // 4:
+    if change and size(meaning) < sections.left // 4:
         sections.hold(meaning)
     elif change:
         sections.drop("table of use")
         meaning = ""
-    _table(sections, rows, outcomes, report)
+    _table(sections, rows, report)
     if report.outcomes:
         sections.add(_failures(report.outcomes), "list of failures")
     if not report.offline and not listing and plan.intent.purpose == "seed":
@@ -245,9 +163,9 @@ def _plan(sections: _Sections, report: Report, plan: Plan) -> None:
         sections.kept.append(meaning)
 
 
-def _updates(sections: _Sections, changes: list[Change]) -> None:
+def _updates(sections: Sections, changes: list[Change]) -> None:
     """As many folded updates as fit; one that is too large does not hide those after it."""
-    what, refused = "update with its differences", 0
+    what, refused = "folded update", 0
     for index, change in enumerate(changes):
         refused += not sections.add(_update(change), what)
         if refused > _MOST_REFUSED:
@@ -263,39 +181,52 @@ def _drift_warning(plan: Plan) -> str:
     return ""
 
 
-def _table(sections: _Sections, rows: list[Change], outcomes: Mapping[int, Outcome], report: Report) -> None:
+def _table(sections: Sections, rows: list[Change], report: Report) -> None:
     if not rows:
         return
-    last = "last active" if report.command == "list" else "differs"
-    lines = [f"| state | name | email | archetype | {last} |", "| --- | --- | --- | --- | --- |"]
-    size = _size("\n".join(lines))
+    titles = ["state", "name", "email", "archetype", "differs"]
+    if report.offline:
+        titles = titles[1:-1]
+    elif report.command == "list":
+        titles = ["state", "name", "email", "archetype", "last active", "7 days"]
+    elif report.command == "cleanup":
+        titles[-1] = "drift"
+    lines = [_cells(titles), _cells(["---"] * len(titles))]
+    outcomes = {id(outcome.change): outcome for outcome in report.outcomes}
+    taken = size("\n".join(lines))
     room = sections.left * 3 // 5
     for index, change in enumerate(rows):
         row = _row(change, outcomes.get(id(change)), report)
-        size += _size(row) + 1
-        if size > room:
+        taken += size(row) + 1
+        if taken > room:
             sections.drop("row", len(rows) - index)
             break
         lines.append(row)
     sections.must("\n".join(lines))
 
 
+def _cells(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def _row(change: Change, outcome: Outcome | None, report: Report) -> str:
     mark, word = _MARKS[change.state], wording.state_word(change)
-    if report.command == "list":
-        word = wording.relation(change)
-    elif change.step is Step.DELETE:
+    if change.step is Step.DELETE:
         mark = "🗑️"
     if outcome is not None:
         mark, word = _RESULT_MARKS[outcome.result], wording.result_word(outcome)
-    remark = wording.differing(change)
+    descriptor = [plain(change.name, 80), code(change.key), code(change.archetype, 60)]
+    if report.offline:
+        return _cells(descriptor)
     if report.command == "list":
-        persona = change.existing
-        remark = wording.moment(persona.last_active_at, report.taken_at) if persona else "not live"
-    elif change.state in {State.NOT_KNOWN, State.CREATE, State.COLLISION}:
-        remark = plain(change.reason)
-    cells = [f"{mark} {word}", plain(change.name, 80), code(change.key), code(change.archetype, 60), remark]
-    return "| " + " | ".join(cells) + " |"
+        live = change.existing
+        active = wording.moment(live.last_active_at, report.taken_at) if live else ""
+        actions = f"{live.actions_7d:,}" if live and live.actions_7d is not None else ""
+        return _cells([f"{_MARKS[change.state]} {wording.relation(change)}", *descriptor, active, actions])
+    remark = wording.remark(change, cleanup=report.command == "cleanup")
+    if change.state is State.NOT_KNOWN and change.wanted is not None:
+        remark = change.reason
+    return _cells([f"{mark} {word}", *descriptor, plain(remark)])
 
 
 def _failures(outcomes: tuple[Outcome, ...]) -> str:
@@ -307,7 +238,7 @@ def _failures(outcomes: tuple[Outcome, ...]) -> str:
             lines.append(f"- {mark} **{wording.result_word(outcome)}** {code(outcome.change.key)}{reason}")
     if len(lines) > _MOST_PLACES:
         lines = [*lines[:_MOST_PLACES], f"- and {len(lines) - _MOST_PLACES:,} more"]
-    return "\n".join(lines)
+    return "\n".join(["**To be looked at:**", "", *lines]) if lines else ""
 
 
 def _advice(plan: Plan) -> str:
@@ -316,7 +247,7 @@ def _advice(plan: Plan) -> str:
         number = len(wording.alone(plan, state))
         advice = re.sub(r"(personas seed --\w+)", r"`\1`", text)
         lines.append(f"- {_MARKS[state]} **{wording.plural_state(state, number)}.** {advice}")
-    return "\n".join(lines)
+    return "\n".join(["**Left alone:**", "", *lines]) if lines else ""
 
 
 def _update(change: Change) -> str:
@@ -406,20 +337,20 @@ def _usage(before: usage.Usage | None, after: usage.Usage) -> str:
     return "\n".join(lines)
 
 
-def _places(sections: _Sections, places: tuple[Problem, ...], title: str) -> None:
+def _places(sections: Sections, places: tuple[Problem, ...], title: str) -> None:
     lines = [f"#### {title}", "", "| where | what |", "| --- | --- |"]
-    size = _size("\n".join(lines))
+    taken = size("\n".join(lines))
     for index, item in enumerate(places):
         row = f"| {code(f'{item.file}:{item.line}:{item.column}')} | {plain(item.message, 500)} |"
-        size += _size(row) + 1
-        if index >= _MOST_PLACES or size > sections.left:
+        taken += size(row) + 1
+        if index >= _MOST_PLACES or taken > sections.left:
             sections.drop(title.lower().removesuffix("s"), len(places) - index)
             break
         lines.append(row)
     sections.must("\n".join(lines))
 
 
-def _show(sections: _Sections, report: Report) -> None:
+def _show(sections: Sections, report: Report) -> None:
     detail = report.detail
     if detail is None:
         return
@@ -433,7 +364,7 @@ def _show(sections: _Sections, report: Report) -> None:
     sections.add("\n".join(lines))
     for change in report.plan or ():
         if change.fields:
-            sections.add(_update(change), "update with its differences")
+            sections.add(_update(change), "folded update")
     if persona.system_prompt is not None:
         body = [line for text in persona.system_prompt.split("\n") for line in _wrapped("", text)]
         sections.add(f"<details><summary>Prompt</summary>\n\n{fenced(body[:400])}\n\n</details>", "prompt")
@@ -442,12 +373,12 @@ def _show(sections: _Sections, report: Report) -> None:
         rows += [
             f"| {wording.moment(action.created_at, report.taken_at)} | {code(action.tool)} "
             f"| {code(action.result)} | {plain(action.error_message or '')} |"
-            for action in detail.recent_actions
+            for action in detail.recent_actions[:20]
         ]
         sections.add("#### Last actions\n\n" + "\n".join(rows), "table of actions")
     if detail.feedback:
         rows = ["| module | ratings | mean |", "| --- | ---: | ---: |"]
-        for item in detail.feedback:
+        for item in detail.feedback[:_MOST_MODULES]:
             mean = "not told" if item.mean is None else f"{item.mean:.1f}"
             ratings = "not told" if item.ratings is None else f"{item.ratings:,}"
             rows.append(f"| {code(item.module)} | {ratings} | {mean} |")

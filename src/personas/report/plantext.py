@@ -50,7 +50,7 @@ def show_plan(page: Page, report: Report, plan: Plan) -> None:
         for change in plan
         if (found := outcomes.get(id(change)) or by_key.get(_identity(change)))
     }
-    _table(page, plan, results)
+    _table(page, plan, results, offline=report.offline)
     _details(page, plan)
     _failures(page, report.outcomes)
     show_change(page, report)
@@ -111,7 +111,7 @@ def _drift_warning(page: Page, plan: Plan) -> None:
         page.line(("Warning: ", "bold yellow"), f"there is drift: {wording.drift(plan)}.", hang=9)
 
 
-def _table(page: Page, plan: Plan, results: Mapping[int, Outcome]) -> None:
+def _table(page: Page, plan: Plan, results: Mapping[int, Outcome], *, offline: bool) -> None:
     cleanup = plan.intent.purpose == "cleanup"
     rows: list[list[Cell]] = []
     folded = 0
@@ -124,7 +124,10 @@ def _table(page: Page, plan: Plan, results: Mapping[int, Outcome]) -> None:
         else:
             rows.append(_row(change, results.get(id(change)), cleanup=cleanup))
     columns = [Column("state", 9), Column("name", 10), Column("email", 14), Column("archetype", 9)]
-    if any(row[-1] for row in rows):
+    if offline:
+        # What a run would do is not known where nothing was compared.
+        columns, rows = columns[1:], [row[1:-1] for row in rows]
+    elif any(row[-1] for row in rows):
         columns.append(Column("drift" if cleanup else "differs", 15))
     if rows:
         page.table(*without_domain(page, columns, [row[: len(columns)] for row in rows]))
@@ -156,17 +159,12 @@ def _row(change: Change, outcome: Outcome | None, *, cleanup: bool) -> list[Cell
         sign, style = "−", "red"
     if outcome is not None:
         (sign, style), word = _RESULTS[outcome.result], wording.result_word(outcome)
-    remark = wording.differing(change)
-    if cleanup and change.state is not State.IN_SYNC:
-        remark = wording.relation(change) + (f": {remark}" if remark else "")
-    elif change.state is State.CREATE:
-        remark = change.reason
     return [
         (f"{sign} {word}", style),
         shown(change.name),
         shown(change.key),
         shown(change.archetype),
-        shown(remark),
+        shown(wording.remark(change, cleanup=cleanup)),
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from personas.errors import DriftFound, Interrupted, PartlyFailed
 from personas.report import wording
 from personas.report.livetext import show_detail, show_list
 from personas.report.page import Page
@@ -86,11 +85,7 @@ def _end(page: Page, report: Report) -> None:
         page.blank()
         page.line(("Interrupted. ", "bold yellow"), "What is not done will be done by the next run.")
     error = report.error
-    if (
-        error is not None
-        and not report.problems
-        and not isinstance(error, PartlyFailed | DriftFound | Interrupted)
-    ):
+    if error is not None and not report.problems and not isinstance(error, wording.TOLD):
         page.blank()
         page.line(("✗ ", "bold red"), (shown(error.message, 2_000), "bold"), hang=2)
         if error.hint:

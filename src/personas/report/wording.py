@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from personas.apply import Result
+from personas.errors import DriftFound, Interrupted, PartlyFailed
 from personas.plan import Change, FieldChange, Plan, State, Step
 from personas.report.visible import shown
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
 
+# Errors that only sum up what a report tells anyway.
+TOLD = (PartlyFailed, DriftFound, Interrupted)
+
+_MOST_WEIGHTS = 40  # more of them are counted
 _STATES = {
     State.COLLISION: "collision",
     State.NOT_KNOWN: "not known",
@@ -61,14 +66,24 @@ def state_word(change: Change) -> str:
     """The state of a change in one or two words; what the run would do where that says more."""
     if change.step is Step.DELETE:
         return "delete"
-    if change.state is State.LOCKED_OUT and change.step is Step.RECREATE:
+    if change.step is Step.RECREATE:
         return "recreate"
+    if change.state is State.RECREATE:
+        return "update" if change.step is Step.UPDATE else "differs"
     return _STATES[change.state]
 
 
 def relation(change: Change) -> str:
-    """How a live persona and the catalog relate, for lists of what is live."""
-    return "differs" if change.state in {State.UPDATE, State.RECREATE} else _STATES[change.state]
+    """How a live persona and the catalog relate, where nothing is done about it."""
+    return _DRIFT[State.UPDATE if change.state is State.RECREATE else change.state][0]
+
+
+def remark(change: Change, *, cleanup: bool = False) -> str:
+    """What there is to say of a change in a few words: the fields that differ, mostly."""
+    fields = differing(change)
+    if cleanup and change.state is not State.IN_SYNC:
+        return relation(change) + (f": {fields}" if fields else "")
+    return change.reason if change.state is State.CREATE else fields
 
 
 def done_word(step: Step) -> str:
@@ -127,9 +142,16 @@ def plural_state(state: State, number: int) -> str:
     return count(number, *_DRIFT[state])
 
 
+def mended_by_step(change: Change) -> bool:
+    """Whether nothing differs any more once the step is carried out; an update leaves name and password."""
+    if change.state in {State.RECREATE, State.LOCKED_OUT}:
+        return change.step in {Step.RECREATE, Step.DELETE}
+    return change.step is not None
+
+
 def left_alone(plan: Plan) -> str:
     """What is not in sync and is left as it is, as facts: `1 stray, 1 collision`; empty when nothing is."""
-    counted = Counter(change.state for change in plan.drift if change.step is None)
+    counted = Counter(change.state for change in plan.drift if not mended_by_step(change))
     return ", ".join(count(counted[state], *_DRIFT[state]) for state in State if counted[state])
 
 
@@ -155,7 +177,7 @@ def _verdict_of_plan(report: Report, plan: Plan) -> str:
     elif cleanup and not plan.steps:
         text = "nothing to delete"
     elif plan.in_sync and not cleanup:
-        text = f"in sync: {count(len(plan), 'persona')}"
+        text = f"{count(len(plan), 'persona')} in sync"
     else:
         text = planned(plan)
     return text
@@ -187,12 +209,16 @@ def weight_changes(old: Mapping[str, float], new: Mapping[str, float]) -> list[t
             changes.append(("added", f"+ {name} {number(new[module])}"))
         elif old[module] != new[module]:
             changes.append(("changed", f"{name} {number(old[module])} → {number(new[module])}"))
+    if len(changes) > _MOST_WEIGHTS:
+        changes = [*changes[:_MOST_WEIGHTS], ("changed", f"and {len(changes) - _MOST_WEIGHTS:,} more")]
     return changes
 
 
 def weights(mix: Mapping[str, float]) -> str:
     """All weights on one line."""
-    return ", ".join(f"{shown(module, 60)} {number(mix[module])}" for module in mix) or "none"
+    texts = [f"{shown(module, 60)} {number(mix[module])}" for module in list(mix)[:_MOST_WEIGHTS]]
+    more = [f"and {len(mix) - _MOST_WEIGHTS:,} more"] if len(mix) > _MOST_WEIGHTS else []
+    return ", ".join([*texts, *more]) or "none"
 
 
 def value(item: Value) -> str:
@@ -271,9 +297,8 @@ def age(report: Report) -> str:
     """How old the snapshot is that a plan compares with; empty without one."""
     if report.snapshot_age is None:
         return ""
-    return (
-        f"compared with a snapshot taken {duration(max(report.snapshot_age, 0.0))} ago, not with the service"
-    )
+    passed = "less than a minute" if report.snapshot_age < 60 else duration(report.snapshot_age)
+    return f"compared with a snapshot taken {passed} ago, not with the service"
 
 
 def advice(plan: Plan) -> list[tuple[State, str]]:

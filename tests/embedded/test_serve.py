@@ -1,0 +1,185 @@
+"""`personas serve`, run as a program."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from personas.embedded import AddressError, Embedded, serving
+
+from .client import ANNA, PASSWORD, PERSONAS, Client, body
+from .postgresql import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CLEAN = {
+    name: value for name, value in ENVIRONMENT.items() if not name.startswith(("MANA_", "PERSONA", "CI"))
+}
+
+
+@dataclass
+class Served:
+    """A running `personas serve`; `greeting` is what it printed at first."""
+
+    process: subprocess.Popen[str]
+    greeting: str
+
+    @property
+    def url(self) -> str:
+        return str(re.findall(r"listens on (\S+)", self.greeting)[0])
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Exit code and stderr."""
+        self.process.send_signal(number)
+        error = self.process.communicate(timeout=30)[1]
+        return self.process.returncode, error
+
+
+def _command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "personas", "serve", *map(str, arguments)]
+
+
+@contextmanager
+def _serve(path: Path, *arguments: str, **variables: str) -> Iterator[Served]:
+    process = subprocess.Popen(
+        _command("--port", "0", "--database", path / "auth.db", *arguments),
+        cwd=path,
+        env={**CLEAN, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("Ctrl-C"):
+            break
+    try:
+        yield Served(process, "".join(lines))
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def _run(path: Path, *arguments: str | Path, **variables: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        _command(*arguments),
+        cwd=path,
+        env={**CLEAN, **variables},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_serve_shows_the_admins_password_once_and_logs_no_secret(tmp_path: Path) -> None:
+    with _serve(tmp_path, MANA_SERVICE_KEY="runner-key-1") as served:
+        (email,) = re.findall(r"admin +(\S+)", served.greeting)
+        (password,) = re.findall(r"password +(\S+)", served.greeting)
+        with httpx.Client(base_url=served.url) as client:
+            credentials = {"email": email, "password": password}
+            token = client.post("/api/v1/auth/login", json=credentials).json()["accessToken"]
+            headers = {"authorization": f"Bearer {token}", "x-service-key": "runner-key-1"}
+            assert client.post(PERSONAS, json=body(), headers=headers).status_code == 200
+            client.get("/api/v1/admin/users?search=very-private", headers=headers)
+            client.get("/strange%0Apath%1B[31m")
+            assert client.get("/api/v1/internal/personas/due", headers=headers).status_code == 200
+        code, log = served.stop(signal.SIGTERM)
+    assert code == 0
+    assert re.search(r"^POST /api/v1/admin/personas 200 \d+ ms$", log, re.MULTILINE)
+    assert re.search(r"^GET /strange\\npath\\x1b\[31m 404 \d+ ms$", log, re.MULTILINE)
+    assert log.endswith("stopped\n")
+    everything = served.greeting + log
+    assert everything.count(password) == 1
+    for secret in (token, PASSWORD, "runner-key-1", "very-private"):
+        assert secret not in everything
+    with _serve(tmp_path) as again:
+        assert password not in again.greeting
+        assert "password  " not in again.greeting
+        assert again.stop(signal.SIGINT) == (0, "stopped\n")
+
+
+def test_serve_shares_its_file_with_the_service_in_process(tmp_path: Path) -> None:
+    with _serve(tmp_path) as served, Embedded.open(tmp_path / "auth.db") as embedded:
+        assert embedded.admin is None
+        headers = {"authorization": f"Bearer {embedded.admin_token()}"}
+        assert httpx.post(served.url + PERSONAS, json=body(), headers=headers).status_code == 200
+        assert [persona["email"] for persona in Client(embedded).live()] == [ANNA]
+        assert served.stop()[0] == 0
+
+
+def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, error = _run(tmp_path, "--port", str(port))
+    assert (code, out) == (2, "")
+    assert error.startswith(f"error: port {port} of 127.0.0.1 is taken by another program\n")
+    assert "--port 0" in error
+
+
+def test_reset_asks_and_without_a_terminal_needs_yes(tmp_path: Path) -> None:
+    path = tmp_path / "auth.db"
+    with Embedded.open(path) as embedded:
+        Client(embedded).seed()
+        first = embedded.admin
+    assert first is not None
+    what = f"--reset would delete 2 users, 1 of them personas, in {path}"
+    code, out, error = _run(tmp_path, "--database", path, "--reset")
+    assert (code, out, error.splitlines()[0]) == (5, "", f"error: {what}: nobody can be asked here")
+    code, out, error = _run(tmp_path, "--database", path, "--reset", "--yes", NODE_ENV="production")
+    assert (code, out, error.splitlines()[0]) == (5, "", f"error: {what}, and this is production")
+    with Embedded.open(path) as embedded:
+        assert embedded.count().personas == 1
+    with _serve(tmp_path, "--reset", "--yes") as served:
+        assert first.password not in served.greeting
+        assert "shown this once" in served.greeting
+        served.stop()
+    with Embedded.open(path) as embedded:
+        assert embedded.count().personas == 0
+
+
+def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no database " * 100)
+    code, out, error = _run(tmp_path, "--database", "notes.txt")
+    assert (code, out) == (2, "")
+    assert error.startswith("error: notes.txt is not an SQLite database")
+    code, out, error = _run(tmp_path, "--database", "postgresql://u:geheim@127.0.0.1:1/x")
+    assert (code, out, "geheim" in error) == (2, "", False)
+    assert "127.0.0.1:1" in error
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "x" * 300])
+def test_an_address_that_is_not_ours_is_told(tmp_path: Path, host: str) -> None:
+    with (
+        Embedded.open(tmp_path / "auth.db", scrypt_cost=2) as embedded,
+        pytest.raises(AddressError) as caught,
+        serving(embedded, host=host),
+    ):
+        pass
+    assert host in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_served_address_is_the_issuer_of_its_tokens(tmp_path: Path) -> None:
+    with Embedded.open(tmp_path / "auth.db", scrypt_cost=2) as embedded:
+        with serving(embedded, host="0.0.0.0") as url:
+            assert re.fullmatch(r"http://localhost:\d+", url)
+        with serving(embedded) as url:
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+            assert embedded.base_url == url
