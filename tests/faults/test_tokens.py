@@ -30,7 +30,9 @@ class Quick:
             del body["password"]
             self.there[body["email"]] = {**body, "userId": f"id-{body['email'].partition('@')[0]}"}
             self.token_ended = len(self.there) == 250
-            return Answer(200, {"ok": True, "userId": self.there[body["email"]]["userId"], "email": body["email"]})
+            return Answer(
+                200, {"ok": True, "userId": self.there[body["email"]]["userId"], "email": body["email"]}
+            )
         if "/personas/" in seen.path:
             local = seen.path.rpartition("id-")[2]
             return Answer(200, {"persona": self.there[f"{local}@mana.test"], "recentActions": []})
