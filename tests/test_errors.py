@@ -15,8 +15,6 @@ EXIT_CODES = {
     "BadAnswer": 4,
     "RateLimited": 4,
     "Unavailable": 4,
-    "RateLimited": 4,
-    "Unavailable": 4,
     "Refused": 5,
     "PartlyFailed": 6,
     "DriftFound": 10,
