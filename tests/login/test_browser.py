@@ -1,48 +1,24 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from personas.catalog import Catalog
 
-from .conftest import SECRET, Service
-
-# Looked up here: no test sees the variables of whoever runs it.
-CI = bool(os.environ.get("CI"))
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+from .conftest import CHROMIUM_FLAGS, SECRET, Service
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        reason = "no chromium here; install it with: apt-get install chromium"
-        if CI:
-            pytest.fail(reason)
-        pytest.skip(reason)
+@pytest.fixture
+def browser(chromium: str) -> Iterator[Browser]:
+    """A browser for one test: while it runs, this thread has an event loop that others cannot have."""
     with sync_playwright() as playwright:
-        try:
-            running = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        except Error as error:
-            if CI:
-                raise
-            pytest.skip(f"{program} does not start: {error.message.splitlines()[0]}")
+        running = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         yield running
         running.close()
 
