@@ -177,13 +177,13 @@ async def _login_one(run: Run, email: str, signing_in: _SigningIn, path: Path | 
     if path is not None:
         check_private_file(path, "--out")
         _warn_if_tracked([path], path)
-    with run.interruptible(lambda: "interrupted before the sign-in was answered"):
-        async with run.connect(admin=False) as service:
-            text, _ = await signing_in.text(service, email, path)
-            if path is None:
-                emit(text)
-            else:
-                _write(path, text)
+    run.interruption = "interrupted before the sign-in was answered"
+    async with run.connect(admin=False) as service:
+        text, _ = await signing_in.text(service, email, path)
+    if path is None:
+        emit(text)
+    else:
+        _write(path, text)
 
 
 async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder: Path) -> None:
@@ -230,10 +230,11 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
                 written, kept = written + (not was_kept), kept + was_kept
             if email in failures:
                 run.progress.say(f"failed: {visible(failures[email].message)}")
+            run.interruption = f"interrupted: {done()}"
             run.progress.reading("signing in", written + kept + len(failures), len(emails))
 
-        with run.interruptible(lambda: f"interrupted: {done()}"):
-            await spread(emails, one, workers=SIGN_INS_AT_ONCE, go_on=lambda: not stopped)
+        run.interruption = f"interrupted: {done()}"
+        await spread(emails, one, workers=SIGN_INS_AT_ONCE, go_on=lambda: not stopped)
     if stopped:
         stopped[0].message = f"{stopped[0].message}; {done()}"
         raise stopped[0]
