@@ -92,13 +92,30 @@ def list_personas(connection: Connection, now: dt.datetime) -> list[dict[str, An
     ]
 
 
+# Made once: a client that compares a catalog asks for these, thousands of times.
+_USER_ID: sa.BindParameter[str] = sa.bindparam("user_id")
+_PERSONA = (
+    sa.select(personas, users.c.email, users.c.name)
+    .join(users, users.c.id == personas.c.user_id)
+    .where(personas.c.user_id == _USER_ID)
+)
+_ACTIONS = (
+    sa.select(persona_actions)
+    .where(persona_actions.c.persona_id == _USER_ID)
+    .order_by(persona_actions.c.created_at.desc(), persona_actions.c.id)
+    .limit(LAST_ACTIONS)
+)
+_FEEDBACK = (
+    sa.select(persona_feedback.c.module, sa.func.sum(persona_feedback.c.rating), sa.func.count())
+    .group_by(persona_feedback.c.module)
+    .order_by(persona_feedback.c.module)
+)
+_OWN_FEEDBACK = _FEEDBACK.where(persona_feedback.c.persona_id == _USER_ID)
+
+
 def describe_persona(connection: Connection, user_id: str) -> dict[str, Any] | None:
     """One persona with its last actions and its feedback by module; None when there is no such persona."""
-    row = connection.execute(
-        sa.select(personas, users.c.email, users.c.name)
-        .join(users, users.c.id == personas.c.user_id)
-        .where(personas.c.user_id == user_id)
-    ).one_or_none()
+    row = connection.execute(_PERSONA, {"user_id": user_id}).one_or_none()
     if row is None:
         return None
     persona = {
@@ -121,13 +138,7 @@ def describe_persona(connection: Connection, user_id: str) -> dict[str, Any] | N
 
 def recent_actions(connection: Connection, user_id: str) -> list[dict[str, Any]]:
     """A persona's last actions, newest first."""
-    table = persona_actions
-    rows = connection.execute(
-        sa.select(table)
-        .where(table.c.persona_id == user_id)
-        .order_by(table.c.created_at.desc(), table.c.id)
-        .limit(LAST_ACTIONS)
-    )
+    rows = connection.execute(_ACTIONS, {"user_id": user_id})
     return [
         {
             "id": row.id,
@@ -146,17 +157,10 @@ def recent_actions(connection: Connection, user_id: str) -> list[dict[str, Any]]
 
 def feedback_by_module(connection: Connection, user_id: str | None = None) -> list[dict[str, Any]]:
     """For each module the mean of its ratings and their number: one persona's, or everyone's."""
-    table = persona_feedback
-    query = (
-        sa.select(table.c.module, sa.func.sum(table.c.rating), sa.func.count())
-        .group_by(table.c.module)
-        .order_by(table.c.module)
-    )
-    if user_id is not None:
-        query = query.where(table.c.persona_id == user_id)
+    rows = connection.execute(_FEEDBACK if user_id is None else _OWN_FEEDBACK, {"user_id": user_id})
     return [
         {"module": module, "avgRating": _plain(int(total) / count), "ratings": count}
-        for module, total, count in connection.execute(query)
+        for module, total, count in rows
     ]
 
 

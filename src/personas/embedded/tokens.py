@@ -9,6 +9,7 @@ import hmac
 import secrets
 import string
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
@@ -62,6 +63,8 @@ class Signer:
     """
 
     def __init__(self, keys: Sequence[Key]) -> None:
+        # A client sends the same token with every call: its signature is checked once, its end every time.
+        self._checked = lru_cache(maxsize=128)(self._check)
         self._kid = keys[0].kid
         self._private = {key.kid: Ed25519PrivateKey.from_private_bytes(_decode(key.seed)) for key in keys}
         self._jwks = [
@@ -88,6 +91,11 @@ class Signer:
 
         The issuer is not compared: one database is served at several addresses, and its keys are what counts.
         """
+        claims = self._checked(token)
+        return claims if claims is not None and claims["exp"] > now.timestamp() else None
+
+    def _check(self, token: str) -> dict[str, Any] | None:
+        """The claims of a token that is whole and ours, whenever it ends."""
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             private = self._private.get(kid) if isinstance(kid, str) else None
@@ -102,8 +110,7 @@ class Signer:
             )
         except (jwt.PyJWTError, ValueError):
             return None
-        end = claims["exp"]
-        return claims if isinstance(end, int) and end > now.timestamp() else None
+        return claims if isinstance(claims["exp"], int) else None
 
 
 class Cookies:
