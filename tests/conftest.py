@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from personas.embedded import Embedded
 
 _PREFIXES = ("MANA_", "PERSONA", "GITHUB_")
 _NAMES = {"NO_COLOR", "FORCE_COLOR", "CI", "NODE_ENV", "COLUMNS", "LINES", "TERM"}
@@ -27,3 +32,33 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to run in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+class Served:
+    """The embedded service on a port, with what was asked of it."""
+
+    def __init__(self, embedded: Embedded) -> None:
+        self.embedded = embedded
+        self.url = ""
+        self.lines: list[str] = []
+
+    def count(self, method: str, path: str = "") -> int:
+        """How many requests with this method went to a path that begins so."""
+        return sum(line.startswith(f"{method} {path}") for line in self.lines)
+
+    @property
+    def writes(self) -> int:
+        """How many requests created, updated or deleted a persona."""
+        return self.count("POST", "/api/v1/") + self.count("DELETE", "/api/v1/")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """The embedded service on a port, its passwords cheaply hashed."""
+    from personas.embedded import Embedded, serving
+
+    with Embedded.open(tmp_path / "served.db", scrypt_cost=2) as embedded:
+        service = Served(embedded)
+        with serving(embedded, log=service.lines.append) as url:
+            service.url = url
+            yield service

@@ -15,10 +15,10 @@ from making import make_jwt
 
 from personas.credentials import Credentials
 from personas.errors import BadAnswer, CredentialsRefused, PersonasError, ServiceError
-from personas.http import MASK, Patience
+from personas.http import Patience
 from personas.live import FoundUser
-from personas.secret import Secret
-from personas.service import AuthService, NotFound
+from personas.secret import MASK, Secret
+from personas.service import AuthService
 from personas.signing import NotOffered
 
 pytestmark = pytest.mark.anyio
@@ -136,7 +136,7 @@ async def test_the_recorded_deletions_tell_gone_from_refused(
         ("null-body", BadAnswer, "HTTP 500: Internal server error"),
         ("signup-invalid-email", BadAnswer, "HTTP 500: Sign-up failed; [body.email] Invalid email"),
         ("uppercase-second", BadAnswer, "HTTP 500"),
-        ("trailing-slash", NotFound, "HTTP 404"),
+        ("trailing-slash", NotOffered, "no such path (HTTP 404)"),
     ],
 )
 async def test_each_recorded_error_names_status_persona_and_reason(
@@ -152,7 +152,7 @@ async def test_each_recorded_error_names_status_persona_and_reason(
 
 async def test_a_wrong_path_hints_at_the_endpoint(service: AuthService, router: respx.MockRouter) -> None:
     router.get(PERSONAS).mock(return_value=recorded("trailing-slash"))
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotOffered) as caught:
         await service.list_personas()
     assert "--endpoint" in caught.value.hint
 

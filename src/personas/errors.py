@@ -37,6 +37,9 @@ class PersonasError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class UsageError(PersonasError):
     """A flag, an environment variable or a file was named wrongly."""

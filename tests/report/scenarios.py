@@ -430,6 +430,18 @@ def hostile_problems(text: str = HOSTILE) -> Report:
     return Report("validate", "0.1.0", catalog=text, problems=(problem,) * 12, exit_code=3)
 
 
+def hostile_plan(text: str = HOSTILE) -> Report:
+    return replace(hostile(text), command="dry-run", dry_run=True, detail=None, outcomes=())
+
+
+def hostile_run(text: str = HOSTILE) -> Report:
+    return replace(hostile(text), detail=None)
+
+
+def hostile_list(text: str = HOSTILE) -> Report:
+    return replace(hostile(text), command="list", detail=None, outcomes=())
+
+
 def hostile_show(text: str = HOSTILE) -> Report:
     return replace(hostile(text), command="show")
 
@@ -440,6 +452,9 @@ def many_problems(number: int) -> Report:
         for index in range(number)
     )
     return Report("validate", "0.1.0", catalog="catalog.json", problems=problems, exit_code=3)
+
+
+HOSTILE_KINDS = (hostile_plan, hostile_run, hostile_list, hostile_show, hostile_problems)
 
 
 def one_huge_update() -> Report:
@@ -464,7 +479,9 @@ SCENARIOS = {
     "dry-run": dry_run,
     "first-dry-run": first_dry_run,
     "full-list": full_list,
-    "hostile": hostile,
+    "hostile-list": hostile_list,
+    "hostile-plan": hostile_plan,
+    "hostile-run": hostile_run,
     "hostile-problems": hostile_problems,
     "hostile-show": hostile_show,
     "half-mended": half_mended,

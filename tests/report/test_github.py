@@ -149,10 +149,10 @@ def test_every_report_is_nothing_but_annotations_and_as_many_outputs(name: str) 
     assert outputs(output_lines(step_outputs(report))) == step_outputs(report)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(foreign_texts)
 def test_no_foreign_text_can_give_the_runner_a_command_or_an_output(foreign: str) -> None:
-    for make in (scenarios.hostile, scenarios.hostile_problems):
+    for make in scenarios.HOSTILE_KINDS:
         report = make(foreign)
         text = render(report, "github")
         text.encode("utf-8")

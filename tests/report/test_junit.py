@@ -71,9 +71,9 @@ def test_an_offline_preview_passes_nothing() -> None:
     assert set(verdicts(scenarios.offline()).values()) == {"skipped"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(foreign_texts)
 def test_any_foreign_text_gives_valid_xml(foreign: str) -> None:
-    for make in (scenarios.hostile, scenarios.hostile_problems):
+    for make in scenarios.HOSTILE_KINDS:
         suite(make(foreign))
         assert "##[" not in render(make(foreign), "junit")

@@ -110,6 +110,7 @@ def _open_sqlite(path: Path) -> Database:
         sa.URL.create("sqlite", database=str(path.absolute())),
         connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
         poolclass=sa.QueuePool,
+        hide_parameters=True,  # an error must not show hashes and keys
         pool_size=8,
         max_overflow=64,
     )
@@ -191,7 +192,12 @@ def _open_postgresql(text: str) -> Database:
     try:
         url = sa.make_url(text).set(drivername="postgresql+psycopg")
         engine = sa.create_engine(
-            url, connect_args={"connect_timeout": 10}, pool_size=8, max_overflow=24, pool_pre_ping=True
+            url,
+            connect_args={"connect_timeout": 10},
+            hide_parameters=True,
+            pool_size=8,
+            max_overflow=24,
+            pool_pre_ping=True,
         )
     except ImportError:
         message = "PostgreSQL needs the package psycopg"
