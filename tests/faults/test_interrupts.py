@@ -196,7 +196,7 @@ def test_an_interrupt_while_the_report_is_written_leaves_it_whole(
 ) -> None:
     # More than a pipe holds: the command stands in the middle of its report until it is read.
     catalog = write_catalog(tmp_path, [f"p{number}" for number in range(1_000)])
-    env = environment(real.url, real.token)
+    env = environment(real.url, real.token, PYTHONUNBUFFERED="1")
     args = ("dry-run", "-c", catalog, "-o", "json", "--report", reports / "report.json")
     with started(*args, env=env, cwd=tmp_path) as process:
         assert process.stdout is not None
