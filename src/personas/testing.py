@@ -113,6 +113,11 @@ class PersonasService:
         Raises:
             UsageError: The service is in process: no browser can go there.
         """
+        if not (base_url or self.url):
+            raise UsageError(
+                "the service is in process: no browser can go there",
+                hint="Let it answer on a port: pytest --personas-serve, or personas_serve = true.",
+            )
         return self.sign_in(who).storage_state(base_url)
 
     def _options(self, signed_in: SignedIn) -> _Options:

@@ -357,6 +357,7 @@ def test_an_interrupt_ends_a_sign_in_that_waits_and_says_what_is_done(
     catalog: Catalog, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(20)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         program = [sys.executable, "-m", "personas", "login", "--all", "--out", "auth", "--auth", url]
         environment = {"PATH": os.defpath, "PERSONAS_CATALOG": catalog.file}

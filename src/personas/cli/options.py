@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from personas.cli.boundary import boundary
 from personas.secret import Secret
-from personas.settings import Settings, resolve
+
+if TYPE_CHECKING:
+    from personas.settings import Settings
 
 
 class Output(StrEnum):
@@ -46,6 +48,8 @@ class Given:
 
     def settings(self) -> Settings:
         """What was said, joined with the environment, as far as the command takes it."""
+        from personas.settings import resolve
+
         return resolve(
             catalog=self.catalog,
             auth=self.auth,

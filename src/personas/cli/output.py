@@ -103,13 +103,12 @@ def preview(report: Report, settings: Settings) -> None:
 
 
 def _tell_github(report: Report, settings: Settings) -> None:
-    from personas.report import step_outputs, step_summary
+    from personas.report.github import output_lines, step_outputs, step_summary
 
     if settings.step_summary is not None:
         _append(settings.step_summary, step_summary(report), "GITHUB_STEP_SUMMARY")
     if settings.step_outputs is not None:
-        lines = "".join(f"{name}={value}\n" for name, value in step_outputs(report).items())
-        _append(settings.step_outputs, lines, "GITHUB_OUTPUT")
+        _append(settings.step_outputs, output_lines(step_outputs(report)), "GITHUB_OUTPUT")
 
 
 def _append(path: Path, text: str, variable: str) -> None:

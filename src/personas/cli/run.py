@@ -191,13 +191,14 @@ class Run:
 
     def make_plan(self, intent: Intent) -> Plan:
         """Compare the catalog with what was read."""
-        self.plan = plan(self.catalog, self.live or Live(), intent, only=self.given.only)
-        if self.given.only is not None and not self.plan.changes:
+        made = plan(self.catalog, self.live or Live(), intent, only=self.given.only)
+        if self.given.only is not None and not made.changes:
             raise UsageError(
                 f"nothing matches --only {self.given.only!r}, in the catalog or live",
                 hint="It is compared with emails, their part before the @, names and archetypes.",
             )
-        return self.plan
+        self.plan = made
+        return made
 
     def make_plan_of(self, email: str, intent: Intent) -> Plan:
         """Compare one persona alone."""

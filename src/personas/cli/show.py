@@ -20,6 +20,7 @@ Who = Annotated[
 def show(given: Given, who: Who) -> None:
     """Show one live persona: descriptor, drift, its last 20 actions, its feedback by module."""
     from dataclasses import replace
+    from datetime import UTC, datetime
 
     from personas.cli.run import conduct
     from personas.live import Live
@@ -41,6 +42,7 @@ def show(given: Given, who: Who) -> None:
             )
             run.detail = replace(detail, persona=whole)
             run.live = Live(personas=(whole,))
+            run.taken_at = datetime.now(UTC)
             run.make_plan_of(email, Intent())
 
     conduct(given, "show", job)

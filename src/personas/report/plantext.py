@@ -32,6 +32,7 @@ _RESULTS = {
     Result.UNKNOWN: ("?", "bold yellow"),
     Result.NOT_DONE: ("·", "yellow"),
 }
+_LOCAL_START = "persona."
 _ROWS_IN_SYNC = 5  # more than these are one line
 _MOST_DETAILS = 50  # more updates than these are in the table only
 _TITLES = {"seed": "Seed", "dry-run": "Dry run", "cleanup": "Cleanup"}
@@ -139,17 +140,20 @@ def _table(page: Page, plan: Plan, results: Mapping[int, Outcome], *, offline: b
 def without_domain(
     page: Page, columns: list[Column], rows: list[list[Cell]]
 ) -> tuple[list[Column], list[list[Cell]]]:
-    """The table; where it has too little room, the personas' domain stands once, over the emails."""
+    """The table; where it has too little room, what all emails share stands once, over them."""
     column = next(index for index, column in enumerate(columns) if column.title == "email")
-    emails = [str(row[column]) for row in rows]
-    if page.fits(columns, rows) or not all(email.endswith(PERSONA_DOMAIN) for email in emails):
-        return columns, rows
-    narrow = Column(f"…{PERSONA_DOMAIN}", 11)
-    short = [
-        [*row[:column], email.removesuffix(PERSONA_DOMAIN), *row[column + 1 :]]
-        for row, email in zip(rows, emails, strict=True)
-    ]
-    return [*columns[:column], narrow, *columns[column + 1 :]], short
+    for start, title in (("", f"…{PERSONA_DOMAIN}"), (_LOCAL_START, f"{_LOCAL_START}…")):
+        emails = [str(row[column]) for row in rows]
+        if page.fits(columns, rows) or not all(e.startswith(start) for e in emails):
+            break
+        if not start and not all(e.endswith(PERSONA_DOMAIN) for e in emails):
+            break
+        columns = [*columns[:column], Column(title, len(title)), *columns[column + 1 :]]
+        rows = [
+            [*row[:column], email.removeprefix(start).removesuffix(PERSONA_DOMAIN), *row[column + 1 :]]
+            for row, email in zip(rows, emails, strict=True)
+        ]
+    return columns, rows
 
 
 def _row(change: Change, outcome: Outcome | None, *, cleanup: bool) -> list[Cell]:

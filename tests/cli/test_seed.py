@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Served
+from making import SECRET, make_persona
+
+from personas.passwords import derive_password
+
+from .conftest import THREE, Personas, write_catalog
+
+ADA, BO, CY = THREE
+ENDPOINTS = ["/api/v1/admin/personas", "/api/v1/personas/admin"]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_first_seed_creates_and_a_second_writes_nothing(
+    personas: Personas, served: Served, at: tuple[str, ...], endpoint: str
+) -> None:
+    first = personas("seed", *at, "--endpoint", endpoint)
+    assert first.code == 0
+    assert "3 created" in first.out
+    assert first.out.count("✓ created") == 3
+    assert served.writes == served.count("POST", endpoint) == 3
+    second = personas("seed", *at, "--endpoint", endpoint)
+    assert second.code == 0
+    assert "in sync: 3 personas" in second.out
+    assert served.writes == 3
+    assert first.err == second.err == ""
+
+
+def test_an_edit_of_the_catalog_updates_only_what_changed(
+    personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
+) -> None:
+    personas("seed", *at)
+    write_catalog(folder, replace(ADA, module_mix={"todo": 0.6, "notes": 1}), BO, CY, make_persona("dee"))
+    said = personas("seed", *at)
+    assert said.code == 0
+    assert "1 created, 1 updated, 2 in sync" in said.out
+    assert "todo 0.5 → 0.6" in said.out
+    assert served.writes == 3 + 2
+    assert personas("seed", *at, "--quiet").out == ""
+
+
+def test_in_process_the_state_is_a_file_in_the_folder(personas: Personas, folder: Path) -> None:
+    write_catalog(folder, ADA)
+    assert personas("seed", "--auth", "embedded").code == 0
+    assert (folder / ".personas" / "auth.db").exists()
+    again = personas("seed", "--auth", "embedded")
+    assert "in sync: 1 persona" in again.out
+    assert personas("list", "--auth", "embedded:other.db").out.startswith("Live personas  embedded:other.db")
+
+
+def test_only_leaves_the_others_out(personas: Personas, served: Served, at: tuple[str, ...]) -> None:
+    assert "1 created" in personas("seed", *at, "--only", "solo-dev").out
+    assert served.writes == 1
+    assert "2 created, 1 in sync" in personas("seed", *at).out
+
+
+def test_an_only_that_means_nothing_is_wrong_usage(
+    personas: Personas, served: Served, at: tuple[str, ...]
+) -> None:
+    said = personas("seed", *at, "--only", "nobody")
+    assert said.code == 2
+    assert "nothing matches --only 'nobody'" in said.err
+    assert served.writes == 0
+
+
+def test_strays_are_told_and_kept_and_pruned_with_yes(
+    personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
+) -> None:
+    personas("seed", *at)
+    write_catalog(folder, ADA)
+    said = personas("seed", *at)
+    assert said.code == 0
+    assert "2 strays" in said.out
+    assert served.count("DELETE") == 0
+    asked = personas("seed", *at, "--prune")
+    assert asked.code == 5
+    assert "--prune would delete 2 strays at http://127.0.0.1" in asked.err
+    assert "Say --yes" in asked.err
+    assert served.count("DELETE") == 0
+    pruned = personas("seed", *at, "--prune", "--yes")
+    assert pruned.code == 0
+    assert "2 deleted" in pruned.out
+    assert served.count("DELETE") == 2
+
+
+@pytest.mark.parametrize("variable", ["NODE_ENV", "PERSONAS_ENV"])
+def test_under_production_deleting_takes_force(
+    personas: Personas, folder: Path, served: Served, at: tuple[str, ...], variable: str
+) -> None:
+    personas("seed", *at)
+    write_catalog(folder, ADA, BO)
+    env = {variable: "production"}
+    for command in (("seed", "--prune"), ("cleanup",)):
+        said = personas(*command, *at, "--yes", env=env)
+        assert said.code == 5
+        assert "this is production" in said.err
+    assert served.count("DELETE") == 0
+    assert personas("seed", *at, "--prune", "--yes", "--force", env=env).code == 0
+    assert served.count("DELETE") == 1
+
+
+def test_a_changed_name_is_told_and_mended_by_recreate_alone(
+    personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
+) -> None:
+    personas("seed", *at)
+    write_catalog(folder, replace(ADA, name="Ada Lovelace"), BO, CY)
+    said = personas("seed", *at)
+    assert said.code == 0
+    assert "--recreate" in said.out
+    assert served.writes == 3
+    assert personas("seed", *at, "--fail-on-drift").code == 10
+    assert "1 recreated" in personas("seed", *at, "--recreate", "--fail-on-drift", "--yes").out
+    assert served.count("DELETE") == 1
+    assert personas("seed", *at, "--fail-on-drift").code == 0
+
+
+def test_a_collision_is_refused_and_nothing_at_all_is_written(
+    personas: Personas, served: Served, at: tuple[str, ...]
+) -> None:
+    import httpx
+
+    human = {"email": BO.email, "password": "a-humans-own-password", "name": "Human"}
+    httpx.post(f"{served.url}/api/v1/auth/register", json=human).raise_for_status()
+    before = served.writes
+    for command in ("seed", "dry-run"):
+        said = personas(command, *at)
+        assert said.code == 5
+        assert f"one catalog email belongs to somebody who is not one of ours: {BO.email}" in said.err
+        assert "✗ collision" in said.out
+        document = json.loads(personas(command, *at, "-o", "json").out)
+        assert document["error"]["kind"] == "Refused"
+        assert document["plan"]["counts"]["collision"] == 1
+    assert served.writes == before
+
+
+def test_the_expected_plan_is_carried_out_and_any_other_refused(
+    personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
+) -> None:
+    reviewed = json.loads(personas("dry-run", *at, "-o", "json").out)["plan"]["checksum"]
+    write_catalog(folder, ADA, BO)
+    said = personas("seed", *at, "--expect-plan", reviewed)
+    assert said.code == 5
+    assert "the plan is not the expected one" in said.err
+    assert served.writes == 0
+    write_catalog(folder, *THREE)
+    assert personas("seed", *at, "--expect-plan", f" {reviewed.upper()} ").code == 0
+    assert personas("seed", *at, "--expect-plan", "").code == 5
+
+
+def test_a_dry_run_by_either_name_shows_the_same_plan_and_writes_nothing(
+    personas: Personas, served: Served, at: tuple[str, ...]
+) -> None:
+    one = json.loads(personas("seed", "--dry-run", *at, "-o", "json").out)
+    other = json.loads(personas("dry-run", *at, "-o", "json").out)
+    assert one["plan"] == other["plan"]
+    assert one["dryRun"] is other["dryRun"] is True
+    assert personas("dry-run", *at, "--fail-on-drift").code == 10
+    assert served.writes == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--offline"]])
+def test_without_credentials_or_offline_a_dry_run_shows_the_catalog_alone(
+    personas: Personas, options: list[str]
+) -> None:
+    said = personas("dry-run", *options)
+    assert said.code == 0
+    assert "Offline: nothing was compared" in said.out
+    assert "3 personas, compared with nothing" in said.out
+    assert said.err == ""
+
+
+def test_without_credentials_seeding_is_wrong_usage_that_says_what_to_give(personas: Personas) -> None:
+    said = personas("seed")
+    assert (said.code, said.out) == (2, "")
+    assert "seed needs an admin's credentials for http://localhost:3001" in said.err
+    assert "--jwt (MANA_ADMIN_JWT)" in said.err
+    assert "--auth embedded" in said.err
+
+
+@pytest.mark.parametrize(("given", "missing"), [("EMAIL", "PASSWORD"), ("PASSWORD", "EMAIL")])
+def test_half_of_the_admins_credentials_is_told(personas: Personas, given: str, missing: str) -> None:
+    said = personas("seed", env={f"MANA_ADMIN_{given}": "half-of-it"})
+    assert said.code == 2
+    assert f"MANA_ADMIN_{missing} is not set" in said.err
+    assert "half-of-it" not in said.err
+
+
+def test_an_admins_email_and_password_open_the_service(personas: Personas, served: Served) -> None:
+    admin = served.embedded.admin
+    assert admin is not None
+    env = {
+        "MANA_ADMIN_EMAIL": admin.email,
+        "MANA_ADMIN_PASSWORD": admin.password,
+        "MANA_AUTH_URL": served.url,
+    }
+    assert personas("seed", env=env).code == 0
+    wrong = personas("seed", env={**env, "MANA_ADMIN_PASSWORD": "not-the-password"})
+    assert wrong.code == 4
+    assert "email or password is wrong" in wrong.err
+    assert "not-the-password" not in wrong.out + wrong.err
+
+
+def test_check_login_finds_who_is_locked_out_and_recreate_mends_it(
+    personas: Personas, folder: Path, at: tuple[str, ...]
+) -> None:
+    write_catalog(folder, ADA)
+    personas("seed", *at)
+    other = {"PERSONA_SEED_SECRET": "another-secret-than-before"}
+    said = personas("dry-run", *at, "--check-login", env=other)
+    assert "locked out" in said.out
+    assert personas("seed", *at, "--check-login", "--recreate", "--yes", env=other).code == 0
+    assert "in sync" in personas("dry-run", *at, "--check-login", env=other).out
+
+
+def test_the_secrets_are_in_no_output_of_any_format(
+    personas: Personas, folder: Path, at: tuple[str, ...]
+) -> None:
+    secrets = [at[3], SECRET, "the-secret-of-these-tests"]
+    secrets += [derive_password(p.email, "the-secret-of-these-tests") for p in THREE]
+    for number, form in enumerate(["text", "json", "markdown", "github", "junit"]):
+        report = folder / f"report{number}.json"
+        for command in ("dry-run", "seed", "list"):
+            said = personas(command, *at, "-o", form, "--report", str(report), "--debug")
+            text = said.out + said.err + report.read_text("utf-8")
+            assert not [secret for secret in secrets if secret in text]
+
+
+# The development secret
+
+
+@pytest.mark.parametrize("env", [{"NODE_ENV": "production"}, {"PERSONAS_ENV": "production"}])
+def test_the_development_secret_is_refused_under_production(
+    personas: Personas, served: Served, at: tuple[str, ...], env: dict[str, str]
+) -> None:
+    said = personas("seed", *at, env={**env, "PERSONA_SEED_SECRET": ""})
+    assert said.code == 5
+    assert "the development secret is refused" in said.err
+    assert served.lines == []
+
+
+def test_the_development_secret_is_refused_for_another_machine(personas: Personas) -> None:
+    said = personas("seed", "--auth", "https://auth.invalid", "--jwt", "x", env={"PERSONA_SEED_SECRET": ""})
+    assert said.code == 5
+    assert "PERSONA_SEED_SECRET" in said.err
+
+
+def test_a_preview_needs_no_secret_but_says_that_none_was_tried(
+    personas: Personas, at: tuple[str, ...]
+) -> None:
+    said = personas("dry-run", *at, env={"PERSONA_SEED_SECRET": "", "NODE_ENV": "production"})
+    assert said.code == 0
+    assert "No password was tried" in said.out
