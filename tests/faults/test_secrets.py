@@ -366,7 +366,7 @@ def test_the_embedded_service_in_process_shows_no_secret(
 ) -> None:
     catalog = write_catalog(tmp_path, LOCALS)
     database = tmp_path / "state" / "auth.db"
-    for command in ("seed", "list", "show", "dry-run", "cleanup"):
+    for command in ("seed", "show", "cleanup"):
         args = [*arguments(command, catalog), "--auth", f"embedded:{database}", "-o", "json"]
         _, watched = watch(args, environment(), tmp_path, monkeypatch)
         watched.assert_silent_about(secrets_of("eyJ"))

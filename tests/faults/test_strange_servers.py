@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from personas import http
 from personas.http import Patience
 
-from .faultserver import Answer, Fault, Reset, Seen, fault_server
+from .faultserver import Answer, Fault, Reset, Seen, Then, fault_server
 from .world import World, entry, environment, run, write_catalog
 
 ENDPOINT = "/api/v1/admin/personas"
@@ -225,7 +225,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     output=st.sampled_from(["text", "json", "json", "markdown", "github", "junit"]),
 )
 @settings(
-    max_examples=int(__import__("os").environ.get("N", "50")),
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     database=None,
@@ -282,8 +282,6 @@ def test_no_cookie_of_one_persona_travels_with_the_call_of_another(real: World, 
 
     def set_cookies(_: int, head: bytes, body: bytes) -> bytes:
         return head[:-2] + b"set-cookie: tracking=1; Path=/\r\n\r\n" + body
-
-    from .faultserver import Then
 
     with fault_server(lambda _: Then(set_cookies), real.url) as proxy:
         env = environment(proxy.url, real.token)
