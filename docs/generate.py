@@ -22,9 +22,10 @@ COMMANDS = ROOT / "docs" / "commands.md"
 SCHEMA = ROOT / "catalog.schema.json"
 
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
-# What differs from run to run: durations, dates, the service's ids.
+# What differs from run to run: durations, dates, the service's ids and the checksums of plans with them.
 VOLATILE = re.compile(
-    r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d \d\d:\d\d( UTC)?|\b\d+ s(econds)? ago|\b[A-Za-z0-9]{32}\b"
+    r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d \d\d:\d\d( UTC)?|\b\d+ s(econds)? ago"
+    r"|\b[A-Za-z0-9]{32}\b|\b[0-9a-f]{16}\b"
 )
 
 

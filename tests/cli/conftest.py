@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,3 +56,12 @@ def write_catalog(folder: Path, *wanted: Persona) -> Path:
 def at(served: Served) -> tuple[str, ...]:
     """The options that lead to the embedded service on a port, with a token."""
     return ("--auth", served.url, "--jwt", served.embedded.admin_token())
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of this machine where nothing listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port

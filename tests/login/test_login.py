@@ -165,6 +165,22 @@ def test_no_password_goes_over_plain_http_to_another_machine(personas: Personas)
     assert personas("login", "ada", "--auth", "http://auth.example.com").code == 5
 
 
+@pytest.mark.parametrize("secret", [SECRET, "wrong-one-7"])
+def test_no_secret_is_in_what_is_told_besides_what_was_asked_for(personas: Personas, secret: str) -> None:
+    password = derive_password(ADA, secret)
+    for arguments in (
+        ["ada", "--debug"],
+        ["ada", "--out", "ada.jwt", "--debug"],
+        ["--all", "--out", "auth", "--debug"],
+    ):
+        told = personas("login", *arguments, PERSONA_SEED_SECRET=secret)
+        assert secret not in told.out + told.err
+        assert password not in told.out + told.err
+        if "--out" in arguments:
+            assert told.out == ""
+            assert "eyJ" not in told.err
+
+
 # Files
 
 
@@ -344,6 +360,23 @@ def test_all_stops_at_once_when_nobody_answers(personas: Personas) -> None:
     assert told.code == 4
     assert "0 of 4 sessions are in auth" in told.err
     assert "failed:" not in told.err
+
+
+def test_all_stops_at_a_service_that_asks_to_wait_for_longer_than_anybody_would(
+    personas: Personas, service: Service
+) -> None:
+    limited = Limited(service.embedded.app, window=1000)
+    base_url = service.url
+    try:
+        with serving(Behind(service, limited)) as url:  # type: ignore[arg-type]
+            told = personas("login", "--all", "--out", "auth", MANA_AUTH_URL=url)
+    finally:
+        service.embedded.base_url = base_url
+    assert told.code == 4
+    assert "asks to wait" in told.err
+    number = len(files_in("auth"))
+    assert number in {2, 3}  # Dana, who is not verified, may have been the third
+    assert f"{number} of 4 sessions are in auth" in told.err
 
 
 def test_all_refuses_a_file_where_the_folder_should_be(personas: Personas) -> None:

@@ -17,6 +17,14 @@ pytest_plugins = ("pytester",)
 
 EXAMPLE = Path(__file__).parent.parent / "example_project"
 QUIET = ("-q", "-p", "no:cacheprovider", "-p", "personas.pytest_plugin", "-p", "anyio.pytest_plugin")
+NOTE_THE_SERVICE = """
+import pytest
+
+@pytest.fixture(autouse=True)
+def _note(personas_service):
+    with open("urls", "a") as file:
+        print(personas_service.url, file=file)
+"""
 WHOAMI = """
     def whoami(client):
         return client.get("/api/auth/get-session").json()["user"]["email"]
@@ -40,10 +48,14 @@ def test_the_example_project_passes_under_xdist_with_a_service_for_each_worker(
 ) -> None:
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     shutil.copytree(EXAMPLE, tmp_path / "example")
-    without = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "respx", "pytest_httpserver")]
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", *without]
+    (tmp_path / "example" / "conftest.py").write_text(NOTE_THE_SERVICE, encoding="utf-8")
+    slow = ("hypothesispytest", "respx", "pytest_httpserver")
+    without = [f"-pno:{name}" for name in ("cacheprovider", *slow)]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--personas-serve", *without]
     told = subprocess.run(command, cwd=tmp_path / "example", capture_output=True, text=True, check=False)
     assert "7 passed" in told.stdout, told.stdout + told.stderr
+    urls = (tmp_path / "example" / "urls").read_text(encoding="utf-8").split()
+    assert (len(urls), len(set(urls))) == (7, 2)
 
 
 def test_the_example_project_passes_with_the_service_on_a_port(pytester: pytest.Pytester) -> None:
@@ -54,11 +66,23 @@ def test_the_example_project_passes_with_the_service_on_a_port(pytester: pytest.
 def test_a_project_that_uses_no_fixture_pays_for_no_import() -> None:
     script = (
         "import sys, personas.pytest_plugin\n"
-        "print([name for name in ('httpx', 'pydantic', 'starlette', 'sqlalchemy', 'anyio', 'personas.catalog')"
+        "print([name for name in ('httpx', 'pydantic', 'starlette', 'anyio', 'personas.catalog')"
         " if name in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert told.stdout == "[]\n"
+
+
+def test_a_project_without_the_embedded_service_is_told_how_to_install_it(
+    project: pytest.Pytester,
+) -> None:
+    project.makeconftest("import sys\nsys.modules['sqlalchemy'] = None")
+    project.makepyfile("def test_ada(persona): pass")
+    result = project.runpytest_subprocess(*QUIET)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["personas: the embedded service is not installed: sqlalchemy is missing", "*personas[[]embedded[]]*"]
+    )
 
 
 def test_a_project_without_a_catalog_is_not_troubled_until_it_asks_for_a_persona(

@@ -171,24 +171,32 @@ def _read_kept(path: Path) -> str:
 
 
 async def _login_one(run: Run, email: str, signing_in: _SigningIn, path: Path | None) -> None:
+    from personas.cli.boundary import emit
     from personas.cli.files import check_private_file
 
     if path is not None:
         check_private_file(path, "--out")
         _warn_if_tracked([path], path)
-    with run.interruptible(lambda: "interrupted before the sign-in was answered"):
-        async with run.connect(admin=False) as service:
-            text, _ = await signing_in.text(service, email, path)
-            if path is None:
-                print(text, end="")
-            else:
-                _write(path, text)
+    run.interruption = "interrupted before the sign-in was answered"
+    async with run.connect(admin=False) as service:
+        text, _ = await signing_in.text(service, email, path)
+    if path is None:
+        emit(text)
+    else:
+        _write(path, text)
 
 
 async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder: Path) -> None:
     from personas.cli.boundary import visible
     from personas.cli.files import make_private_folder
-    from personas.errors import PartlyFailed, ServiceError, Unanswered, Unreachable
+    from personas.errors import (
+        PartlyFailed,
+        RateLimited,
+        ServiceError,
+        Unanswered,
+        Unavailable,
+        Unreachable,
+    )
     from personas.pacing import spread
     from personas.signing import SIGN_INS_AT_ONCE, NotOffered
 
@@ -196,6 +204,7 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
     files = {email: folder / f"{email.split('@')[0]}{signing_in.form.suffix}" for email in emails}
     _warn_if_tracked(list(files.values()), folder)
     failures: dict[str, ServiceError] = {}
+    stopped: list[ServiceError] = []
     written = kept = 0
 
     def done() -> str:
@@ -208,11 +217,11 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
             nonlocal written, kept
             try:
                 text, was_kept = await signing_in.text(service, email, files[email])
-            except (Unreachable, NotOffered) as error:
+            except (Unreachable, NotOffered, RateLimited, Unavailable) as error:
                 # The same would happen to all the others; a single lost answer is one persona's bad luck.
                 if not isinstance(error, Unanswered):
-                    error.message = f"{error.message}; {done()}"
-                    raise
+                    stopped.append(error)
+                    return
                 failures[email] = error
             except ServiceError as error:
                 failures[email] = error
@@ -221,10 +230,14 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
                 written, kept = written + (not was_kept), kept + was_kept
             if email in failures:
                 run.progress.say(f"failed: {visible(failures[email].message)}")
+            run.interruption = f"interrupted: {done()}"
             run.progress.reading("signing in", written + kept + len(failures), len(emails))
 
-        with run.interruptible(lambda: f"interrupted: {done()}"):
-            await spread(emails, one, workers=SIGN_INS_AT_ONCE)
+        run.interruption = f"interrupted: {done()}"
+        await spread(emails, one, workers=SIGN_INS_AT_ONCE, go_on=lambda: not stopped)
+    if stopped:
+        stopped[0].message = f"{stopped[0].message}; {done()}"
+        raise stopped[0]
     if failures:
         problem = f"{len(failures)} could not be signed in; {done()}"
         raise PartlyFailed(problem, hint=_hint(failures, len(emails)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +73,7 @@ class Run:
     previewed: bool = False
     writing: bool = False
     scope: anyio.CancelScope | None = None
+    interruption: str = "interrupted before anything was changed"
 
     # The steps of a run
 
@@ -249,26 +250,6 @@ class Run:
         if not await ask(question):
             raise Refused("not confirmed; nothing was changed")
 
-    @contextmanager
-    def interruptible(self, told: Callable[[], str]) -> Iterator[None]:
-        """Do something that an interrupt ends at once.
-
-        Args:
-            told: Says then what is done.
-
-        Raises:
-            Interrupted: It was.
-        """
-        outer = self.scope
-        with anyio.CancelScope() as scope:
-            self.scope = scope
-            try:
-                yield
-            finally:
-                self.scope = outer
-        if scope.cancelled_caught:
-            raise Interrupted(told())
-
     # The end of a run
 
     def interrupt(self) -> None:
@@ -388,7 +369,7 @@ async def _listening(run: Run, job: Callable[[Run], Awaitable[None]], interrupts
         with interrupts.told_to(run.interrupt):
             await job(run)
     if scope.cancelled_caught:
-        raise Interrupted("interrupted before anything was changed")
+        raise Interrupted(run.interruption)
 
 
 def read_text(name: str, flag: str) -> str:

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer.main
+
+from personas import __version__
+from personas.cli.app import app
+
+from .conftest import Personas
+
+GROUP: Any = typer.main.get_command(app)
+COMMANDS: dict[str, Any] = GROUP.commands
+DESIGNED = [
+    "cleanup",
+    "dry-run",
+    "list",
+    "login",
+    "password",
+    "schema",
+    "seed",
+    "serve",
+    "show",
+    "token",
+    "validate",
+]
+
+
+def test_the_commands_are_those_of_the_design() -> None:
+    assert sorted(COMMANDS) == DESIGNED
+
+
+@pytest.mark.parametrize("name", DESIGNED)
+def test_every_command_and_each_of_its_options_has_help(personas: Personas, name: str) -> None:
+    said = personas(name, "--help")
+    assert said.code == 0
+    assert said.err == ""
+    assert said.out.startswith(f"Usage: personas {name} ") or f" {name} [OPTIONS]" in said.out.splitlines()[0]
+    assert COMMANDS[name].help
+    for parameter in COMMANDS[name].params:
+        assert parameter.help, f"{name} {parameter.name}"
+        for option in parameter.opts:
+            if option.startswith("-"):
+                assert option in said.out
+
+
+@pytest.mark.parametrize("name", DESIGNED)
+def test_the_list_of_commands_tells_each_in_a_whole_line(personas: Personas, name: str) -> None:
+    (line,) = re.findall(rf"^  {name} +(.+)$", personas("--help").out, re.MULTILINE)
+    assert line.endswith(".")
+    assert not line.endswith("...")
+
+
+@pytest.mark.parametrize("name", DESIGNED)
+def test_options_that_are_unknown_or_misused_are_wrong_usage(personas: Personas, name: str) -> None:
+    said = personas(name, "--no-such-option")
+    assert (said.code, said.out) == (2, "")
+    assert "--no-such-option" in said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["seed", "--concurrency", "many"],
+        ["seed", "--concurrency", "0"],
+        ["seed", "--concurrency", "65"],
+        ["seed", "--timeout", "0"],
+        ["seed", "--timeout", "nan"],
+        ["seed", "--output", "yaml"],
+        ["seed", "surplus"],
+        ["seed", "--auth"],
+        ["seed", "--auth", "no-url"],
+        ["seed", "--endpoint", "no-path"],
+        ["seed", "--report", "report.yaml"],
+        ["seed", "--jwt", ""],
+        ["show"],
+        ["password"],
+        ["schema", "--of", "nothing"],
+        ["dry-run", "--offline", "--against", "x.json"],
+        ["serve", "--port", "99999"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_told_in_one_message_and_exit_code_2(personas: Personas, arguments: list[str]) -> None:
+    said = personas(*arguments)
+    assert said.code == 2
+    assert said.err
+    assert "Traceback" not in said.err
+    assert said.out == ""
+
+
+def test_nothing_said_shows_the_help(personas: Personas) -> None:
+    said = personas()
+    assert "Usage: personas" in said.out + said.err
+    assert "seed" in said.out + said.err
+
+
+def test_the_version_is_told(personas: Personas) -> None:
+    assert personas("--version").out == f"personas {__version__}\n"
+
+
+@pytest.mark.parametrize("program", [[sys.executable, "-m", "personas"]])
+def test_it_runs_as_a_module(program: list[str]) -> None:
+    done = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"personas {__version__}\n"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['personas', 'seed', '--help']\n"
+        "from personas.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'httpx', 'pydantic', 'rich', 'anyio', 'asyncio', 'sqlalchemy'} & sys.modules.keys()\n"
+        "sys.stderr.write(' '.join(sorted(heavy)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

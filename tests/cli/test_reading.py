@@ -1,0 +1,252 @@
+"""Commands that read: list, show, validate, password, schema; and cleanup, which deletes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Served
+from making import make_persona
+
+from personas.catalog import catalog_schema
+from personas.passwords import DEVELOPMENT_SECRET, derive_password
+
+from .conftest import THREE, Personas, write_catalog
+
+ADA, BO, CY = THREE
+
+
+def test_the_list_shows_each_live_persona_and_its_state(
+    personas: Personas, folder: Path, at: tuple[str, ...]
+) -> None:
+    personas("seed", *at)
+    write_catalog(folder, ADA, replace(BO, archetype="other"), make_persona("dee"))
+    said = personas("list", *at)
+    assert (said.code, said.err) == (0, "")
+    assert "in sync" in said.out
+    assert "differs" in said.out
+    assert "stray" in said.out
+    assert "3 live personas" in said.out
+    document = json.loads(personas("list", *at, "-o", "json").out)
+    assert {c["email"]: c["state"] for c in document["plan"]["changes"]} == {
+        ADA.email: "in-sync",
+        BO.email: "update",
+        CY.email: "stray",
+        "persona.dee@mana.test": "create",
+    }
+
+
+def test_the_list_is_shown_also_when_asked_to_be_quiet(personas: Personas, at: tuple[str, ...]) -> None:
+    personas("seed", *at)
+    assert personas("list", *at, "--quiet").out.count("✓ in sync") == 3
+
+
+@pytest.mark.parametrize("catalog", ["nowhere.json", "half.json", "."])
+@pytest.mark.parametrize("command", [["list"], ["show", "ada"], ["cleanup", "--dry-run"]], ids=" ".join)
+def test_a_catalog_that_cannot_be_read_hides_nothing_that_is_live(
+    personas: Personas, folder: Path, at: tuple[str, ...], command: list[str], catalog: str
+) -> None:
+    personas("seed", *at)
+    (folder / "half.json").write_text('{"personas": [')
+    said = personas(*command, *at, "--catalog", catalog)
+    assert said.code == 0
+    assert "ada" in said.out.lower()
+    assert "drift is not known" in " ".join(said.out.split())
+
+
+def test_a_snapshot_of_the_list_is_planned_against_without_credentials(
+    personas: Personas, folder: Path, at: tuple[str, ...]
+) -> None:
+    personas("seed", *at)
+    Path("live.json").write_text(personas("list", *at, "--full", "-o", "json").out, "utf-8")
+    write_catalog(folder, ADA, replace(BO, archetype="other"))
+    against = json.loads(personas("dry-run", "--against", "live.json", "-o", "json").out)
+    live = json.loads(personas("dry-run", *at, "-o", "json").out)
+    assert against["plan"]["checksum"] == live["plan"]["checksum"]
+    assert against["requests"] == 0
+    assert against["snapshotAge"] >= 0
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "not json", '{"kind": "personas-report"}'])
+def test_what_is_no_snapshot_is_wrong_usage(personas: Personas, folder: Path, content: str) -> None:
+    (folder / "live.json").write_text(content)
+    said = personas("dry-run", "--against", "live.json")
+    assert said.code == 2
+    assert said.err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    "who", ["persona.ada@mana.test", "PERSONA.ADA@MANA.TEST", "persona.ada", "ada", "Ada"]
+)
+def test_one_persona_is_shown_by_any_of_its_names(personas: Personas, at: tuple[str, ...], who: str) -> None:
+    personas("seed", *at)
+    said = personas("show", who, *at)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("Ada  persona.ada@mana.test")
+    assert "in sync" in said.out
+    assert "You are somebody" in said.out
+
+
+@pytest.mark.parametrize("command", [["show"], ["password"]])
+def test_who_is_nobody_is_told_with_the_nearest_name(
+    personas: Personas, at: tuple[str, ...], command: list[str]
+) -> None:
+    personas("seed", *at)
+    options = at if command == ["show"] else ()
+    said = personas(*command, "adda", *options)
+    assert (said.code, said.out) == (2, "")
+    assert "'adda' is nobody" in said.err
+    assert "Did you mean" in said.err
+
+
+def test_a_name_of_several_is_told_with_their_emails(personas: Personas, folder: Path) -> None:
+    write_catalog(folder, ADA, make_persona("eve", name="Ada X"), make_persona("fay", name="Ada X"))
+    said = personas("password", "Ada X")
+    assert said.code == 2
+    assert "means 2 personas" in said.err
+    assert "persona.eve@mana.test, persona.fay@mana.test" in said.err
+
+
+# Cleanup
+
+
+def test_cleanup_asks_where_it_can_and_else_wants_a_yes(
+    personas: Personas, served: Served, at: tuple[str, ...]
+) -> None:
+    personas("seed", *at)
+    for env in ({}, {"CI": "true"}):
+        said = personas("cleanup", *at, env=env, stdin="y\n")
+        assert said.code == 5
+        assert f"cleanup would delete 3 personas at {served.url}: nobody can be asked here" in said.err
+        assert "Say --yes" in said.err
+    assert served.count("DELETE") == 0
+
+
+def test_cleanup_deletes_every_live_persona_and_warns_of_drift_first(
+    personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
+) -> None:
+    personas("seed", *at)
+    write_catalog(folder, ADA, replace(BO, archetype="other"))
+    said = personas("cleanup", *at, "--yes")
+    assert said.code == 0
+    assert said.out.index("Warning: ") < said.out.index("persona.ada@mana.test")
+    assert "1 differs" in said.out
+    assert "3 deleted" in said.out
+    assert served.count("DELETE") == 3
+    assert "no persona" in personas("list", *at).out
+
+
+def test_cleanup_of_nothing_does_nothing(personas: Personas, served: Served, at: tuple[str, ...]) -> None:
+    said = personas("cleanup", *at)
+    assert said.code == 0
+    assert "othing to delete" in said.out
+    assert served.writes == 0
+
+
+def test_cleanup_can_be_previewed_and_narrowed(
+    personas: Personas, served: Served, at: tuple[str, ...]
+) -> None:
+    personas("seed", *at)
+    assert "3 to delete" in personas("cleanup", *at, "--dry-run").out
+    assert served.count("DELETE") == 0
+    assert "1 deleted" in personas("cleanup", *at, "--yes", "--only", "ada").out
+    assert served.count("DELETE") == 1
+
+
+# The catalog alone
+
+
+def test_a_valid_catalog_is_said_to_be_so(personas: Personas) -> None:
+    said = personas("validate")
+    assert (said.code, said.err) == (0, "")
+    assert "✓ catalog.json is valid: 3 personas, 2 archetypes" in said.out
+    assert personas("validate", "--quiet").out == ""
+    document = json.loads(personas("validate", "-o", "json").out)
+    assert (document["valid"], document["problems"]) == (True, [])
+
+
+def test_every_problem_is_told_once_with_its_place(personas: Personas, folder: Path) -> None:
+    (folder / "bad.json").write_text('{"personas": [\n  {"name": "", "email": "X"}\n]}')
+    said = personas("validate", "-c", "bad.json")
+    assert (said.code, said.err) == (3, "")
+    document = json.loads(personas("validate", "-c", "bad.json", "-o", "json").out)
+    assert document["valid"] is False
+    assert len(document["problems"]) > 3
+    flat = " ".join(said.out.split())
+    for problem in document["problems"]:
+        assert flat.count(f"bad.json:{problem['line']}:{problem['column']}: ") >= 1
+    github = personas("validate", "-c", "bad.json", "-o", "github")
+    assert "::error file=bad.json,line=2" in github.out
+
+
+@pytest.mark.parametrize("command", ["seed", "dry-run"])
+def test_of_another_command_the_problems_of_the_catalog_are_the_error(
+    personas: Personas, folder: Path, at: tuple[str, ...], served: Served, command: str
+) -> None:
+    (folder / "half.json").write_text('{"personas": [')
+    said = personas(command, *at, "-c", "half.json")
+    assert (said.code, said.out) == (3, "")
+    assert said.err.count("half.json:1:15") == 1
+    assert json.loads(personas(command, *at, "-c", "half.json", "-o", "json").out)["valid"] is False
+    assert served.lines == []
+
+
+@pytest.mark.parametrize("name", ["nowhere.json", ".", "\x00", "binary.json", "empty.json"])
+def test_what_is_no_catalog_file_is_a_clear_error(personas: Personas, folder: Path, name: str) -> None:
+    (folder / "binary.json").write_bytes(bytes(range(256)))
+    (folder / "empty.json").touch()
+    said = personas("validate", "--catalog", name)
+    assert said.code == 3
+    assert "1 problem" in said.out
+
+
+def test_the_catalog_is_named_by_its_variable_and_a_flag_wins(personas: Personas, folder: Path) -> None:
+    env = {"PERSONAS_CATALOG": "nowhere.json"}
+    assert personas("validate", env=env).code == 3
+    assert personas("validate", "-c", "catalog.json", env=env).code == 0
+    assert personas("validate", env={"PERSONAS_CATALOG": ""}).code == 0
+    assert (folder / "catalog.json").exists()
+
+
+# Passwords and schemas
+
+
+def test_a_password_is_derived_and_nothing_else_is_said(personas: Personas, folder: Path) -> None:
+    env = {"PERSONA_SEED_SECRET": ""}
+    said = personas("password", "persona.anna@mana.test", env=env)
+    assert (said.code, said.out, said.err) == (0, "1FJ7w8KbjK5CWVa8NqfobexAFNuQKxiA\n", "")
+    (folder / "catalog.json").unlink()
+    assert personas("password", " Persona.Anna@MANA.test", env=env).out == said.out
+    assert personas("password", "anna", env=env).code == 3
+
+
+def test_a_password_is_derived_from_the_secret_that_is_set(personas: Personas) -> None:
+    said = personas("password", "ada", env={"PERSONA_SEED_SECRET": "other"})
+    assert (
+        said.out.strip()
+        == derive_password(ADA.email, "other")
+        != derive_password(ADA.email, DEVELOPMENT_SECRET)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "env"),
+    [([], {"NODE_ENV": "production"}), (["--auth", "https://auth.example.com"], {})],
+)
+def test_no_password_is_derived_from_the_development_secret_where_it_is_refused(
+    personas: Personas, options: list[str], env: dict[str, str]
+) -> None:
+    said = personas("password", "ada", *options, env={"PERSONA_SEED_SECRET": "", **env})
+    assert (said.code, said.out) == (5, "")
+    assert "development secret is refused" in said.err
+
+
+def test_both_schemas_are_printed(personas: Personas) -> None:
+    catalog: dict[str, Any] = json.loads(personas("schema").out)
+    assert catalog == catalog_schema()
+    report = json.loads(personas("schema", "--of", "report").out)
+    assert report["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert report["type"] == "object"
