@@ -18,18 +18,9 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
+from personas.calls import NOTHING, Answer, Call, Retry, reason_of
 from personas.errors import BadAnswer, Unanswered, Unreachable
-from personas.http import (
-    LONGEST_PAUSE,
-    MAX_ANSWER_BYTES,
-    NOTHING,
-    Answer,
-    Call,
-    Line,
-    Patience,
-    Retry,
-    reason_of,
-)
+from personas.http import LONGEST_PAUSE, MAX_ANSWER_BYTES, Line, Patience
 from personas.secret import Secret
 
 pytestmark = pytest.mark.anyio

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import http.cookiejar
-import json
-import math
 import os
 import random
 import socket
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from enum import Enum, auto
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
 
+from personas.calls import Answer, Call, Retry, asked_wait, reason_of
 from personas.errors import BadAnswer, RateLimited, ServiceError, Unanswered, Unavailable, Unreachable
 from personas.lean import httpx
 from personas.pacing import Gate
-from personas.secret import MASK, Secret, masked
+from personas.secret import Secret
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 LONGEST_PAUSE = 300.0
-
-
-class Retry(Enum):
-    """When a call may be sent again."""
-
-    ALWAYS = auto()  # it is idempotent
-    IF_UNSENT = auto()  # only when the service did not act on it: no connection, or 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,61 +44,6 @@ class Patience:
         """Seconds to wait after so many attempts; workers that failed together come back apart."""
         longest: float = min(self.wait_max, self.wait_initial * 2 ** (made - 1))
         return longest * random.uniform(0.5, 1.5)  # noqa: S311 - spreads calls, hides nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, and how to speak of it.
-
-    Attributes:
-        what: What it does in words, such as `creating persona.ada@mana.test`.
-        secrets: What the service might echo and must not be shown.
-    """
-
-    method: str
-    path: str
-    what: str
-    params: Mapping[str, str | int] | None = None
-    headers: Mapping[str, Secret | str] = field(default_factory=dict)
-    body: Secret | None = None
-    secrets: tuple[Secret, ...] = ()
-    retry: Retry = Retry.ALWAYS
-    safety: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The headers, names in lower case; `cookies` has the Set-Cookie ones.
-        content: The body.
-        secrets: What the call had sent, should the service say it again.
-        lost: Whether an earlier try of the same call got no answer.
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    cookies: tuple[str, ...] = field(repr=False)
-    content: bytes = field(repr=False)
-    secrets: tuple[Secret, ...] = ()
-    lost: bool = False
-
-    def json(self) -> object:
-        """The body as JSON, without the call's secrets; `NOTHING` when it is none."""
-        try:
-            return _without(self.secrets, json.loads(self.content, parse_constant=_refuse_constant))
-        except (ValueError, RecursionError):
-            return NOTHING
-
-
-class _Nothing:
-    def __repr__(self) -> str:
-        return "NOTHING"
-
-
-NOTHING = _Nothing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +271,7 @@ class Line:
 
     def _busy(self, call: Call, answer: Answer) -> _Trouble:
         limited = answer.status == 429
-        wait = _asked_wait(answer)
+        wait = asked_wait(answer)
         if wait is None and limited:
             wait = 1.0
         status = f"(HTTP {answer.status}){reason_of(answer, call.secrets)}"
@@ -361,27 +295,6 @@ _IS_IT_RUNNING = "Start it there; to try without a service: personas seed --auth
 _NOT_AN_AUTH_SERVICE = "Is there really an auth service at --auth (MANA_AUTH_URL)?"
 
 
-def reason_of(answer: Answer, secrets: Iterable[Secret] = ()) -> str:
-    """What a refusal says of its reason, `: …` or nothing, from any of four shapes, and no secret."""
-    body = answer.json()
-    parts: list[str] = []
-    if isinstance(body, dict):
-        for key in ("error", "message", "details", "hint"):
-            value = body.get(key)
-            if isinstance(value, str) and value not in parts:
-                parts.append(value)
-            elif isinstance(value, list):
-                parts += [item for item in value if isinstance(item, str)]
-            elif isinstance(value, dict) and isinstance(value.get("message"), str):
-                parts.append(value["message"])
-    text = "; ".join(part for part in parts if part.strip())
-    for secret in secrets:
-        if secret:  # short ones too: a reason may lose an innocent word
-            text = text.replace(secret.reveal(), MASK)
-    text = " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())
-    return f": {text[:300]}{'…' if len(text) > 300 else ''}" if text else ""
-
-
 async def _read(response: httpx.Response) -> bytes | None:
     """The body, or None as soon as it is too long."""
     parts: list[bytes] = []
@@ -392,41 +305,6 @@ async def _read(response: httpx.Response) -> bytes | None:
             return None
         parts.append(part)
     return b"".join(parts)
-
-
-def _asked_wait(answer: Answer) -> float | None:
-    """Seconds that Retry-After (seconds or a date), X-Retry-After (seconds) or a lock's body asks for."""
-    for name in ("retry-after", "x-retry-after"):
-        text = answer.headers.get(name, "").strip()
-        if not text:
-            continue
-        try:
-            seconds = float(text)
-        except ValueError:
-            try:
-                at = parsedate_to_datetime(text)
-                at = at if at.tzinfo else at.replace(tzinfo=UTC)
-                seconds = (at - datetime.now(UTC)).total_seconds()
-            except (ValueError, TypeError, LookupError, OverflowError):
-                continue
-        if math.isfinite(seconds):
-            return max(0.0, seconds)
-    body = answer.json()
-    remaining = body.get("remainingSeconds") if isinstance(body, dict) else None
-    if isinstance(remaining, int) and not isinstance(remaining, bool):
-        return float(min(max(remaining, 0), 10**9))
-    return None
-
-
-def _without(secrets: tuple[Secret, ...], value: Any) -> Any:
-    """What a service said, without what it was sent and must not be shown."""
-    if isinstance(value, str):
-        return masked(value, secrets)
-    if isinstance(value, dict):
-        return {_without(secrets, key): _without(secrets, item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without(secrets, item) for item in value]
-    return value
 
 
 def _causes(error: BaseException) -> Iterable[BaseException]:
@@ -447,7 +325,3 @@ def _causes(error: BaseException) -> Iterable[BaseException]:
 def _no_cookies() -> http.cookiejar.CookieJar:
     """A jar that keeps nothing: one persona's session must not travel with another's call."""
     return http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(name)

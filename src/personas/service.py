@@ -10,9 +10,10 @@ from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 from personas.answers import WRONG_ENDPOINT, is_count, live_detail, live_persona
+from personas.calls import NOTHING, Answer, Call, reason_of
 from personas.credentials import HINT, Credentials
 from personas.errors import BadAnswer, CredentialsRefused, ServiceError
-from personas.http import NOTHING, Answer, Call, Line, Patience, reason_of
+from personas.http import Line, Patience
 from personas.live import FoundUser, LiveDetail, LivePersona, LoginCheck
 from personas.pacing import spread
 from personas.secret import Secret

@@ -88,8 +88,8 @@ def resolve(
         CredentialsRefused: What should be a token can be none.
         Refused: Credentials would travel over plain http to another machine.
     """
-    environ = os.environ if environ is None else environ
-    variable = _Variables(environ)
+    # Not by a name of its own: a traceback that carries what has one must not show the environment.
+    variable = _Variables(os.environ if environ is None else environ)
     if "auth" not in uses:
         auth = "embedded"
     summary, outputs = variable("GITHUB_STEP_SUMMARY"), variable("GITHUB_OUTPUT")
@@ -104,11 +104,11 @@ def resolve(
         jwt=_given_token(jwt, variable.secret("MANA_ADMIN_JWT")) if "jwt" in uses else None,
         admin_email=variable("MANA_ADMIN_EMAIL"),
         admin_password=variable.secret("MANA_ADMIN_PASSWORD"),
-        seed_secret=find_seed_secret(environ),
+        seed_secret=find_seed_secret(variable.environ),
         only=only,
         concurrency=_between("--concurrency", concurrency, DEFAULT_CONCURRENCY, 1, MAX_CONCURRENCY),
         timeout=_between("--timeout", timeout, DEFAULT_TIMEOUT, 0.1, 3600.0),
-        production=is_production(environ),
+        production=is_production(variable.environ),
         ci=(variable("CI") or "").lower() not in {"", "0", "false"},
         no_color=variable("NO_COLOR") is not None or variable("TERM") == "dumb",
         step_summary=Path(summary) if summary else None,
@@ -121,13 +121,13 @@ class _Variables:
     """The environment, which a traceback must not show."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+        self.environ = environ
 
     def __call__(self, name: str) -> str | None:
-        return self._environ.get(name) or None
+        return self.environ.get(name) or None
 
     def secret(self, name: str) -> Secret | None:
-        return Secret(self._environ[name]) if self._environ.get(name) else None
+        return Secret(self.environ[name]) if self.environ.get(name) else None
 
 
 def find_seed_secret(environ: Mapping[str, str] | None = None) -> Secret | None:

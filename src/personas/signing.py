@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 
 from personas.answers import text_or_none, time_or_none
+from personas.calls import Answer, Call, Retry, reason_of
 from personas.credentials import Credentials, check_token
 from personas.errors import (
     BadAnswer,
@@ -21,7 +22,7 @@ from personas.errors import (
     Unanswered,
     Unreachable,
 )
-from personas.http import Answer, Call, Line, Retry, reason_of
+from personas.http import Line
 from personas.live import Login, LoginCheck
 from personas.secret import Secret
 

@@ -254,7 +254,7 @@ KINDS = st.sampled_from(["nobody", "human", "half-created", "persona", "locked-o
     ),
 )
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )
 def test_no_humans_row_changes_whatever_mix_of_people_there_is_and_whatever_is_run(
     swallower: World,

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import sys
+import os
+import signal
+from types import FrameType
 
 
 def main() -> None:
     """Run the command line; the console script."""
-    try:
-        from personas.cli.app import main as run
-    except KeyboardInterrupt:
-        # Loading takes a moment, and a moment is enough for a Ctrl-C.
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    # While the program loads, and when it is already ending; in between, a run listens by itself.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    from personas.cli.app import main as run
+
     run()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End at once: there is nothing to finish, and an exception would surface as some library's traceback."""
+    del number, frame
+    os.write(2, b"interrupted\n")
+    os._exit(130)
 
 
 __all__ = ["main"]

@@ -47,14 +47,29 @@ def emit(text: str) -> None:
         UsageError: It cannot be written for any other reason, such as a full disk.
     """
     try:
-        sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
-        sys.stdout.flush()
+        _write_whole(text if text.endswith("\n") or not text else text + "\n")
     except BrokenPipeError:
         _silence_stdout()
     except OSError as error:
         _silence_stdout()
         reason = (error.strerror or "unknown reason").lower()
         raise UsageError(f"standard output cannot be written: {reason}") from None
+
+
+def _write_whole(text: str) -> None:
+    """Write all of a text, also when a signal comes in the middle of it."""
+    stream = sys.stdout
+    stream.flush()
+    raw = getattr(stream, "buffer", None)
+    if raw is None or os.linesep != "\n":
+        stream.write(text)
+        stream.flush()
+        return
+    # With PYTHONUNBUFFERED a write may end early, and the stream itself would drop the rest of the text.
+    rest = memoryview(text.encode(stream.encoding, stream.errors or "strict"))
+    while rest:
+        rest = rest[raw.write(rest) or 0 :]
+    raw.flush()
 
 
 def _silence_stdout() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -36,12 +37,14 @@ def check_report_files(files: tuple[str, ...]) -> None:
         if path.is_dir():
             raise UsageError(f"--report {name} is a directory")
         try:
+            with contextlib.suppress(FileNotFoundError):
+                path.stat()
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
             if path.exists() and not os.access(path, os.W_OK):
                 raise PermissionError(13, "Permission denied")
-        except OSError as error:
-            reason = (error.strerror or "unknown reason").lower()
+        except (OSError, ValueError) as error:
+            reason = (getattr(error, "strerror", None) or "it cannot be a file name").lower()
             raise UsageError(f"--report {name} cannot be written: {reason}") from None
 
 

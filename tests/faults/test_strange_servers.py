@@ -1,0 +1,390 @@
+"""Whatever a server answers: no traceback, nothing sent elsewhere, and nothing called done that is not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from personas import http
+from personas.http import Patience
+
+from .faultserver import Answer, Fault, Reset, Seen, Then, fault_server
+from .world import World, entry, environment, run, write_catalog
+
+ENDPOINT = "/api/v1/admin/personas"
+TABLE = {0, 4, 5, 6}
+
+
+def persona(local: str, **fields: Any) -> dict[str, Any]:
+    """A live persona as the service tells it."""
+    wanted = entry(local)
+    return {
+        **wanted,
+        "userId": f"id-{local}",
+        "lastActiveAt": None,
+        "createdAt": "2026-01-02T03:04:05.678Z",
+        "actions7d": 3,
+        **fields,
+    }
+
+
+LIVE = {p["userId"]: p for p in (persona("p0"), persona("p1", archetype="other"), persona("stray"))}
+
+
+Right = tuple[int, Any, tuple[tuple[str, str], ...]]
+
+
+def right(seen: Seen) -> Right:
+    """What a good service answers."""
+    local = seen.path.rpartition("/")[2]
+    if seen.path == ENDPOINT and seen.method == "POST":
+        email = seen.json()["email"]
+        return 200, {"ok": True, "userId": f"id-{email.partition('@')[0]}", "email": email}, ()
+    if seen.path == ENDPOINT:
+        listed = [
+            {k: v for k, v in p.items() if k not in {"systemPrompt", "moduleMix"}} for p in LIVE.values()
+        ]
+        return 200, {"personas": listed}, ()
+    if seen.method == "DELETE":
+        return 200, {"ok": True, "deleted": local}, ()
+    if seen.path.startswith(ENDPOINT):
+        action = {
+            "toolName": "todo.add",
+            "result": "ok",
+            "createdAt": "2026-01-02T03:04:05Z",
+            "latencyMs": 12,
+        }
+        feedback = [{"module": "todo", "avgRating": 4}]
+        body = {"persona": LIVE.get(local), "recentActions": [action], "feedbackByModule": feedback}
+        return (200, body, ()) if local in LIVE else (404, {"error": "Not found"}, ())
+    if seen.path.endswith("/users"):
+        user = {"id": "id-p2", "email": "p2@mana.test", "name": "P"}
+        return 200, {"users": [user], "total": 1, "page": 1, "limit": 100}, ()
+    if seen.path.endswith("/sign-in/email"):
+        cookie = ("set-cookie", "mana.session_token=abc.def; Max-Age=604800; Path=/; HttpOnly")
+        return 200, {"token": "abc", "user": {"id": "u"}}, (cookie,)
+    return 200, {"success": True}, ()
+
+
+def is_word_for_done(seen: Seen, status: int, body: Any) -> bool:
+    if seen.method == "DELETE" and status == 404:
+        return isinstance(body, dict)
+    return status == 200 and isinstance(body, dict) and body.get("ok") is True
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=12)
+    | st.sampled_from(
+        ["\x1b[31m\r\n::error::x", "p0@mana.test", "0001-01-01T00:00:00+14:00", "id-p1", "\ud800", 10**400]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=5,
+)
+LATIN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=20)
+NAMES = """
+    content-type set-cookie location content-encoding content-length transfer-encoding retry-after
+    x-retry-after www-authenticate x-whatever link connection
+"""
+VALUES_OF_HEADERS = ["gzip", "br", "chunked", "0", "-1", "99999999999999999999", "text/html; charset=utf-7"]
+HEADERS = st.tuples(st.sampled_from(NAMES.split()), LATIN | st.sampled_from(VALUES_OF_HEADERS))
+WAITS = st.sampled_from(["0", "0.01", "-5", "99999", "Wed, 21 Oct 2015 07:28:00 GMT"])
+# How an answer is bent; each gets (the request, status, body, headers) of the right one.
+BENT = st.one_of(
+    st.tuples(
+        st.just("status"), st.sampled_from([204, 206, 300, 304, 400, 403, 405, 409, 418, 500, 501, 503, 599])
+    ),
+    st.tuples(st.just("limited"), WAITS),
+    st.tuples(st.just("body"), VALUES),
+    st.tuples(st.just("bytes"), st.binary(max_size=60)),
+    st.tuples(st.just("field"), st.integers(0, 40), VALUES),
+    st.tuples(st.just("missing"), st.integers(0, 40)),
+    st.tuples(st.just("header"), HEADERS),
+    st.tuples(st.just("encoding"), st.sampled_from(["utf-16", "utf-8-sig", "utf-32", "gzip", "latin-1"])),
+    st.tuples(st.just("redirect"), st.sampled_from([301, 302, 303, 307, 308])),
+    st.tuples(st.just("raw"), st.binary(max_size=60)),
+    st.tuples(st.just("reset")),
+)
+
+
+class Strange:
+    """Answers as it should, bent in turn by a list of mutations; remembers what it has really said."""
+
+    def __init__(self, mutations: list[tuple[Any, ...]], elsewhere: str) -> None:
+        self.mutations = mutations
+        self.elsewhere = elsewhere
+        self.done: set[str] = set()
+        self.told: set[str] = set()
+
+    def __call__(self, seen: Seen) -> Fault:
+        kind, *how = self.mutations[seen.number % len(self.mutations)]
+        if kind == "reset":
+            return Reset("before")
+        if kind == "raw":
+            return Answer(raw=how[0])
+        if kind == "redirect":
+            return Answer(how[0], right(seen)[1], (("location", f"{self.elsewhere}{seen.path}"),))
+        status, body, headers = bent(right(seen), kind, how)
+        content: bytes = json.dumps(body).encode()
+        if kind == "bytes":
+            content, body = how[0], None
+        elif kind == "encoding" and how[0] == "gzip":
+            content = gzip.compress(content)
+        elif kind == "encoding":
+            content = json.dumps(body, ensure_ascii=False).encode(how[0])
+        if is_word_for_done(seen, status, body):
+            self.done.add(email_in(seen))
+        if seen.method == "GET" and "/id-" in seen.path and status == 200:
+            self.told.add(seen.path.rpartition("/")[2])
+        return Answer(status, content, (("content-type", "application/json"), *headers))
+
+
+def email_in(seen: Seen) -> str:
+    """Whom a write is about."""
+    told: str = seen.json()["email"] if seen.method == "POST" else LIVE[seen.path.rpartition("/")[2]]["email"]
+    return told
+
+
+def bent(answer: Right, kind: str, how: list[Any]) -> Right:
+    """The right answer with one thing changed."""
+    status, body, headers = answer
+    if kind == "status":
+        return how[0], body, headers
+    if kind == "limited":
+        return 429, body, (("retry-after", how[0]),)
+    if kind == "body":
+        return status, how[0], headers
+    if kind in {"field", "missing"}:
+        return status, bent_inside(body, how[0], how[1:]), headers
+    if kind == "header":
+        return status, body, (*headers, how[0])
+    if kind == "encoding" and how[0] == "gzip":
+        return status, body, (*headers, ("content-encoding", "gzip"))
+    return answer
+
+
+def bent_inside(body: Any, number: int, value: list[Any]) -> Any:
+    """A copy in which one of the fields has another value, or is not there."""
+    copy = json.loads(json.dumps(body))
+    places: list[tuple[Any, Any]] = []
+
+    def walk(item: Any) -> None:
+        keys = item.keys() if isinstance(item, dict) else range(len(item)) if isinstance(item, list) else ()
+        for key in keys:
+            places.append((item, key))
+            walk(item[key])
+
+    walk(copy)
+    if not places:
+        return copy
+    item, key = places[number % len(places)]
+    if value:
+        item[key] = value[0]
+    else:
+        del item[key]
+    return copy
+
+
+# Most answers are right, or nothing but the first of them would ever be looked at.
+MUTATIONS = st.one_of(*[st.just(("right",))] * 3, BENT)
+COMMANDS = st.sampled_from(
+    [
+        ("seed",),
+        ("seed", "--check-login", "--prune", "--yes"),
+        ("seed", "--recreate", "--check-login"),
+        ("dry-run", "--check-login"),
+        ("cleanup", "--yes"),
+        ("list",),
+        ("list", "--full"),
+        ("show", "p0"),
+    ]
+)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting between attempts: how long it is, is not what this is about."""
+
+    monkeypatch.setattr(http, "Patience", partial(Patience, wait_initial=0.001, wait_max=0.002))
+
+
+@pytest.mark.usefixtures("hurried")
+@given(
+    mutations=st.lists(MUTATIONS, min_size=1, max_size=12),
+    command=COMMANDS,
+    output=st.sampled_from(["text", "json", "json", "markdown", "github", "junit"]),
+)
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    database=None,
+)
+def test_no_answer_makes_a_traceback_or_a_wrong_done_or_a_call_elsewhere(
+    real: World, tmp_path: Path, mutations: list[tuple[Any, ...]], command: tuple[str, ...], output: str
+) -> None:
+    catalog = write_catalog(tmp_path, ["p0", "p1", "p2", "p3"])
+    with fault_server() as elsewhere:
+        strange = Strange(mutations, elsewhere.url)
+        with fault_server(strange) as server:
+            ended = run(
+                *(*command, "-c", str(catalog), "-o", output, "--timeout", "0.4"),
+                env=environment(server.url, real.token),
+            )
+        assert elsewhere.connections == 0
+    allowed = TABLE | {2} if command[0] == "show" else TABLE
+    assert ended.code in allowed, ended
+    if output == "json":
+        document = ended.document()
+        outcomes = document["outcomes"]
+        # Whatever the service did not say it did is not done.
+        assert {o["email"] for o in outcomes if o["result"] == "done"} <= strange.done
+        changes = document["plan"]["changes"] if document["plan"] else []
+        in_sync = {c["email"] for c in changes if c["state"] == "in-sync"}
+        if command[0] in {"seed", "dry-run"}:
+            assert in_sync <= {LIVE[told]["email"] for told in strange.told}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("command", ["seed", "list", "token"])
+def test_a_redirect_to_another_port_is_not_followed_and_told(
+    real: World, tmp_path: Path, status: int, command: str
+) -> None:
+    catalog = write_catalog(tmp_path, ["p0"])
+    with fault_server() as elsewhere:
+        redirect = Answer(status, {"ok": True}, (("location", f"{elsewhere.url}{ENDPOINT}"),))
+        with fault_server(lambda _: redirect) as server:
+            if command == "token":
+                env = environment(
+                    server.url, MANA_ADMIN_EMAIL="a@b.example", MANA_ADMIN_PASSWORD="admins-own-9"
+                )
+                ended = run("token", env=env)
+            else:
+                ended = run(command, "-c", catalog, env=environment(server.url, real.token))
+        assert elsewhere.connections == 0
+    assert ended.code == 4, ended
+    assert "redirects" in ended.err if command != "token" else f"HTTP {status}" in ended.err
+
+
+def test_no_cookie_of_one_persona_travels_with_the_call_of_another(real: World, tmp_path: Path) -> None:
+    real.add_personas("a", "b", "c")
+    catalog = write_catalog(tmp_path, ["a", "b", "c"])
+
+    def set_cookies(_: int, head: bytes, body: bytes) -> bytes:
+        return head[:-2] + b"set-cookie: tracking=1; Path=/\r\n\r\n" + body
+
+    with fault_server(lambda _: Then(set_cookies), real.url) as proxy:
+        env = environment(proxy.url, real.token)
+        ended = run("seed", "-c", catalog, "--check-login", "--concurrency", "1", env=env)
+        with_cookie = [seen for seen in proxy.seen if "cookie" in seen.headers]
+    assert ended.code == 0, ended
+    assert {seen.path for seen in with_cookie} == {"/api/auth/sign-out"}
+    # Each signs out with its own session, and with nothing else.
+    cookies = [seen.headers["cookie"] for seen in with_cookie]
+    assert len(set(cookies)) == 3
+    assert all("tracking" not in cookie for cookie in cookies)
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Answer(200, b"[" * 100_000), "the answer is no JSON"),
+        (Answer(200, b'{"personas": ' + b"9" * 5_000 + b"}"), "the answer is no JSON"),
+        (Answer(200, b"\xff\xfe\x00"), "the answer is no JSON"),
+        (Answer(200, ""), "the answer is no JSON"),
+        (Answer(200, "<!doctype html><title>Log in</title>"), "the answer is no JSON"),
+        (Answer(200, "[]"), "JSON of another kind"),
+        (Answer(200, {}), "has no list of personas"),
+        (Answer(200, {"personas": {}}), "has no list of personas"),
+        (Answer(200, {"personas": [None]}), "entry 1 is no persona"),
+        (Answer(200, {"personas": [{"email": "a@mana.test"}]}), "entry 1 has no userId"),
+        (Answer(200, b"{}" * 9_000_000), "longer than 16 MiB"),
+        (
+            Answer(200, gzip.compress(b" " * 20_000_000), (("content-encoding", "gzip"),)),
+            "longer than 16 MiB",
+        ),
+        (Answer(200, b"not gzip", (("content-encoding", "gzip"),)), "encoding is broken"),
+        (Answer(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), "broke before a whole answer came"),
+        (Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: nine\r\n\r\n"), "broke before a whole answer came"),
+        (Answer(404, "404 Not Found"), "no such path"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_answer_that_is_no_list_of_personas_is_told_in_words_and_nothing_is_written(
+    real: World, tmp_path: Path, fault: Fault, words: str
+) -> None:
+    catalog = write_catalog(tmp_path, ["p0"])
+    with fault_server(lambda _: fault) as server:
+        ended = run("seed", "-c", catalog, "--debug", env=environment(server.url, real.token))
+        assert server.to("POST") == []
+    assert ended.code == 4, ended
+    assert words in ended.err
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"ok": False, "userId": "u1"},
+        {"ok": "true", "userId": "u1"},
+        {"ok": True},
+        {"ok": True, "userId": 7},
+        {"ok": True, "userId": "u1", "email": "somebody@else.example"},
+        [],
+        "ok",
+    ],
+    ids=str,
+)
+def test_a_200_that_does_not_say_done_is_not_called_done(real: World, tmp_path: Path, body: object) -> None:
+    catalog = write_catalog(tmp_path, ["p0"])
+    answer = Answer(200, json.dumps(body))
+    with fault_server(lambda s: answer if s.method == "POST" else None, real.url) as proxy:
+        ended = run("seed", "-c", catalog, "-o", "json", env=environment(proxy.url, real.token))
+    assert ended.code == 6, ended
+    assert ended.results() == {"failed": 1}
+
+
+def test_a_wrong_path_is_no_word_that_a_persona_is_gone(real: World, tmp_path: Path) -> None:
+    real.add_personas("a")
+    catalog = write_catalog(tmp_path, ["a"])
+    gone = Answer(404, "404 Not Found", (("content-type", "text/plain"),))
+    with fault_server(lambda s: gone if s.method == "DELETE" else None, real.url) as proxy:
+        ended = run("cleanup", "-c", catalog, "--yes", "-o", "json", env=environment(proxy.url, real.token))
+    assert ended.code == 6, ended
+    assert ended.results() == {"failed": 1}
+    assert real.personas == {"a@mana.test"}
+
+
+def test_details_of_another_persona_are_not_taken_for_those_that_were_asked_for(
+    real: World, tmp_path: Path
+) -> None:
+    real.add_personas("a", "b")
+    catalog = write_catalog(tmp_path, ["a", "b"])
+    other = Answer(200, {"persona": persona("z"), "recentActions": [], "feedbackByModule": []})
+    with fault_server(lambda s: other if "/personas/" in s.path else None, real.url) as proxy:
+        ended = run("dry-run", "-c", catalog, "-o", "json", env=environment(proxy.url, real.token))
+    assert ended.code == 6, ended
+    assert {change["state"] for change in ended.document()["plan"]["changes"]} == {"not-known"}
+
+
+@pytest.mark.parametrize(
+    "user_id", ["../users/u1", "u1/../../users", "a?b", "a#b", "..", "a%2e", "a b", "x" * 300]
+)
+def test_an_id_that_is_a_path_of_its_own_is_never_sent(real: World, tmp_path: Path, user_id: str) -> None:
+    catalog = write_catalog(tmp_path, ["p0"])
+    listed = Answer(200, {"personas": [{"userId": user_id, "email": "p0@mana.test"}]})
+    with fault_server(lambda _: listed) as server:
+        ended = run("cleanup", "-c", catalog, "--yes", env=environment(server.url, real.token))
+        assert {seen.target for seen in server.seen} == {f"GET {ENDPOINT}"}
+    assert ended.code == 6, ended
