@@ -4,24 +4,79 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from personas import __version__
-from personas.cli import (
-    cleanup,
-    listing,
-    login,
-    password,
-    schema,
-    seed,
-    serve,
-    show,
-    token,
-    validate,
-)
+
+# The module of each command, and what the list of commands says of it.
+_COMMANDS = {
+    "seed": ("seed", "seed", "Make the catalog true on the service."),
+    "dry-run": ("seed", "dry_run", "Show what seed would do; write nothing."),
+    "cleanup": ("cleanup", "cleanup", "Delete every live persona for good."),
+    "list": ("listing", "list_", "The live personas and their state."),
+    "show": ("show", "show", "One live persona, with all there is to know."),
+    "validate": ("validate", "validate", "Check the catalog alone."),
+    "password": ("password", "password", "Derive a persona's password."),
+    "login": ("login", "login", "Sign in as a persona."),
+    "token": ("token", "token", "Get an admin's token."),
+    "schema": ("schema", "schema", "JSON Schema of the catalog or the report."),
+    "serve": ("serve", "serve", "Run the embedded service on a port."),
+}
+_SETTINGS: dict[str, Any] = {
+    "add_completion": False,
+    # Plain help: rich would more than double the time that --help takes.
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["--help", "-h"]},
+}
+
+
+class _Commands(MutableMapping[str, Any]):
+    """The commands by name; each is loaded when it is used, for a start pays for what it loads."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            module, function, short_help = _COMMANDS[name]
+            alone = typer.Typer(**_SETTINGS)
+            command = getattr(import_module(f"personas.cli.{module}"), function)
+            alone.command(name, short_help=short_help)(command)
+            self._loaded[name] = typer.main.get_command(alone)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+
+class _Group(TyperGroup):
+    """Lists the commands without loading them."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Commands()
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short_help) for name, (_, _, short_help) in _COMMANDS.items()])
+
 
 _EPILOG = (
     "Credentials come from --jwt (MANA_ADMIN_JWT), or from MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD. "
@@ -29,29 +84,14 @@ _EPILOG = (
     "personas seed --auth embedded"
 )
 
-# Plain help: rich would more than double the time that --help takes.
 app = typer.Typer(
     name="personas",
+    cls=_Group,
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
     help="Keep the test users of an auth service true to one JSON catalog.",
     epilog=_EPILOG,
+    **_SETTINGS,
 )
-
-app.command("seed", short_help="Make the catalog true on the service.")(seed.seed)
-app.command("dry-run", short_help="Show what seed would do; write nothing.")(seed.dry_run)
-app.command("cleanup", short_help="Delete every live persona for good.")(cleanup.cleanup)
-app.command("list", short_help="The live personas and their state.")(listing.list_)
-app.command("show", short_help="One live persona, with all there is to know.")(show.show)
-app.command("validate", short_help="Check the catalog alone.")(validate.validate)
-app.command("password", short_help="Derive a persona's password.")(password.password)
-app.command("login", short_help="Sign in as a persona.")(login.login)
-app.command("token", short_help="Get an admin's token.")(token.token)
-app.command("schema", short_help="JSON Schema of the catalog or the report.")(schema.schema)
-app.command("serve", short_help="Run the embedded service on a port.")(serve.serve)
 
 
 def _version(value: bool) -> None:
