@@ -553,31 +553,21 @@ def test_the_package_has_no_other_names() -> None:
         personas.load_catalogue  # noqa: B018 - the access is the test
 
 
-def test_a_large_catalog_is_read_in_linear_time_and_little_memory(tmp_path: Path) -> None:
-    for number in (2_000, 20_000):
-        changes = (
-            {"name": f"P{i}", "email": f"p{i}@mana.test", "systemPrompt": "x" * 300} for i in range(number)
-        )
-        (tmp_path / f"{number}.json").write_text(catalog_of(*changes))
+def test_a_large_catalog_is_read_in_little_memory(tmp_path: Path) -> None:
+    prompt = "x" * 300
+    changes = ({"email": f"p{i}@mana.test", "systemPrompt": prompt} for i in range(20_000))
+    (tmp_path / "large.json").write_text(catalog_of(*changes))
     code = """
-import time
 from pathlib import Path
 from personas.catalog import load_catalog
 def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
-def seconds(number):
-    begun = time.process_time()
-    load_catalog(f"{number}.json")
-    return time.process_time() - begun
 before = peak()
-large = seconds(20_000)
-used = peak() - before
-print(large / min(seconds(2_000) for _ in range(3)), used)
+load_catalog("large.json")
+print(peak() - before)
 """
     shown = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout
-    ratio, mebibytes = map(float, shown.split())
-    assert ratio < 30, "ten times the personas; quadratic time would be a hundred times"
     # 100,000 personas take five times that, and the whole process has to stay under 400 MiB.
-    assert 5 < mebibytes < 50
+    assert 5 < float(shown) < 50

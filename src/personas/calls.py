@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Any
 
@@ -107,6 +106,9 @@ def asked_wait(answer: Answer) -> float | None:
             seconds = float(text)
         except ValueError:
             try:
+                # Imported where a date comes, which is seldom: it takes time at every start.
+                from email.utils import parsedate_to_datetime
+
                 at = parsedate_to_datetime(text)
                 at = at if at.tzinfo else at.replace(tzinfo=UTC)
                 seconds = (at - datetime.now(UTC)).total_seconds()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -121,18 +120,23 @@ def test_without_a_proxy_the_header_limits_nothing(small: Client) -> None:
     assert {small.sign_in(headers=address).status_code for _ in range(5)} == {200}
 
 
-def test_an_unknown_email_costs_the_time_of_a_known_one(tmp_path: Path) -> None:
-    def cost(email: str) -> float:
-        start = time.process_time()
-        assert client.sign_in(email, "wrong").status_code == 401
-        return time.process_time() - start
+def test_an_unknown_email_costs_the_time_of_a_known_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs: list[int] = []
+    scrypt = hashlib.scrypt
+
+    def counting(password: bytes, **parameters: Any) -> bytes:
+        costs.append(parameters["n"] * parameters["r"] * parameters["p"])
+        return scrypt(password, **parameters)
 
     with Embedded.open(tmp_path / "auth.db") as embedded:
         client = Client(embedded)
         client.seed()
-        known = min(cost(ANNA) for _ in range(2))
-        unknown = min(cost("nobody@mana.test") for _ in range(2))
-    assert unknown > known / 2
+        monkeypatch.setattr(hashlib, "scrypt", counting)
+        assert client.sign_in(ANNA, "wrong").status_code == 401
+        assert client.sign_in("nobody@mana.test", "wrong").status_code == 401
+    assert costs == [16384 * 16, 16384 * 16]
 
 
 def test_a_cookie_is_signed_as_better_auth_signs_it(client: Client) -> None:
@@ -218,11 +222,9 @@ def test_a_bad_sign_up_is_refused_with_its_reason(small: Client, change: dict[st
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
-def test_no_email_takes_long_to_be_refused() -> None:
-    start = time.process_time()
+def test_no_email_makes_the_pattern_run_for_ever() -> None:
     for email in ("a." * 160, "a" * 320, "." * 320, "a@" + "a-" * 150, "a@" + "a." * 150):
         assert EMAIL.fullmatch(email) is None
-    assert time.process_time() - start < 0.5
 
 
 # --- access tokens ---------------------------------------------------------------------------------------

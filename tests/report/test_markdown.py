@@ -146,7 +146,7 @@ def test_many_problems_are_listed_up_to_a_hundred_and_counted() -> None:
     assert "50 problems left out" in text
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(foreign_texts)
 def test_any_foreign_text_is_harmless_in_markdown(foreign: str) -> None:
     for make in scenarios.HOSTILE_KINDS:
