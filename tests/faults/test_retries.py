@@ -190,7 +190,7 @@ def test_a_service_that_dies_in_the_middle_ends_the_run_soon_with_what_is_done_a
 
     with fault_server(die, real.url) as proxy:
         ended = run(
-            *("seed", "-c", catalog, "-o", "json", "--timeout", "0.3"),
+            *("seed", "-c", catalog, "-o", "json", "--timeout", "1.5"),
             env=environment(proxy.url, real.token),
         )
         sent = len(proxy.to("POST"))
