@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -119,8 +119,28 @@ def main() -> None:
         # A terminal that cannot show a character gets its escape instead of a crash.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    code = 0
     try:
         app()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        code = 130
+    except OSError as error:
+        # Help that cannot be written; what commands print has its own boundary.
+        print(f"error: standard output cannot be written: {error.strerror}", file=sys.stderr)
+        code = 1
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: to free every module one by one takes longer than several calls of the service."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            pass
+        except OSError:
+            code = code or 1
+    os._exit(code)
