@@ -73,7 +73,7 @@ def step_outputs(report: Report) -> dict[str, str]:
         "not-known": counts.get(State.NOT_KNOWN, ""),
         "in-sync": counts.get(State.IN_SYNC, ""),
         "checksum": plan.checksum if plan else "",
-        "valid": str(not report.problems).lower(),
+        "valid": {True: "true", False: "false", None: ""}[wording.is_valid(report)],
         "verdict": wording.verdict(report),
         "exit-code": str(report.exit_code),
     }

@@ -47,7 +47,7 @@ def document(report: Report) -> Json:
         "interrupted": report.interrupted,
         "catalog": report.catalog or None,
         "service": report.service or None,
-        "valid": not report.problems,
+        "valid": wording.is_valid(report),
         "problems": [_problem(item) for item in report.problems],
         "warnings": [_problem(item) for item in report.warnings],
         "notes": list(report.notes),

@@ -50,7 +50,7 @@ def report_schema() -> dict[str, object]:
                 "interrupted": _FLAG,
                 "catalog": _described(_MAYBE_TEXT, "The catalog file as it was named."),
                 "service": _described(_MAYBE_TEXT, "The address of the service."),
-                "valid": _described(_FLAG, "The catalog has no problems, as far as it was read."),
+                "valid": _described(_maybe(_FLAG), "The catalog has no problems; null when it was not read."),
                 "problems": _list(_ref("problem")),
                 "warnings": _list(_ref("problem")),
                 "notes": _list(_TEXT),

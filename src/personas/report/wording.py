@@ -155,6 +155,13 @@ def left_alone(plan: Plan) -> str:
     return ", ".join(count(counted[state], *_DRIFT[state]) for state in State if counted[state])
 
 
+def is_valid(report: Report) -> bool | None:
+    """Whether the catalog is valid; None when it was not read."""
+    if report.problems:
+        return False
+    return None if report.loaded is None else True
+
+
 def verdict(report: Report) -> str:
     """The end of a command in one clause, the same in every format."""
     if report.problems:
