@@ -105,6 +105,8 @@ def planned(plan: Plan) -> str:
     of = plan.counts
     deleted = sum(change.step is Step.DELETE for change in plan.of(State.STRAY))
     again = sum(change.step is Step.RECREATE for change in plan)
+    # One that needs --recreate is updated all the same, as far as an update can mend it.
+    updated = sum(change.step is Step.UPDATE for change in plan)
     parts = [
         (of[State.COLLISION], "collision", "collisions"),
         (of[State.NOT_KNOWN], "not known", "not known"),
@@ -112,7 +114,7 @@ def planned(plan: Plan) -> str:
         (len(alone(plan, State.RECREATE)), "needs --recreate", "need --recreate"),
         (again, "to recreate", "to recreate"),
         (of[State.CREATE], "to create", "to create"),
-        (of[State.UPDATE], "to update", "to update"),
+        (updated, "to update", "to update"),
         (deleted, "stray to delete", "strays to delete"),
         (of[State.STRAY] - deleted, "stray", "strays"),
     ]
