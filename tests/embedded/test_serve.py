@@ -124,6 +124,26 @@ def test_serve_shares_its_file_with_the_service_in_process(tmp_path: Path) -> No
         assert served.stop()[0] == 0
 
 
+def test_a_database_that_was_first_used_in_process_shows_an_admins_password_that_works(
+    tmp_path: Path,
+) -> None:
+    with Embedded.open(tmp_path / "auth.db") as embedded:
+        unseen = embedded.admin
+    assert unseen is not None
+    with _serve(tmp_path) as served:
+        shown = re.search(r"^  password  (\S+)", served.greeting, re.MULTILINE)
+        assert shown is not None
+        for password, status in ((shown[1], 200), (unseen.password, 401)):
+            body = {"email": unseen.email, "password": password}
+            headers = {"origin": served.url}
+            answer = httpx.post(f"{served.url}/api/auth/sign-in/email", json=body, headers=headers)
+            assert answer.status_code == status
+        assert served.stop()[0] == 0
+    with _serve(tmp_path) as again:
+        assert "its password was shown by an earlier start" in again.greeting
+        assert again.stop()[0] == 0
+
+
 def test_a_taken_port_is_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -94,7 +94,7 @@ def _reset(embedded: Embedded, database: str, settings: Settings, *, yes: bool) 
 
 def _greet(embedded: Embedded, url: str, database: str, settings: Settings, *, host: str) -> None:
     """Say where the service is and how to get in; the only place where the admin's password is shown."""
-    admin = embedded.admin
+    admin = embedded.introduce_admin()
     lines = [f"The embedded auth service listens on {url}", f"  database  {_shown(database)}"]
     if admin is not None:
         lines += [
@@ -102,7 +102,7 @@ def _greet(embedded: Embedded, url: str, database: str, settings: Settings, *, h
             f"  password  {admin.password}  (shown this once: only its hash is stored)",
         ]
     else:
-        lines += ["  admin     made on an earlier start, which showed the password"]
+        lines += ["  admin     its password was shown by an earlier start"]
     open_to = (
         "whoever sends MANA_SERVICE_KEY" if settings.service_key else "nobody: MANA_SERVICE_KEY is not set"
     )

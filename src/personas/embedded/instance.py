@@ -31,6 +31,7 @@ DEFAULT_DATABASE: Final = Path(".personas/auth.db")
 DEFAULT_BASE_URL: Final = "http://embedded.localhost"
 ADMIN_EMAIL: Final = "admin@embedded.localhost"
 _COOKIE: Final = "cookie"
+_INTRODUCED: Final = "admin-introduced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,35 @@ class Embedded:
         if admin is None:
             raise AssertionError
         return self._service.access_token(admin, make_id())
+
+    def introduce_admin(self) -> AdminCredentials | None:
+        """The admin's credentials, to be shown: once for each database, else None.
+
+        A first start in process shows nothing to anybody: the admin then gets another password here.
+        """
+        now = self._service.now()
+        fresh = self.admin is None
+        admin = self.admin or AdminCredentials(ADMIN_EMAIL, secrets.token_urlsafe(24))
+        hashed = self._service.hasher.hash(admin.password) if fresh else ""
+
+        def work(connection: Connection) -> bool:
+            table = schema.secrets
+            if connection.scalar(sa.select(table.c.value).where(table.c.name == _INTRODUCED)) is not None:
+                return False
+            connection.execute(sa.insert(table).values(name=_INTRODUCED, value=now.isoformat()))
+            if fresh:
+                ours = sa.select(schema.users.c.id).where(schema.users.c.email == ADMIN_EMAIL)
+                connection.execute(
+                    sa.update(schema.accounts)
+                    .where(schema.accounts.c.user_id == ours.scalar_subquery())
+                    .values(password=hashed, updated_at=now)
+                )
+            return True
+
+        if not self._service.database.write(work):
+            return None
+        self.admin = admin
+        return admin
 
     def count(self) -> Contents:
         """How many users there are, the admin among them, and how many of them are personas."""
