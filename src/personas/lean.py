@@ -8,7 +8,7 @@ imported.
 import sys
 
 _HIDDEN = {} if "httpx" in sys.modules or "click" in sys.modules else {"click": None}
-sys.modules.update(_HIDDEN)  # type: ignore[arg-type]
+sys.modules.update(_HIDDEN)  # type: ignore[arg-type]  # None hides a module
 try:
     import httpx
 finally:

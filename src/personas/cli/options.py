@@ -142,7 +142,7 @@ def taking(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             )
             for name in shared
         ]
-        run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]  # typeshed
         return run
 
     return decorate

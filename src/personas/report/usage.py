@@ -24,11 +24,11 @@ class Described(Protocol):
     """What matters of a persona here, in the catalog or live."""
 
     @property
-    def archetype(self) -> str | None: ...  # noqa: D102
+    def archetype(self) -> str | None: ...  # noqa: D102 - a protocol, named by its fields
     @property
-    def tick_cadence(self) -> str | None: ...  # noqa: D102
+    def tick_cadence(self) -> str | None: ...  # noqa: D102 - a protocol, named by its fields
     @property
-    def module_mix(self) -> Mapping[str, float] | None: ...  # noqa: D102
+    def module_mix(self) -> Mapping[str, float] | None: ...  # noqa: D102 - a protocol, named by its fields
 
 
 @dataclass(frozen=True, slots=True)
