@@ -130,7 +130,8 @@ def test_the_first_preview_of_a_pull_request_becomes_a_comment(runner: Runner) -
 
 def test_a_later_preview_updates_the_comment_that_is_there(runner: Runner) -> None:
     runner.run("Preview")
-    runner.fake_gh('case "$*" in *--paginate*) echo 4711; echo 4712;; esac')
+    # More lines than a pipe holds: who stops reading early would end this program in the middle.
+    runner.fake_gh('case "$*" in *--paginate*) seq 4711 200000;; esac')
 
     done = runner.run("Comment")
 
