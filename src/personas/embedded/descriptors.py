@@ -113,12 +113,9 @@ _FEEDBACK = (
 _OWN_FEEDBACK = _FEEDBACK.where(persona_feedback.c.persona_id == _USER_ID)
 
 
-def describe_persona(connection: Connection, user_id: str) -> dict[str, Any] | None:
-    """One persona with its last actions and its feedback by module; None when there is no such persona."""
-    row = connection.execute(_PERSONA, {"user_id": user_id}).one_or_none()
-    if row is None:
-        return None
-    persona = {
+def descriptor_of(row: sa.Row[Any]) -> dict[str, Any]:
+    """What the admin and the runner are both told of a persona."""
+    return {
         "userId": row.user_id,
         "email": row.email,
         "name": row.name,
@@ -127,10 +124,16 @@ def describe_persona(connection: Connection, user_id: str) -> dict[str, Any] | N
         "moduleMix": row.module_mix,
         "tickCadence": row.tick_cadence,
         "lastActiveAt": iso(row.last_active_at),
-        "createdAt": iso(row.created_at),
     }
+
+
+def describe_persona(connection: Connection, user_id: str) -> dict[str, Any] | None:
+    """One persona with its last actions and its feedback by module; None when there is no such persona."""
+    row = connection.execute(_PERSONA, {"user_id": user_id}).one_or_none()
+    if row is None:
+        return None
     return {
-        "persona": persona,
+        "persona": {**descriptor_of(row), "createdAt": iso(row.created_at)},
         "recentActions": recent_actions(connection, user_id),
         "feedbackByModule": feedback_by_module(connection, user_id),
     }

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from starlette.responses import JSONResponse
 
-from personas.embedded.answers import Call, Refusal, invalid, iso, path_id, read_object
+from personas.embedded.answers import Call, Refusal, invalid, path_id, read_object
+from personas.embedded.descriptors import descriptor_of
 from personas.embedded.schema import persona_actions, persona_feedback, personas, users
 
 if TYPE_CHECKING:
@@ -106,19 +107,7 @@ def list_due(connection: Connection, now: dt.datetime) -> list[dict[str, Any]]:
         .where(sa.or_(*is_due))
         .order_by(active.is_not(None), active, personas.c.created_at, personas.c.user_id)
     )
-    return [
-        {
-            "userId": row.user_id,
-            "email": row.email,
-            "name": row.name,
-            "archetype": row.archetype,
-            "systemPrompt": row.system_prompt,
-            "moduleMix": row.module_mix,
-            "tickCadence": row.tick_cadence,
-            "lastActiveAt": iso(row.last_active_at),
-        }
-        for row in rows
-    ]
+    return [descriptor_of(row) for row in rows]
 
 
 def _insert_new(
