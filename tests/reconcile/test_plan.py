@@ -13,7 +13,8 @@ from making import SECRET, make_catalog, make_live, make_live_persona, make_pers
 from personas.catalog.reading import Cadence, Catalog
 from personas.passwords import derive_password
 from personas.reconcile.live import Live, Owner, Ownership
-from personas.reconcile.plan import Change, FieldChange, Intent, Plan, State, Step, matches_any, plan
+from personas.reconcile.only import matches_any
+from personas.reconcile.plan import Change, FieldChange, Intent, Plan, State, Step, plan
 from personas.service.models import Login, LoginCheck
 
 ADA = make_persona("ada")

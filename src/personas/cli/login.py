@@ -120,7 +120,7 @@ def _email_of(who: str, run: Run) -> str:
 
 def _emails_of(catalog: Catalog, only: str | None) -> list[str]:
     from personas.errors import UsageError
-    from personas.reconcile.plan import matches_any
+    from personas.reconcile.only import matches_any
 
     emails = [
         p.email for p in catalog.personas if only is None or matches_any((p.email, p.name, p.archetype), only)

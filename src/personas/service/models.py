@@ -65,7 +65,10 @@ class LiveDetail:
 
 @dataclass(frozen=True, slots=True)
 class FoundUser:
-    """A user of the service, persona or not, as the look-up tells it."""
+    """A user of the service, persona or not, as the look-up tells it.
+
+    The id is empty where the service tells that somebody is there, but not who.
+    """
 
     user_id: str
     email: str

@@ -7,6 +7,7 @@ import os
 import random
 import socket
 import ssl
+import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -14,7 +15,15 @@ from typing import Any
 
 import anyio
 
-from personas.errors import BadAnswer, RateLimited, ServiceError, Unanswered, Unavailable, Unreachable
+from personas.errors import (
+    BadAnswer,
+    RateLimited,
+    ServiceError,
+    TooLate,
+    Unanswered,
+    Unavailable,
+    Unreachable,
+)
 from personas.secret import Secret
 from personas.service.calls import Answer, Call, Retry, asked_wait, reason_of
 from personas.service.lean import httpx
@@ -133,7 +142,9 @@ class Line:
             if result.wait is None:
                 await anyio.sleep(self._patience.wait(made))
             # Else the gate does the waiting that the service asked for, for all workers together.
-            result = await self._attempt(call)
+            before, result = result.error, await self._attempt(call)
+            if isinstance(result, _Trouble) and isinstance(result.error, TooLate):
+                result.error.held_back_by = before
             made += 1
         if isinstance(result, _Trouble):
             result.error.lost = lost
@@ -149,6 +160,10 @@ class Line:
 
     async def _attempt(self, call: Call) -> Answer | _Trouble:
         async with self.gate:
+            if call.not_after is not None and time.monotonic() > call.not_after:
+                return _Trouble(
+                    TooLate(f"{call.what}: held back for too long, and not sent"), sent=False, retriable=False
+                )
             self.requests += 1
             self.safety_requests += call.safety
             result = await self._exchange(call)
