@@ -23,26 +23,24 @@ def cleanup(
 ) -> None:
     """Delete every live persona for good, whether the catalog has it or not.
 
-    Drift from the catalog is told first. Asks on a terminal; --yes says it elsewhere.
+    Drift from the catalog, as far as the list of personas tells it, is told first. Asks on a terminal; --yes
+    says it elsewhere. An account with another name than in the catalog is left alone, unless the derived
+    password proves that it is ours.
     """
     from personas.cli.run import conduct
-    from personas.errors import Refused
     from personas.reconcile.plan import Intent
     from personas.secret import Secret
 
     async def job(run: Run) -> None:
         run.try_catalog()
         async with run.connect() as service:
-            await run.read_live(service, owners=False)
+            await run.read_live(service, secret=run.secret_if_any(), details=False, deleting=True)
             plan = run.make_plan(Intent(purpose="cleanup", force=force))
             number = len(plan.steps)
             if dry_run or not number:
                 return
-            noun = "persona" if number == 1 else "personas"
-            what = f"cleanup would delete {number} {noun} at {run.settings.auth}"
-            if run.settings.production and not force:
-                raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
-            await run.confirm(f"{what}. Go on?", yes=yes, what=what)
+            what = f"cleanup would delete {number} {'persona' if number == 1 else 'personas'}"
+            await run.confirm_deletions(what, plan.steps, yes=yes, force=force)
             await run.carry_out(service, Secret(""))
 
     conduct(given, "cleanup", job, dry_run=dry_run)

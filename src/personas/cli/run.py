@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -120,6 +120,13 @@ class Run:
             self.notes.append(f"No password was tried: {error.message}.")
             return None
 
+    def secret_if_any(self) -> Secret | None:
+        """The seed secret, or None where there is none for this service: not everything needs one."""
+        try:
+            return self.secret()
+        except Refused:
+            return None
+
     @property
     def has_credentials(self) -> bool:
         """Whether anything was given that could open the service."""
@@ -159,38 +166,61 @@ class Run:
         service: AuthService,
         *,
         secret: Secret | None = None,
-        owners: bool = True,
+        owners: bool = False,
+        details: bool = True,
+        check_secret: bool = False,
         check_login: bool = False,
-        recreate: bool = False,
+        deleting: bool = False,
         whole: bool = False,
     ) -> Live:
-        """Read what is live.
-
-        Raises:
-            Refused: The secret is not the one that the personas were seeded with, and nobody said `recreate`.
-        """
+        """Read what is live; the options are those of `survey`."""
         self.live = await survey(
             service,
             self.catalog,
             secret=secret,
             only=self.given.only,
             owners=owners,
+            details=details,
+            check_secret=check_secret,
             check_login=check_login,
+            deleting=deleting,
             whole=whole,
             workers=self.settings.concurrency,
             observe=self.progress.reading,
         )
-        if self.live.secret_differs and not recreate:
-            raise Refused(
-                "the secret differs from the one these personas were seeded with: "
-                f"none of {len(self.live.logins)} derived passwords signs in",
-                hint="Set PERSONA_SEED_SECRET to that one. To give them the passwords of this one instead: "
-                "personas seed --check-login --recreate",
-            )
         self.whole = whole
         self.taken_at = datetime.now(UTC)
-        self.notes += [note for note in self.live.notes if note not in self.notes]
+        self._note(self.live.notes)
         return self.live
+
+    async def read_for_seeding(
+        self, service: AuthService, secret: Secret | None, *, check_login: bool, recreate: bool
+    ) -> Live:
+        """Read what is live, for `seed` and for its preview.
+
+        Raises:
+            Refused: The secret is not the one that the personas were seeded with, and nobody said `recreate`.
+        """
+        live = await self.read_live(
+            service,
+            secret=secret,
+            owners=True,
+            check_secret=True,
+            # Which passwords are to be mended has to be known of everybody.
+            check_login=check_login or (recreate and secret is not None),
+            deleting=recreate,
+        )
+        if live.secret_differs and not recreate:
+            raise Refused(
+                "the secret differs from the one these personas were seeded with: "
+                f"none of {len(live.logins)} derived passwords that were tried signs in; nothing was written",
+                hint="Set PERSONA_SEED_SECRET to that one. To give them the passwords of this one instead, "
+                "which deletes them and creates them again: personas seed --recreate",
+            )
+        return live
+
+    def _note(self, notes: Iterable[str]) -> None:
+        self.notes += [note for note in notes if note not in self.notes]
 
     def make_plan(self, intent: Intent) -> Plan:
         """Compare the catalog with what was read."""
@@ -201,6 +231,7 @@ class Run:
                 hint="It is compared with emails, their part before the @, names and archetypes.",
             )
         self.plan = made
+        self._note(made.notes)
         return made
 
     def make_plan_of(self, email: str, intent: Intent) -> Plan:
@@ -234,22 +265,34 @@ class Run:
             observe=self.progress.wrote,
         )
         self.error = self.applied.error
+        self._note(self.applied.notes)
         return self.applied
 
-    async def confirm(self, question: str, *, yes: bool, what: str) -> None:
-        """Ask on a terminal; anywhere else, `--yes` has to say it.
+    async def confirm_deletions(
+        self, what: str, changes: Sequence[Change], *, yes: bool, force: bool
+    ) -> None:
+        """Say where how much would be lost, and ask on a terminal; anywhere else, `--yes` has to say it.
 
         Raises:
-            Refused: The answer was no, or nobody could be asked.
+            Refused: The answer was no, nobody could be asked, or this is production and nobody said `force`.
         """
+        what = f"{what} at {self.settings.auth}"
+        if self.settings.production and not force:
+            raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
         if yes:
             return
+        lost = "actions, feedback and spaces are lost"
+        doubtful = [change.key for change in changes if change.doubt]
+        named = ", ".join(doubtful[:5]) + (f" and {len(doubtful) - 5} more" if len(doubtful) > 5 else "")
+        question = f"{what}: {'its' if len(changes) == 1 else 'their'} {lost}."
+        if doubtful:
+            question += f" These may be somebody else's accounts: {named}."
         if self.settings.ci or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-            raise Refused(f"{what}: nobody can be asked here", hint="Say --yes if that is meant.")
+            raise Refused(f"{question} Nobody can be asked here", hint="Say --yes if that is meant.")
         self.progress.close()
         output.preview(self.report(), self.settings)
         self.previewed = True
-        if not await ask(question):
+        if not await ask(f"{question} Go on?"):
             raise Refused("not confirmed; nothing was changed")
 
     # The end of a run

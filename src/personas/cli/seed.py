@@ -17,7 +17,7 @@ Recreate = Annotated[
     bool,
     typer.Option(
         "--recreate",
-        help="Delete and create again what an update cannot mend: name, password.",
+        help="Delete and create again what an update cannot mend: name, password. Signs in as everybody.",
         show_default=False,
     ),
 ]
@@ -37,7 +37,7 @@ Force = Annotated[
     bool,
     typer.Option(
         "--force",
-        help="Allow strays outside @mana.test to be deleted, and deleting in production.",
+        help="Allow deleting outside @mana.test, in production, and of what may be somebody else's account.",
         show_default=False,
     ),
 ]
@@ -60,7 +60,8 @@ def seed(
     """Make the catalog true on the service: create and update its personas.
 
     Strays (live personas that the catalog lacks) are reported and kept; --prune deletes them.
-    Emails that belong to somebody else are refused before anything is written.
+    Emails that belong to somebody else are refused before anything is written, and so is the whole run with
+    another seed secret than the live personas were seeded with; --recreate gives them new passwords.
     """
     from personas.cli.run import conduct
     from personas.reconcile.plan import Intent
@@ -71,7 +72,7 @@ def seed(
         run.read_catalog()
         secret = run.secret()
         async with run.connect() as service:
-            await run.read_live(service, secret=secret, check_login=check_login, recreate=recreate)
+            await run.read_for_seeding(service, secret, check_login=check_login, recreate=recreate)
             plan = run.make_plan(intent)
             _check(run, plan, expect_plan)
             if dry_run or not plan.steps:
@@ -123,7 +124,7 @@ def dry_run(
         else:
             async with run.connect() as service:
                 secret = run.secret_for_reading()
-                await run.read_live(service, secret=secret, check_login=check_login, recreate=recreate)
+                await run.read_for_seeding(service, secret, check_login=check_login, recreate=recreate)
         _check(run, run.make_plan(intent), expect_plan)
 
     conduct(given, "dry-run", job, dry_run=True, fail_on_drift=fail_on_drift)
@@ -153,13 +154,22 @@ def _check(run: Run, plan: Plan, expected: str | None) -> None:
 
 
 async def _confirm_deletions(run: Run, plan: Plan, *, yes: bool, force: bool) -> None:
-    from personas.errors import Refused
     from personas.reconcile.plan import Step
 
-    number = sum(1 for change in plan.steps if change.step is Step.DELETE)
-    if not number:
-        return
-    what = f"--prune would delete {number} {'stray' if number == 1 else 'strays'} at {run.settings.auth}"
-    if run.settings.production and not force:
-        raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
-    await run.confirm(f"{what}. Go on?", yes=yes, what=what)
+    deleted = [change for change in plan.steps if change.step is Step.DELETE]
+    again = [change for change in plan.steps if change.step is Step.RECREATE]
+    parts = [
+        f"{flag} would delete {len(changes)} {noun if len(changes) == 1 else noun + 's'}{more}"
+        for flag, changes, noun, more in (
+            ("--prune", deleted, "stray", ""),
+            (
+                "--recreate",
+                again,
+                "persona",
+                " and create them again" if len(again) > 1 else " and create it again",
+            ),
+        )
+        if changes
+    ]
+    if parts:
+        await run.confirm_deletions(" and ".join(parts), [*deleted, *again], yes=yes, force=force)
