@@ -281,18 +281,16 @@ class Run:
             raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
         if yes:
             return
-        lost = "actions, feedback and spaces are lost"
-        doubtful = [change.key for change in changes if change.doubt]
-        named = ", ".join(doubtful[:5]) + (f" and {len(doubtful) - 5} more" if len(doubtful) > 5 else "")
-        question = f"{what}: {'its' if len(changes) == 1 else 'their'} {lost}."
-        if doubtful:
-            question += f" These may be somebody else's accounts: {named}."
+        what += f"; {'its' if len(changes) == 1 else 'their'} actions, feedback and spaces are lost"
+        if doubtful := [change.key for change in changes if change.doubt]:
+            more = f" and {len(doubtful) - 5} more" if len(doubtful) > 5 else ""
+            what += f"; maybe somebody else's: {', '.join(doubtful[:5])}{more}"
         if self.settings.ci or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-            raise Refused(f"{question} Nobody can be asked here", hint="Say --yes if that is meant.")
+            raise Refused(f"{what}: nobody can be asked here", hint="Say --yes if that is meant.")
         self.progress.close()
         output.preview(self.report(), self.settings)
         self.previewed = True
-        if not await ask(f"{question} Go on?"):
+        if not await ask(f"{what}. Go on?"):
             raise Refused("not confirmed; nothing was changed")
 
     # The end of a run
@@ -320,6 +318,8 @@ class Run:
                 return Refused.exit_code
             if self.plan.of(State.NOT_KNOWN):
                 return PartlyFailed.exit_code
+        if self.command == "cleanup" and self.plan is not None and _left_unread(self.plan):
+            return PartlyFailed.exit_code
         if self.fail_on_drift and self.plan is not None and _remaining_drift(self.plan, outcomes):
             return DriftFound.exit_code
         return 0
@@ -426,6 +426,11 @@ def read_text(name: str, flag: str) -> str:
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
         raise UsageError(f"{flag} {name}: {reason}") from None
+
+
+def _left_unread(plan: Plan) -> bool:
+    """Whether somebody is left alone because not even their name could be read."""
+    return any(change.doubt and change.step is None for change in plan.of(State.NOT_KNOWN))
 
 
 def _remaining_drift(plan: Plan, outcomes: tuple[Outcome, ...]) -> list[Change]:

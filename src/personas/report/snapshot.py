@@ -54,6 +54,7 @@ def read_snapshot(text: str) -> Live:
         },
         notes=_notes(node),
         taken_at=taken_at,
+        service=_text(root, "service", "the document") or "",
     )
 
 
