@@ -11,21 +11,19 @@ one.
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs
 
 import sqlalchemy as sa
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from calls import BROKEN, Call, content, has_nul, number, storable, was_refused
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
 
 from personas.embedded import schema
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from personas.embedded import Embedded
 
@@ -43,70 +41,11 @@ SIGN_UPS: Final = {
         {"message": "Failed to create user", "code": "FAILED_TO_CREATE_USER"},
     ),
 }
+PAGE: Final = ("/", "/sign-in", "/sign-out")
 SIGN_INS: Final = ("/api/v1/auth/login", "/api/auth/sign-in/email")
 BIGINT: Final = 2**63
 INTEGER: Final = 2**31
 NO_EMAIL: Final = "@"  # the admin's call takes it, sign-up does not
-BROKEN: Final = object()  # a body that is no JSON
-STAND_IN: Final = "\N{REPLACEMENT CHARACTER}"  # for NUL, which the embedded service takes nowhere
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request that has arrived as a whole."""
-
-    scope: Scope
-    body: bytes
-    receive: Receive
-
-    @property
-    def method(self) -> str:
-        return str(self.scope["method"])
-
-    @property
-    def path(self) -> str:
-        return str(self.scope["path"])
-
-    @cached_property
-    def query(self) -> dict[str, str]:
-        """Of a parameter that is given twice, the first, as the original takes it."""
-        given = parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        return {name: values[0] for name, values in given.items()}
-
-    @cached_property
-    def json(self) -> Any:
-        try:
-            return json.loads(self.body, parse_constant=int)  # NaN is no JSON
-        except (ValueError, RecursionError):
-            return BROKEN
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        return self.json if isinstance(self.json, dict) else {}
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether the body was meant to be JSON and is not."""
-        is_form = (b"content-type", b"application/x-www-form-urlencoded") in self.scope["headers"]
-        return self.json is BROKEN and bool(self.body) and not is_form
-
-    @property
-    def has_nul(self) -> bool:
-        """Whether there is a NUL in any text of the path, the query or the body."""
-        return has_nul([self.path, self.query, self.json])
-
-    def sending(self, **fields: Any) -> Call:
-        """The same call with other fields in its body."""
-        return replace(self, body=json.dumps({**self.fields, **fields}).encode())
-
-    def storable(self) -> Call:
-        """The same call without NUL in its body."""
-        return self.sending(**storable(self.fields)) if has_nul(self.fields) else self
-
-    def forwarded(self) -> Call:
-        """The same call as a proxy passes it on."""
-        headers = [*self.scope["headers"], (b"x-forwarded-for", b"203.0.113.7")]
-        return replace(self, scope={**self.scope, "headers": headers})
 
 
 @dataclass
@@ -128,7 +67,7 @@ class Original:
     def __post_init__(self) -> None:
         self._app = self.embedded.app
         self._service = self.embedded._service
-        self._service.behind_proxy = self.limited
+        self._service.behind_proxy |= self.limited
         self._ownerless: set[str] = set()  # spaces with a member whose user is gone
         self._cadences: dict[str, str] = {}  # what the original stores and the embedded service does not
 
@@ -137,32 +76,19 @@ class Original:
             await self._app(scope, receive, send)
             return
         try:
-            call = Call(scope, await Request(scope, receive).body(), receive)
+            call = await Call.arrived(scope, receive)
         except ClientDisconnect:
             return
-        answer = await self._answer(call.forwarded() if self.limited else call)
-        await answer(scope, receive, send)
+        await call.answer(await self._answer(call.forwarded() if self.limited else call), send)
 
     async def _ask(self, call: Call) -> Response:
         """The answer of the embedded service."""
-        sent: list[Message] = []
-        given = [call.body]
-
-        async def receive() -> Message:
-            return {"type": "http.request", "body": given.pop()} if given else await call.receive()
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        await self._app(call.scope, receive, send)
-        answer = Response(b"".join(message.get("body", b"") for message in sent), sent[0]["status"])
-        answer.raw_headers = list(sent[0]["headers"])
-        return answer
+        return await call.answered_by(self._app)
 
     async def _answer(self, call: Call) -> Response:
         absent = MOUNT if self.mount == LATER_MOUNT else LATER_MOUNT
-        if call.path == absent or call.path.startswith(absent + "/"):
-            return PlainTextResponse("404 Not Found", 404, {"content-type": "text/plain; charset=UTF-8"})
+        if call.path in PAGE or call.path == absent or call.path.startswith(absent + "/"):
+            return await self._ask(call.to("/nowhere"))
         if call.path == self.mount:
             return await (self._upsert(call) if call.method == "POST" else self._list(call))
         if call.path.startswith(self.mount + "/"):
@@ -311,7 +237,7 @@ class Original:
         """The look-up, with rows only where none of their users has a session."""
         by_tier = call.query.get("tier") and not (call.query.get("search") or call.query.get("page"))
         if by_tier:
-            return await self._ask(call)
+            return await self._ask(call.storable())
         answer = await self._crash(call, "\0" in call.query.get("search", ""))
         if answer.status_code != 200:
             return answer
@@ -382,36 +308,9 @@ def crashed(call: Call) -> Response:
     return JSONResponse({"statusCode": 500, "message": "Internal server error"}, 500)
 
 
-def was_refused(answer: Response) -> bool:
-    """Tell whether the embedded service has found fault with what was sent."""
-    is_json = answer.headers.get("content-type") == "application/json"
-    return is_json and answer.status_code in (400, 404)
-
-
 def refused_sign_up(answer: Response) -> bool:
     """Tell whether it was the sign-up of a new user that found fault."""
     return was_refused(answer) and content(answer).get("error") == "Sign-up failed"
-
-
-def content(answer: Response) -> Any:
-    """The JSON of an answer."""
-    return json.loads(bytes(answer.body))
-
-
-def storable(value: Any) -> Any:
-    """The same without NUL in any text."""
-    if isinstance(value, str):
-        return value.replace("\0", STAND_IN)
-    if isinstance(value, list):
-        return [storable(each) for each in value]
-    if isinstance(value, dict):
-        return {storable(key): storable(each) for key, each in value.items()}
-    return value
-
-
-def has_nul(value: Any) -> bool:
-    """Tell whether there is a NUL in any text of the value."""
-    return bool(storable(value) != value)
 
 
 def is_integer(value: object) -> bool:
@@ -422,12 +321,6 @@ def is_integer(value: object) -> bool:
         return float(str(value)).is_integer() and -INTEGER <= int(str(value)) < INTEGER
     except ValueError:
         return False
-
-
-def number(text: str | None, default: int) -> int:
-    """A number in a query, as JavaScript's parseInt reads it."""
-    found = re.match(r"\s*[+-]?\d+", text or "")
-    return int(found.group()) if found else default
 
 
 def type_of(value: object) -> str:

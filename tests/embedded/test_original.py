@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from original import LATER_MOUNT, Original
 
 from personas.embedded import Embedded, schema
 
 from .client import ANNA, BO, PASSWORD, PERSONAS, Client, body
+from .improvements import KNOWN
+from .recorded import SEQUENCES, open_service, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +44,17 @@ def wrap(small: Client) -> Callable[..., Client]:
         return small
 
     return wrap
+
+
+@pytest.mark.parametrize("sequence", SEQUENCES)
+def test_every_step_is_answered_as_the_original_answered_it_and_none_is_better(
+    sequence: str, make_database: Callable[[str], str]
+) -> None:
+    with open_service(make_database("sqlite")) as embedded:
+        found = anyio.run(partial(replay, app=Original(embedded)), sequence, embedded)
+    # What the embedded service itself does not do yet is not this form's to mend.
+    differing = [str(difference) for difference in found if difference.number not in KNOWN.get(sequence, ())]
+    assert differing == []
 
 
 def find(client: Client, query: str) -> tuple[int, Any]:
@@ -131,7 +146,8 @@ def test_the_mean_of_ratings_is_their_number(wrap: Callable[..., Client]) -> Non
     client = wrap()
     user_id = client.seed()
     rows = [
-        {"id": f"f{n}", "tickId": "t", "module": "todo", "rating": rating} for n, rating in enumerate((5, 4))
+        {"id": f"f{n}", "tickId": f"t{n}", "module": "todo", "rating": rating}
+        for n, rating in enumerate((5, 4))
     ]
     path = f"/api/v1/internal/personas/{user_id}/feedback"
     key = {"x-service-key": "the runner's own key"}
