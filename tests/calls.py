@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 if TYPE_CHECKING:
     from typing import Self
@@ -115,6 +115,19 @@ class Call:
 def content(answer: Response) -> Any:
     """The JSON of an answer."""
     return json.loads(bytes(answer.body))
+
+
+def has_content(answer: Response) -> bool:
+    """Tell whether the answer is what was asked for; that of a HEAD has no body."""
+    return answer.status_code == 200 and bool(answer.body)
+
+
+def changed(answer: Response, value: Any, status: int | None = None) -> Response:
+    """The same answer with other JSON, and perhaps another status."""
+    made = JSONResponse(value, status or answer.status_code)
+    own = [header for header in answer.raw_headers if not header[0].startswith(b"content-")]
+    made.raw_headers += own
+    return made
 
 
 def was_refused(answer: Response) -> bool:

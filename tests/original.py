@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
-from calls import BROKEN, Call, content, has_nul, number, storable, was_refused
+from calls import BROKEN, Call, changed, content, has_content, has_nul, number, storable, was_refused
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
@@ -110,18 +110,18 @@ class Original:
 
     async def _list(self, call: Call) -> Response:
         answer = await self._ask(call)
-        if answer.status_code != 200:
+        if not has_content(answer):
             return answer
         found = content(answer)
         for persona in found["personas"]:
             persona["tickCadence"] = self._cadences.get(persona["userId"], persona["tickCadence"])
             if self.mount == LATER_MOUNT:
                 del persona["name"]
-        return JSONResponse(found)
+        return changed(answer, found)
 
     async def _show(self, call: Call) -> Response:
         answer = await self._crash(call, "\0" in call.path)
-        if answer.status_code != 200:
+        if not has_content(answer):
             return answer
         found = content(answer)
         persona = found["persona"]
@@ -130,7 +130,7 @@ class Original:
             {"module": module["module"], "avgRating": module["ratings"]}
             for module in found["feedbackByModule"]
         ]
-        return JSONResponse(found)
+        return changed(answer, found)
 
     async def _upsert(self, call: Call) -> Response:
         email = call.fields.get("email")
@@ -151,8 +151,8 @@ class Original:
             await self._swallow(email)
             answer = await self._ask(call.storable())
         if refused_sign_up(answer):
-            return JSONResponse(content(answer), 500)
-        if answer.status_code != 200:
+            return changed(answer, content(answer), 500)
+        if not has_content(answer):
             return answer
         if any(has_nul(call.fields.get(name)) for name in ("archetype", "systemPrompt", "moduleMix")):
             await self._leave_half_made(email, before)
@@ -207,9 +207,11 @@ class Original:
 
         def work(connection: Connection) -> None:
             user_id = connection.scalar(sa.select(users.c.id).where(users.c.email == email.lower()))
-            connection.execute(sa.delete(personas).where(personas.c.user_id == user_id))
-            if before is not None:
-                connection.execute(sa.insert(personas).values(**before._mapping))
+            if before is None:
+                connection.execute(sa.delete(personas).where(personas.c.user_id == user_id))
+            else:
+                change = sa.update(personas).where(personas.c.user_id == user_id)
+                connection.execute(change.values(**before._mapping))
 
         await self._service.write(work)
 
@@ -221,16 +223,18 @@ class Original:
         query = sa.select(organizations).where(organizations.c.id.in_(theirs))
         spaces = await self._service.read(lambda connection: connection.execute(query).all())
         answer = await self._crash(call, "\0" in call.path)
-        if answer.status_code == 200:
-            self._ownerless |= {space.id for space in spaces}
+        if not has_content(answer):
+            return answer
+        ids = [space.id for space in spaces]
+        self._ownerless.update(ids)
 
-            def restore(connection: Connection) -> None:
-                left = set(connection.scalars(sa.select(organizations.c.id)))
-                for space in spaces:
-                    if space.id not in left:
-                        connection.execute(sa.insert(organizations).values(**space._mapping))
+        def restore(connection: Connection) -> None:
+            left = set(connection.scalars(sa.select(organizations.c.id).where(organizations.c.id.in_(ids))))
+            for space in spaces:
+                if space.id not in left:
+                    connection.execute(sa.insert(organizations).values(**space._mapping))
 
-            await self._service.write(restore)
+        await self._service.write(restore)
         return answer
 
     async def _find_users(self, call: Call) -> Response:
@@ -239,7 +243,7 @@ class Original:
         if by_tier:
             return await self._ask(call.storable())
         answer = await self._crash(call, "\0" in call.query.get("search", ""))
-        if answer.status_code != 200:
+        if not has_content(answer):
             return answer
         page, limit = number(call.query.get("page"), 1), number(call.query.get("limit"), 20)
         if page < 1 or limit >= BIGINT or (page - 1) * limit >= BIGINT:
@@ -259,7 +263,7 @@ class Original:
             call,
             call.has_nul,
             any("latencyMs" in row and not is_integer(row["latencyMs"]) for row in given),
-            any(isinstance(row.get("rating"), float) for row in given),
+            any(isinstance(row.get("rating"), float) and 1 <= row["rating"] <= 5 for row in given),
         )
 
     async def _know(self, call: Call) -> Response:
@@ -294,7 +298,7 @@ class Original:
         answer = await self._crash(
             call, call.path.startswith("/api/auth/") and (call.is_broken or call.has_nul)
         )
-        if call.path.endswith("/get-full-organization") and answer.status_code == 200:
+        if call.path.endswith("/get-full-organization") and has_content(answer):
             space = content(answer)
             if space is not None and space["id"] in self._ownerless:
                 return crashed(call)  # it looks for the user of each member

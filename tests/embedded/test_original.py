@@ -111,8 +111,9 @@ def test_a_nul_leaves_a_user_that_is_stamped_and_not_in_the_list(original: Clien
     assert original.user(ANNA)["kind"] == "persona"
     assert original.live() == []
     assert sent(original)[0] == 200
+    before = original.rows(schema.personas)
     assert sent(original, systemPrompt="a NUL \0 in it", archetype="other") == CRASHED
-    assert [persona["archetype"] for persona in original.live()] == ["researcher"]
+    assert original.rows(schema.personas) == before
 
 
 def test_a_mistake_of_the_caller_is_told_as_one_of_the_service(wrap: Callable[..., Client]) -> None:
