@@ -14,9 +14,9 @@ from personas.embedded.answers import (
     Call,
     Refusal,
     invalid,
-    is_storable,
     iso,
     path_id,
+    query_given,
     query_number,
     query_text,
     utf16_length,
@@ -228,16 +228,14 @@ class AdminCalls:
         """Users by part of their email or name, in pages; or the users of one access tier."""
         self._service.require_admin(request)
         limit = query_number(request, "limit", default=20)
-        tier = query_text(request, "tier")
+        tier = query_given(request, "tier")
         search = query_text(request, "search") or ""
-        if tier and not search and not query_text(request, "page"):
+        if tier and not search and not query_given(request, "page"):
             if tier not in TIERS:
                 raise Refusal(400, {"error": "Invalid tier"})
             return JSONResponse(
                 await self._service.read(lambda connection: _by_tier(connection, tier, limit))
             )
-        if not is_storable(search):
-            raise invalid("search must not contain NUL")
         if len(search) > MAX_SEARCH:
             raise invalid(f"search must be at most {MAX_SEARCH} characters")
         page = query_number(request, "page", default=1)
@@ -310,5 +308,5 @@ def _rows(limit: int | None) -> int | None:
 
 def _offset(page: int | None, limit: int | None) -> int:
     """How many rows come before a page; the original breaks where they are fewer than none, or too many."""
-    before = ((page or 1) - 1) * (20 if limit is None else limit)
+    before = (max(page or 1, 1) - 1) * (20 if limit is None else limit)
     return min(max(before, 0), MAX_ROWS)

@@ -151,15 +151,22 @@ def _check_values(body: dict[str, Any]) -> None:
     raise invalid(f"at most {MAX_DEPTH} levels of nesting")
 
 
+def query_given(request: Request, name: str) -> str:
+    """A query parameter as it is given, the first of several, or nothing."""
+    return next(iter(request.query_params.getlist(name)), "")
+
+
 def query_text(request: Request, name: str) -> str | None:
-    """A query parameter, the first of several, or None when it is missing."""
-    values = request.query_params.getlist(name)
-    return values[0] if values else None
+    """A query parameter that can be compared with stored text, or None when it is missing."""
+    value = query_given(request, name) if name in request.query_params else None
+    if value is not None and not is_storable(value):
+        raise invalid(f"{name} must not contain NUL or lone surrogates")
+    return value
 
 
 def query_number(request: Request, name: str, *, default: int) -> int | None:
     """A number in the query as parseInt reads it: None for what is none, the default for nothing."""
-    text = query_text(request, name)
+    text = query_given(request, name)
     if not text:
         return default
     found = re.match(r"\s*([+-]?[0-9]{1,20})", text)
