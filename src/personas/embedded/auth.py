@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, Field
 from starlette.responses import JSONResponse
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from personas.embedded.service import Service
 
-MAX_AGENT = 300
+MAX_AGENT: Final = 300
 
 
 def _email(text: str) -> str:

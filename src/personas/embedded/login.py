@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from starlette.responses import JSONResponse
 
@@ -20,16 +20,29 @@ if TYPE_CHECKING:
     from personas.embedded.auth import AuthCalls
     from personas.embedded.service import Service
 
-PREFIX = "/api/v1/auth"
+PREFIX: Final = "/api/v1/auth"
 
 
-class Loose(Body):
-    """A body whose fields are looked at one by one, as they come."""
+class Login(Body):
+    """POST login: what is wrong with it is a wrong password like any other."""
 
     email: Any = None
     password: Any = None
+
+
+class Registration(Login):
+    """POST register, before Better Auth looks at it."""
+
     name: Any = None
+
+
+class Validation(Body):
+    """POST validate."""
+
     token: Any = None
+
+
+Loose = TypeVar("Loose", bound=Body)
 
 
 class LoginCalls:
@@ -54,7 +67,7 @@ class LoginCalls:
 
     async def register(self, request: Request) -> Response:
         """Sign a human up, by the local part of the email where no name is given."""
-        body = await self._read(request, bad=_in_short(bad_json()))
+        body = await _read(request, Registration, bad=_in_short(bad_json()))
         try:
             name = as_text(body.email).partition("@")[0] if is_falsy(body.name) else body.name
             given = {"email": body.email, "password": body.password, "name": name}
@@ -68,7 +81,7 @@ class LoginCalls:
         It tells everything but an unverified email as "Invalid credentials", the rate limit behind a proxy
         too, and counts each such answer towards the lock: so does the original.
         """
-        body = await self._read(request, bad=Refusal(400, {"error": "Invalid JSON body"}))
+        body = await _read(request, Login, bad=Refusal(400, {"error": "Invalid JSON body"}))
         service = self._service
         email = body.email if limits.is_countable(body.email) else None
         if email is not None:
@@ -86,7 +99,7 @@ class LoginCalls:
             await service.write(lambda connection: limits.record_failure(connection, email, now))
         raise Refusal(401, {"error": "Invalid credentials"})
 
-    async def _log_in(self, request: Request, body: Loose) -> dict[str, Any]:
+    async def _log_in(self, request: Request, body: Login) -> dict[str, Any]:
         wanted = SignIn.check({"email": body.email, "password": body.password})
 
         def forget(connection: Connection) -> None:
@@ -118,7 +131,7 @@ class LoginCalls:
 
     async def validate(self, request: Request) -> Response:
         """Whether an access token is one of ours and runs, and what it says."""
-        body = await self._read(request, bad=Refusal(400, {"valid": False}))
+        body = await _read(request, Validation, bad=Refusal(400, {"valid": False}))
         if is_falsy(body.token):
             raise Refusal(400, {"valid": False})
         claims = self._service.signer.verify(as_text(body.token), now=self._service.now())
@@ -126,12 +139,13 @@ class LoginCalls:
             raise Refusal(401, {"valid": False})
         return JSONResponse({"valid": True, "payload": claims})
 
-    async def _read(self, request: Request, *, bad: Refusal) -> Loose:
-        """A body as JavaScript looks into it: what is no object has none of the fields, null is a mistake."""
-        value = await read_json(request, bad=bad)
-        if value is None:
-            raise bad
-        return Loose.model_validate(value if isinstance(value, dict) else {})
+
+async def _read(request: Request, model: type[Loose], *, bad: Refusal) -> Loose:
+    """A body as JavaScript looks into it: what is no object has none of the fields, null is a mistake."""
+    value = await read_json(request, bad=bad)
+    if value is None:
+        raise bad
+    return model.model_validate(value if isinstance(value, dict) else {})
 
 
 def _in_short(refusal: Refusal) -> Refusal:
