@@ -91,7 +91,7 @@ def iso(moment: dt.datetime | None) -> str | None:
 
 def utf16_length(text: str) -> int:
     """A length as JavaScript counts it."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 async def read_body(request: Request) -> bytes:
@@ -151,21 +151,26 @@ def _check_values(body: dict[str, Any]) -> None:
     raise invalid(f"at most {MAX_DEPTH} levels of nesting")
 
 
+def query_given(request: Request, name: str) -> str:
+    """A query parameter as it is given, the first of several, or nothing."""
+    return next(iter(request.query_params.getlist(name)), "")
+
+
 def query_text(request: Request, name: str) -> str | None:
     """A query parameter that can be compared with stored text, or None when it is missing."""
-    value = request.query_params.get(name)
+    value = query_given(request, name) if name in request.query_params else None
     if value is not None and not is_storable(value):
         raise invalid(f"{name} must not contain NUL or lone surrogates")
     return value
 
 
-def query_number(request: Request, name: str, *, default: int, at_most: int) -> int:
-    """A whole number from 1 in the query, the default when it is missing or nonsense, at most `at_most`."""
-    text = request.query_params.get(name, "")
-    if not (text.isascii() and text.isdecimal()):
+def query_number(request: Request, name: str, *, default: int) -> int | None:
+    """A number in the query as parseInt reads it: None for what is none, the default for nothing."""
+    text = query_given(request, name)
+    if not text:
         return default
-    number = int(text[:20])
-    return min(number, at_most) if number >= 1 else default
+    found = re.match(r"\s*([+-]?[0-9]{1,20})", text)
+    return int(found[1]) if found else None
 
 
 def path_id(request: Request) -> str:
