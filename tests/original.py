@@ -11,6 +11,7 @@ one.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,21 +31,17 @@ if TYPE_CHECKING:
 MOUNT: Final = "/api/v1/admin/personas"
 LATER_MOUNT: Final = "/api/v1/personas/admin"
 RUNNER: Final = "/api/v1/internal/personas/"
-SIGN_UPS: Final = {
-    # What a name that PostgreSQL cannot store is answered with.
-    "/api/v1/auth/register": (
-        409,
-        {"error": "Email already registered", "code": "EMAIL_ALREADY_REGISTERED"},
-    ),
-    "/api/auth/sign-up/email": (
-        422,
-        {"message": "Failed to create user", "code": "FAILED_TO_CREATE_USER"},
-    ),
+REGISTER: Final = "/api/v1/auth/register"
+SIGN_UP: Final = "/api/auth/sign-up/email"
+SIGN_UPS: Final = {  # and how a name with a NUL is answered, although the user is signed up
+    REGISTER: (409, {"error": "Email already registered", "code": "EMAIL_ALREADY_REGISTERED"}),
+    SIGN_UP: (422, {"message": "Failed to create user", "code": "FAILED_TO_CREATE_USER"}),
 }
 PAGE: Final = ("/", "/sign-in", "/sign-out")
 SIGN_INS: Final = ("/api/v1/auth/login", "/api/auth/sign-in/email")
 BIGINT: Final = 2**63
 INTEGER: Final = 2**31
+LONE_SURROGATES: Final = re.compile("[\ud800-\udfff]+")
 NO_EMAIL: Final = "@"  # the admin's call takes it, sign-up does not
 
 
@@ -144,7 +141,11 @@ class Original:
         if failure is not None:
             # Whoever may not call, and a body that misses something, is refused before.
             answer = await self._ask(call.storable().sending(email=NO_EMAIL, name=None))
-            return failure if refused_sign_up(answer) else answer
+            if not refused_sign_up(answer):
+                return answer
+            if has_nul(call.fields.get("name")):
+                await self._ask(call.storable().to(REGISTER))
+            return failure
         before = await self._descriptor(email)
         answer = await self._ask(call.storable())
         if answer.status_code == 409:
@@ -168,18 +169,13 @@ class Original:
         return answer
 
     async def _failure_of_sign_up(self, call: Call, email: str) -> Response | None:
-        """How the sign-up of a new user fails where the embedded service refuses earlier, or not at all."""
+        """How the sign-up of a new user fails where the embedded service refuses earlier."""
         if "\0" in email:
             return crashed(call)
         if await self._has_user(email):
             return None
         if await self._has_user(email.lower()):
             return crashed(call)  # signed up long ago, and then not found under the name as sent
-        for name in ("name", "password"):
-            value = call.fields.get(name)
-            if value is not None and not isinstance(value, str):
-                message = f"[body.{name}] Invalid input: expected string, received {type_of(value)}"
-                return JSONResponse({"error": "Sign-up failed", "message": message}, 500)
         if has_nul(call.fields.get("name")):
             return JSONResponse({"error": "Sign-up failed", "message": "Failed to create user"}, 500)
         return None
@@ -268,16 +264,26 @@ class Original:
 
     async def _know(self, call: Call) -> Response:
         """Signing up and in."""
-        if call.path in SIGN_UPS and has_nul(call.fields.get("name")):
-            status, body = SIGN_UPS[call.path]
-            return JSONResponse(body, status)
+        if call.path in SIGN_UPS:
+            return await self._sign_up(call)
         if call.path.startswith("/api/auth/"):
             return await self._crash(call.storable(), call.is_broken)
         email = call.fields.get("email")
-        as_sent = email if isinstance(email, str) and call.path not in SIGN_UPS else ""
+        as_sent = email if isinstance(email, str) else ""
         await self._count_failures_of(as_sent, begin=True)
-        answer = await self._crash(call.storable(), call.path in SIGN_UPS, call.json in (None, BROKEN))
+        answer = await self._crash(call.storable(), call.json in (None, BROKEN))
         await self._count_failures_of(as_sent, begin=False)
+        return answer
+
+    async def _sign_up(self, call: Call) -> Response:
+        name = call.fields.get("name")
+        if call.path == REGISTER and isinstance(name, str) and LONE_SURROGATES.fullmatch(name):
+            # A name is there, so that none is made of the email; and then there is nothing to store.
+            return await self._ask(call.to(SIGN_UP).sending(name=""))
+        answer = await self._crash(call.storable(), call.path == REGISTER or call.is_broken)
+        if has_nul(name) and has_content(answer):
+            status, body = SIGN_UPS[call.path]
+            return changed(answer, body, status)
         return answer
 
     async def _count_failures_of(self, email: str, *, begin: bool) -> None:
@@ -325,9 +331,3 @@ def is_integer(value: object) -> bool:
         return float(str(value)).is_integer() and -INTEGER <= int(str(value)) < INTEGER
     except ValueError:
         return False
-
-
-def type_of(value: object) -> str:
-    """A type in the words of the original."""
-    names = {bool: "boolean", int: "number", float: "number", list: "array"}
-    return names.get(type(value), "object")

@@ -123,11 +123,19 @@ def test_a_mistake_of_the_caller_is_told_as_one_of_the_service(wrap: Callable[..
         assert (answer.status_code, answer.json()) == CRASHED
     failed = {"error": "Sign-up failed", "message": "[body.email] Invalid email address"}
     assert sent(client, email="bad email@mana.test") == (500, failed)
-    failed = {"error": "Sign-up failed", "message": "Failed to create user"}
-    assert sent(client, name="a NUL \0 in it") == (500, failed)
     assert client.call("POST", "/api/v1/auth/register", json={"email": "x"}).status_code == 500
-    assert client.call("POST", "/api/auth/sign-in/email", content="{bad").status_code == 500
+    as_json = {"content-type": "application/json"}
+    broken = client.call("POST", "/api/auth/sign-in/email", content="{bad", headers=as_json)
+    assert (broken.status_code, broken.content) == (500, b"")
     assert client.live() == []
+
+
+def test_a_nul_in_a_name_leaves_a_sign_up_behind_that_the_next_call_stamps(original: Client) -> None:
+    failed = {"error": "Sign-up failed", "message": "Failed to create user"}
+    assert sent(original, name="a NUL \0 in it") == (500, failed)
+    user = original.user(ANNA)
+    assert (user["kind"], original.live()) == ("human", [])
+    assert sent(original, name="a NUL \0 in it")[1]["userId"] == user["id"]
 
 
 def test_whoever_may_not_call_learns_nothing_of_it(wrap: Callable[..., Client]) -> None:
