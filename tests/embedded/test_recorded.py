@@ -1,0 +1,47 @@
+"""The embedded service answers what the original answered, but for a list of improvements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from personas.embedded import serving
+
+from .conftest import BOTH
+from .improvements import KNOWN, unexplained
+from .recorded import SEQUENCES, load, open_service, replay, replay_on_a_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .recorded import Difference
+
+
+def _expect(sequence: str, differences: list[Difference]) -> None:
+    found = unexplained(sequence, differences)
+    known = KNOWN.get(sequence, set())
+    assert [str(difference) for difference in found if difference.number not in known] == []
+    assert known - {difference.number for difference in found} == set()
+
+
+@pytest.mark.parametrize("sequence", SEQUENCES)
+@pytest.mark.parametrize("kind", BOTH)
+def test_every_step_is_answered_as_the_original_answered_it(
+    sequence: str, kind: str, make_database: Callable[[str], str]
+) -> None:
+    with open_service(make_database(kind)) as embedded:
+        _expect(sequence, anyio.run(replay, sequence, embedded))
+
+
+@pytest.mark.parametrize("sequence", ["sessions", "reading"])
+def test_a_port_answers_like_the_service_in_process(
+    sequence: str, make_database: Callable[[str], str]
+) -> None:
+    with open_service(make_database("sqlite")) as embedded, serving(embedded):
+        _expect(sequence, anyio.run(replay_on_a_port, sequence, embedded))
+
+
+def test_ten_sequences_of_more_than_two_thousand_calls_are_replayed() -> None:
+    assert (len(SEQUENCES), sum(len(load(sequence)) for sequence in SEQUENCES)) == (10, 2034)
