@@ -14,6 +14,8 @@ from personas.embedded.admin import AdminCalls
 from personas.embedded.answers import Call, Refusal, iso, not_found
 from personas.embedded.auth import AuthCalls
 from personas.embedded.browser import BrowserCalls
+from personas.embedded.invitations import InvitationCalls
+from personas.embedded.memberships import MembershipCalls
 from personas.embedded.organizations import OrganizationCalls
 from personas.embedded.runner import RunnerCalls
 
@@ -40,6 +42,8 @@ def make_app(service: Service) -> ASGIApp:
         *auth.routes(),
         *BrowserCalls(service, auth).routes(),
         *OrganizationCalls(service).routes(),
+        *MembershipCalls(service).routes(),
+        *InvitationCalls(service).routes(),
         *RunnerCalls(service).routes(),
     ]
     return _Boundary(Router(routes, redirect_slashes=False, default=_answer_not_found))
