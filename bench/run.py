@@ -77,9 +77,9 @@ def plan_of_100_000(folder: Path) -> None:
         script = (
             "import resource, sys, time\n"
             "start = time.process_time()\n"
-            "from personas.catalog import load_catalog\n"
-            "from personas.live import Live, LivePersona\n"
-            "from personas.plan import plan\n"
+            "from personas.catalog.reading import load_catalog\n"
+            "from personas.service.models import Live, LivePersona\n"
+            "from personas.reconcile.plan import plan\n"
             "loaded = load_catalog(sys.argv[1])\n"
             "catalog = loaded.personas\n"
             "live = Live(personas=tuple(\n"
@@ -103,8 +103,8 @@ def plan_of_100_000(folder: Path) -> None:
 def reports() -> None:
     script = (
         "import sys, time\n"
-        "from personas.live import Live, LivePersona\n"
-        "from personas.plan import plan\n"
+        "from personas.service.models import Live, LivePersona\n"
+        "from personas.reconcile.plan import plan\n"
         "from personas.report import Report, render\n"
         "number = int(sys.argv[2])\n"
         "names = [f'p{i}' for i in range(number)]\n"

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from personas.catalog import Cadence, Catalog, Persona, parse_catalog
-from personas.live import Live, LivePersona
+from personas.catalog.reading import Cadence, Catalog, Persona, parse_catalog
+from personas.reconcile.live import Live
+from personas.service.models import LivePersona
 
 SECRET = "a-seed-secret-for-tests"
 PROMPT = "You are somebody who tests things with great care."

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from personas.catalog import Catalog, Persona, load_catalog
-    from personas.credentials import Credentials
+    from personas.catalog.reading import Catalog, Persona, load_catalog
     from personas.errors import (
         BadAnswer,
         CatalogError,
@@ -22,60 +21,88 @@ if TYPE_CHECKING:
         UsageError,
     )
     from personas.passwords import derive_password
+    from personas.reconcile.apply import apply
+    from personas.reconcile.live import Live
+    from personas.reconcile.outcome import Applied, Outcome, Result
+    from personas.reconcile.plan import Change, Intent, Plan, State, Step, plan
+    from personas.reconcile.survey import survey
     from personas.secret import Secret
-    from personas.service import AuthService
-    from personas.sessions import SignedIn, resume, sign_in
-    from personas.signing import Session, WrongPassword
+    from personas.service.credentials import Credentials
+    from personas.service.endpoints import AuthService
+    from personas.service.signing import Session, WrongPassword
+    from personas.sessions.signed_in import SignedIn, resume, sign_in
 
-# The functions `plan`, `apply` and `survey` are in modules of their names: `from personas.plan import plan`.
-# Offered here as well, such a name would mean the function or the module, by who imported what before.
 __all__ = [
+    "Applied",
     "AuthService",
     "BadAnswer",
     "Catalog",
     "CatalogError",
+    "Change",
     "Credentials",
     "CredentialsRefused",
+    "Intent",
+    "Live",
+    "Outcome",
     "Persona",
     "PersonasError",
+    "Plan",
     "Problem",
     "Refused",
+    "Result",
     "Secret",
     "ServiceError",
     "Session",
     "SignedIn",
+    "State",
+    "Step",
     "Unreachable",
     "UsageError",
     "WrongPassword",
+    "apply",
     "derive_password",
     "load_catalog",
+    "plan",
     "resume",
     "sign_in",
+    "survey",
 ]
 
 # Where each public name lives: imported when first asked for, so that a command pays for what it uses.
 _HOMES = {
-    "AuthService": "personas.service",
+    "Applied": "personas.reconcile.outcome",
+    "AuthService": "personas.service.endpoints",
     "BadAnswer": "personas.errors",
-    "Catalog": "personas.catalog",
+    "Catalog": "personas.catalog.reading",
     "CatalogError": "personas.errors",
-    "Credentials": "personas.credentials",
+    "Change": "personas.reconcile.plan",
+    "Credentials": "personas.service.credentials",
     "CredentialsRefused": "personas.errors",
-    "Persona": "personas.catalog",
+    "Intent": "personas.reconcile.plan",
+    "Live": "personas.reconcile.live",
+    "Outcome": "personas.reconcile.outcome",
+    "Persona": "personas.catalog.reading",
     "PersonasError": "personas.errors",
+    "Plan": "personas.reconcile.plan",
     "Problem": "personas.errors",
     "Refused": "personas.errors",
+    "Result": "personas.reconcile.outcome",
     "Secret": "personas.secret",
     "ServiceError": "personas.errors",
-    "Session": "personas.signing",
-    "SignedIn": "personas.sessions",
+    "Session": "personas.service.signing",
+    "SignedIn": "personas.sessions.signed_in",
+    "State": "personas.reconcile.plan",
+    "Step": "personas.reconcile.plan",
     "Unreachable": "personas.errors",
     "UsageError": "personas.errors",
-    "WrongPassword": "personas.signing",
+    "WrongPassword": "personas.service.signing",
+    "apply": "personas.reconcile.apply",
     "derive_password": "personas.passwords",
-    "load_catalog": "personas.catalog",
-    "resume": "personas.sessions",
-    "sign_in": "personas.sessions",
+    "load_catalog": "personas.catalog.reading",
+    "plan": "personas.reconcile.plan",
+    "resume": "personas.sessions.signed_in",
+    "sign_in": "personas.sessions.signed_in",
+    "survey": "personas.reconcile.survey",
 }
 
 

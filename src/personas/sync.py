@@ -15,22 +15,23 @@ from typing import Any, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from personas import apply as _apply
-from personas import service as _service
-from personas import sessions as _sessions
-from personas import survey as _survey
-from personas.apply import Applied, Outcome
-from personas.catalog import Catalog, Persona, load_catalog
-from personas.credentials import Credentials
+from personas.catalog.reading import Catalog, Persona, load_catalog
 from personas.errors import ServiceError
-from personas.http import Patience
-from personas.live import FoundUser, Live, LiveDetail, LivePersona, LoginCheck
 from personas.passwords import derive_password
-from personas.plan import Plan, plan
+from personas.reconcile import apply as _apply
+from personas.reconcile import survey as _survey
+from personas.reconcile.live import Live
+from personas.reconcile.outcome import Applied, Outcome
+from personas.reconcile.plan import Plan, plan
 from personas.secret import Secret
-from personas.sessions import SignedIn
+from personas.service import endpoints as _service
+from personas.service.credentials import Credentials
+from personas.service.models import FoundUser, LiveDetail, LivePersona, LoginCheck
+from personas.service.signing import Session
+from personas.service.transport import Patience
+from personas.sessions import signed_in as _sessions
+from personas.sessions.signed_in import SignedIn
 from personas.settings import DEFAULT_CONCURRENCY, DEFAULT_ENDPOINT, DEFAULT_TIMEOUT, Address
-from personas.signing import Session
 
 __all__ = [
     "AuthService",
@@ -197,7 +198,7 @@ def survey(
     only: str | None = None,
     check_login: bool = False,
 ) -> Live:
-    """Read what is live, as `personas.survey.survey` does."""
+    """Read what is live, as `personas.survey` does."""
     return service.wait_for(
         lambda open_service: _survey.survey(
             open_service, catalog, secret=secret, only=only, check_login=check_login
@@ -217,7 +218,7 @@ def apply(
     workers: int = DEFAULT_CONCURRENCY,
     observe: Callable[[Outcome], None] = _silent,
 ) -> Applied:
-    """Carry out every step of a plan, as `personas.apply.apply` does."""
+    """Carry out every step of a plan, as `personas.apply` does."""
     return service.wait_for(
         lambda open_service: _apply.apply(plan, open_service, secret, workers=workers, observe=observe)
     )

@@ -11,7 +11,7 @@ from conftest import Served
 from making import catalog_json, make_persona
 from typer.testing import CliRunner
 
-from personas.catalog import Persona
+from personas.catalog.reading import Persona
 from personas.cli.app import app
 
 THREE = (make_persona("ada"), make_persona("bo"), make_persona("cy", archetype="solo-dev"))

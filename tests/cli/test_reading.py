@@ -11,7 +11,7 @@ import pytest
 from conftest import Served
 from making import make_persona
 
-from personas.catalog import catalog_schema
+from personas.catalog.reading import catalog_schema
 from personas.passwords import DEVELOPMENT_SECRET, derive_password
 
 from .conftest import THREE, Personas, write_catalog

@@ -20,14 +20,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from personas import derive_password, load_catalog
-from personas.apply import Result, apply
-from personas.credentials import Credentials
 from personas.errors import BadAnswer, RateLimited, Unanswered, Unavailable, Unreachable
-from personas.http import Patience
-from personas.plan import plan
+from personas.reconcile.apply import apply
+from personas.reconcile.outcome import Result
+from personas.reconcile.plan import plan
+from personas.reconcile.survey import survey
 from personas.secret import Secret
-from personas.service import AuthService
-from personas.survey import survey
+from personas.service.credentials import Credentials
+from personas.service.endpoints import AuthService
+from personas.service.transport import Patience
 
 from .faultserver import Answer, Cut, Drip, Fault, Reset, Script, Seen, Stall, fault_server
 from .world import SECRET, World, entry, environment, run, write_catalog

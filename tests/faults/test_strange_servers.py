@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from personas import http
-from personas.http import Patience
+from personas.service import transport
+from personas.service.transport import Patience
 
 from .faultserver import Answer, Fault, Reset, Seen, Then, fault_server
 from .world import World, entry, environment, run, write_catalog
@@ -215,7 +215,7 @@ COMMANDS = st.sampled_from(
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting between attempts: how long it is, is not what this is about."""
 
-    monkeypatch.setattr(http, "Patience", partial(Patience, wait_initial=0.001, wait_max=0.002))
+    monkeypatch.setattr(transport, "Patience", partial(Patience, wait_initial=0.001, wait_max=0.002))
 
 
 @pytest.mark.usefixtures("hurried")

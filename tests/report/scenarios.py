@@ -7,22 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from personas.apply import Outcome, Result
-from personas.catalog import Catalog, parse_catalog
+from personas.catalog.reading import Catalog, parse_catalog
 from personas.errors import CatalogError, DriftFound, PartlyFailed, Problem, Unreachable
-from personas.live import (
-    Live,
-    LiveDetail,
-    LivePersona,
-    Login,
-    LoginCheck,
-    ModuleFeedback,
-    Owner,
-    Ownership,
-    RecentAction,
-)
-from personas.plan import Intent, plan
+from personas.reconcile.live import Live, Owner, Ownership
+from personas.reconcile.outcome import Outcome, Result
+from personas.reconcile.plan import Intent, plan
 from personas.report.model import Report
+from personas.service.models import LiveDetail, LivePersona, Login, LoginCheck, ModuleFeedback, RecentAction
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SERVICE = "http://localhost:3001"

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from personas import report
-from personas.live import LiveDetail, LivePersona, RecentAction
 from personas.report import Format, render
+from personas.service.models import LiveDetail, LivePersona, RecentAction
 
 from . import scenarios
 

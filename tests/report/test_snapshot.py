@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personas.errors import UsageError
-from personas.live import Live
-from personas.plan import plan
+from personas.reconcile.live import Live
+from personas.reconcile.plan import plan
 from personas.report import read_snapshot, render
 
 from . import scenarios

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personas.live import Live, LivePersona
-from personas.plan import Intent, plan
+from personas.reconcile.live import Live
+from personas.reconcile.plan import Intent, plan
 from personas.report.usage import Usage, after, before, counted, meaning, points, ranked, usage
+from personas.service.models import LivePersona
 
 from . import scenarios
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from personas.live import Live
-from personas.plan import Intent, State, Step, plan
+from personas.reconcile.live import Live
+from personas.reconcile.plan import Intent, State, Step, plan
 from personas.report import Report, wording
 from personas.report.visible import inert, shorten, visible
 

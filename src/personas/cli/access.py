@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from personas.credentials import HINT, Credentials
 from personas.errors import UsageError
+from personas.service.credentials import HINT, Credentials
 from personas.settings import Settings
 
 if TYPE_CHECKING:

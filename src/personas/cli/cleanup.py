@@ -27,7 +27,7 @@ def cleanup(
     """
     from personas.cli.run import conduct
     from personas.errors import Refused
-    from personas.plan import Intent
+    from personas.reconcile.plan import Intent
     from personas.secret import Secret
 
     async def job(run: Run) -> None:

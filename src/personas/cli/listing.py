@@ -27,7 +27,7 @@ def list_(
 ) -> None:
     """List the live personas with their actions of 7 days and their state against the catalog."""
     from personas.cli.run import conduct
-    from personas.plan import Intent
+    from personas.reconcile.plan import Intent
 
     async def job(run: Run) -> None:
         run.try_catalog()

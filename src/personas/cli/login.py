@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from personas.cli.options import CATALOG, Given, taking
-from personas.sessionforms import REUSABLE, Form
+from personas.sessions.forms import REUSABLE, Form
 
 if TYPE_CHECKING:
-    from personas.catalog import Catalog
+    from personas.catalog.reading import Catalog
     from personas.cli.run import Run
     from personas.errors import ServiceError
     from personas.secret import Secret
-    from personas.service import AuthService
+    from personas.service.endpoints import AuthService
 
 MAX_KEPT_BYTES = 64 * 1024
 
@@ -105,9 +105,9 @@ def _check_base_url(run: Run, base_url: str | None, form: Form) -> str | None:
 
 
 def _email_of(who: str, run: Run) -> str:
-    from personas.catalogrules import PERSONA_RULES
+    from personas.catalog.rules import PERSONA_RULES
+    from personas.catalog.who import choose
     from personas.errors import UsageError
-    from personas.who import choose
 
     if "@" not in who:
         catalog = run.read_catalog()
@@ -120,7 +120,7 @@ def _email_of(who: str, run: Run) -> str:
 
 def _emails_of(catalog: Catalog, only: str | None) -> list[str]:
     from personas.errors import UsageError
-    from personas.plan import matches_any
+    from personas.reconcile.plan import matches_any
 
     emails = [
         p.email for p in catalog.personas if only is None or matches_any((p.email, p.name, p.archetype), only)
@@ -141,8 +141,8 @@ class _SigningIn:
 
     async def text(self, service: AuthService, email: str, kept: Path | None) -> tuple[str, bool]:
         """What is asked for, and whether a session of before was kept for it."""
-        from personas.sessionforms import read_session, render, with_ends_of
-        from personas.sessions import resume, sign_in
+        from personas.sessions.forms import read_session, render, with_ends_of
+        from personas.sessions.signed_in import resume, sign_in
 
         before = (
             read_session(
@@ -197,8 +197,8 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
         Unavailable,
         Unreachable,
     )
-    from personas.pacing import spread
-    from personas.signing import SIGN_INS_AT_ONCE, NotOffered
+    from personas.service.pacing import spread
+    from personas.service.signing import SIGN_INS_AT_ONCE, NotOffered
 
     make_private_folder(folder, "--out")
     files = {email: folder / f"{email.split('@')[0]}{signing_in.form.suffix}" for email in emails}
@@ -245,7 +245,7 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
 
 
 def _hint(failures: dict[str, ServiceError], asked: int) -> str:
-    from personas.signing import WrongPassword
+    from personas.service.signing import WrongPassword
 
     errors = list(failures.values())
     if asked > 1 and sum(isinstance(error, WrongPassword) for error in errors) == asked:

@@ -14,10 +14,10 @@ def password(given: Given, who: Who) -> None:
     """
     from dataclasses import replace
 
-    from personas.catalog import load_catalog
+    from personas.catalog.reading import load_catalog
+    from personas.catalog.who import choose
     from personas.cli.boundary import emit
     from personas.passwords import check_secret, derive_password
-    from personas.who import choose
 
     # Nothing is sent: whether the way there is safe does not matter.
     settings = replace(given, allow_http=True).settings()

@@ -6,8 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from personas.apply import Outcome, Result
 from personas.cli.boundary import visible
+from personas.reconcile.outcome import Outcome, Result
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -14,8 +14,7 @@ import anyio
 import typer
 
 from personas import __version__
-from personas.apply import Applied, Outcome, Result, Stop, apply
-from personas.catalog import Catalog, load_catalog
+from personas.catalog.reading import Catalog, load_catalog
 from personas.cli import output
 from personas.cli.access import credentials_of, open_embedded
 from personas.cli.boundary import show_error
@@ -23,7 +22,6 @@ from personas.cli.interrupts import Interrupts
 from personas.cli.options import Given, Output
 from personas.cli.progress import Progress
 from personas.cli.question import ask
-from personas.credentials import Credentials, check_token
 from personas.errors import (
     CatalogError,
     DriftFound,
@@ -34,14 +32,18 @@ from personas.errors import (
     Refused,
     UsageError,
 )
-from personas.live import Live, LiveDetail
 from personas.passwords import check_secret
-from personas.plan import Change, Intent, Plan, State, plan
+from personas.reconcile.apply import Stop, apply
+from personas.reconcile.live import Live
+from personas.reconcile.outcome import Applied, Outcome, Result
+from personas.reconcile.plan import Change, Intent, Plan, State, plan
+from personas.reconcile.survey import survey
 from personas.report.model import Report
 from personas.secret import Secret
-from personas.service import AuthService
+from personas.service.credentials import Credentials, check_token
+from personas.service.endpoints import AuthService
+from personas.service.models import LiveDetail
 from personas.settings import Settings
-from personas.survey import survey
 
 
 @dataclass(slots=True)

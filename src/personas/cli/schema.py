@@ -30,7 +30,7 @@ def schema(
 
     del given
     if of is Of.CATALOG:
-        from personas.catalog import catalog_schema
+        from personas.catalog.reading import catalog_schema
 
         document = catalog_schema()
     else:

@@ -10,7 +10,7 @@ from personas.cli.options import CATALOG, REPORT, SERVICE, Given, taking
 
 if TYPE_CHECKING:
     from personas.cli.run import Run
-    from personas.plan import Plan
+    from personas.reconcile.plan import Plan
 
 Prune = Annotated[bool, typer.Option("--prune", help="Delete strays too.", show_default=False)]
 Recreate = Annotated[
@@ -63,7 +63,7 @@ def seed(
     Emails that belong to somebody else are refused before anything is written.
     """
     from personas.cli.run import conduct
-    from personas.plan import Intent
+    from personas.reconcile.plan import Intent
 
     intent = Intent(prune=prune, recreate=recreate, force=force)
 
@@ -108,7 +108,7 @@ def dry_run(
     """
     from personas.cli.run import conduct
     from personas.errors import UsageError
-    from personas.plan import Intent
+    from personas.reconcile.plan import Intent
 
     if against is not None and (offline or check_login):
         raise UsageError("--against compares with a file: --offline and --check-login do not go with it")
@@ -132,7 +132,7 @@ def dry_run(
 def _check(run: Run, plan: Plan, expected: str | None) -> None:
     """Refuse what must not be carried out, before anything is written."""
     from personas.errors import Refused
-    from personas.plan import State
+    from personas.reconcile.plan import State
 
     if collisions := plan.of(State.COLLISION):
         which = ", ".join(change.key for change in collisions[:3]) + (" …" if len(collisions) > 3 else "")
@@ -154,7 +154,7 @@ def _check(run: Run, plan: Plan, expected: str | None) -> None:
 
 async def _confirm_deletions(run: Run, plan: Plan, *, yes: bool, force: bool) -> None:
     from personas.errors import Refused
-    from personas.plan import Step
+    from personas.reconcile.plan import Step
 
     number = sum(1 for change in plan.steps if change.step is Step.DELETE)
     if not number:

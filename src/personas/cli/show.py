@@ -22,10 +22,10 @@ def show(given: Given, who: Who) -> None:
     from dataclasses import replace
     from datetime import UTC, datetime
 
+    from personas.catalog.who import choose
     from personas.cli.run import conduct
-    from personas.live import Live
-    from personas.plan import Intent
-    from personas.who import choose
+    from personas.reconcile.live import Live
+    from personas.reconcile.plan import Intent
 
     async def job(run: Run) -> None:
         run.try_catalog()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from personas.report.model import Report
 
 if TYPE_CHECKING:
-    from personas.live import Live
+    from personas.reconcile.live import Live
 
 Format = Literal["text", "json", "markdown", "github", "junit"]
 

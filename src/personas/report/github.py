@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from personas.apply import Result
-from personas.plan import Change, State
+from personas.reconcile.outcome import Result
+from personas.reconcile.plan import Change, State
 from personas.report import markdown, wording
 from personas.report.visible import shown
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from personas.report import usage, wording
 
 if TYPE_CHECKING:
-    from personas.apply import Outcome
     from personas.errors import PersonasError, Problem
-    from personas.live import Live, LiveDetail, LivePersona
-    from personas.plan import Change, FieldChange, Plan, State, Value
+    from personas.reconcile.live import Live
+    from personas.reconcile.outcome import Outcome
+    from personas.reconcile.plan import Change, FieldChange, Plan, State, Value
     from personas.report.model import Report
+    from personas.service.models import LiveDetail, LivePersona
 
 VERSION = 1
 KIND = "personas-report"

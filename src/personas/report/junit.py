@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from personas.apply import Outcome, Result
-from personas.plan import Change, Plan, State
+from personas.reconcile.outcome import Outcome, Result
+from personas.reconcile.plan import Change, Plan, State
 from personas.report import wording
 from personas.report.diffs import text_diff
 from personas.report.visible import shown

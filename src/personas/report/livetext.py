@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from personas.plan import Change, State
+from personas.reconcile.plan import Change, State
 from personas.report import wording
 from personas.report.page import Cell, Column, Page
 from personas.report.plantext import SIGNS, show_field, without_domain
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from personas.live import LiveDetail, LivePersona
     from personas.report.model import Report
+    from personas.service.models import LiveDetail, LivePersona
 
 _MOST_ACTIONS = 20
 _MOST_MODULES = 30

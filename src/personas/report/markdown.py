@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from personas.apply import Result
-from personas.plan import Change, Plan, State, Step
+from personas.reconcile.outcome import Result
+from personas.reconcile.plan import Change, Plan, State, Step
 from personas.report import usage, wording
 from personas.report.diffs import text_diff
 from personas.report.safemarkdown import code, fenced, html_code, plain
@@ -15,9 +15,9 @@ from personas.report.sections import Sections, size
 from personas.report.visible import inert, shown, visible
 
 if TYPE_CHECKING:
-    from personas.apply import Outcome
     from personas.errors import Problem
-    from personas.plan import FieldChange
+    from personas.reconcile.outcome import Outcome
+    from personas.reconcile.plan import FieldChange
     from personas.report.model import Report
 
 MARKER = "<!-- personas-preview -->"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from personas.apply import Outcome
-    from personas.catalog import Catalog
+    from personas.catalog.reading import Catalog
     from personas.errors import PersonasError, Problem
-    from personas.live import Live, LiveDetail
-    from personas.plan import Plan
+    from personas.reconcile.live import Live
+    from personas.reconcile.outcome import Outcome
+    from personas.reconcile.plan import Plan
+    from personas.service.models import LiveDetail
 
 
 @dataclass(frozen=True, slots=True)

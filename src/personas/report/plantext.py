@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from personas.apply import Outcome, Result
-from personas.plan import PERSONA_DOMAIN, Change, FieldChange, Plan, State, Step
+from personas.reconcile.outcome import Outcome, Result
+from personas.reconcile.plan import PERSONA_DOMAIN, Change, FieldChange, Plan, State, Step
 from personas.report import wording
 from personas.report.diffs import text_diff
 from personas.report.page import Cell, Column, Page, Span

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from personas.apply import Result
-from personas.live import Login, Ownership
-from personas.plan import State, Step
+from personas.reconcile.live import Ownership
+from personas.reconcile.outcome import Result
+from personas.reconcile.plan import State, Step
 from personas.report.jsonreport import KIND, VERSION, camel
+from personas.service.models import Login
 
 if TYPE_CHECKING:
     from enum import StrEnum

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from personas.errors import UsageError
-from personas.live import Live, LivePersona, Login, LoginCheck, Owner, Ownership
+from personas.reconcile.live import Live, Owner, Ownership
 from personas.report.jsonreport import KIND, VERSION
+from personas.service.models import LivePersona, Login, LoginCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,15 +7,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from personas.plan import Plan, Step
+from personas.reconcile.plan import Plan, Step
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from personas.catalog import Persona
-    from personas.live import LivePersona
+    from personas.catalog.reading import Persona
     from personas.report.model import Report
+    from personas.service.models import LivePersona
 
 TICKS_A_WEEK: Mapping[str, int] = {"hourly": 168, "daily": 7, "weekdays": 5}
 

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from personas.apply import Result
 from personas.errors import DriftFound, Interrupted, PartlyFailed
-from personas.plan import Change, FieldChange, Plan, State, Step
+from personas.reconcile.outcome import Result
+from personas.reconcile.plan import Change, FieldChange, Plan, State, Step
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
-    from personas.apply import Outcome
-    from personas.plan import Value
+    from personas.reconcile.outcome import Outcome
+    from personas.reconcile.plan import Value
     from personas.report.model import Report
 
 LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}

@@ -1,0 +1,369 @@
+"""Signing in: sessions, whether a password is right, and the admin's token that renews itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from http.cookies import CookieError, Morsel, SimpleCookie
+from typing import Any
+
+import anyio
+
+from personas.errors import (
+    BadAnswer,
+    CredentialsRefused,
+    RateLimited,
+    ServiceError,
+    Unanswered,
+    Unreachable,
+)
+from personas.secret import Secret
+from personas.service.answers import text_or_none, time_or_none
+from personas.service.calls import Answer, Call, Retry, reason_of
+from personas.service.credentials import Credentials, check_token
+from personas.service.models import Login, LoginCheck
+from personas.service.transport import Line
+
+LOGIN = "/api/v1/auth/login"
+SIGN_IN = "/api/auth/sign-in/email"
+SIGN_OUT = "/api/auth/sign-out"
+SESSION = "/api/auth/get-session"
+TOKEN = "/api/auth/token"  # noqa: S105 - a path
+RENEW_BEFORE = timedelta(seconds=60)
+SIGN_INS_AT_ONCE = 2
+# So many sign-ins in a row without an answer mean that the service is gone.
+MOST_UNANSWERED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody signed in.
+
+    Attributes:
+        email: Who.
+        cookie_name: The session cookie's name.
+        cookie: Its value, signed.
+        expires_at: When the session ends; None when the service does not say.
+        secure: Whether the cookie is for https only.
+        user_id: The user's id, when the service tells it.
+        name: The user's name, when the service tells it.
+    """
+
+    email: str
+    cookie_name: str
+    cookie: Secret
+    expires_at: datetime | None = None
+    secure: bool = False
+    user_id: str | None = None
+    name: str | None = None
+
+    @property
+    def header(self) -> Secret:
+        """What a Cookie header holds."""
+        return Secret(f"{self.cookie_name}={self.cookie.reveal()}")
+
+
+class NotOffered(BadAnswer):
+    """The service does not have this call."""
+
+
+class WrongPassword(CredentialsRefused):
+    """The service says that the password is wrong."""
+
+
+class SignIn:
+    """Signs in and out over a line.
+
+    Args:
+        line: The line to the service.
+        origin: The service's own origin, which it wants to be told.
+    """
+
+    def __init__(self, line: Line, origin: str) -> None:
+        self.line = line
+        self.origin = origin
+        # Sign-ins are what services limit first; two at a time still hide the time of hashing.
+        self._at_once = anyio.CapacityLimiter(SIGN_INS_AT_ONCE)
+        self._unanswered = 0
+        self._limited = ""
+
+    async def check_password(self, email: str, password: Secret) -> LoginCheck:
+        """Whether a password is right, by the one endpoint that tells the truth; at most one wrong try.
+
+        Signs out again, so that no session is left behind. Once the service has refused to be asked again
+        and again, it is asked no more: the verdict is that it is not known.
+
+        Raises:
+            Unreachable: The service is gone.
+        """
+        try:
+            session = await self._signed_in(email, password, safety=True)
+        except WrongPassword:
+            return LoginCheck(Login.WRONG_PASSWORD)
+        except Unreachable as error:
+            self._unanswered += 1
+            if not isinstance(error, Unanswered) or self._unanswered >= MOST_UNANSWERED:
+                raise
+            return LoginCheck(Login.NOT_KNOWN, error.message)
+        except ServiceError as error:
+            if isinstance(error, RateLimited):
+                self._limited = error.message
+            return LoginCheck(Login.NOT_KNOWN, error.message)
+        self._unanswered = 0
+        if session is not None:
+            await self.sign_out(session, safety=True)
+        return LoginCheck(Login.WORKS)
+
+    async def sign_in(self, email: str, password: Secret) -> Session:
+        """Sign in with a password.
+
+        Raises:
+            WrongPassword: The service says so.
+            CredentialsRefused: The password is right, but the email is not verified.
+        """
+        session = await self._signed_in(email, password)
+        if session is None:
+            raise CredentialsRefused(
+                f"signing in as {email}: the password is right, but the email is not verified",
+                hint="A persona is verified by seeding it: personas seed",
+            )
+        return session
+
+    async def sign_out(self, session: Session, *, safety: bool = False) -> None:
+        """End a session; one that cannot be ended runs out by itself."""
+        call = Call(
+            "POST",
+            SIGN_OUT,
+            f"signing out {session.email}",
+            headers={"origin": self.origin, "cookie": session.header},
+            body=Secret("{}"),
+            secrets=(session.cookie,),
+            retry=Retry.IF_UNSENT,
+            safety=safety,
+        )
+        try:
+            await self.line.call(call)
+        except ServiceError:
+            return
+
+    async def token_of(self, session: Session) -> Secret:
+        """A fresh JWT of who is signed in; it lives for minutes."""
+        what = f"getting a token for {session.email}"
+        call = Call(
+            "GET",
+            TOKEN,
+            what,
+            headers={"cookie": session.header, "origin": self.origin},
+            secrets=(session.cookie,),
+        )
+        answer = await self.line.call(call)
+        body = answer.json()
+        if answer.status in {401, 403}:
+            raise CredentialsRefused(f"{what}: the session has ended{reason_of(answer, call.secrets)}")
+        token = body.get("token") if isinstance(body, dict) else None
+        del body
+        if answer.status != 200 or not isinstance(token, str) or not _is_sendable(token):
+            del token
+            raise BadAnswer(f"{what}: the answer (HTTP {answer.status}) has no token")
+        return Secret(token)
+
+    async def find_session(self, session: Session) -> Session | None:
+        """A session as the service knows it now: whose it is, and when it ends; None when it has ended.
+
+        Raises:
+            BadAnswer: The answer does not tell.
+        """
+        what = f"looking up the session of {session.email}"
+        call = Call(
+            "GET",
+            SESSION,
+            what,
+            headers={"cookie": session.header, "origin": self.origin},
+            secrets=(session.cookie,),
+        )
+        answer = await self.line.call(call)
+        body = answer.json()
+        if answer.status in {401, 403} or (answer.status == 200 and body is None):
+            return None
+        found = body if answer.status == 200 and isinstance(body, dict) else {}
+        times, user = found.get("session"), found.get("user")
+        if (
+            not isinstance(times, dict)
+            or not isinstance(user, dict)
+            or not isinstance(user.get("email"), str)
+        ):
+            raise BadAnswer(f"{what}: the answer (HTTP {answer.status}) does not tell whose it is")
+        return replace(
+            session,
+            email=user["email"],
+            expires_at=time_or_none(times.get("expiresAt")),
+            user_id=text_or_none(user.get("id")),
+            name=text_or_none(user.get("name")),
+        )
+
+    async def _signed_in(self, email: str, password: Secret, *, safety: bool = False) -> Session | None:
+        """A session; None when the password was right but the email is not verified."""
+        what = f"signing in as {email}"
+        call = Call(
+            "POST",
+            SIGN_IN,
+            what,
+            headers={"origin": self.origin},
+            body=Secret(json.dumps({"email": email, "password": password.reveal()})),
+            secrets=(password,),
+            # A lost answer may have been a wrong password: a second try would count towards a lock.
+            retry=Retry.IF_UNSENT,
+            safety=safety,
+        )
+        async with self._at_once:
+            if safety and self._limited:
+                raise RateLimited(self._limited)
+            answer = await self.line.call(call)
+        body = answer.json()
+        code = body.get("code") if isinstance(body, dict) else None
+        if answer.status == 200 and isinstance(body, dict):
+            return _session(email, body, answer)
+        if answer.status == 403 and code == "EMAIL_NOT_VERIFIED":
+            return None
+        if answer.status == 401 and isinstance(body, dict) and code in {None, "INVALID_EMAIL_OR_PASSWORD"}:
+            raise WrongPassword(f"{what}: the service says that email or password is wrong")
+        if answer.status == 404:
+            raise NotOffered(f"{what}: the service has no sign-in at {SIGN_IN}")
+        raise BadAnswer(f"{what}: HTTP {answer.status}{reason_of(answer, call.secrets)}")
+
+
+class AdminToken:
+    """The admin's JWT: the given one, or one that is got, and got anew before it ends.
+
+    Args:
+        credentials: Where it comes from.
+        signing: How to sign in for it.
+    """
+
+    def __init__(self, credentials: Credentials, signing: SignIn) -> None:
+        self.renewable = credentials.token is None
+        self._credentials = credentials
+        self._signing = signing
+        self._token: Secret | None = None
+        self._renew_at: datetime | None = None
+        self._session: Session | None = None
+        self._renewing = anyio.Lock()
+        self._refused: CredentialsRefused | None = None
+
+    def drop(self, token: Secret) -> None:
+        """Forget a token that the service refused; the next one is fresh."""
+        if self._token is token:
+            self._token = None
+
+    async def get(self) -> Secret:
+        """The admin's JWT: the given one, or one that is got, and got anew before it ends.
+
+        Raises:
+            CredentialsRefused: There is none to be had, or what there is will be refused.
+        """
+        now = datetime.now(UTC)
+        if self._token is not None and (self._renew_at is None or now < self._renew_at):
+            return self._token
+        async with self._renewing:
+            now = datetime.now(UTC)
+            if self._token is not None and (self._renew_at is None or now < self._renew_at):
+                return self._token
+            if self._refused is not None:
+                # Asked once: a wrong password that every worker tries again would lock the admin out.
+                raise CredentialsRefused(self._refused.message, hint=self._refused.hint)
+            try:
+                token = await self._fresh_token()
+                claims = check_token(token, now)
+            except CredentialsRefused as error:
+                self._refused = CredentialsRefused(error.message, hint=error.hint)
+                raise
+            self._token = token
+            self._renew_at = None
+            if claims.expires_at is not None and self._credentials.token is None:
+                # A token that lives for less than the margin is renewed at half its life.
+                self._renew_at = claims.expires_at - min(RENEW_BEFORE, (claims.expires_at - now) / 2)
+            return token
+
+    async def _fresh_token(self) -> Secret:
+        credentials = self._credentials
+        if credentials.token:
+            return credentials.token
+        if credentials.mint is not None:
+            return Secret(credentials.mint())
+        if not credentials.email or credentials.password is None:
+            raise CredentialsRefused(
+                "there is nothing to sign in with as an admin",
+                hint="Give --jwt (MANA_ADMIN_JWT), or set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD.",
+            )
+        if self._session is not None:
+            try:
+                return await self._signing.token_of(self._session)
+            except CredentialsRefused:
+                self._session = None
+        try:
+            self._session = await self._signing.sign_in(credentials.email, credentials.password)
+        except WrongPassword:
+            raise CredentialsRefused(
+                f"the service refused the admin {credentials.email}: email or password is wrong",
+                hint="Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD.",
+            ) from None
+        except NotOffered:
+            return await self._login_token(credentials.email, credentials.password)
+        return await self._signing.token_of(self._session)
+
+    async def _login_token(self, email: str, password: Secret) -> Secret:
+        """A token from the older log-in, where the service has no other sign-in."""
+        what = f"logging in the admin {email}"
+        body = Secret(json.dumps({"email": email, "password": password.reveal()}))
+        call = Call("POST", LOGIN, what, body=body, secrets=(password,), retry=Retry.IF_UNSENT)
+        answer = await self._signing.line.call(call)
+        found = answer.json()
+        token = found.get("accessToken") if isinstance(found, dict) else None
+        del found
+        if answer.status != 200 or not isinstance(token, str) or not _is_sendable(token):
+            del token
+            raise CredentialsRefused(
+                f"{what}: HTTP {answer.status}{reason_of(answer, call.secrets)}",
+                hint="Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; a rate limit can answer the same.",
+            )
+        return Secret(token)
+
+
+def _session(email: str, body: Mapping[str, Any], answer: Answer) -> Session:
+    morsel = _session_cookie(answer)
+    if morsel is None:
+        raise BadAnswer(f"signing in as {email}: the service set no session cookie that could be used")
+    user = body.get("user")
+    user = user if isinstance(user, dict) else {}
+    age = str(morsel["max-age"])
+    seconds = int(age) if age.isdecimal() and len(age) < 10 else None
+    return Session(
+        email=email,
+        cookie_name=morsel.key,
+        cookie=Secret(morsel.coded_value),
+        expires_at=datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None,
+        secure=bool(morsel["secure"]),
+        user_id=text_or_none(user.get("id")),
+        name=text_or_none(user.get("name")),
+    )
+
+
+def _session_cookie(answer: Answer) -> Morsel[str] | None:
+    for header in answer.cookies:
+        jar: SimpleCookie = SimpleCookie()
+        try:
+            jar.load(header)
+        except CookieError:
+            continue
+        for name, morsel in jar.items():
+            # Behind https the name gets a prefix.
+            if name.endswith("session_token") and _is_sendable(morsel.coded_value):
+                return morsel
+    return None
+
+
+def _is_sendable(text: str) -> bool:
+    """Whether a header can hold it."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text

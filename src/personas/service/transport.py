@@ -1,0 +1,327 @@
+"""One call to the service: sent, retried where that is right, answered or explained; knows no endpoint."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import os
+import random
+import socket
+import ssl
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anyio
+
+from personas.errors import BadAnswer, RateLimited, ServiceError, Unanswered, Unavailable, Unreachable
+from personas.secret import Secret
+from personas.service.calls import Answer, Call, Retry, asked_wait, reason_of
+from personas.service.lean import httpx
+from personas.service.pacing import Gate
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+LONGEST_PAUSE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a call is tried.
+
+    Attributes:
+        attempts: How often at the most once the service has answered anything.
+        first_attempts: How often when nothing was ever answered: a wrong address should be told soon.
+        wait_initial: Seconds before the second attempt; doubled for each further one.
+        wait_max: The longest wait in seconds that the service did not ask for.
+    """
+
+    attempts: int = 8
+    first_attempts: int = 3
+    wait_initial: float = 0.1
+    wait_max: float = 5.0
+
+    def wait(self, made: int) -> float:
+        """Seconds to wait after so many attempts; workers that failed together come back apart."""
+        longest: float = min(self.wait_max, self.wait_initial * 2 ** (made - 1))
+        return longest * random.uniform(0.5, 1.5)  # noqa: S311 - spreads calls, hides nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """An attempt that got no usable answer."""
+
+    error: ServiceError
+    sent: bool
+    retriable: bool = True
+    patient: bool = True  # False: a second attempt is enough to know
+    wait: float | None = None
+
+
+class Line:
+    """The line to one service: connections, retries, one shared gate, and the counts of what was sent.
+
+    Args:
+        url: The base URL.
+        loopback: Whether the service is on this machine; then no proxy is asked.
+        timeout: Seconds for one attempt, from its start to the last byte.
+        concurrency: How many calls at once, at the most.
+        app: An ASGI application to call in process instead of a URL.
+        patience: How long a call is tried.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        loopback: bool,
+        timeout: float,
+        concurrency: int,
+        app: Any = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.url = url
+        self.shown = url if app is None else "the embedded service"
+        self.gate = Gate(concurrency)
+        self.requests = 0
+        self.safety_requests = 0
+        self._patience = patience or Patience()
+        self._timeout = timeout
+        self._answered = False
+        self._resources = AsyncExitStack()
+        # Loading CA certificates takes longer than a small seed; plain http has no use for them.
+        verify = True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            self._client = httpx.AsyncClient(
+                base_url=url,
+                transport=httpx.ASGITransport(app, raise_app_exceptions=False) if app is not None else None,
+                # The whole attempt has the same limit: one that never got a connection is told as such.
+                timeout=httpx.Timeout(timeout, connect=0.9 * timeout),
+                limits=httpx.Limits(
+                    max_connections=concurrency + 2, max_keepalive_connections=concurrency + 2
+                ),
+                follow_redirects=False,
+                trust_env=not loopback,
+                verify=verify,
+                cookies=_no_cookies(),
+                headers={"accept": "application/json", "user-agent": "personas"},
+            )
+        except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:
+            raise Unreachable(f"{self.shown} cannot be used: {error}") from None
+
+    async def __aenter__(self) -> Line:
+        await self._resources.enter_async_context(self._client)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(2):
+            await self._resources.aclose()
+
+    async def call(self, call: Call) -> Answer:
+        """Send a call, again where that is right, until it is answered.
+
+        Returns:
+            The answer, whatever its status but 429 and 502 to 504, which were retried.
+
+        Raises:
+            Unreachable: No answer, also after retries.
+            BadAnswer: An answer too large or broken, or a service that stays busy.
+        """
+        result = await self._attempt(call)
+        made, lost = 1, False
+        while isinstance(result, _Trouble) and self._may_repeat(result, call, made):
+            lost = lost or isinstance(result.error, Unanswered)
+            if result.wait is None:
+                await anyio.sleep(self._patience.wait(made))
+            # Else the gate does the waiting that the service asked for, for all workers together.
+            result = await self._attempt(call)
+            made += 1
+        if isinstance(result, _Trouble):
+            result.error.lost = lost
+            raise result.error
+        return replace(result, lost=True) if lost else result
+
+    def _may_repeat(self, trouble: _Trouble, call: Call, made: int) -> bool:
+        if not trouble.retriable or (trouble.sent and call.retry is not Retry.ALWAYS):
+            return False
+        patience = self._patience
+        most = patience.attempts if self._answered else patience.first_attempts
+        return made < (most if trouble.patient else min(most, 2))
+
+    async def _attempt(self, call: Call) -> Answer | _Trouble:
+        async with self.gate:
+            self.requests += 1
+            self.safety_requests += call.safety
+            result = await self._exchange(call)
+        if isinstance(result, _Trouble):
+            return result
+        self._answered = True
+        if result.status in {429, 502, 503, 504}:
+            return self._busy(call, result)
+        self.gate.went_well()
+        return result
+
+    async def _exchange(self, call: Call) -> Answer | _Trouble:
+        headers = {
+            name: value.reveal() if isinstance(value, Secret) else value
+            for name, value in call.headers.items()
+        }
+        if call.body is not None:
+            headers["content-type"] = "application/json"
+        trouble: _Trouble
+        try:
+            with anyio.fail_after(self._timeout):
+                async with self._client.stream(
+                    call.method,
+                    call.path,
+                    params=call.params,
+                    headers=headers,
+                    content=call.body.reveal().encode() if call.body is not None else None,
+                ) as response:
+                    content = await _read(response)
+                    if content is None:
+                        size = MAX_ANSWER_BYTES // 1024 // 1024
+                        return _Trouble(
+                            BadAnswer(
+                                f"{call.what}: the answer is longer than {size} MiB",
+                                hint=_NOT_AN_AUTH_SERVICE,
+                            ),
+                            sent=True,
+                            retriable=False,
+                        )
+                    return Answer(
+                        status=response.status_code,
+                        headers={name.lower(): value for name, value in response.headers.items()},
+                        cookies=tuple(response.headers.get_list("set-cookie")),
+                        content=content,
+                        secrets=call.secrets,
+                    )
+        except Exception as error:  # noqa: BLE001 - whatever a server can provoke in the library
+            trouble = self._explain(call, error)
+        # Raised nowhere inside the except clause: the library's frames hold what was sent.
+        return trouble
+
+    def _explain(self, call: Call, error: Exception) -> _Trouble:
+        """Foreign exceptions become ours, in words; the one place that knows them."""
+        causes = tuple(_causes(error))
+        if isinstance(
+            error, httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol | httpx.InvalidURL
+        ):
+            return self._unreached(causes)
+        if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
+            return _Trouble(
+                Unreachable(f"no connection to {self.shown} within {self._timeout:g} s", hint=_IS_IT_RUNNING),
+                sent=False,
+                patient=False,
+            )
+        if isinstance(error, httpx.TimeoutException | TimeoutError):
+            return _Trouble(
+                Unanswered(
+                    f"{call.what}: no whole answer from {self.shown} within {self._timeout:g} s",
+                    hint="Give it more time with --timeout, or ask for less at once with --concurrency.",
+                ),
+                sent=True,
+                patient=False,
+            )
+        if isinstance(error, httpx.DecodingError):
+            return _Trouble(BadAnswer(f"{call.what}: the answer's encoding is broken"), sent=True)
+        if isinstance(error, httpx.HTTPError | httpx.StreamError | OSError):
+            broke = f"{call.what}: the connection to {self.shown} broke before a whole answer came"
+            return _Trouble(Unanswered(broke), sent=True)
+        odd = f"{call.what}: the answer cannot be read ({type(error).__name__})"
+        return _Trouble(BadAnswer(odd, hint=_NOT_AN_AUTH_SERVICE), sent=True, retriable=False)
+
+    def _unreached(self, causes: tuple[BaseException, ...]) -> _Trouble:
+        for cause in causes:
+            if isinstance(cause, ssl.SSLError):
+                reason = (
+                    getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "handshake failed"
+                )
+                return _Trouble(
+                    Unreachable(
+                        f"no secure connection to {self.shown}: {str(reason).replace('_', ' ').lower()}",
+                        hint="Is it https there, and is its certificate known here (SSL_CERT_FILE)?",
+                    ),
+                    sent=False,
+                    retriable=False,
+                )
+            if isinstance(cause, socket.gaierror):
+                return _Trouble(
+                    Unreachable(
+                        f"nothing answers at {self.shown}: the host name is not known",
+                        hint="Check --auth (MANA_AUTH_URL), and that this machine's name server answers.",
+                    ),
+                    sent=False,
+                )
+            if isinstance(cause, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.ProxyError):
+                return _Trouble(
+                    Unreachable(
+                        f"{self.shown} cannot be reached: {cause}",
+                        hint="Check --auth and the proxy's variables.",
+                    ),
+                    sent=False,
+                    retriable=False,
+                )
+        reason = next(
+            (os.strerror(c.errno).lower() for c in causes if isinstance(c, OSError) and c.errno),
+            "no connection",
+        )
+        return _Trouble(
+            Unreachable(f"nothing answers at {self.shown}: {reason}", hint=_IS_IT_RUNNING), sent=False
+        )
+
+    def _busy(self, call: Call, answer: Answer) -> _Trouble:
+        limited = answer.status == 429
+        wait = asked_wait(answer)
+        if wait is None and limited:
+            wait = 1.0
+        status = f"(HTTP {answer.status}){reason_of(answer, call.secrets)}"
+        hint = "Run the same command again later: what is done already is found done."
+        error: ServiceError
+        if limited:
+            error = RateLimited(f"{call.what}: the service asks for fewer calls {status}", hint=hint)
+        elif answer.status == 503:
+            error = Unavailable(f"{call.what}: the service is not available {status}", hint=hint)
+        else:
+            # What a gateway says tells nothing of what the service behind it has done.
+            error = Unanswered(f"{call.what}: the gateway got no answer from the service {status}", hint=hint)
+        if wait is not None and wait > LONGEST_PAUSE:
+            error.message = f"{call.what}: the service asks to wait {wait:.0f} s {status}"
+            return _Trouble(error, sent=not limited, retriable=False)
+        self.gate.pause(self._patience.wait_initial if wait is None else wait)
+        return _Trouble(error, sent=not limited, wait=wait)
+
+
+_IS_IT_RUNNING = "Start it there; to try without a service: personas seed --auth embedded"
+_NOT_AN_AUTH_SERVICE = "Is there really an auth service at --auth (MANA_AUTH_URL)?"
+
+
+async def _read(response: httpx.Response) -> bytes | None:
+    """The body, or None as soon as it is too long."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _causes(error: BaseException) -> Iterable[BaseException]:
+    """An exception and everything that led to it, groups opened."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+
+
+def _no_cookies() -> http.cookiejar.CookieJar:
+    """A jar that keeps nothing: one persona's session must not travel with another's call."""
+    return http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))

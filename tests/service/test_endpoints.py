@@ -1,0 +1,525 @@
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from making import make_jwt
+
+from personas.errors import BadAnswer, CredentialsRefused, PersonasError, ServiceError
+from personas.secret import MASK, Secret
+from personas.service.credentials import Credentials
+from personas.service.endpoints import AuthService
+from personas.service.models import FoundUser
+from personas.service.signing import NotOffered
+from personas.service.transport import Patience
+
+pytestmark = pytest.mark.anyio
+
+URL = "http://localhost:3001"
+PERSONAS = "/api/v1/admin/personas"
+USERS = "/api/v1/admin/users"
+DOMAIN = "@mana.test"
+JWT = make_jwt()
+QUICK = Patience(attempts=3, first_attempts=2, wait_initial=0.001, wait_max=0.002)
+RECORDED: dict[str, Any] = {
+    exchange["name"]: exchange
+    for exchange in json.loads((Path(__file__).parent.parent / "data" / "exchanges.json").read_text("utf-8"))
+}
+PASSWORD = Secret("04F5dvKlKv3DgU9R0Kt9ZWY5tHUchxRI")
+WHO: dict[str, Any] = {
+    "email": "persona.ada@mana.test",
+    "name": "Ada",
+    "password": PASSWORD,
+    "archetype": "researcher",
+    "system_prompt": "You are Ada, who tests everything.",
+    "module_mix": {"todo": 1.0, "notes": 0.5},
+    "tick_cadence": "daily",
+}
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[AuthService]:
+    async with AuthService(URL, Credentials(token=Secret(JWT)), patience=QUICK) as opened:
+        yield opened
+
+
+@pytest.fixture
+def router() -> Iterator[respx.MockRouter]:
+    with respx.mock(base_url=URL, assert_all_called=False) as mocked:
+        yield mocked
+
+
+def recorded(name: str) -> httpx.Response:
+    response = RECORDED[name]["response"]
+    if isinstance(response["body"], str):
+        return httpx.Response(response["status"], headers=response["headers"], text=response["body"])
+    return httpx.Response(response["status"], headers=response["headers"], json=response["body"])
+
+
+# What was recorded
+
+
+async def test_the_recorded_lists_are_understood(service: AuthService, router: respx.MockRouter) -> None:
+    route = router.get(PERSONAS)
+    route.side_effect = [recorded("list-empty"), recorded("list"), recorded("list-with-actions")]
+    assert await service.list_personas() == ()
+    listed = await service.list_personas()
+    assert [p.email for p in listed] == [p["email"] for p in RECORDED["list"]["response"]["body"]["personas"]]
+    assert all(p.system_prompt is None and p.module_mix is None for p in listed)
+    assert all(p.created_at is not None and p.name for p in listed)
+    assert sum(p.actions_7d or 0 for p in await service.list_personas()) == 2
+    assert route.calls[0].request.headers["authorization"] == f"Bearer {JWT}"
+
+
+async def test_the_recorded_details_are_understood(service: AuthService, router: respx.MockRouter) -> None:
+    body = RECORDED["detail-with-activity"]["response"]["body"]
+    user_id = body["persona"]["userId"]
+    router.get(f"{PERSONAS}/{user_id}").side_effect = [recorded("detail"), recorded("detail-with-activity")]
+    assert (await service.get_persona(user_id)).recent_actions == ()
+    detail = await service.get_persona(user_id)
+    assert detail.persona.system_prompt == body["persona"]["systemPrompt"]
+    assert detail.persona.module_mix == body["persona"]["moduleMix"]
+    assert len(detail.recent_actions) == len(body["recentActions"])
+    # The service calls the number of ratings their average.
+    assert {f.module: (f.ratings, f.mean) for f in detail.feedback} == {"todo": (2, None), "notes": (1, None)}
+
+
+async def test_the_recorded_creation_and_update_are_the_services_word_that_it_is_done(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    route = router.post(PERSONAS)
+    route.side_effect = [recorded("upsert-creates"), recorded("upsert-updates")]
+    user_id = RECORDED["upsert-creates"]["response"]["body"]["userId"]
+    assert await service.upsert(**WHO) == await service.upsert(**WHO) == user_id
+    sent = json.loads(route.calls[0].request.content)
+    assert sent == {
+        "email": "persona.ada@mana.test",
+        "name": "Ada",
+        "password": PASSWORD.reveal(),
+        "archetype": "researcher",
+        "systemPrompt": "You are Ada, who tests everything.",
+        "moduleMix": {"todo": 1, "notes": 0.5},
+        "tickCadence": "daily",
+    }
+    assert b'"todo": 1,' in route.calls[0].request.content
+
+
+async def test_the_recorded_deletions_tell_gone_from_refused(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    user_id = RECORDED["delete-ok"]["response"]["body"]["deleted"]
+    route = router.delete(f"{PERSONAS}/{user_id}")
+    route.side_effect = [recorded("delete-ok"), recorded("delete-twice"), recorded("delete-human-refused")]
+    assert await service.delete(user_id) is True
+    assert await service.delete(user_id) is False
+    with pytest.raises(BadAnswer, match="HTTP 400: Refusing to delete non-persona user") as caught:
+        await service.delete(user_id, who="ada")
+    assert caught.value.message.startswith("deleting ada: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "text"),
+    [
+        ("no-token", CredentialsRefused, "refused the admin token: Missing or invalid Authorization header"),
+        ("bad-token", CredentialsRefused, "refused the admin token: Invalid or expired token"),
+        ("non-admin", CredentialsRefused, "forbids it to this admin token: Forbidden; Admin access required"),
+        ("invalid-json", BadAnswer, "HTTP 400: Invalid JSON body"),
+        ("validation-errors", BadAnswer, "HTTP 400: ValidationError; email required; password ≥ 8 chars"),
+        ("null-body", BadAnswer, "HTTP 500: Internal server error"),
+        ("signup-invalid-email", BadAnswer, "HTTP 500: Sign-up failed; [body.email] Invalid email"),
+        ("uppercase-second", BadAnswer, "HTTP 500"),
+        ("trailing-slash", NotOffered, "no such path (HTTP 404)"),
+    ],
+)
+async def test_each_recorded_error_names_status_persona_and_reason(
+    service: AuthService, router: respx.MockRouter, name: str, kind: type[PersonasError], text: str
+) -> None:
+    router.post(PERSONAS).mock(return_value=recorded(name))
+    with pytest.raises(kind) as caught:
+        await service.upsert(**WHO)
+    assert text in caught.value.message
+    assert caught.value.message.startswith("seeding persona.ada@mana.test: ")
+    assert caught.value.exit_code == 4
+
+
+async def test_a_wrong_path_hints_at_the_endpoint(service: AuthService, router: respx.MockRouter) -> None:
+    router.get(PERSONAS).mock(return_value=recorded("trailing-slash"))
+    with pytest.raises(NotOffered) as caught:
+        await service.list_personas()
+    assert "--endpoint" in caught.value.hint
+
+
+async def test_the_endpoint_is_a_setting(router: respx.MockRouter) -> None:
+    route = router.get("/api/v1/personas/admin").respond(200, json={"personas": []})
+    async with AuthService(URL, Credentials(token=Secret(JWT)), endpoint="/api/v1/personas/admin") as service:
+        assert await service.list_personas() == ()
+    assert route.called
+
+
+# Shapes and odd answers
+
+
+async def test_a_failure_of_two_seeds_at_once_is_asked_again_once(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    route = router.post(PERSONAS)
+    route.side_effect = [recorded("null-body"), recorded("upsert-creates")]
+    assert await service.upsert(**WHO)
+    route.side_effect = [recorded("null-body")] * 2 + [recorded("upsert-creates")]
+    with pytest.raises(BadAnswer, match="HTTP 500"):
+        await service.upsert(**WHO)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"ok": False, "userId": "u"},
+        {"ok": "true", "userId": "u"},
+        {"ok": True},
+        {"ok": True, "userId": None},
+        {"ok": True, "userId": ""},
+        {"userId": "u"},
+    ],
+)
+async def test_nothing_is_done_without_the_services_word(
+    service: AuthService, router: respx.MockRouter, body: object
+) -> None:
+    router.post(PERSONAS).respond(200, json=body)
+    router.delete(f"{PERSONAS}/u").respond(
+        200, json=body if body != {"ok": True} else {"ok": True, "deleted": "v"}
+    )
+    with pytest.raises(BadAnswer, match="without saying that it is done"):
+        await service.upsert(**WHO)
+    if body not in ({"ok": True, "userId": None}, {"ok": True, "userId": ""}):
+        with pytest.raises(BadAnswer, match="without saying that it is done"):
+            await service.delete("u")
+
+
+async def test_an_answer_about_somebody_else_is_not_taken(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(PERSONAS).respond(200, json={"ok": True, "userId": "u", "email": "persona.bo@mana.test"})
+    with pytest.raises(BadAnswer, match="for another email"):
+        await service.upsert(**WHO)
+
+
+async def test_unknown_and_missing_fields_break_nothing(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    persona = {"userId": "u", "email": "persona.ada@mana.test", "mood": ["good"], "name": 7}
+    router.get(PERSONAS).respond(200, json={"personas": [persona], "page": {"n": 1}})
+    (found,) = await service.list_personas()
+    assert (found.user_id, found.name, found.archetype) == ("u", None, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"", "no JSON"),
+        (b"<html>Welcome</html>", "no JSON"),
+        (b'{"personas": [{"userId": "u', "no JSON"),
+        (b"\xff\xfe\xfd", "no JSON"),
+        (b"[" * 50_000, "no JSON"),
+        (b"[]", "another kind"),
+        (b"null", "another kind"),
+        (b'"x"', "another kind"),
+        (b"{}", "no list of personas"),
+        (b'{"personas": null}', "no list of personas"),
+        (b'{"personas": {}}', "no list of personas"),
+        (b'{"personas": [null]}', "entry 1 is no persona"),
+        (
+            b'{"personas": [{"userId": "u", "email": "e"}, {"userId": "v"}]}',
+            "entry 2 has no userId or no email",
+        ),
+        (b'{"personas": [], "x": "' + b"x" * 20_000_000 + b'"}', "longer than 16 MiB"),
+    ],
+    ids=lambda value: repr(value[:20]),
+)
+async def test_an_answer_that_is_no_list_is_a_clear_error(
+    service: AuthService, router: respx.MockRouter, content: bytes, text: str
+) -> None:
+    router.get(PERSONAS).respond(200, content=content)
+    with pytest.raises(BadAnswer, match=text) as caught:
+        await service.list_personas()
+    assert caught.value.message.startswith("listing the live personas: ")
+    assert "--auth" in caught.value.hint
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_told_and_not_followed(
+    service: AuthService, router: respx.MockRouter, status: int
+) -> None:
+    router.get(PERSONAS).respond(status, headers={"Location": "https://evil.example/"})
+    with pytest.raises(BadAnswer, match=f"redirects.*{status}|{status}") as caught:
+        await service.list_personas()
+    assert "--auth" in caught.value.hint
+    assert service.requests == 1
+
+
+@pytest.mark.parametrize("status", [201, 204, 202, 400, 409, 418, 500, 599])
+async def test_any_other_status_is_no_success(
+    service: AuthService, router: respx.MockRouter, status: int
+) -> None:
+    router.post(PERSONAS).respond(status, json={"ok": True, "userId": "u"})
+    with pytest.raises(BadAnswer, match=str(status)):
+        await service.upsert(**WHO)
+
+
+@pytest.mark.parametrize(
+    "user_id", ["", ".", "..", "a/b", "../users", "a?b", "a#b", "a%2fb", "a b", "a\n", "x" * 300]
+)
+async def test_an_id_that_would_change_the_path_is_never_sent(
+    service: AuthService, router: respx.MockRouter, user_id: str
+) -> None:
+    for call in (service.get_persona(user_id), service.delete(user_id)):
+        with pytest.raises(BadAnswer, match="id that cannot be used"):
+            await call
+    assert not router.calls
+
+
+async def test_what_a_service_echoes_is_masked(service: AuthService, router: respx.MockRouter) -> None:
+    def echo(request: httpx.Request) -> httpx.Response:
+        text = request.content.decode() + request.headers["authorization"]
+        return httpx.Response(400, json={"error": text})
+
+    router.post(PERSONAS).mock(side_effect=echo)
+    with pytest.raises(BadAnswer) as caught:
+        await service.upsert(**WHO)
+    assert MASK in caught.value.message
+    assert PASSWORD.reveal() not in caught.value.message
+    assert JWT not in caught.value.message
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(
+    status=st.sampled_from([200, 201, 301, 400, 401, 403, 404, 422, 500]),
+    content=st.one_of(
+        st.binary(max_size=50),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+            lambda x: (
+                st.lists(x, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(
+                        ["ok", "userId", "email", "personas", "persona", "users", "total", "error"]
+                    ),
+                    x,
+                )
+            ),
+        ).map(lambda value: json.dumps(value).encode()),
+    ),
+    headers=st.dictionaries(
+        st.sampled_from(["content-type", "location", "set-cookie", "x-thing"]),
+        st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20),
+    ),
+)
+async def test_any_answer_is_understood_or_a_service_error(
+    status: int, content: bytes, headers: dict[str, str]
+) -> None:
+    with respx.mock(base_url=URL) as mocked:
+        mocked.route().respond(status, content=content, headers=headers)
+        async with AuthService(URL, Credentials(token=Secret(JWT)), patience=QUICK) as service:
+            for call in (
+                service.list_personas(),
+                service.get_persona("u"),
+                service.upsert(**WHO),
+                service.delete("u"),
+                service.find_users(["persona.ada@mana.test"], domain=DOMAIN),
+                service.check_password("persona.ada@mana.test", PASSWORD),
+                service.sign_in("persona.ada@mana.test", PASSWORD),
+            ):
+                with contextlib.suppress(ServiceError):
+                    await call
+
+
+# Tokens
+
+
+async def test_a_given_token_that_ends_on_the_way_stops_the_call_and_is_not_repeated(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    route = router.get(PERSONAS).respond(401, json={"statusCode": 401, "message": "Invalid or expired token"})
+    with pytest.raises(CredentialsRefused) as caught:
+        await service.list_personas()
+    assert "MANA_ADMIN_EMAIL" in caught.value.hint
+    assert route.call_count == 1
+
+
+async def test_a_token_that_can_be_renewed_is_renewed_once_and_the_call_repeated(
+    router: respx.MockRouter,
+) -> None:
+    made = [make_jwt(n=number) for number in range(3)]
+    tokens = iter(made)
+    route = router.get(PERSONAS)
+    route.side_effect = [httpx.Response(401), httpx.Response(200, json={"personas": []})]
+    async with AuthService(URL, Credentials(mint=lambda: next(tokens)), patience=QUICK) as service:
+        assert await service.list_personas() == ()
+        assert [call.request.headers["authorization"] for call in route.calls] == [
+            f"Bearer {made[0]}",
+            f"Bearer {made[1]}",
+        ]
+        route.side_effect = None
+        route.respond(401)
+        with pytest.raises(CredentialsRefused):
+            await service.list_personas()
+    assert route.call_count == 4
+
+
+async def test_without_credentials_an_admins_call_is_not_even_sent(router: respx.MockRouter) -> None:
+    async with AuthService(URL) as service:
+        with pytest.raises(CredentialsRefused, match="nothing to sign in with"):
+            await service.list_personas()
+    assert not router.calls
+
+
+# Looking up users
+
+
+class Users:
+    """A service's look-up of users as the contract has it, and what else it might do."""
+
+    def __init__(self, *emails: str, total: bool = True, search: bool = True, paging: bool = True) -> None:
+        self.users = [{"id": f"u{n}", "email": email, "name": "X"} for n, email in enumerate(emails)]
+        self.total, self.search, self.paging = total, search, paging
+        self.searched: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        params = request.url.params
+        self.searched.append(params["search"])
+        found = [u for u in self.users if not self.search or params["search"].lower() in u["email"].lower()]
+        page, limit = int(params["page"]), int(params["limit"])
+        shown = found[(page - 1) * limit : page * limit] if self.paging else found[:limit]
+        body: dict[str, Any] = {"users": shown, "page": page, "limit": limit}
+        return httpx.Response(200, json=body | ({"total": len(found)} if self.total else {}))
+
+
+async def look_up(users: Users, *emails: str) -> dict[str, FoundUser | ServiceError]:
+    with respx.mock(base_url=URL) as mocked:
+        mocked.get(USERS).mock(side_effect=users)
+        async with AuthService(URL, Credentials(token=Secret(JWT)), patience=QUICK) as service:
+            found = await service.find_users(emails, domain=DOMAIN)
+            assert service.safety_requests == service.requests == len(users.searched)
+            return found
+
+
+def many(number: int) -> list[str]:
+    return [f"human{n}@mana.test" for n in range(number)]
+
+
+async def test_nothing_is_asked_about_nobody(service: AuthService, router: respx.MockRouter) -> None:
+    assert await service.find_users([], domain=DOMAIN) == {}
+    assert not router.calls
+
+
+async def test_many_emails_are_looked_up_at_once_where_that_is_less_to_ask() -> None:
+    users = Users("persona.p3@mana.test", "other@mana.test", "else@example.com")
+    found = await look_up(users, *(f"persona.p{n}@mana.test" for n in range(50)))
+    assert found == {"persona.p3@mana.test": FoundUser("u0", "persona.p3@mana.test")}
+    assert users.searched == [DOMAIN]
+
+
+async def test_an_email_among_5000_users_is_found_by_asking_for_it() -> None:
+    users = Users(*many(4999), "persona.ada@mana.test")
+    found = await look_up(users, "persona.ada@mana.test", "persona.bo@mana.test")
+    assert set(found) == {"persona.ada@mana.test"}
+    assert len(users.searched) == 3
+
+
+async def test_all_pages_are_read_when_that_is_less_to_ask() -> None:
+    users = Users(*many(250), "persona.p1@mana.test")
+    found = await look_up(users, *(f"persona.p{n}@mana.test" for n in range(10)))
+    assert set(found) == {"persona.p1@mana.test"}
+    assert users.searched == [DOMAIN] * 3
+
+
+@pytest.mark.parametrize("total", [True, False])
+async def test_an_email_within_another_is_another(total: bool) -> None:
+    users = Users("not.persona.ada@mana.test", "persona.ada@mana.test.example.com", total=total)
+    assert await look_up(users, "persona.ada@mana.test") == {}
+
+
+@pytest.mark.parametrize("total", [True, False])
+async def test_an_email_in_upper_case_is_found(total: bool) -> None:
+    found = await look_up(Users("Persona.ADA@Mana.Test", total=total), "persona.ada@mana.test")
+    assert found == {"persona.ada@mana.test": FoundUser("u0", "Persona.ADA@Mana.Test")}
+
+
+@pytest.mark.parametrize("search", [True, False])
+@pytest.mark.parametrize("total", [True, False])
+async def test_a_look_up_that_ignores_the_search_or_tells_no_total_still_finds_it(
+    search: bool, total: bool
+) -> None:
+    users = Users("a@example.com", *many(350), "persona.ada@mana.test", search=search, total=total)
+    found = await look_up(users, "persona.ada@mana.test", "persona.bo@mana.test")
+    assert set(found) == {"persona.ada@mana.test"}
+
+
+async def test_a_look_up_that_gives_the_same_page_for_ever_is_not_known_rather_than_free() -> None:
+    users = Users(*many(350), "persona.ada@mana.test", search=False, paging=False)
+    found = await look_up(users, "persona.ada@mana.test")
+    assert isinstance(found["persona.ada@mana.test"], BadAnswer)
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_a_service_without_a_look_up_does_not_offer_it(
+    service: AuthService, router: respx.MockRouter, status: int
+) -> None:
+    router.get(USERS).respond(status)
+    with pytest.raises(NotOffered):
+        await service.find_users(["persona.ada@mana.test"], domain=DOMAIN)
+
+
+async def test_a_forbidden_look_up_stops_everything(service: AuthService, router: respx.MockRouter) -> None:
+    router.get(USERS).respond(403)
+    with pytest.raises(CredentialsRefused):
+        await service.find_users(["persona.ada@mana.test"], domain=DOMAIN)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(500),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={"users": None}),
+        httpx.Response(200, json={"users": [{"id": "u"}], "total": 1}),
+        httpx.Response(200, json={"users": [None], "total": 1}),
+        httpx.Response(200, text="<html>"),
+    ],
+)
+async def test_a_look_up_that_fails_is_an_error_for_each_and_never_a_free_email(
+    service: AuthService, router: respx.MockRouter, response: httpx.Response
+) -> None:
+    router.get(USERS).mock(return_value=response)
+    found = await service.find_users(["persona.ada@mana.test", "persona.bo@mana.test"], domain=DOMAIN)
+    assert set(found) == {"persona.ada@mana.test", "persona.bo@mana.test"}
+    assert all(isinstance(error, ServiceError) for error in found.values())
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    taken=st.sets(st.integers(0, 30), max_size=10),
+    others=st.integers(0, 400),
+    total=st.booleans(),
+    search=st.booleans(),
+    paging=st.booleans(),
+)
+async def test_whatever_the_look_up_is_like_a_taken_email_is_never_missed(
+    taken: set[int], others: int, total: bool, search: bool, paging: bool
+) -> None:
+    emails = [f"persona.p{n}@mana.test" for n in range(31)]
+    users = Users(
+        *many(others), *(emails[n].title() for n in taken), total=total, search=search, paging=paging
+    )
+    found = await look_up(users, *emails)
+    # Without paging and totals, nobody can know that there is more than the first page.
+    if paging or total:
+        assert {emails[n] for n in taken} <= set(found)

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import respx
+from hypothesis import given
+from hypothesis import strategies as st
+
+from personas.errors import BadAnswer, Unanswered, Unreachable
+from personas.secret import Secret
+from personas.service.calls import NOTHING, Answer, Call, Retry, reason_of
+from personas.service.transport import LONGEST_PAUSE, MAX_ANSWER_BYTES, Line, Patience
+
+pytestmark = pytest.mark.anyio
+
+URL = "http://localhost:3001"
+QUICK = Patience(attempts=4, first_attempts=2, wait_initial=0.001, wait_max=0.002)
+ASK = Call("GET", "/thing", "asking")
+ONCE = Call("POST", "/thing", "telling", body=Secret("{}"), retry=Retry.IF_UNSENT)
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[Line]:
+    opened = Line(URL, loopback=True, timeout=5, concurrency=8, patience=QUICK)
+    async with opened:
+        yield opened
+
+
+@pytest.fixture
+def thing() -> Any:
+    with respx.mock(base_url=URL, assert_all_called=False) as router:
+        yield router.route(path="/thing")
+
+
+def slept(monkeypatch: pytest.MonkeyPatch, line: Line) -> list[float]:
+    """The pauses that the gate was told, which then do not happen."""
+    pauses: list[float] = []
+    monkeypatch.setattr(line.gate, "pause", pauses.append)
+    return pauses
+
+
+async def test_an_answer_is_handed_back_whatever_its_status(line: Line, thing: respx.Route) -> None:
+    for status in (200, 204, 301, 400, 401, 403, 404, 500):
+        thing.respond(status, json={"n": status})
+        answer = await line.call(ASK)
+        assert (answer.status, answer.json()) == (status, {"n": status})
+    assert line.requests == 8
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_a_busy_service_is_asked_again_and_every_request_counted(
+    line: Line, thing: respx.Route, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept(monkeypatch, line)
+    thing.side_effect = [httpx.Response(status), httpx.Response(status), httpx.Response(200, json={})]
+    assert (await line.call(ASK)).status == 200
+    assert line.requests == 3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_service_that_stays_busy_is_told_with_its_status_and_reason(
+    line: Line, thing: respx.Route, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept(monkeypatch, line)
+    thing.respond(status, json={"error": "come back later"})
+    with pytest.raises(BadAnswer, match=rf"asking: .*HTTP {status}.*come back later") as caught:
+        await line.call(ASK)
+    assert "again later" in caught.value.hint
+    assert line.requests == QUICK.attempts
+
+
+async def test_a_retry_says_nothing_by_itself(
+    line: Line, thing: respx.Route, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    thing.side_effect = [httpx.Response(503), httpx.Response(200)]
+    await line.call(ASK)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"X-Retry-After": "9"}, 9.0),
+        ({"Retry-After": "0.5"}, 0.5),
+        ({"Retry-After": " 3 "}, 3.0),
+        ({"Retry-After": "-4"}, 0.0),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
+        ({"Retry-After": "soon", "X-Retry-After": "5"}, 5.0),
+        ({"Retry-After": "soon"}, 1.0),
+        ({"Retry-After": "inf"}, 1.0),
+        ({"Retry-After": "nan"}, 1.0),
+        ({}, 1.0),
+    ],
+)
+async def test_the_wait_that_a_limit_asks_for_is_kept_by_all(
+    line: Line, thing: respx.Route, headers: dict[str, str], seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = slept(monkeypatch, line)
+    thing.side_effect = [httpx.Response(429, headers=headers), httpx.Response(200)]
+    await line.call(ASK)
+    assert pauses == [seconds]
+
+
+async def test_a_wait_can_be_a_date(line: Line, thing: respx.Route, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = slept(monkeypatch, line)
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    thing.side_effect = [httpx.Response(429, headers={"Retry-After": date}), httpx.Response(200)]
+    await line.call(ASK)
+    assert 55 < pauses[0] <= 60
+
+
+async def test_a_wait_beyond_patience_is_told_at_once_instead_of_slept(
+    line: Line, thing: respx.Route
+) -> None:
+    thing.respond(429, headers={"Retry-After": str(LONGEST_PAUSE + 1)})
+    with pytest.raises(BadAnswer, match="asks to wait 301 s"):
+        await line.call(ASK)
+    assert line.requests == 1
+    assert not line.gate.paused_for
+
+
+def causing(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (
+            causing(httpx.ConnectError("x"), OSError(errno.ECONNREFUSED, "Connect call failed ('::1', 1)")),
+            Unreachable,
+            rf"^nothing answers at {URL}: connection refused$",
+        ),
+        (
+            causing(httpx.ConnectError("x"), socket.gaierror(-2, "Name or service not known")),
+            Unreachable,
+            "the host name is not known",
+        ),
+        (httpx.ConnectError("x"), Unreachable, "nothing answers"),
+        (httpx.ConnectTimeout("x"), Unreachable, "no connection to .* within 5 s"),
+        (httpx.PoolTimeout("x"), Unreachable, "no connection"),
+        (
+            causing(httpx.ConnectError("x"), ssl.SSLCertVerificationError("CERTIFICATE_VERIFY_FAILED")),
+            Unreachable,
+            "no secure connection",
+        ),
+        (httpx.ReadTimeout("x"), Unanswered, "asking: no whole answer"),
+        (httpx.ReadError("x"), Unanswered, "asking: the connection to .* broke"),
+        (httpx.WriteError("x"), Unanswered, "broke"),
+        (httpx.RemoteProtocolError("x"), Unanswered, "broke"),
+        (httpx.DecodingError("x"), BadAnswer, "encoding is broken"),
+        (httpx.UnsupportedProtocol("x"), Unreachable, "cannot be reached"),
+        (httpx.InvalidURL("x"), Unreachable, "cannot be reached"),
+        (OSError(errno.ENETUNREACH, "x"), Unanswered, "broke"),
+    ],
+)
+async def test_what_goes_wrong_on_the_way_is_told_in_words(
+    line: Line, error: Exception, kind: type[Exception], text: str
+) -> None:
+    cause = error.__cause__
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error from cause
+
+    # Not through respx, which gives errors a cause of its own.
+    line._client._transport = httpx.MockTransport(fail)
+    with pytest.raises(kind, match=text) as caught:
+        await line.call(ASK)
+    assert type(caught.value) is kind
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+async def test_nothing_at_the_address_names_the_way_to_try_without_a_service(
+    line: Line, thing: respx.Route
+) -> None:
+    thing.side_effect = httpx.ConnectError("x")
+    with pytest.raises(Unreachable) as caught:
+        await line.call(ASK)
+    assert "to try without a service: personas seed --auth embedded" in caught.value.hint
+    assert line.requests == QUICK.first_attempts
+
+
+def every_error_of_httpx() -> list[type[Exception]]:
+    found = [e for e in vars(httpx).values() if isinstance(e, type) and issubclass(e, Exception)]
+    # These two are not raised by sending: a cookie that is there twice, and a status nobody asks to raise.
+    return [e for e in found if e not in {httpx.CookieConflict, httpx.HTTPStatusError}]
+
+
+@pytest.mark.parametrize("error", every_error_of_httpx(), ids=lambda error: str(error.__name__))
+async def test_no_error_of_the_client_comes_through(
+    line: Line, thing: respx.Route, error: type[Exception]
+) -> None:
+    makers: list[Callable[[], Exception]] = [lambda: error("x"), error]
+    for make in makers:
+        try:
+            thing.side_effect = make()
+            break
+        except TypeError:
+            continue
+    with pytest.raises((Unreachable, BadAnswer)):
+        await line.call(ASK)
+
+
+async def test_what_may_have_been_acted_on_is_not_sent_again_where_that_matters(
+    line: Line, thing: respx.Route
+) -> None:
+    thing.side_effect = httpx.ReadError("x")
+    with pytest.raises(Unanswered):
+        await line.call(ONCE)
+    assert line.requests == 1
+
+
+async def test_what_was_not_sent_or_not_accepted_is_sent_again_always(
+    line: Line, thing: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept(monkeypatch, line)
+    thing.side_effect = [httpx.Response(429), httpx.ConnectError("x"), httpx.Response(200)]
+    assert (await line.call(ONCE)).status == 200
+
+
+async def test_an_answer_beyond_all_measure_is_not_read_to_its_end(line: Line, thing: respx.Route) -> None:
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while True:
+            read += 1024 * 1024
+            yield b" " * 1024 * 1024
+
+    thing.respond(200, stream=Stream(endless()))
+    with pytest.raises(BadAnswer, match="longer than 16 MiB"):
+        await line.call(ASK)
+    assert read <= MAX_ANSWER_BYTES + 2 * 1024 * 1024
+    assert line.requests == 1
+
+
+async def test_a_slow_drip_ends_with_the_time_for_one_call(thing: respx.Route) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await anyio.sleep(0.01)
+
+    thing.mock(side_effect=lambda _: httpx.Response(200, stream=Stream(drip())))
+    async with Line(URL, loopback=True, timeout=0.1, concurrency=1, patience=QUICK) as line:
+        with pytest.raises(Unanswered, match=r"within 0.1 s") as caught:
+            await line.call(ASK)
+    assert "--timeout" in caught.value.hint
+
+
+class Stream(httpx.AsyncByteStream):
+    def __init__(self, parts: AsyncIterator[bytes]) -> None:
+        self.parts = parts
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self.parts:
+            yield part
+
+
+async def test_no_cookie_is_kept_for_the_next_call(line: Line, thing: respx.Route) -> None:
+    thing.respond(200, headers={"Set-Cookie": "session=one; Path=/"})
+    answer = await line.call(ASK)
+    await line.call(ASK)
+    assert answer.cookies == ("session=one; Path=/",)
+    assert all("cookie" not in call.request.headers for call in thing.calls)
+
+
+async def test_an_app_that_crashes_is_a_service_that_answers_500() -> None:
+    async def app(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with Line("http://embedded.localhost", loopback=True, timeout=5, concurrency=1, app=app) as line:
+        assert (await line.call(ASK)).status == 500
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"nonsense", b"NaN", b"Infinity", b"\xff", b"[" * 100_000, b"1" * 10_000]
+)
+def test_a_body_that_is_no_json_is_nothing(content: bytes) -> None:
+    assert Answer(200, {}, (), content).json() is NOTHING
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"error": "Not found"}, ": Not found"),
+        ({"error": "Forbidden", "message": "Admin access required"}, ": Forbidden; Admin access required"),
+        (
+            {"error": "ValidationError", "details": ["email required", "name required"]},
+            ": ValidationError; email required; name required",
+        ),
+        ({"statusCode": 500, "message": "Internal server error"}, ": Internal server error"),
+        ({"error": {"message": "deep"}}, ": deep"),
+        ({"error": "Refusing", "hint": "Use the other"}, ": Refusing; Use the other"),
+        ({"error": 1, "details": [1, None]}, ""),
+        ({}, ""),
+        ([], ""),
+        ("text", ""),
+    ],
+)
+def test_each_shape_of_error_gives_its_reason(body: object, reason: str) -> None:
+    assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == reason
+
+
+def test_a_reason_is_cut_harmless_and_holds_no_secret() -> None:
+    body = {"error": "\x1b[31m pass=hush\n" + "x" * 1000}
+    reason = reason_of(Answer(400, {}, (), json.dumps(body).encode()), [Secret("hush"), Secret("")])
+    assert "hush" not in reason
+    assert "\x1b" not in reason
+    assert len(reason) < 320
+
+
+@given(
+    st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x))
+)
+def test_any_body_gives_a_reason_of_one_line(body: object) -> None:
+    reason = reason_of(Answer(400, {}, (), json.dumps({"error": body, "details": body}).encode()))
+    assert len(reason.splitlines()) <= 1
+
+
+async def test_an_address_that_the_client_cannot_use_is_told() -> None:
+    with pytest.raises(Unreachable, match="cannot be"):
+        Line("http://localhost:3001\x00", loopback=True, timeout=1, concurrency=1)
+
+
+def test_reasons_of_the_system_are_known_here() -> None:
+    assert os.strerror(errno.ECONNREFUSED).lower() == "connection refused"
