@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from personas.embedded import spaces
 from personas.embedded.answers import Call, Refusal, coded, query_text
 from personas.embedded.bodies import Body
-from personas.embedded.schema import invitations, organizations, users
+from personas.embedded.schema import invitations, organizations
 from personas.embedded.spaces import PREFIX, Roles, begin, refusal
 from personas.embedded.tokens import make_id
 from personas.embedded.users import is_email
@@ -95,7 +95,7 @@ class InvitationCalls:
                 "created_at": now,
             }
             connection.execute(sa.insert(invitations).values(made))
-            return spaces.describe_invitation(_find(connection, made["id"]))
+            return _describe(connection, made["id"])
 
         return JSONResponse(await self._service.write(work))
 
@@ -237,6 +237,10 @@ def _find_open(
 
 
 def _change(connection: Connection, invitation_id: str, **values: Any) -> dict[str, Any]:
-    this = invitations.c.id == invitation_id
-    connection.execute(sa.update(invitations).where(this).values(**values))
-    return spaces.describe_invitation(connection.execute(sa.select(invitations).where(this)).one())
+    connection.execute(sa.update(invitations).where(invitations.c.id == invitation_id).values(**values))
+    return _describe(connection, invitation_id)
+
+
+def _describe(connection: Connection, invitation_id: str) -> dict[str, Any]:
+    row = connection.execute(sa.select(invitations).where(invitations.c.id == invitation_id)).one()
+    return spaces.describe_invitation(row)

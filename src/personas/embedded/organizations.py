@@ -1,12 +1,12 @@
 """Spaces: Better Auth's organizations, for whoever is signed in.
 
-The original's sessions keep no active organization, whatever Better Auth's documentation says: a call that names
-no space concerns none, also after `set-active`, `create` or `accept-invitation`.
+The original's sessions keep no active organization, whatever Better Auth's documentation says: a call that
+names no space concerns none, also after `set-active`, `create` or `accept-invitation`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 
 from personas.embedded import spaces
 from personas.embedded.answers import Call, Refusal, coded, query_number, query_text
-from personas.embedded.bodies import Body
+from personas.embedded.bodies import Body, Filled
 from personas.embedded.schema import invitations, members, organizations
 from personas.embedded.spaces import PREFIX, Wordless, begin, refusal
 from personas.embedded.tokens import make_id
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 MAX_SLUG: Final = 2600  # bytes; longer ones overflow an index of PostgreSQL
 STORED: Final = {"name", "slug", "logo", "metadata"}
 
-Filled = Annotated[str, Field(min_length=1)]
-
 
 class NewSpace(Body):
     """The body of `create`."""
@@ -39,7 +37,7 @@ class NewSpace(Body):
     slug: Filled
     user_id: Any = None  # taken, and not heeded from outside
     logo: str = ""
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict)
     keep_current_active_organization: bool = False
 
 
@@ -55,7 +53,7 @@ class Changes(Body):
     name: Filled = ""
     slug: Filled = ""
     logo: str = ""
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict)
 
 
 class Update(Body):

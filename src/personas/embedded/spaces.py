@@ -1,4 +1,4 @@
-"""What the calls on spaces share: who may do what, and how spaces, members and invitations are found and told."""
+"""What the calls on spaces share: who may do what, and how spaces and members are found and told."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import sqlalchemy as sa
 from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
-from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from personas.embedded.answers import Refusal, coded, iso
-from personas.embedded.bodies import read_body_as
+from personas.embedded.bodies import read_unchecked, wrong
 from personas.embedded.schema import members, organizations, users
 from personas.embedded.tokens import make_id
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from starlette.requests import Request
 
-    from personas.embedded.bodies import BodyT
+    from personas.embedded.bodies import Model
     from personas.embedded.service import Service
 
 PREFIX: Final = "/api/auth/organization"
@@ -42,7 +41,7 @@ def _list_roles(given: Any, validate: ValidatorFunctionWrapHandler) -> list[str]
     try:
         roles: list[str] = validate([given] if isinstance(given, str) else given)
     except ValidationError:
-        raise PydanticCustomError("invalid_union", "Invalid input") from None
+        raise wrong("Invalid input") from None
     return roles
 
 
@@ -67,15 +66,16 @@ def refusal(status: int, code: str) -> Refusal:
 
 
 async def begin(
-    service: Service, request: Request, model: type[BodyT], *, unknown: Refusal | None = None
-) -> tuple[sa.Row[Any], BodyT]:
+    service: Service, request: Request, model: type[Model], *, unknown: Refusal | None = None
+) -> tuple[sa.Row[Any], Model]:
     """Whoever is signed in, and the body; the original looks at the body first.
 
     Raises:
-        Refusal: For the body; without a session 401, or what is given as `unknown`.
+        Refusal: For the body or its origin; without a session 401, or what is given as `unknown`.
     """
+    value = await read_unchecked(request)
     service.require_origin(request)
-    body = await read_body_as(request, model)
+    body = model.check(value)
     user = await service.find_session(request)
     if user is None:
         raise unknown or coded(401, "UNAUTHORIZED", "Unauthorized")
