@@ -175,7 +175,7 @@ def test_an_id_is_cut_to_255_units_as_javascript_counts_them(client: Client) -> 
 
 def test_what_is_no_text_is_kept_as_json_where_any_value_may_stand(client: Client) -> None:
     user_id = client.seed()
-    values = (None, "", "text", 0, 1.5, True, [], ["a"], {"a": 1})
+    values: tuple[object, ...] = (None, "", "text", 0, 1.5, True, [], ["a"], {"a": 1})
     rows = [_action(number, inputHash=value) for number, value in enumerate(values)]
     assert _add(client, user_id, "actions", rows).status_code == 200
     stored = {row["tick_id"]: row["input_hash"] for row in client.rows(schema.persona_actions)}
@@ -203,7 +203,10 @@ def test_a_batch_has_one_row_to_its_limit(client: Client, field: str, most: int)
     mistakes: tuple[tuple[object, object], ...] = (
         (rows, too_many),
         ([{}, *rows], too_many),
-        *((wrong, missing) for wrong in ([], None, {}, "rows")),
+        ([], missing),
+        (None, missing),
+        ({}, missing),
+        ("rows", missing),
     )
     for wrong, told in mistakes:
         answer = _add(client, user_id, field, wrong)
