@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
+
+import anyio
+import httpx
 
 from personas.embedded import schema
 
 from .client import ANNA, BO, Client
-
-if TYPE_CHECKING:
-    import httpx
 
 CLEO = "persona.cleo@mana.test"
 PREFIX = "/api/auth/organization"
@@ -33,6 +33,27 @@ class Flat:
     def send(self, who: str, action: str, body: Any) -> httpx.Response:
         """A call with exactly this body."""
         return self.client.as_user(self.cookies[who], "POST", f"{PREFIX}/{action}", json=body)
+
+    def at_once(self, action: str, *calls: tuple[str, Any]) -> list[int]:
+        """Calls of several people at the same moment; their statuses, lowest first."""
+        embedded, statuses = self.client.embedded, []
+
+        async def send(client: httpx.AsyncClient, who: str, body: Any) -> None:
+            headers = {"cookie": self.cookies[who], "origin": embedded.base_url}
+            answer = await client.post(f"{PREFIX}/{action}", json=body, headers=headers)
+            statuses.append(answer.status_code)
+
+        async def run() -> None:
+            transport = httpx.ASGITransport(embedded.app)
+            async with (
+                httpx.AsyncClient(transport=transport, base_url=embedded.base_url) as client,
+                anyio.create_task_group() as group,
+            ):
+                for who, body in calls:
+                    group.start_soon(send, client, who, body)
+
+        anyio.run(run)
+        return sorted(statuses)
 
     def ask(self, who: str, action: str, **query: str) -> httpx.Response:
         return self.client.as_user(self.cookies[who], "GET", f"{PREFIX}/{action}?{urlencode(query)}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from personas.embedded import schema
 
 from .client import ANNA, BO
 from .flat import CLEO, Flat, code
 
+ROUNDS = 20
 ONLY_OWNER = (400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
 
 
@@ -47,6 +49,18 @@ def test_a_space_keeps_an_owner(flat: Flat) -> None:
     assert flat.call(ANNA, "update-member-role", memberId=flat.members[BO], role="owner").status_code == 200
     assert flat.call(ANNA, "leave").status_code == 200
     assert (flat.role(ANNA), flat.role(BO)) == (None, "owner")
+
+
+def test_two_owners_who_demote_each_other_at_once_do_not_leave_the_space_without_one(flat: Flat) -> None:
+    for _ in range(ROUNDS):
+        flat.client.write(sa.update(schema.members).values(role="owner"))
+        calls = ((ANNA, BO), (BO, ANNA))
+        bodies = [
+            (who, {"organizationId": flat.id, "memberId": flat.members[other], "role": "member"})
+            for who, other in calls
+        ]
+        assert flat.at_once("update-member-role", *bodies) == [200, 403]
+        assert sorted([str(flat.role(ANNA)), str(flat.role(BO))]) == ["member", "owner"]
 
 
 def test_roles_are_a_list_and_each_of_them_counts(flat: Flat) -> None:

@@ -150,6 +150,15 @@ def test_a_deleted_space_takes_its_members_and_invitations_along(flat: Flat) -> 
     assert all(row["organization_id"] != flat.id for row in flat.client.rows(schema.members))
 
 
+def test_a_space_that_could_not_be_made_wholly_is_not_there(flat: Flat) -> None:
+    before = flat.client.rows(schema.organizations)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr("personas.embedded.spaces.describe_member")
+        made = flat.send(ANNA, "create", {"name": "C", "slug": "c", "metadata": {"type": "club"}})
+    assert made.status_code == 500
+    assert flat.client.rows(schema.organizations) == before
+
+
 @pytest.mark.parametrize(
     ("action", "body", "expected"),
     [

@@ -70,6 +70,7 @@ class InvitationCalls:
         now = self._service.now()
 
         def work(connection: Connection) -> dict[str, Any]:
+            spaces.lock_space(connection, space_id)
             _check_may_invite(connection, space_id, user.id, role)
             if spaces.find_member_by_email(connection, space_id, email) is not None:
                 raise refusal(400, "USER_IS_ALREADY_A_MEMBER_OF_THIS_ORGANIZATION")
@@ -225,10 +226,9 @@ def _find(connection: Connection, invitation_id: str) -> sa.Row[Any] | None:
 def _find_open(
     connection: Connection, invitation_id: str, email: str, now: dt.datetime, *, unknown: Refusal
 ) -> sa.Row[Any]:
-    """An invitation that its recipient may still answer."""
-    row = connection.execute(
-        sa.select(invitations).where(invitations.c.id == invitation_id, *_open_at(now))
-    ).one_or_none()
+    """An invitation that its recipient may still answer, and nobody else answers meanwhile."""
+    query = sa.select(invitations).where(invitations.c.id == invitation_id, *_open_at(now))
+    row = connection.execute(query.with_for_update()).one_or_none()
     if row is None:
         raise unknown
     if row.email != email:

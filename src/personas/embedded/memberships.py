@@ -158,6 +158,7 @@ class MembershipCalls:
         user, body = await begin(self._service, request, Departure)
 
         def work(connection: Connection) -> dict[str, Any]:
+            spaces.lock_space(connection, body.organization_id)
             member = spaces.find_member(connection, body.organization_id, user.id)
             if member is None:
                 raise refusal(400, "MEMBER_NOT_FOUND")
@@ -170,9 +171,10 @@ class MembershipCalls:
 
 
 def _own_membership(connection: Connection, space_id: str, user_id: str) -> sa.Row[Any]:
-    """The membership of whoever calls; of another's space nothing is told."""
+    """The membership of whoever wants to change members; of another's space nothing is told."""
     if not space_id:
         raise refusal(400, "NO_ACTIVE_ORGANIZATION")
+    spaces.lock_space(connection, space_id)
     member = spaces.find_member(connection, space_id, user_id)
     if member is None:
         raise refusal(400, "MEMBER_NOT_FOUND")

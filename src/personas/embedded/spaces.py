@@ -95,6 +95,14 @@ def may(role: str, act: str) -> bool:
     return any(act in PERMISSIONS.get(each, ()) for each in role.split(","))
 
 
+def lock_space(connection: Connection, space_id: str) -> None:
+    """Let no other call judge by this space's members and invitations until this transaction ends.
+
+    PostgreSQL waits here; SQLite has one writer at a time anyway.
+    """
+    connection.execute(sa.select(organizations.c.id).where(organizations.c.id == space_id).with_for_update())
+
+
 def find_space(connection: Connection, space_id: str) -> sa.Row[Any] | None:
     """A space by its id."""
     return connection.execute(sa.select(organizations).where(organizations.c.id == space_id)).one_or_none()
@@ -151,8 +159,8 @@ def count_members(connection: Connection, space_id: str) -> int:
 
 
 def is_only_owner(connection: Connection, space_id: str) -> bool:
-    """Tell whether a space has no second owner; the members stay as they are until the transaction ends."""
-    roles = sa.select(members.c.role).where(members.c.organization_id == space_id).with_for_update()
+    """Tell whether a space has no second owner."""
+    roles = sa.select(members.c.role).where(members.c.organization_id == space_id)
     return sum(is_owner(role) for role in connection.scalars(roles)) <= 1
 
 
