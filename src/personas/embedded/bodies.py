@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 from personas.embedded.answers import Refusal, coded, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Self
 
     from pydantic_core import ErrorDetails
@@ -155,6 +155,30 @@ def _no_empty_list(value: object) -> object:
 Filled = Annotated[str, StringConstraints(min_length=1), BeforeValidator(_no_empty_list)]
 
 
+# --- looked at as JavaScript does ---------------------------------------------------------------------------
+
+
+def is_falsy(value: object) -> bool:
+    """Tell whether JavaScript takes a value for false; an empty list and an empty object it does not."""
+    return value is None or value in ("", 0)
+
+
+def as_text(value: Any) -> str:
+    """A value as JavaScript makes text of it, which the original stores in a column of text."""
+    return _TEXTS[type(value)](value)
+
+
+_TEXTS: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: str,
+    type(None): lambda _: "",
+    bool: json.dumps,
+    int: json.dumps,
+    float: json.dumps,
+    list: lambda values: ",".join(map(as_text, values)),
+    dict: lambda _: "[object Object]",
+}
+
+
 Model = TypeVar("Model", bound=Body)
 
 # --- reading ------------------------------------------------------------------------------------------------
@@ -218,7 +242,7 @@ def bad_json() -> Refusal:
 
 
 def parse_json(raw: bytes, *, bad: Refusal) -> Any:
-    """A value as JavaScript reads it: numbers are doubles, lone surrogates become U+FFFD.
+    """A value as JavaScript reads it: numbers are doubles, lone surrogates are nothing.
 
     Raises:
         Refusal: `bad` when it is no JSON; 400 for a NUL, which no database stores, or too many levels.
@@ -264,7 +288,7 @@ def _number(text: str) -> int | float | None:
 
 
 def _well_formed(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
 
 
 def _depth(text: str) -> int:
