@@ -46,6 +46,14 @@ CALLS = (
     "POST /api/auth/organization/update-member-role",
     "POST /api/auth/organization/remove-member",
     "POST /api/auth/organization/delete",
+    "POST /api/auth/organization/update",
+    "POST /api/auth/organization/check-slug",
+    "POST /api/auth/organization/set-active",
+    "POST /api/auth/organization/leave",
+    "POST /api/auth/organization/reject-invitation",
+    "POST /api/auth/organization/cancel-invitation",
+    "GET /api/auth/organization/get-invitation",
+    "GET /api/auth/organization/list-members",
     "GET /api/v1/internal/personas/due",
     "POST /api/v1/internal/personas/{id}/actions",
     "POST /api/v1/internal/personas/{id}/feedback",
@@ -64,6 +72,7 @@ FIELDS = (
         "metadata",
     ),
     *("type", "role", "organizationId", "invitationId", "memberId", "memberIdOrEmail", "actions", "feedback"),
+    *("data", "logo", "resend", "organizationSlug", "userId"),
     *(
         "id",
         "tickId",
@@ -108,7 +117,19 @@ QUERIES = (
     st.just(b"")
     | st.binary(max_size=30)
     | st.dictionaries(
-        st.sampled_from(["search", "page", "limit", "tier", "organizationId", "organizationSlug"]),
+        st.sampled_from(
+            [
+                "search",
+                "page",
+                "limit",
+                "tier",
+                "organizationId",
+                "organizationSlug",
+                "offset",
+                "sortBy",
+                "id",
+            ]
+        ),
         st.sampled_from(["", "1", "-1", "9" * 400, "%00", "%ff", "%ed%a0%80", "x" * 1001, "٣", "%", "_"]),
     ).map(lambda some: "&".join(f"{key}={value}" for key, value in some.items()).encode())
 )

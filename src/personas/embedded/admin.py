@@ -17,7 +17,7 @@ from personas.embedded.answers import (
     iso,
     path_id,
     query_given,
-    query_number,
+    query_parsed,
     query_text,
     utf16_length,
 )
@@ -227,7 +227,7 @@ class AdminCalls:
     async def find_users(self, request: Request) -> Response:
         """Users by part of their email or name, in pages; or the users of one access tier."""
         self._service.require_admin(request)
-        limit = query_number(request, "limit", default=20)
+        limit = query_parsed(request, "limit", default=20)
         tier = query_given(request, "tier")
         search = query_text(request, "search") or ""
         if tier and not search and not query_given(request, "page"):
@@ -238,7 +238,7 @@ class AdminCalls:
             )
         if len(search) > MAX_SEARCH:
             raise invalid(f"search must be at most {MAX_SEARCH} characters")
-        page = query_number(request, "page", default=1)
+        page = query_parsed(request, "page", default=1)
         found = await self._service.read(lambda connection: _by_text(connection, search, page, limit))
         return JSONResponse(found)
 

@@ -16,7 +16,9 @@ from personas.embedded.admin import AdminCalls
 from personas.embedded.answers import Call, Refusal, iso, not_found
 from personas.embedded.auth import AuthCalls
 from personas.embedded.browser import BrowserCalls
+from personas.embedded.invitations import InvitationCalls
 from personas.embedded.login import LoginCalls
+from personas.embedded.memberships import MembershipCalls
 from personas.embedded.organizations import OrganizationCalls
 from personas.embedded.origins import Cors
 from personas.embedded.runner import RunnerCalls
@@ -43,6 +45,8 @@ def make_app(service: Service) -> ASGIApp:
         *LoginCalls(service, auth).routes(),
         *BrowserCalls(service, auth).routes(),
         *OrganizationCalls(service).routes(),
+        *MembershipCalls(service).routes(),
+        *InvitationCalls(service).routes(),
         *RunnerCalls(service).routes(),
     ]
     router = Router(routes, redirect_slashes=False, default=_Nowhere(service))

@@ -63,6 +63,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "float_type": "number",
     "list_type": "array",
     "dict_type": "record",
+    "model_type": "object",
 }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from personas.embedded.answers import iso
+from personas.embedded.personal_spaces import add_personal_space
 from personas.embedded.schema import accounts, members, organizations, sessions, users
 from personas.embedded.tokens import FORGOTTEN_LIFETIME, SESSION_LIFETIME, make_id
 
@@ -85,28 +86,8 @@ def sign_up(connection: Connection, new: NewUser, now: dt.datetime) -> str:
     connection.execute(
         sa.insert(accounts).values(id=make_id(), user_id=user_id, password=new.password, **moments)
     )
-    _add_personal_space(connection, user_id, new, now)
+    add_personal_space(connection, user_id, email=new.email, name=new.name, tier=new.access_tier, now=now)
     return user_id
-
-
-def _add_personal_space(connection: Connection, user_id: str, new: NewUser, now: dt.datetime) -> None:
-    organization_id = make_id()[:21]
-    wanted = re.sub(r"[^a-z0-9]+", "-", new.email.lower().partition("@")[0]).strip("-") or "space"
-    taken = connection.scalar(sa.select(organizations.c.id).where(organizations.c.slug == wanted))
-    connection.execute(
-        sa.insert(organizations).values(
-            id=organization_id,
-            name=new.name,
-            slug=f"{wanted}-{make_id()[:8].lower()}" if taken else wanted,
-            metadata={"tier": "public", "type": "personal"},
-            created_at=now,
-        )
-    )
-    connection.execute(
-        sa.insert(members).values(
-            id=make_id(), organization_id=organization_id, user_id=user_id, role="owner", created_at=now
-        )
-    )
 
 
 def delete_user(connection: Connection, user_id: str) -> None:
