@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpx
 import pytest
 from original import LATER_MOUNT, Original
 
@@ -13,9 +14,11 @@ from personas.embedded import Embedded, schema
 
 from .client import ANNA, BO, PASSWORD, PERSONAS, Client, body
 from .recorded import SEQUENCES, open_service, replay
+from .replay import RECORDED, Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from .client import Clock
 
@@ -52,6 +55,23 @@ def test_every_step_is_answered_as_the_original_answered_it_and_none_is_better(
     with open_service(make_database("sqlite")) as embedded:
         found = anyio.run(partial(replay, app=Original(embedded)), sequence, embedded)
     assert [str(difference) for difference in found] == []
+
+
+def test_every_exchange_is_answered_as_recorded_without_an_exception(tmp_path: Path) -> None:
+    async def run(embedded: Embedded) -> list[str]:
+        transport = httpx.ASGITransport(embedded.app)
+        async with httpx.AsyncClient(transport=transport, base_url=embedded.base_url) as client:
+            made = Replay(embedded, client)
+            await made.run()
+        return [
+            f"{name}: {difference}"
+            for name in made.answers
+            for difference in made.differences(name, RECORDED[name]["response"])
+        ]
+
+    with Embedded.open(tmp_path / "auth.db", scrypt_cost=2) as embedded:
+        embedded.app = Original(embedded)
+        assert anyio.run(run, embedded) == []
 
 
 def find(client: Client, query: str) -> tuple[int, Any]:
