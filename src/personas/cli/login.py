@@ -171,7 +171,7 @@ def _read_kept(path: Path) -> str:
 
 
 async def _login_one(run: Run, email: str, signing_in: _SigningIn, path: Path | None) -> None:
-    from personas.cli.boundary import emit
+    from personas.cli.console import emit
     from personas.cli.files import check_private_file
 
     if path is not None:
@@ -187,7 +187,6 @@ async def _login_one(run: Run, email: str, signing_in: _SigningIn, path: Path | 
 
 
 async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder: Path) -> None:
-    from personas.cli.boundary import visible
     from personas.cli.files import make_private_folder
     from personas.errors import (
         PartlyFailed,
@@ -197,6 +196,7 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
         Unavailable,
         Unreachable,
     )
+    from personas.report.visible import visible
     from personas.service.pacing import spread
     from personas.service.signing import SIGN_INS_AT_ONCE, NotOffered
 
@@ -272,8 +272,8 @@ def _write(path: Path, text: str) -> None:
 def _warn_if_tracked(files: list[Path], named: Path) -> None:
     import sys
 
-    from personas.cli.boundary import visible
     from personas.cli.files import find_tracked
+    from personas.report.visible import visible
 
     if find_tracked(files):
         print(

@@ -16,7 +16,7 @@ def password(given: Given, who: Who) -> None:
 
     from personas.catalog.reading import load_catalog
     from personas.catalog.who import choose
-    from personas.cli.boundary import emit
+    from personas.cli.console import emit
     from personas.passwords import check_secret, derive_password
 
     # Nothing is sent: whether the way there is safe does not matter.

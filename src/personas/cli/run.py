@@ -38,7 +38,7 @@ from personas.reconcile.live import Live
 from personas.reconcile.outcome import Applied, Outcome, Result
 from personas.reconcile.plan import Change, Intent, Plan, State, plan
 from personas.reconcile.survey import survey
-from personas.report.model import Report
+from personas.report import Report, Snapshot, make_report, read_snapshot
 from personas.secret import Secret
 from personas.service.credentials import Credentials, check_token
 from personas.service.endpoints import AuthService
@@ -68,7 +68,7 @@ class Run:
     applied: Applied | None = None
     detail: LiveDetail | None = None
     notes: list[str] = field(default_factory=list)
-    snapshot_age: float | None = None
+    snapshot: Snapshot | None = None
     taken_at: datetime | None = None
     whole: bool = False
     error: PersonasError | None = None
@@ -200,8 +200,8 @@ class Run:
                 f"nothing matches --only {self.given.only!r}, in the catalog or live",
                 hint="It is compared with emails, their part before the @, names and archetypes.",
             )
-        self.plan = made
-        return made
+        self.plan = made if self.snapshot is None else self.snapshot.within(made)
+        return self.plan
 
     def make_plan_of(self, email: str, intent: Intent) -> Plan:
         """Compare one persona alone."""
@@ -212,11 +212,8 @@ class Run:
 
     def read_snapshot(self, name: str) -> Live:
         """Read what was live from a snapshot; its age is told."""
-        from personas.report import read_snapshot
-
-        self.live = read_snapshot(read_text(name, "--against"))
-        if self.live.taken_at is not None:
-            self.snapshot_age = (datetime.now(UTC) - self.live.taken_at).total_seconds()
+        self.snapshot = read_snapshot(read_text(name, "--against"), now=datetime.now(UTC))
+        self.live = self.snapshot.live
         return self.live
 
     async def carry_out(self, service: AuthService, secret: Secret) -> Applied:
@@ -283,8 +280,8 @@ class Run:
 
     def report(self) -> Report:
         """What there is to say now."""
-        return Report(
-            command=self.command,
+        return make_report(
+            self.command,
             version=__version__,
             catalog=self.settings.catalog,
             service=str(self.settings.auth) if self.service is not None else "",
@@ -302,7 +299,8 @@ class Run:
             requests=self.service.requests if self.service else 0,
             safety_requests=self.service.safety_requests if self.service else 0,
             seconds=time.monotonic() - self.started,
-            snapshot_age=self.snapshot_age,
+            snapshot_age=self.snapshot.age if self.snapshot else None,
+            only=(self.settings.only,) if self.settings.only is not None else (),
             taken_at=self.taken_at,
             loaded=self.catalog,
             live=self.live if self.whole else None,

@@ -26,7 +26,7 @@ def schema(
     """Print the JSON Schema of the catalog (for editors), or of the JSON report."""
     import json
 
-    from personas.cli.boundary import emit
+    from personas.cli.console import emit
 
     del given
     if of is Of.CATALOG:

@@ -16,7 +16,7 @@ def token(given: Given) -> None:
 
     Signs in with MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; the embedded service needs neither.
     """
-    from personas.cli.boundary import emit
+    from personas.cli.console import emit
     from personas.cli.run import listen_only
 
     async def job(run: Run) -> None:
