@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
+from personas.cli.asked import Asked
 from personas.cli.boundary import emit, visible
 from personas.cli.files import replace_file
-from personas.cli.options import Given, Output
+from personas.cli.options import Output
 from personas.errors import UsageError
 from personas.report import Format
 from personas.report.model import Report
@@ -48,30 +49,30 @@ def check_report_files(files: tuple[str, ...]) -> None:
             raise UsageError(f"--report {name} cannot be written: {reason}") from None
 
 
-def write(report: Report, given: Given, settings: Settings, *, shown_before: bool = False) -> None:
+def write(report: Report, asked: Asked, settings: Settings, *, shown_before: bool = False) -> None:
     """Print a report and write the files that were asked for.
 
     Args:
         report: What to say.
-        given: In which formats, and where.
+        asked: In which formats, and where.
         settings: Whether colours are wanted, and which files GitHub names.
         shown_before: The same text stands on the terminal already, above a question.
     """
     from personas.report import render
 
     # The files first: whatever becomes of standard output, they are there.
-    for name in given.report:
+    for name in asked.report:
         ending = Path(name).suffix.lower()
         _replace(Path(name), render(report, _FORMATS[ending], width=100, color=False))
-    if given.output is Output.GITHUB:
+    if asked.output is Output.GITHUB:
         _tell_github(report, settings)
-    form: Format = given.output.value
-    if given.output is not Output.TEXT:
+    form: Format = asked.output.value
+    if asked.output is not Output.TEXT:
         emit(render(report, form))
     elif report.problems and report.command != "validate":
         # What is wrong with a catalog is what `validate` was asked for; of other commands it is the error.
         print(_text(report, settings, sys.stderr), end="", file=sys.stderr)
-    elif not (shown_before or _is_silent(report, quiet=given.quiet)):
+    elif not (shown_before or _is_silent(report, quiet=asked.quiet)):
         # As text, an error is told once: on stderr, by the boundary.
         emit(_text(replace(report, error=None), settings, sys.stdout))
 

@@ -1,29 +1,38 @@
-"""`personas validate`: the catalog alone."""
+"""`personas validate`: catalogs alone."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from personas.cli.options import CATALOG, REPORT, Given, taking
+from personas.cli import options
+from personas.cli.options import Output
+from personas.settings import DEFAULT_CATALOG
 
 if TYPE_CHECKING:
     from personas.cli.run import Run
 
 
-@taking(*CATALOG, *REPORT)
 def validate(
-    given: Given,
-    file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="The catalog, as with --catalog.")
-    ] = None,
+    catalog: options.Catalog = DEFAULT_CATALOG,
+    output: options.Format = Output.TEXT,
+    report: options.Reports = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Check the catalog alone; every problem with file:line:column."""
-    from personas.cli.run import conduct
+    from personas.cli.asked import Asked
+    from personas.cli.conduct import conduct
+
+    asked = Asked(
+        command="validate",
+        catalog=catalog,
+        output=output,
+        report=tuple(report or ()),
+        quiet=quiet,
+        debug=debug,
+    )
 
     async def job(run: Run) -> None:
         run.read_catalog()
 
-    conduct(replace(given, catalog=file or given.catalog), "validate", job)
+    conduct(asked, job)
