@@ -39,7 +39,8 @@ def cleanup(
 ) -> None:
     """Delete every live persona for good.
 
-    Whether the catalog has it or not. Drift from the catalog is told first. Asks on a terminal; --yes says it elsewhere.
+    Whether the catalog has it or not. Drift from the catalog is told first. Asks on a terminal; --yes says
+    it elsewhere.
     """
     from personas.cli.asked import Asked
     from personas.cli.conduct import conduct, confirm

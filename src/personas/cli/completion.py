@@ -7,28 +7,21 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from personas.catalog.reading import Persona
 
 
 def complete_who(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """WHO: the part of each email before the @, each with the name; a whole email once an @ is typed."""
     personas = _personas(ctx)
-    emails = ((p.email if "@" in incomplete else p.email.partition("@")[0], p.name) for p in personas)
-    return _beginning_with(incomplete, emails)
+    return [(p.email if "@" in incomplete else p.email.partition("@")[0], p.name) for p in personas]
 
 
-def complete_only(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+def complete_only(ctx: typer.Context) -> list[tuple[str, str]]:
     """--only: every archetype, then everybody."""
     personas = _personas(ctx)
     archetypes = sorted({persona.archetype for persona in personas})
     everybody = ((persona.email.partition("@")[0], persona.name) for persona in personas)
-    return _beginning_with(incomplete, [*((each, "archetype") for each in archetypes), *everybody])
-
-
-def _beginning_with(text: str, choices: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [choice for choice in choices if choice[0].lower().startswith(text.lower())]
+    return [*((archetype, "archetype") for archetype in archetypes), *everybody]
 
 
 def _personas(ctx: typer.Context) -> tuple[Persona, ...]:

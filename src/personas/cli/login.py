@@ -45,8 +45,8 @@ def login(
 ) -> None:
     """Sign in as a persona.
 
-    Prints what is asked for and nothing else. Needs no admin's credentials: the password is derived from the email and PERSONA_SEED_SECRET.
-    A whole email needs no catalog.
+    Prints what is asked for and nothing else. Needs no admin's credentials: the password is derived from the
+    email and PERSONA_SEED_SECRET. A whole email needs no catalog.
     """
     from personas.cli.asked import Asked
     from personas.cli.conduct import print_only

@@ -152,6 +152,10 @@ def dry_run(
             raise UsageError(
                 "--against compares with a file: --offline, --online and --check-login do not go with it"
             )
+        if offline and (expect_plan is not None or fail_on_drift):
+            raise UsageError(
+                "--offline compares nothing: --expect-plan and --fail-on-drift do not go with it"
+            )
         if max_age is not None and against is None:
             raise UsageError("--max-age is about the age of a snapshot", hint="Name one with --against.")
         run.read_catalog()

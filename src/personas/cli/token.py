@@ -21,7 +21,8 @@ def token(
 ) -> None:
     """Print an admin's token, and nothing else.
 
-    It lives for 15 minutes. Signs in with MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; the embedded service needs neither.
+    It lives for 15 minutes. Signs in with MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; the embedded service
+    needs neither.
     """
     from personas.cli.asked import Asked
     from personas.cli.boundary import emit
