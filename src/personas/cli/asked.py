@@ -33,6 +33,7 @@ class Asked:
     timeout: float = DEFAULT_TIMEOUT
     dry_run: bool = False
     fail_on_drift: bool = False
+    strict: bool = False
     max_age: timedelta | None = None
     output: Output = Output.TEXT
     report: tuple[str, ...] = ()

@@ -100,7 +100,7 @@ def report_of(run: Run, error: PersonasError | None, *, seconds: float = 0.0) ->
         offline=run.offline,
         outcomes=run.applied.outcomes if run.applied else (),
         problems=read.problems,
-        warnings=read.catalog.warnings if read.catalog else (),
+        warnings=read.warnings,
         notes=tuple(read.notes),
         detail=read.detail,
         error=error,
@@ -122,6 +122,8 @@ def exit_code(run: Run, error: PersonasError | None) -> int:
         return Interrupted.exit_code
     if error is not None:
         return error.exit_code
+    if run.asked.strict and run.read.warnings:
+        return CatalogError.exit_code
     outcomes = run.applied.outcomes if run.applied else ()
     if any(outcome.result is not Result.DONE for outcome in outcomes):
         return PartlyFailed.exit_code

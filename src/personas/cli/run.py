@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from personas.catalog.reading import Catalog, load_catalog
+from personas.catalog.reading import Catalog, load_catalog, parse_catalog
 from personas.catalog.who import choose
 from personas.cli.access import credentials_of, open_embedded
 from personas.cli.asked import Asked
@@ -26,6 +27,9 @@ from personas.service.endpoints import AuthService
 from personas.service.models import LiveDetail
 from personas.settings import Settings
 
+STDIN = "<stdin>"
+MAX_PIPED_BYTES = 50_000_000
+
 
 @dataclass(slots=True)
 class Read:
@@ -34,6 +38,7 @@ class Read:
     Attributes:
         catalog: The catalog; None until it is read, and where it cannot be.
         problems: What is wrong with it.
+        warnings: What is doubtful in it.
         live: What the service, or a snapshot, has.
         whole: Whether all there is was read of everybody.
         detail: The one persona that was asked for.
@@ -44,6 +49,7 @@ class Read:
 
     catalog: Catalog | None = None
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     live: Live | None = None
     whole: bool = False
     detail: LiveDetail | None = None
@@ -78,7 +84,30 @@ class Run:
         except CatalogError as error:
             self.read.problems = error.problems
             raise
+        self.read.warnings = self.read.catalog.warnings
         return self.read.catalog
+
+    def read_catalogs(self, files: list[str]) -> None:
+        """Load each of these catalogs, and note what is wrong or doubtful in any; - is standard input.
+
+        Raises:
+            CatalogError: Something is wrong, with every problem of all of them.
+        """
+        loaded: list[Catalog] = []
+        for file in files:
+            try:
+                catalog = (
+                    parse_catalog(_read_standard_input(), file=STDIN) if file == "-" else load_catalog(file)
+                )
+            except CatalogError as error:
+                self.read.problems += error.problems
+            else:
+                self.read.warnings += catalog.warnings
+                loaded.append(catalog)
+        if self.read.problems:
+            raise CatalogError(self.read.problems)
+        # Of one catalog there is more to say than that it is valid.
+        self.read.catalog = loaded[0] if len(loaded) == 1 else None
 
     def try_catalog(self) -> None:
         """Load the catalog where it is good to have; note why where it cannot be read."""
@@ -263,6 +292,15 @@ def no_credentials(why: str) -> CredentialsRefused:
         hint="Give --jwt (MANA_ADMIN_JWT), or set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; "
         "to try without a service: --auth embedded.",
     )
+
+
+def _read_standard_input() -> bytes:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("- reads a catalog from standard input, and that is a terminal", hint="Pipe it in.")
+    piped = sys.stdin.buffer.read(MAX_PIPED_BYTES + 1)
+    if len(piped) > MAX_PIPED_BYTES:
+        raise UsageError(f"standard input holds more than {MAX_PIPED_BYTES:,} bytes: that is no catalog")
+    return piped
 
 
 def read_text(name: str, flag: str) -> str:

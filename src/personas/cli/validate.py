@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from personas.cli import options
 from personas.cli.options import Output
@@ -13,26 +15,48 @@ if TYPE_CHECKING:
 
 
 def validate(
+    ctx: typer.Context,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE", help="The catalogs; - is standard input. Without any, what --catalog says."
+        ),
+    ] = None,
     catalog: options.Catalog = DEFAULT_CATALOG,
+    strict: Annotated[
+        bool, typer.Option("--strict", rich_help_panel="Output", help="Let warnings fail too, exit code 3.")
+    ] = False,
     output: options.Format = Output.TEXT,
     report: options.Reports = None,
+    full: options.Full = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Check the catalog alone; every problem with file:line:column."""
+    """Check catalogs alone, each problem with its place.
+
+    Every problem and every warning is told at once, as file:line:column.
+    """
     from personas.cli.asked import Asked
     from personas.cli.conduct import conduct
+    from personas.errors import UsageError
 
     asked = Asked(
         command="validate",
-        catalog=catalog,
+        catalog=", ".join(files) if files else catalog,
+        strict=strict,
         output=output,
         report=tuple(report or ()),
+        full=full,
         quiet=quiet,
         debug=debug,
     )
+    said = ctx.get_parameter_source("catalog")
 
     async def job(run: Run) -> None:
-        run.read_catalog()
+        if files and said is not None and said.name == "COMMANDLINE":
+            raise UsageError("--catalog does not go with FILE: name every catalog the same way")
+        if not all(files or [catalog]):
+            raise UsageError("a catalog's name is empty", hint="Is the variable that it comes from set?")
+        run.read_catalogs(files or [catalog])
 
     conduct(asked, job)
