@@ -8,9 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from personas.cli.asked import Asked
 from personas.cli.console import Terminal, emit, say
 from personas.cli.files import replace_file
-from personas.cli.options import Given, Output
+from personas.cli.options import Output
 from personas.errors import UsageError
 from personas.report import Format, Report, output_lines, page, render, step_outputs, step_summary
 from personas.settings import Settings
@@ -44,31 +45,31 @@ def check_report_files(files: tuple[str, ...]) -> None:
             raise UsageError(f"--report {name} cannot be written: {reason}") from None
 
 
-def write(report: Report, given: Given, settings: Settings, *, shown_before: bool = False) -> None:
+def write(report: Report, asked: Asked, settings: Settings, *, shown_before: bool = False) -> None:
     """Print a report and write the files that were asked for.
 
     Args:
         report: What to say.
-        given: In which formats, and where.
+        asked: In which formats, and where.
         settings: Whether colours are wanted, and which files GitHub names.
         shown_before: The same text stands on the terminal already, above a question.
     """
     # The files first: whatever becomes of standard output, they are there.
-    for name in given.report:
+    for name in asked.report:
         ending = Path(name).suffix.lower()
         _replace(Path(name), render(report, _FORMATS[ending], width=100, full=True))
-    if given.output is Output.GITHUB:
+    if asked.output is Output.GITHUB:
         _tell_github(report, settings)
     terminal = Terminal(no_color=settings.no_color, force_color=settings.force_color)
-    form: Format = given.output.value
-    if given.output is not Output.TEXT:
+    form: Format = asked.output.value
+    if asked.output is not Output.TEXT:
         emit(render(report, form))
     elif report.problems and report.command != "validate":
         # What is wrong with a catalog is what `validate` was asked for; of other commands it is the error.
         terminal.tell(page(report))
-    elif not (shown_before or _is_silent(report, quiet=given.quiet)):
+    elif not (shown_before or _is_silent(report, quiet=asked.quiet)):
         # A list that goes to another program is whole, like that of other tools.
-        full = report.command == "list" and not sys.stdout.isatty()
+        full = asked.full or (report.command == "list" and not sys.stdout.isatty())
         # As text, an error is told once: on stderr, by the boundary.
         terminal.show(page(report.model_copy(update={"error": None}), full=full))
 

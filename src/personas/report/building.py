@@ -75,6 +75,7 @@ def make_report(
         snapshot_age: Seconds since the snapshot was taken that the plan compares with; None without one.
     """
     problems, only = tuple(problems), tuple(only)
+    read = loaded is not None or (command == "validate" and error is None)
     planned = _plan(plan, loaded) if plan is not None else None
     report = doc.Report(
         version=1,
@@ -89,7 +90,7 @@ def make_report(
         catalog=catalog or None,
         service=service or None,
         only=only,
-        valid=False if problems else None if loaded is None else True,
+        valid=False if problems else True if read else None,
         problems=tuple(doc.Problem.model_validate(item) for item in problems),
         warnings=tuple(doc.Problem.model_validate(item) for item in warnings),
         notes=tuple(notes),

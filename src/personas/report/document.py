@@ -385,6 +385,11 @@ class Report(Model):
         return self.results.get(change.identity) if change.step else None
 
     @property
+    def warnings_refused(self) -> bool:
+        """Whether a valid catalog failed for its warnings, as `--strict` asks."""
+        return self.command == "validate" and bool(self.exit_code and self.valid and self.warnings)
+
+    @property
     def acts(self) -> bool:
         """Whether this is about making a catalog true."""
         return self.command in {"seed", "dry-run"}

@@ -55,12 +55,12 @@ class _Suite:
 def render(report: Report) -> str:
     """The document: a persona in sync passes, drift fails, and after a run what was done passes."""
     suite = _Suite(f"personas.{report.command}")
-    for problem in report.problems:
+    for problem in (*report.problems, *(report.warnings if report.warnings_refused else ())):
         place = f"{problem.file}:{problem.line}:{problem.column}"
         suite.add(f"{place} {problem.path}", "failure", f"{place}: {problem.message}")
     if report.plan is not None:
         _add_plan(suite, report, report.plan)
-    elif report.command == "validate" and not report.problems:
+    elif report.command == "validate" and report.valid and not report.warnings_refused:
         suite.add(f"{report.catalog} is valid")
     if error := wording.untold(report):
         suite.add(f"personas {report.command}: {error.kind}", "error", error.message, shown(error.hint or ""))

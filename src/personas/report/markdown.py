@@ -103,7 +103,11 @@ def _head(report: Report, longest: int = 1_000) -> str:
 
 def _mark(report: Report) -> str:
     plan = report.plan
-    if report.problems or any(outcome.result is not Result.DONE for outcome in report.outcomes):
+    if (
+        report.problems
+        or report.warnings_refused
+        or any(outcome.result is not Result.DONE for outcome in report.outcomes)
+    ):
         return "❌"
     if report.error is not None and (plan is None or plan.in_sync):
         return "❌"

@@ -75,15 +75,20 @@ def _place(item: Problem, *, warning: bool) -> RenderableType:
 
 
 def _valid(report: Report) -> list[RenderableType]:
-    after = report.usage.after if report.usage else None
-    if after is None or not report.valid:
+    if not report.valid:
         return []
+    catalogs = shown(report.catalog or "")
+    said = f"{catalogs} {'are' if ', ' in catalogs else 'is'} valid"
+    rest = f", with {wording.count(len(report.warnings), 'warning')}" if report.warnings else ""
+    mark = ("✓ ", "bold green")
+    if report.warnings_refused:
+        rest, mark = f"{rest}, and --strict lets no warning pass", ("✗ ", "bold red")
+    if report.usage is None:
+        return [prose((said, "bold"), rest, mark=mark)]
+    after = report.usage.after
     size = f"{wording.count(after.personas, 'persona')}, {wording.count(len(after.archetypes), 'archetype')}"
-    warned = f", with {wording.count(len(report.warnings), 'warning')}" if report.warnings else ""
-    said = prose(
-        (f"{shown(report.catalog or '')} is valid", "bold"), f"{warned}: {size}", mark=("✓ ", "bold green")
-    )
-    return [said, Group(*use(Usage(before=None, after=after), full=False))]
+    told = prose((said, "bold"), f"{rest}: {size}", mark=mark)
+    return [told, Group(*use(Usage(before=None, after=after), full=False))]
 
 
 def _remarks(report: Report) -> list[RenderableType]:
