@@ -19,7 +19,6 @@ Who = Annotated[
 @taking(*CATALOG, *SERVICE, *REPORT)
 def show(given: Given, who: Who) -> None:
     """Show one live persona: descriptor, drift, its last 20 actions, its feedback by module."""
-    from dataclasses import replace
     from datetime import UTC, datetime
 
     from personas.catalog.who import choose
@@ -34,13 +33,13 @@ def show(given: Given, who: Who) -> None:
             email = choose(who, [(p.email, p.name or "") for p in listed], where="among the live personas")
             persona = next(p for p in listed if p.email == email)
             detail = await service.get_persona(persona.user_id, who=email)
-            whole = replace(
-                detail.persona,
-                email=email,
-                name=detail.persona.name or persona.name,
-                actions_7d=persona.actions_7d,
-            )
-            run.detail = replace(detail, persona=whole)
+            told_by_list = {
+                "email": email,
+                "name": detail.persona.name or persona.name,
+                "actions_7d": persona.actions_7d,
+            }
+            whole = detail.persona.model_copy(update=told_by_list)
+            run.detail = detail.model_copy(update={"persona": whole})
             run.live = Live(personas=(whole,))
             run.taken_at = datetime.now(UTC)
             run.make_plan_of(email, Intent())

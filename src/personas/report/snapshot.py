@@ -108,7 +108,7 @@ def _persona(node: dict[str, object], where: str) -> LivePersona:
     actions = _present(node, "actions7d", where)
     if actions is not None and (isinstance(actions, bool) or not isinstance(actions, int)):
         _refuse(f"{where}.actions7d", f"must be a whole number or null, not {_kind(actions)}")
-    return LivePersona(
+    return LivePersona.model_construct(
         user_id=user_id,
         email=email,
         name=_text(node, "name", where),
