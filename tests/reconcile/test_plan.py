@@ -441,7 +441,7 @@ def test_a_persona_with_our_name_and_another_password_is_ours(intent: Intent) ->
 
 
 def test_nothing_is_written_to_an_account_with_another_name_and_another_password() -> None:
-    live = make_live(replace(EVE, archetype="old"), logins={KEY: WRONG})
+    live = make_live(EVE.model_copy(update={"archetype": "old"}), logins={KEY: WRONG})
     assert only_change(live).step is None
     assert only_change(live, Intent(force=True)).step is Step.UPDATE
 

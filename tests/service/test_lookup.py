@@ -144,7 +144,7 @@ async def test_somebody_with_a_session_is_found_as_surely_as_somebody_without(si
     taken = wanted[123]
     users = Users(*live, taken, signed_in=[*live, taken] if signed_in else live)
     found = await look_up(users, *wanted, known=live)
-    assert found == Found({taken: FoundUser("" if signed_in else "u9", taken)}, 10)
+    assert found == Found({taken: FoundUser(user_id="" if signed_in else "u9", email=taken)}, 10)
     # Of those that begin alike, the two, ten and ten that go on alike; then the row of the one.
     assert len(users.asked) == 2 + 2 + 10 + 10 + (2 if signed_in else 1)
 
@@ -177,7 +177,7 @@ async def test_where_an_underscore_means_itself_a_number_is_not_explained_by_ano
     email = "persona.a_b@mana.test"
     users = Users("persona.axb@mana.test", email, "else@mana.test", wildcards=False)
     found = await look_up(users, email, known=["persona.axb@mana.test"])
-    assert found.users == {email: FoundUser("u1", email)}
+    assert found.users == {email: FoundUser(user_id="u1", email=email)}
 
 
 async def test_a_letter_that_only_some_services_take_for_k_is_not_counted_as_known() -> None:
@@ -196,7 +196,7 @@ async def test_a_persona_that_is_gone_since_the_list_takes_no_email() -> None:
 async def test_an_email_among_5000_users_is_found_by_asking_for_it() -> None:
     users = Users(*humans(4999), ADA)
     found = await look_up(users, ADA, BO)
-    assert found == Found({ADA: FoundUser("u4999", ADA)}, 5000)
+    assert found == Found({ADA: FoundUser(user_id="u4999", email=ADA)}, 5000)
     assert len(users.asked) <= 5
 
 
@@ -209,7 +209,7 @@ async def test_an_email_within_another_is_another(total: bool) -> None:
 @pytest.mark.parametrize("total", [True, False])
 async def test_an_email_in_upper_case_is_found(total: bool) -> None:
     found = await look_up(Users("Persona.ADA@Mana.Test", total=total), ADA)
-    assert found.users == {ADA: FoundUser("u0", "Persona.ADA@Mana.Test")}
+    assert found.users == {ADA: FoundUser(user_id="u0", email="Persona.ADA@Mana.Test")}
 
 
 @pytest.mark.parametrize("search", [True, False])

@@ -6,18 +6,20 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from personas.errors import BadAnswer, CredentialsRefused, ServiceError
 from personas.secret import Secret
-from personas.service.answers import WRONG_ENDPOINT, live_detail, live_persona
+from personas.service.answers import WRONG_ENDPOINT, read
 from personas.service.calls import NOTHING, Answer, Call, reason_of
-from personas.service.credentials import HINT, Credentials
+from personas.service.credentials import HINT, Credentials, clocks_apart
 from personas.service.lookup import USERS, Found, LookUp
-from personas.service.models import LiveDetail, LivePersona, LoginCheck
+from personas.service.models import Deleted, Listed, LiveDetail, LivePersona, LoginCheck, Upserted
 from personas.service.signing import AdminToken, NotOffered, Session, SignIn
-from personas.service.transport import Line, Patience
+from personas.service.transport import Line, Observer, Patience
 from personas.settings import DEFAULT_CONCURRENCY, DEFAULT_ENDPOINT, DEFAULT_TIMEOUT, Address, parse_auth
+
+NOT_SAID = "the service answered without saying that it is done"
 
 
 class NotFound(BadAnswer):
@@ -25,7 +27,7 @@ class NotFound(BadAnswer):
 
 
 class AuthService:
-    """The service's calls, each answering with types of `live`; use it as an async context manager.
+    """The service's calls, each answering with models; use it as an async context manager.
 
     Args:
         address: Where it is: a URL, or an Address.
@@ -35,6 +37,7 @@ class AuthService:
         concurrency: How many calls at once, at the most.
         app: An ASGI application to call in process; `address` is then only its name.
         patience: How long a call is tried again.
+        observe: Told of each attempt of a call.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class AuthService:
         concurrency: int = DEFAULT_CONCURRENCY,
         app: Any = None,
         patience: Patience | None = None,
+        observe: Observer | None = None,
     ) -> None:
         address = parse_auth(address) if isinstance(address, str) else address
         url = address.url or "http://embedded.localhost"
@@ -59,9 +63,9 @@ class AuthService:
             concurrency=concurrency,
             app=app,
             patience=patience,
+            observe=observe,
         )
-        split = urlsplit(url)
-        self._signing = SignIn(self.line, f"{split.scheme}://{split.netloc}")
+        self._signing = SignIn(self.line, "/".join(url.split("/")[:3]))
         self._admin_token = AdminToken(credentials or Credentials(), self._signing)
         self._look_up = LookUp(self._ask_users, workers=concurrency)
 
@@ -70,6 +74,7 @@ class AuthService:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._admin_token.give_back()
         await self.line.__aexit__()
 
     @property
@@ -88,12 +93,7 @@ class AuthService:
         """Every live persona, in the service's order; without prompts and weights."""
         what = "listing the live personas"
         body = await self._admin("GET", self.endpoint, what, safety=safety)
-        entries = body.get("personas")
-        if not isinstance(entries, list):
-            raise BadAnswer(f"{what}: the answer has no list of personas", hint=WRONG_ENDPOINT)
-        return tuple(
-            live_persona(entry, f"{what}: entry {number}") for number, entry in enumerate(entries, 1)
-        )
+        return read(Listed, body, what).personas
 
     async def get_persona(self, user_id: str, *, who: str = "", safety: bool = False) -> LiveDetail:
         """One live persona with its prompt, weights, last actions and feedback.
@@ -103,7 +103,7 @@ class AuthService:
         """
         what = f"reading {who or user_id}"
         body = await self._admin("GET", self._path_of(user_id, what), what, safety=safety)
-        detail = live_detail(body, what)
+        detail = read(LiveDetail, body, what)
         if detail.persona.user_id != user_id:
             raise BadAnswer(f"{what}: the service answered for another persona")
         return detail
@@ -145,14 +145,10 @@ class AuthService:
         body = await self._admin(
             "POST", self.endpoint, what, body=text, secrets=(password,), not_after=not_after
         )
-        user_id, told = body.get("userId"), body.get("email")
-        if body.get("ok") is not True or not isinstance(user_id, str) or not user_id:
-            raise BadAnswer(
-                f"{what}: the service answered without saying that it is done", hint=WRONG_ENDPOINT
-            )
-        if isinstance(told, str) and told.lower() != email.lower():
+        done = read(Upserted, body, what, problem=NOT_SAID)
+        if done.email is not None and done.email.lower() != email.lower():
             raise BadAnswer(f"{what}: the service answered for another email")
-        return user_id
+        return done.user_id
 
     async def delete(self, user_id: str, *, who: str = "") -> bool:
         """Hard-delete a persona.
@@ -165,11 +161,9 @@ class AuthService:
             body = await self._admin("DELETE", self._path_of(user_id, what), what)
         except NotFound:
             return False
-        deleted = body.get("deleted")
-        if body.get("ok") is not True or (isinstance(deleted, str) and deleted != user_id):
-            raise BadAnswer(
-                f"{what}: the service answered without saying that it is done", hint=WRONG_ENDPOINT
-            )
+        done = read(Deleted, body, what, problem=NOT_SAID)
+        if done.deleted not in {None, user_id}:
+            raise BadAnswer(f"{what}: the service answered for another persona")
         return True
 
     # Users
@@ -278,7 +272,7 @@ class AuthService:
             else:
                 break
         try:
-            return _object(answer, call)
+            return _object(answer, call, clocks_apart(self.line.clock_difference))
         except ServiceError as error:
             error.lost = answer.lost
             raise
@@ -293,34 +287,36 @@ class AuthService:
 _PLAIN_ID = re.compile(r"(?!\.{1,2}$)[^\x00-\x20/\\?#%\x7f]{1,200}")
 
 
-def _object(answer: Answer, call: Call) -> dict[str, Any]:
-    reason = reason_of(answer, call.secrets)
-    if answer.status == 401:
-        raise CredentialsRefused(f"{call.what}: the service refused the admin token{reason}", hint=HINT)
-    if answer.status == 403:
-        raise CredentialsRefused(
-            f"{call.what}: the service forbids it to this admin token{reason}",
-            hint="Use a token of an admin.",
-        )
-    body = answer.json()
-    if answer.status == 404:
-        if not isinstance(body, dict):
-            # A wrong path is told as plain text; that is no word about the persona.
-            raise NotOffered(f"{call.what}: the service has no such path (HTTP 404)", hint=WRONG_ENDPOINT)
-        raise NotFound(f"{call.what}: not found (HTTP 404){reason}")
-    if answer.status in {405, 501} and call.safety:
-        raise NotOffered(f"{call.what}: the service does not offer it (HTTP {answer.status})")
-    if 300 <= answer.status < 400:
-        raise BadAnswer(
-            f"{call.what}: the service redirects (HTTP {answer.status}), and that is not followed",
-            hint="Give the final address with --auth (MANA_AUTH_URL).",
-        )
-    if answer.status != 200:
-        raise BadAnswer(f"{call.what}: refused with HTTP {answer.status}{reason}")
-    if not isinstance(body, dict):
+def _object(answer: Answer, call: Call, clocks: str) -> dict[str, Any]:
+    """The JSON object of an answer with status 200; of any other, the error."""
+    if answer.status == 200:
+        body = answer.json()
+        if isinstance(body, dict):
+            return body
         kind = "no JSON" if body is NOTHING else "JSON of another kind than expected"
         raise BadAnswer(f"{call.what}: the answer is {kind}", hint=WRONG_ENDPOINT)
-    return body
+    reason = reason_of(answer, call.secrets)
+    status = f"(HTTP {answer.status})"
+    match answer.status:
+        case 401:
+            refused = f"{call.what}: the service refused the admin token{reason}{clocks}"
+            raise CredentialsRefused(refused, hint=HINT)
+        case 403:
+            refused = f"{call.what}: the service forbids it to this admin token{reason}"
+            raise CredentialsRefused(refused, hint="Use a token of an admin.")
+        case 404 if answer.refusal() is not None:
+            raise NotFound(f"{call.what}: not found {status}{reason}")
+        case 404:
+            # A wrong path is told as plain text; that is no word about the persona.
+            raise NotOffered(f"{call.what}: the service has no such path {status}", hint=WRONG_ENDPOINT)
+        case 405 | 501 if call.safety:
+            raise NotOffered(f"{call.what}: the service does not offer it {status}")
+        case status_code if 300 <= status_code < 400:
+            raise BadAnswer(
+                f"{call.what}: the service redirects {status}, and that is not followed",
+                hint="Give the final address with --auth (MANA_AUTH_URL).",
+            )
+    raise BadAnswer(f"{call.what}: refused with HTTP {answer.status}{reason}")
 
 
 def _number(weight: float) -> float | int:

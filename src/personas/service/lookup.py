@@ -15,8 +15,8 @@ from os.path import commonprefix
 from typing import Any
 
 from personas.errors import BadAnswer, CredentialsRefused, ServiceError
-from personas.service.answers import is_count
-from personas.service.models import FoundUser, LivePersona
+from personas.service.answers import read
+from personas.service.models import FoundUser, LivePersona, UsersPage
 from personas.service.pacing import spread
 from personas.service.signing import NotOffered
 
@@ -44,6 +44,11 @@ class Found:
     total: int | None = None
 
 
+def by_id(page: UsersPage) -> dict[str, FoundUser]:
+    """The users of a page by their id, or by their email where they have none."""
+    return {user.user_id or user.email: user for user in page.users}
+
+
 class Disjointed(BadAnswer):
     """An answer in pages changed while it was read, or it never ends."""
 
@@ -67,12 +72,7 @@ class LookUp:
             NotOffered: The service has no look-up.
             ServiceError: It did not answer.
         """
-        body = await self._ask(
-            f"counting the users with {search}",
-            {"search": search, "page": BEYOND_THE_LAST, "limit": USERS_PER_PAGE},
-        )
-        total = body.get("total")
-        return total if is_count(total) else None
+        return (await self._page(f"counting the users with {search}", search, BEYOND_THE_LAST)).total
 
     async def find(self, emails: Sequence[str], *, domain: str, known: Iterable[LivePersona]) -> Found:
         """Look up which of these emails belong to a user that is not known.
@@ -103,47 +103,39 @@ class LookUp:
     async def _count_by_rows(self, search: str) -> int | None:
         """The number, where nobody is known to be there: an empty first page says so beyond doubt."""
         try:
-            users, total = await self._page(search, 1)
+            first = await self._page(f"looking up {search}", search, 1)
         except NotOffered:
             raise
         except BadAnswer:
             return await self.count(search)
-        return None if total is None else max(total, len(users))
+        return None if first.total is None else max(first.total, len(first.users))
 
-    async def read(self, search: str) -> dict[str, FoundUser]:
+    async def rows(self, search: str) -> dict[str, FoundUser]:
         """Everybody whom a search finds, by email in lower case; a small answer that can be read whole.
 
         Raises:
             Disjointed: Its pages do not fit together.
             BadAnswer: A row cannot be read.
         """
-        users, total = await self._page(search, 1)
-        page, more = 1, users
-        while more if total is None else len(users) < total:
-            page += 1
-            more, now = await self._page(search, page)
-            new = more.keys() - users.keys()
-            if total is None and not new:
-                break
-            if page >= MOST_PAGES or not new or (total is not None and (now is None or now < total)):
-                raise Disjointed(f"looking up {search}: the pages of the answer do not fit together")
-            users, total = users | more, now
+        what = f"looking up {search}"
+        page = await self._page(what, search, 1)
+        users = by_id(page)
+        total, new = page.total, set(users)
+        number = 1
+        while new if total is None else len(users) < total:
+            number += 1
+            page = await self._page(what, search, number)
+            new = by_id(page).keys() - users.keys()
+            users |= by_id(page)
+            shifted = total is not None and (not new or page.total is None or page.total < total)
+            if shifted or number >= MOST_PAGES:
+                raise Disjointed(f"{what}: the pages of the answer do not fit together")
+            total = page.total
         return {user.email.lower(): user for user in users.values()}
 
-    async def _page(self, search: str, page: int) -> tuple[dict[str, FoundUser], int | None]:
-        """One page: users by id, and how many there are in all, when the service tells."""
-        what = f"looking up {search}"
-        body = await self._ask(what, {"search": search, "page": page, "limit": USERS_PER_PAGE})
-        entries, total = body.get("users"), body.get("total")
-        if not isinstance(entries, list):
-            raise BadAnswer(f"{what}: the answer has no list of users")
-        users: dict[str, FoundUser] = {}
-        for entry in entries:
-            if not isinstance(entry, dict) or not isinstance(entry.get("email"), str):
-                raise BadAnswer(f"{what}: a user in the answer has no email")
-            user = FoundUser(user_id=str(entry.get("id", entry["email"])), email=entry["email"])
-            users[user.user_id] = user
-        return users, total if is_count(total) else None
+    async def _page(self, what: str, search: str, number: int) -> UsersPage:
+        params: dict[str, str | int] = {"search": search, "page": number, "limit": USERS_PER_PAGE}
+        return read(UsersPage, await self._ask(what, params), what)
 
 
 class _Search:
@@ -196,7 +188,7 @@ class _Search:
             if counted and not somebody:
                 return
             try:
-                users = await self._look_up.read(email)
+                users = await self._look_up.rows(email)
             except BadAnswer as error:
                 if not somebody or isinstance(error, Disjointed):
                     raise
