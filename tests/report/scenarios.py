@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from personas.catalog.reading import Catalog, parse_catalog
@@ -382,10 +381,14 @@ def many(number: int) -> Report:
         persona(f"Person {n}", "solo-dev", BEN, {"todo": 0.3}, email=f"persona.p{n:06}@mana.test")
         for n in range(number)
     ]
-    live = [replace(live_persona(entry, n), user_id=f"u{n}") for n, entry in enumerate(entries)]
+    live = [live_persona(entry, n) for n, entry in enumerate(entries)]
+    live = [one.model_copy(update={"user_id": f"u{n}"}) for n, one in enumerate(live)]
     tenth = number // 10
-    changed = [replace(one, module_mix={"todo": 0.2}) for one in live[: 5 * tenth]]
-    strays = [replace(one, user_id=f"s{one.user_id}", email=f"s{one.email}") for one in live[:tenth]]
+    changed = [one.model_copy(update={"module_mix": {"todo": 0.2}}) for one in live[: 5 * tenth]]
+    strays = [
+        one.model_copy(update={"user_id": f"s{one.user_id}", "email": f"s{one.email}"})
+        for one in live[:tenth]
+    ]
     owners = {
         str(entry["email"]): Owner(Ownership.NOT_KNOWN, "the sign-in is rate-limited")
         for entry in entries[7 * tenth : 8 * tenth]
@@ -428,11 +431,8 @@ def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Repor
     action = RecentAction.model_construct(
         tool=text, result=text, created_at=NOW, latency_ms=float("nan"), error_message=text
     )
-    detail = LiveDetail.model_construct(
-        persona=live,
-        recent_actions=(action,),
-        feedback=(ModuleFeedback.model_construct(module=text, ratings=1, mean=float("nan")),),
-    )
+    feedback = ModuleFeedback.model_construct(module=text, ratings=1, mean=float("nan"))
+    detail = LiveDetail.model_construct(persona=live, recent_actions=(action,), feedback=(feedback,))
     given: dict[str, object] = {
         "plan": planned,
         "outcomes": outcomes,
