@@ -120,10 +120,12 @@ def _problems(kind: str, problems: tuple[Problem, ...]) -> list[str]:
 
 def _failures(report: Report) -> list[str]:
     told, more = _few([outcome for outcome in report.outcomes if outcome.result is not Result.DONE])
+    places = report.places()
     lines = []
     for outcome in told:
         wanted = outcome.change.wanted
-        place = {"file": report.catalog, "line": wanted.line, "col": wanted.column} if wanted else {}
+        line, column = places.get(wanted.email, (1, 1)) if wanted else (None, None)
+        place = {"file": report.catalog, "line": line, "col": column} if wanted else {}
         word = wording.result_word(outcome)
         reason = f": {outcome.message}" if outcome.message else ""
         lines.append(
@@ -179,7 +181,7 @@ def _short(field: str, text: str) -> str:
 
 def _places(report: Report, changes: Iterable[Change]) -> Iterator[tuple[Change, int, int | None]]:
     """Each change with its line: of the first field that differs, of the persona, or the catalog's first."""
-    positions = _positions(report)
+    places, positions = report.places(), _positions(report)
     for change in changes:
         wanted = change.wanted
         if wanted is None:
@@ -189,7 +191,7 @@ def _places(report: Report, changes: Iterable[Change]) -> Iterator[tuple[Change,
         if report.loaded is not None and index is not None and change.fields:
             yield change, *report.loaded.locate(("personas", index, change.fields[0].field))
         else:
-            yield change, wanted.line, wanted.column
+            yield change, *places.get(wanted.email, (1, 1))
 
 
 def _positions(report: Report) -> dict[str, int]:

@@ -52,7 +52,7 @@ def document(report: Report) -> Json:
         "problems": [_problem(item) for item in report.problems],
         "warnings": [_problem(item) for item in report.warnings],
         "notes": list(report.notes),
-        "plan": _plan(report.plan) if report.plan else None,
+        "plan": _plan(report.plan, report.places()) if report.plan else None,
         "outcomes": [_outcome(item) for item in report.outcomes],
         "usage": _usage(report),
         "detail": _detail(report.detail) if report.detail else None,
@@ -85,7 +85,7 @@ def _error(error: PersonasError) -> Json:
     }
 
 
-def _plan(plan: Plan) -> Json:
+def _plan(plan: Plan, places: dict[str, tuple[int, int]]) -> Json:
     return {
         "checksum": plan.checksum,
         "inSync": plan.in_sync,
@@ -100,7 +100,7 @@ def _plan(plan: Plan) -> Json:
         "steps": len(plan.steps),
         "counts": {camel(state): number for state, number in plan.counts.items()},
         "notes": list(plan.notes),
-        "changes": [_change(change) for change in plan],
+        "changes": [_change(change, places) for change in plan],
     }
 
 
@@ -110,7 +110,8 @@ def camel(state: State) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def _change(change: Change) -> Json:
+def _change(change: Change, places: dict[str, tuple[int, int]]) -> Json:
+    line, column = places.get(change.key, (1, 1)) if change.wanted else (None, None)
     return {
         "thing": change.thing,
         "email": change.key,
@@ -121,8 +122,8 @@ def _change(change: Change) -> Json:
         "step": change.step.value if change.step else None,
         "reason": change.reason,
         "fields": [_field(item) for item in change.fields],
-        "line": change.wanted.line if change.wanted else None,
-        "column": change.wanted.column if change.wanted else None,
+        "line": line,
+        "column": column,
     }
 
 

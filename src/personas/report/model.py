@@ -67,3 +67,12 @@ class Report:
     taken_at: datetime | None = None
     loaded: Catalog | None = None
     live: Live | None = None
+
+    def places(self) -> dict[str, tuple[int, int]]:
+        """Line and column of each persona of the catalog, by email."""
+        if self.loaded is None:
+            return {}
+        return {
+            persona.email: self.loaded.locate(("personas", index))
+            for index, persona in enumerate(self.loaded.personas)
+        }
