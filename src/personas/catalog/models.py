@@ -9,7 +9,16 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, RootModel
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    RootModel,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -17,11 +26,18 @@ from personas.catalog.positions import Positions
 from personas.catalog.wording import JsonPath, find_unstorable, quote
 
 if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
     from personas.errors import Problem
 
 PERSONA_DOMAIN = "@mana.test"
 
 _PROMPT_UNITS = 20  # of UTF-16, as every program that reads the catalog counts
+_MAX_SLUG = 60
+_MAX_PERSONAL_SLUG = 30
+_SLUG = "^[a-z0-9]+(-[a-z0-9]+)*$"
+_SLUG_PATTERN = re.compile(_SLUG)
 # The rule of zod's .email(), for emails that end in the domain; in lower case, as the service stores them.
 _EMAIL = r"^(?!\.)(?!.*\.\.)[a-z0-9_'+.-]*[a-z0-9_+-]@mana\.test$"
 _EMAIL_IN_ANY_CASE = re.compile(_EMAIL, re.IGNORECASE | re.ASCII)
@@ -33,6 +49,23 @@ class Cadence(StrEnum):
     DAILY = "daily"
     WEEKDAYS = "weekdays"
     HOURLY = "hourly"
+
+
+class SpaceType(StrEnum):
+    """The kinds of spaces that are shared; everybody's personal space is made by the service itself."""
+
+    FAMILY = "family"
+    TEAM = "team"
+    PRACTICE = "practice"
+    BRAND = "brand"
+    CLUB = "club"
+
+
+class Role(StrEnum):
+    """What a member of a space may do, as the service knows it."""
+
+    MEMBER = "member"
+    ADMIN = "admin"
 
 
 def email_flaw(email: str) -> str:
@@ -54,6 +87,24 @@ def _prompt_flaw(prompt: str) -> str:
     return find_unstorable(prompt)
 
 
+def _slug_flaw(slug: str) -> str:
+    if len(slug) > _MAX_SLUG or not _SLUG_PATTERN.fullmatch(slug):
+        return (
+            f"must be 1 to {_MAX_SLUG} lower-case letters and digits, in words joined by single hyphens, "
+            f"not {quote(slug)}"
+        )
+    return ""
+
+
+def personal_slug(email: str) -> str:
+    """Return the slug that the service gives to somebody's personal space; where it is taken, `-2` follows.
+
+    Empty where the service makes one up, for an email without letters and digits.
+    """
+    words = re.sub("[^a-z0-9]+", "-", email.rpartition("@")[0].lower())
+    return words.strip("-")[:_MAX_PERSONAL_SLUG]
+
+
 def _without(find_flaw: Callable[[str], str]) -> AfterValidator:
     """Accept what has no flaw; the error's message is the flaw."""
 
@@ -69,6 +120,9 @@ def _without(find_flaw: Callable[[str], str]) -> AfterValidator:
 _Text = Annotated[str, Field(min_length=1), _without(find_unstorable)]
 _Email = Annotated[str, _without(email_flaw), Field(json_schema_extra={"pattern": _EMAIL})]
 _Prompt = Annotated[str, _without(_prompt_flaw), Field(json_schema_extra={"minLength": _PROMPT_UNITS})]
+_Slug = Annotated[
+    str, _without(_slug_flaw), Field(json_schema_extra={"pattern": _SLUG, "maxLength": _MAX_SLUG})
+]
 _ModuleMix = Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 
 
@@ -129,6 +183,46 @@ class Persona(_Entry):
         return hash(self.email)
 
 
+class Member(_Entry):
+    """Somebody who shares a space: an email alone, or an email with a role."""
+
+    email: _Email = Field(description="A persona of this catalog, not the owner of the space.")
+    role: Role = Field(default=Role.MEMBER, strict=False, description="What the member may do.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_email_alone(cls, value: Any) -> Any:
+        return {"email": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe both forms in which a member is written."""
+        whole = handler.resolve_ref_schema(handler(schema))
+        return {"anyOf": [whole["properties"]["email"], whole]}
+
+
+class Space(_Entry):
+    """A place that some personas share on the service: an organization of the auth service."""
+
+    slug: _Slug = Field(
+        description="Identifies the space: lower case, unique here and on the service.",
+        examples=["familie-brandt"],
+    )
+    name: _Text = Field(description="What the space is called.", examples=["Familie Brandt"])
+    type: SpaceType = Field(strict=False, description="The kind of space.")
+    owner: _Email = Field(
+        description="The persona to whom the space belongs, and who creates it.",
+        examples=["persona.anna@mana.test"],
+    )
+    members: tuple[Member, ...] = Field(
+        strict=False,
+        description="The personas who share the space with its owner.",
+        examples=[["persona.jonas@mana.test"]],
+    )
+
+
 class ModuleMix(RootModel[_ModuleMix]):
     """The weights of some modules, by themselves."""
 
@@ -168,6 +262,9 @@ class Catalog(_Entry):
     description: str = Field(default="", description="What this catalog is for; read by people only.")
     personas: tuple[Persona, ...] = Field(
         min_length=1, strict=False, description="The personas, in any order."
+    )
+    spaces: tuple[Space, ...] = Field(
+        default=(), strict=False, description="The spaces that personas share, in any order."
     )
 
     _origin: Origin = PrivateAttr(default_factory=Origin)

@@ -1,20 +1,32 @@
-"""Reading a catalog: from a file to the model, or to every problem at once, each with its position."""
+"""Reading a catalog: from its text to the model, or to every problem at once, each with its position."""
 
 from __future__ import annotations
 
 import os
-import stat
+import re
 from array import array
 from contextlib import suppress
 from itertools import islice
 from json.decoder import JSONDecodeError
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from personas.catalog.files import decode, read_file
 from personas.catalog.mistakes import MAX_PROBLEMS, Walk
-from personas.catalog.models import Cadence, Catalog, ModuleMix, Origin, Persona, catalog_schema, known_keys
+from personas.catalog.models import (
+    Cadence,
+    Catalog,
+    Member,
+    ModuleMix,
+    Origin,
+    Persona,
+    Space,
+    catalog_schema,
+    email_flaw,
+    known_keys,
+    personal_slug,
+)
 from personas.catalog.positions import Cursor, Positions
 from personas.catalog.wording import (
     JsonPath,
@@ -23,6 +35,7 @@ from personas.catalog.wording import (
     quote,
     tell,
     tell_missing,
+    tell_unknown_email,
     tell_unknown_key,
 )
 from personas.errors import CatalogError, Problem
@@ -36,8 +49,6 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 _PORTION = 1000  # of a module mix: of each wrong weight pydantic keeps some 2 KiB
 _ALL_FIELDS = set(Persona.model_fields)
-_MAX_BYTES = 50_000_000
-_NEXT_STEP = "name the catalog with --catalog FILE"
 
 
 def load_catalog(path: str | os.PathLike[str]) -> Catalog:
@@ -51,7 +62,7 @@ def load_catalog(path: str | os.PathLike[str]) -> Catalog:
     """
     file = os.fspath(path)
     # No name for the bytes: a large catalog needs their memory while its personas are built.
-    return parse_catalog(_read(file), file=file)
+    return parse_catalog(read_file(file), file=file)
 
 
 def parse_catalog(text: str | bytes, *, file: str = "catalog.json") -> Catalog:
@@ -64,71 +75,9 @@ def parse_catalog(text: str | bytes, *, file: str = "catalog.json") -> Catalog:
     Raises:
         CatalogError: It is not valid; carries every problem, in the order of the file.
     """
-    decoded = _decode(text, file) if isinstance(text, bytes) else text.removeprefix("\ufeff")
+    decoded = decode(text, file) if isinstance(text, bytes) else text.removeprefix("\ufeff")
     del text
     return _Reading(decoded, file).read()
-
-
-def _read(file: str) -> bytes:
-    try:
-        path = Path(file)
-        refusal = _refuse(path.stat())
-        if not refusal:
-            return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        refusal = f"there is no such file; {_NEXT_STEP}"
-    except OSError as error:
-        refusal = f"the file cannot be read ({error.strerror or error}); {_NEXT_STEP}"
-    except ValueError:
-        refusal = f"no file can have this name; {_NEXT_STEP}"
-    raise CatalogError((Problem("$", 1, 1, refusal, file),))
-
-
-def _refuse(status: os.stat_result) -> str:
-    if stat.S_ISDIR(status.st_mode):
-        return f"this is a directory; {_NEXT_STEP}"
-    if not stat.S_ISREG(status.st_mode):
-        return f"this is not a regular file; {_NEXT_STEP}"
-    if status.st_size >= _MAX_BYTES:
-        return f"the file has {status.st_size:,} bytes; a catalog has less than {_MAX_BYTES:,}"
-    return ""
-
-
-def _decode(data: bytes, file: str) -> str:
-    """Decode a JSON text from UTF-8, with or without a byte order mark.
-
-    Raises:
-        CatalogError: The bytes are not UTF-8; the problem names the encoding, or the first wrong byte.
-    """
-    if encoding := _other_encoding(data[:4]):
-        raise CatalogError((Problem("$", 1, 1, f"the file is in {encoding}; save it as UTF-8", file),))
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        # The decoder counts from behind the mark.
-        start = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
-        line_start = data.rfind(b"\n", 0, start) + 1
-        line = data.count(b"\n", 0, start) + 1
-        column = len(data[line_start:start].decode("utf-8-sig", "replace")) + 1
-        if b"\0" in data[:4096]:
-            message = "this is a binary file, not a JSON text"
-        else:
-            message = f"the byte 0x{data[start]:02X} at offset {start} is not UTF-8; save the file as UTF-8"
-        raise CatalogError((Problem("$", line, column, message, file),)) from None
-
-
-def _other_encoding(head: bytes) -> str:
-    if head in {b"\xff\xfe\0\0", b"\0\0\xfe\xff"}:
-        return "UTF-32"
-    if head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        return "UTF-16"
-    # Without a mark: a JSON text begins with two ASCII characters, so the NULs tell.
-    match [bool(byte) for byte in head]:
-        case [False, False, False, True] | [True, False, False, False]:
-            return "UTF-32"
-        case [False, True, False, True] | [True, False, True, False] | [True, False] | [False, True]:
-            return "UTF-16"
-    return ""
 
 
 class _TooMany(Exception):
@@ -171,6 +120,8 @@ class _Reading:
         self.positions.root = self.cursor.at
         root = self._read_root() if opener == "{" else self.cursor.value()
         self.cursor.finish()
+        if isinstance(root, dict) and isinstance(root.get("spaces"), list):
+            root["spaces"] = self._read_spaces(root["spaces"])
         self._warn_of_unknown_keys(root, known_keys(Catalog), ())
         self._warn_of_namesakes()
         origin = Origin(self.file, self._arrange(self.warnings), self.positions)
@@ -228,6 +179,66 @@ class _Reading:
             self._check(ModuleMix, portion, (*here, "moduleMix"))
         return good if len(self.problems) == told else {}
 
+    def _read_spaces(self, values: list[Any]) -> list[Space]:
+        found = []
+        slugs: dict[str, int] = {}
+        personal = {personal_slug(email): email for email in self.emails}
+        for index, value in enumerate(values):
+            here = ("spaces", index)
+            self._warn_of_unknown_keys(value, known_keys(Space), here)
+            if isinstance(value, dict):
+                self._claim_slug(value.get("slug"), index, slugs, personal)
+                self._check_people(value, here)
+            if space := self._check(Space, value, here):
+                self._warn_of_blank_around("name", space.name, here)
+                found.append(space)
+        return found
+
+    def _claim_slug(self, slug: object, index: int, slugs: dict[str, int], personal: dict[str, str]) -> None:
+        here = ("spaces", index, "slug")
+        if not isinstance(slug, str):
+            return
+        if (first := slugs.setdefault(slug, index)) != index:
+            line, _ = self.positions.locate(("spaces", first, "slug"))
+            self._wrong(here, f"the space on line {line} has the slug {quote(slug)} already")
+        # Whoever is deleted and created again leaves a personal space behind, and gets one with a number.
+        if email := personal.get(slug) or personal.get(re.sub("-[0-9]+$", "", slug)):
+            message = f"{quote(slug)} is for the personal space of {quote(email)}, which the service makes"
+            self._wrong(here, f"{message}; choose another slug")
+
+    def _check_people(self, space: dict[str, Any], here: JsonPath) -> None:
+        """Check owner and members against the catalog and each other; of the members keep the good ones."""
+        owner, members = space.get("owner"), space.get("members")
+        if isinstance(owner, str):
+            self._check_known(owner, (*here, "owner"))
+        if not isinstance(members, list):
+            return
+        if not members:
+            message = '"members" is empty: nobody shares this space with its owner'
+            self._doubt((*here, "members"), message)
+        found: list[Member] = []
+        places: dict[str, JsonPath] = {}
+        for index, value in enumerate(members):
+            path: JsonPath = (*here, "members", index)
+            self._warn_of_unknown_keys(value, known_keys(Member), path)
+            member = self._check(Member, value, path)
+            if member is None:
+                continue
+            found.append(member)
+            place = (*path, "email") if isinstance(value, dict) else path
+            if member.email == owner:
+                message = f"{quote(owner)} is the owner of this space; leave it out of the members"
+                self._wrong(place, message)
+            elif (first := places.setdefault(member.email, place)) != place:
+                line, _ = self.positions.locate(first)
+                self._wrong(place, f"{quote(member.email)} is a member already, on line {line}")
+            self._check_known(member.email, place)
+        space["members"] = found
+
+    def _check_known(self, email: str, path: JsonPath) -> None:
+        if email not in self.emails and not email_flaw(email):
+            self._wrong(path, tell_unknown_email(email, self.emails))
+
     def _check(
         self, model: type[_Model], value: Any, here: JsonPath, context: object = None
     ) -> _Model | None:
@@ -243,6 +254,8 @@ class _Reading:
         kind, loc = error["type"], error["loc"]
         if kind == "finite_number" or (kind == "too_short" and self.positions.personas):
             return  # told by the walk over the text; told of each persona
+        if isinstance(value, str):
+            loc = ()  # a member that is an email alone
         path = (*here, *loc)
         for part in loc[:-1] if kind == "missing" else loc:
             value = value[part]
@@ -262,14 +275,17 @@ class _Reading:
         here = ("personas", index)
         if (first := self.names.setdefault(persona.name, index)) != index:
             self.namesakes.setdefault(persona.name, [first]).append(index)
-        for key, text in (("name", persona.name), ("archetype", persona.archetype)):
-            if text != text.strip():
-                self._doubt((*here, key), f'"{key}" {quote(text)} has white space around it')
+        self._warn_of_blank_around("name", persona.name, here)
+        self._warn_of_blank_around("archetype", persona.archetype, here)
         if persona.system_prompt.isspace():
             self._doubt((*here, "systemPrompt"), '"systemPrompt" is blank: nobody could play this persona')
         if not any(persona.module_mix.values()):
             why = "only has weights of 0" if persona.module_mix else "is empty"
             self._doubt((*here, "moduleMix"), f'"moduleMix" {why}: this persona would use no module')
+
+    def _warn_of_blank_around(self, key: str, text: str, here: JsonPath) -> None:
+        if text != text.strip():
+            self._doubt((*here, key), f'"{key}" {quote(text)} has white space around it')
 
     def _warn_of_unknown_keys(self, value: object, known: frozenset[str], here: JsonPath) -> None:
         for key in value.keys() - known if isinstance(value, dict) else ():

@@ -9,13 +9,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from pydantic_core import ErrorDetails
 
 JsonPath = tuple[str | int, ...]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_MANY_EMAILS = 1000  # comparing with more would take longer than reading them
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _KINDS = {dict: "an object", list: "a list", type(None): "null"}
 
@@ -25,7 +26,11 @@ _EXPECTED = {
     "float_type": "a number",
     "dict_type": 'an object with the weights of modules, such as {"todo": 0.6}',
 }
-_ENTRIES = {"personas": "a persona is an object"}
+_ENTRIES = {
+    "personas": "a persona is an object",
+    "spaces": "a space is an object",
+    "members": "a member is an email, or an object with email and role",
+}
 
 
 def quote(text: str, limit: int = 60) -> str:
@@ -81,6 +86,14 @@ def tell_missing(key: str, around: Mapping[str, object], known: frozenset[str]) 
     return f'"{key}" is missing{what}' + (f"; is it the key {quote(likely[0])}?" if likely else "")
 
 
+def tell_unknown_email(email: str, known: Collection[str]) -> str:
+    """Say that an email is not one of this catalog, and which of its emails is nearest."""
+    few = sorted(known) if len(known) <= _MANY_EMAILS else []
+    nearest = get_close_matches(email[:60], few, n=1)
+    what = f"{quote(email)} is not the email of a persona of this catalog"
+    return what + (f"; do you mean {quote(nearest[0])}?" if nearest else "")
+
+
 @lru_cache(maxsize=256)
 def _find_nearest(key: str, known: frozenset[str]) -> str:
     same = [name for name in known if name.lower() == key.lower()]
@@ -111,11 +124,14 @@ def tell(error: ErrorDetails, path: JsonPath, value: object) -> str:
         case "enum":
             choice = error["ctx"]["expected"].replace("'", '"')
             what = f"must be {choice}, not {describe(value)}"
+            if value == "personal":
+                what += ": the service itself makes everybody's personal space"
         case "tuple_type":
             what = f"must be a list of {name}, not {describe(value)}"
         case kind if kind in _EXPECTED:
             what = f"must be {_EXPECTED[kind]}, not {describe(value)}"
         case _:
             what = error["msg"]
-    subject = f"the weight of {quote(str(name))}" if around[-1:] == ["moduleMix"] else f'"{name}"'
-    return f"{subject} {what}"
+    if around[-1:] == ["moduleMix"]:
+        return f"the weight of {quote(str(name))} {what}"
+    return f'"{name}" {what}' if isinstance(name, str) else f"the email of a member {what}"
