@@ -28,23 +28,12 @@ def make_persona(who: str, **changes: Any) -> Persona:
     return Persona(**{**values, **changes})
 
 
+def write_persona(persona: Persona) -> dict[str, Any]:
+    return persona.model_dump(mode="json", by_alias=True)
+
+
 def catalog_json(personas: Iterable[Persona]) -> str:
-    return json.dumps(
-        {
-            "personas": [
-                {
-                    "name": p.name,
-                    "email": p.email,
-                    "archetype": p.archetype,
-                    "systemPrompt": p.system_prompt,
-                    "moduleMix": dict(p.module_mix),
-                    "tickCadence": str(p.tick_cadence),
-                }
-                for p in personas
-            ]
-        },
-        indent=2,
-    )
+    return json.dumps({"personas": [write_persona(persona) for persona in personas]}, indent=2)
 
 
 def make_catalog(*personas: Persona | str) -> Catalog:

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from personas.catalog.models import Role, SpaceType
 from personas.catalog.reading import Cadence, Catalog, catalog_schema, load_catalog
 
 ROOT = Path(__file__).parent.parent.parent
@@ -47,6 +48,14 @@ def test_it_has_five_pairs_whose_prompts_name_each_other(own: Catalog) -> None:
         first, second = by_email[f"persona.{one}@mana.test"], by_email[f"persona.{two}@mana.test"]
         assert second.name.split()[0] in first.system_prompt
         assert first.name.split()[0] in second.system_prompt
+
+
+def test_every_pair_shares_one_space(own: Catalog) -> None:
+    shared = {frozenset({space.owner, *(member.email for member in space.members)}) for space in own.spaces}
+    assert shared == {frozenset(f"persona.{name}@mana.test" for name in pair) for pair in PAIRS}
+    assert len(own.spaces) == len(PAIRS)
+    assert {space.type for space in own.spaces} == {SpaceType.FAMILY, SpaceType.TEAM}
+    assert {member.role for space in own.spaces for member in space.members} == set(Role)
 
 
 def test_every_prompt_has_a_name_an_age_and_120_to_220_words(own: Catalog) -> None:

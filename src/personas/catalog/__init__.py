@@ -1,4 +1,5 @@
-"""The catalog file: what an entry is, reading it with every problem at once, and whom a WHO means.
+"""The catalog file: its models, reading it with every problem at once, and whom a WHO means.
 
-Offers `load_catalog`, the types `Catalog` and `Persona`, and the catalog's JSON Schema.
+Offers `load_catalog`, the models `Catalog`, `Persona` and `Space`, and the catalog's JSON Schema. Where a value
+stands in the file is told by `catalog.locate`, from `positions`; `mistakes` and `wording` say what is wrong.
 """
