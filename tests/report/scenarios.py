@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from personas.catalog.reading import Catalog, parse_catalog
@@ -382,10 +381,13 @@ def many(number: int) -> Report:
         persona(f"Person {n}", "solo-dev", BEN, {"todo": 0.3}, email=f"persona.p{n:06}@mana.test")
         for n in range(number)
     ]
-    live = [replace(live_persona(entry, n), user_id=f"u{n}") for n, entry in enumerate(entries)]
+    live = [live_persona(entry, n).model_copy(update={"user_id": f"u{n}"}) for n, entry in enumerate(entries)]
     tenth = number // 10
-    changed = [replace(one, module_mix={"todo": 0.2}) for one in live[: 5 * tenth]]
-    strays = [replace(one, user_id=f"s{one.user_id}", email=f"s{one.email}") for one in live[:tenth]]
+    changed = [one.model_copy(update={"module_mix": {"todo": 0.2}}) for one in live[: 5 * tenth]]
+    strays = [
+        one.model_copy(update={"user_id": f"s{one.user_id}", "email": f"s{one.email}"})
+        for one in live[:tenth]
+    ]
     owners = {
         str(entry["email"]): Owner(Ownership.NOT_KNOWN, "the sign-in is rate-limited")
         for entry in entries[7 * tenth : 8 * tenth]

@@ -289,7 +289,6 @@ class Run:
                 hint="It is compared with emails, their part before the @, names and archetypes.",
             )
         self.plan = made if self.read.snapshot is None else self.read.snapshot.within(made)
-        self._note(self.plan.notes)
         return self.plan
 
     def make_plan_of(self, email: str, intent: Intent) -> Plan:
