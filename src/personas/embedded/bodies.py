@@ -123,7 +123,7 @@ def mistakes(model: type[Body], error: ValidationError) -> list[str]:
 
 
 def wrong(words: str = "") -> PydanticCustomError:
-    """For validators: what is wrong in zod's words, `[body]` being the place; none where the field `Says` it."""
+    """For validators: what is wrong as zod says it, `[body]` being the place; or nothing beside `Says`."""
     return PydanticCustomError("wrong", "{words}", {"words": words})
 
 
