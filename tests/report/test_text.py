@@ -94,7 +94,7 @@ def test_words_that_changed_in_a_prompt_are_bracketed_without_colour_and_coloure
     assert "- You start [-six-] lists" in plain
     assert "+ You start {+five+} lists" in plain
     assert "[-six-]" not in coloured
-    assert "\x1b[1;37;41msix\x1b[0m" in coloured
+    assert "\x1b[1;7;31msix\x1b[0m" in coloured
 
 
 def test_a_run_tells_what_was_done_what_failed_and_what_is_not_known() -> None:
