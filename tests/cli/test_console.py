@@ -96,7 +96,10 @@ def test_a_catalog_cannot_act_through_the_error_that_names_its_text(personas: Pe
 
 def listed(number: int) -> object:
     live = Live(
-        personas=tuple(LivePersona(f"u{n}", f"persona.p{n:03}@mana.test", f"P{n}") for n in range(number))
+        personas=tuple(
+            LivePersona(user_id=f"u{n}", email=f"persona.p{n:03}@mana.test", name=f"P{n}")
+            for n in range(number)
+        )
     )
     return make_report("list", version="1", plan=plan(None, live))
 

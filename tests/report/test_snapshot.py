@@ -12,7 +12,6 @@ from personas.errors import ServiceError, UsageError
 from personas.reconcile.live import Live
 from personas.reconcile.plan import State, plan
 from personas.report import Snapshot, read_snapshot, render
-from personas.service.models import LivePersona
 
 from . import scenarios
 
@@ -75,7 +74,7 @@ def test_a_snapshot_of_the_first_release_is_read_too() -> None:
 
 def test_of_what_a_snapshot_could_not_read_no_drift_is_made() -> None:
     anna, *rest = scenarios.everyone()
-    unread = LivePersona(anna.user_id, anna.email, anna.name, anna.archetype, anna.tick_cadence)
+    unread = anna.model_copy(update={"system_prompt": None, "module_mix": None})
     found = Live(personas=(unread, *rest), unread={anna.email: "the service answered 500"})
     snapshot = read(render(scenarios.base("list", live=found), "json"))
     (doubtful,) = plan(scenarios.catalog(), snapshot.live).drift
@@ -87,7 +86,8 @@ def test_of_what_a_snapshot_could_not_read_no_drift_is_made() -> None:
 
 def test_what_only_left_out_of_a_snapshot_is_no_drift_and_is_told() -> None:
     anna, ben, *rest = scenarios.everyone()
-    listed = [LivePersona(one.user_id, one.email, one.name) for one in (anna, *rest)]
+    unread = {"system_prompt": None, "module_mix": None}
+    listed = [one.model_copy(update=unread) for one in (anna, *rest)]
     taken = render(scenarios.base("list", live=Live(personas=(ben, *listed)), only=("ben", "ceo-*")), "json")
     snapshot = read(taken)
     assert snapshot.only == ("ben", "ceo-*")

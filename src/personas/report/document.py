@@ -289,7 +289,7 @@ class Persona(Model):
     module_mix: Weights | None
     created_at: Time | None
     last_active_at: Time | None
-    actions_7d: int | None = Field(alias="actions7d")
+    actions_7d: Whole | None = Field(alias="actions7d")
 
 
 class Action(Model):
