@@ -98,7 +98,7 @@ def plan_of_100_000(folder: Path) -> None:
         )
         cpu, peak = (float(text) for text in done.stdout.split())
         print(
-            f"{f'load and plan {number:,} personas':<44} {cpu:>7.2f} s {peak:>5.0f} MiB {'':>7} {400:>3} MiB"
+            f"{f'load and plan {number:,} personas':<44} {cpu:>7.2f} s {peak:>5.0f} MiB {'':>7} {600:>3} MiB"
         )
 
 
