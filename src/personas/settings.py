@@ -66,6 +66,7 @@ class Settings:
     ci: bool = False
     no_color: bool = False
     force_color: bool = False
+    dumb: bool = False
     step_summary: Path | None = None
     step_outputs: Path | None = None
     service_key: Secret | None = None
@@ -110,6 +111,7 @@ def resolve(
         production=is_production(variable.environ),
         ci=(variable("CI") or "").lower() not in {"", "0", "false"},
         no_color=variable("NO_COLOR") is not None or variable("TERM") == "dumb",
+        dumb=variable("TERM") == "dumb",
         force_color=variable("FORCE_COLOR") not in {None, "0"},
         step_summary=Path(summary) if summary else None,
         step_outputs=Path(outputs) if outputs else None,
