@@ -98,7 +98,7 @@ def plan_of_100_000(folder: Path) -> None:
         )
         cpu, peak = (float(text) for text in done.stdout.split())
         print(
-            f"{f'load and plan {number:,} personas':<44} {cpu:>7.2f} s {peak:>5.0f} MiB {'':>7} {400:>3} MiB"
+            f"{f'load and plan {number:,} personas':<44} {cpu:>7.2f} s {peak:>5.0f} MiB {'':>7} {600:>3} MiB"
         )
 
 
@@ -108,12 +108,12 @@ def reports() -> None:
         "from personas.reconcile.live import Live\n"
         "from personas.service.models import LivePersona\n"
         "from personas.reconcile.plan import plan\n"
-        "from personas.report import Report, render\n"
+        "from personas.report import make_report, render\n"
         "number = int(sys.argv[2])\n"
         "names = [f'p{i}' for i in range(number)]\n"
         "live = Live(tuple(\n"
         "  LivePersona(user_id=n, email=f'{n}@mana.test', name=n, archetype='solo-dev') for n in names))\n"
-        "report = Report('list', '0', plan=plan(None, live))\n"
+        "report = make_report('list', version='0', plan=plan(None, live))\n"
         "start = time.process_time()\n"
         "render(report, sys.argv[1])\n"
         "print(time.process_time() - start)\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ def test_the_list_shows_each_live_persona_and_its_state(
     personas: Personas, folder: Path, at: tuple[str, ...]
 ) -> None:
     personas("seed", *at)
-    write_catalog(folder, ADA, replace(BO, archetype="other"), make_persona("dee"))
+    write_catalog(folder, ADA, BO.model_copy(update={"archetype": "other"}), make_persona("dee"))
     said = personas("list", *at)
     assert (said.code, said.err) == (0, "")
     assert "in sync" in said.out
@@ -64,7 +63,7 @@ def test_a_snapshot_of_the_list_is_planned_against_without_credentials(
 ) -> None:
     personas("seed", *at)
     Path("live.json").write_text(personas("list", *at, "--full", "-o", "json").out, "utf-8")
-    write_catalog(folder, ADA, replace(BO, archetype="other"))
+    write_catalog(folder, ADA, BO.model_copy(update={"archetype": "other"}))
     against = json.loads(personas("dry-run", "--against", "live.json", "-o", "json").out)
     live = json.loads(personas("dry-run", *at, "-o", "json").out)
     assert against["plan"]["checksum"] == live["plan"]["checksum"]
@@ -156,7 +155,7 @@ def test_cleanup_deletes_every_live_persona_and_warns_of_drift_first(
     personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
 ) -> None:
     personas("seed", *at)
-    write_catalog(folder, ADA, replace(BO, archetype="other"))
+    write_catalog(folder, ADA, BO.model_copy(update={"archetype": "other"}))
     said = personas("cleanup", *at, "--yes")
     assert said.code == 0
     assert said.out.index("Warning: ") < said.out.index("persona.ada@mana.test")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,9 @@ def test_an_edit_of_the_catalog_updates_only_what_changed(
     personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
 ) -> None:
     personas("seed", *at)
-    write_catalog(folder, replace(ADA, module_mix={"todo": 0.6, "notes": 1}), BO, CY, make_persona("dee"))
+    write_catalog(
+        folder, ADA.model_copy(update={"module_mix": {"todo": 0.6, "notes": 1}}), BO, CY, make_persona("dee")
+    )
     said = personas("seed", *at)
     assert said.code == 0
     assert "1 created, 1 updated, 2 in sync" in said.out
@@ -134,7 +135,7 @@ def test_a_changed_name_is_told_and_mended_by_recreate_alone(
     personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
 ) -> None:
     personas("seed", *at)
-    write_catalog(folder, replace(ADA, name="Ada Lovelace"), BO, CY)
+    write_catalog(folder, ADA.model_copy(update={"name": "Ada Lovelace"}), BO, CY)
     said = personas("seed", *at)
     assert said.code == 0
     assert "--recreate" in said.out

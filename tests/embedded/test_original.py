@@ -101,12 +101,9 @@ def test_the_look_up_crashes_as_soon_as_a_row_belongs_to_a_user_with_a_session(o
     assert find(original, "search=@mana.test") == CRASHED
     assert find(original, f"search={ANNA}") == CRASHED
     assert find(original, f"search={BO}")[1]["total"] == 1
-    assert find(original, "search=@mana.test&page=2")[1] | {"page": 0, "limit": 0} == {
-        "users": [],
-        "total": 2,
-        "page": 0,
-        "limit": 0,
-    }
+    no_rows: dict[str, Any] = {"users": [], "total": 2}
+    assert find(original, "search=@mana.test&page=2") == (200, {**no_rows, "page": 2, "limit": 20})
+    assert find(original, "search=@mana.test&limit=0") == (200, {**no_rows, "page": 1, "limit": 0})
     assert find(original, "tier=founder&limit=1000")[0] == 200
     original.as_user(cookie, "POST", "/api/auth/sign-out")
     assert find(original, "search=@mana.test")[0] == 200

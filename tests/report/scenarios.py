@@ -381,7 +381,8 @@ def many(number: int) -> Report:
         persona(f"Person {n}", "solo-dev", BEN, {"todo": 0.3}, email=f"persona.p{n:06}@mana.test")
         for n in range(number)
     ]
-    live = [live_persona(entry, n).model_copy(update={"user_id": f"u{n}"}) for n, entry in enumerate(entries)]
+    live = [live_persona(entry, n) for n, entry in enumerate(entries)]
+    live = [one.model_copy(update={"user_id": f"u{n}"}) for n, one in enumerate(live)]
     tenth = number // 10
     changed = [one.model_copy(update={"module_mix": {"todo": 0.2}}) for one in live[: 5 * tenth]]
     strays = [
@@ -430,11 +431,8 @@ def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Repor
     action = RecentAction.model_construct(
         tool=text, result=text, created_at=NOW, latency_ms=float("nan"), error_message=text
     )
-    detail = LiveDetail.model_construct(
-        persona=live,
-        recent_actions=(action,),
-        feedback=(ModuleFeedback.model_construct(module=text, ratings=1, mean=float("nan")),),
-    )
+    feedback = ModuleFeedback.model_construct(module=text, ratings=1, mean=float("nan"))
+    detail = LiveDetail.model_construct(persona=live, recent_actions=(action,), feedback=(feedback,))
     given: dict[str, object] = {
         "plan": planned,
         "outcomes": outcomes,
