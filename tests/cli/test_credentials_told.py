@@ -36,7 +36,8 @@ def test_a_token_that_would_be_refused_is_told_before_anything_is_sent(
             assert said.err.startswith("error: ")
             assert said.err.count(text) == 1
             assert token not in said.err
-    assert served.lines == []
+    # A token that seems to have ended may be good by the service's clock: that is asked for without it.
+    assert set(served.lines) == ({"GET /api/auth/jwks"} if "expired" in text else set())
 
 
 def test_a_token_comes_by_flag_variable_file_or_standard_input(

@@ -110,9 +110,10 @@ def test_the_same_calls_are_at_the_second_path(client: Client) -> None:
 def test_in_a_search_percent_and_underscore_stand_for_whatever(client: Client) -> None:
     for email in ("per_cent@mana.test", "perxcent@mana.test"):
         client.register(email, name="100% sure" if "_" in email else "100 sure")
-    assert sorted(_found(client, search="per_cent")) == ["per_cent@mana.test", "perxcent@mana.test"]
+    both = ["per_cent@mana.test", "perxcent@mana.test"]
+    assert sorted(_found(client, search="per_cent")) == both
+    assert sorted(_found(client, search="p%_cent@")) == both
     assert _found(client, search="0%sure%per") == []
-    assert _found(client, search="p%_cent@") == ["perxcent@mana.test", "per_cent@mana.test"]
     assert _found(client, search="per\\_cent") == ["per_cent@mana.test"]
     assert _found(client, search="100\\%") == ["per_cent@mana.test"]
     assert _found(client, search="\\") == []

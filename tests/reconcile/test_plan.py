@@ -408,13 +408,11 @@ def test_an_account_with_another_name_whose_password_is_not_ours_is_left_alone_w
     assert made.steps == ()
     assert "left alone without --force" in made.changes[0].reason
     (note,) = made.notes
-    assert note.startswith(f"{KEY} (user u7) may be somebody else's account, and is left alone")
+    assert note.startswith(f"{KEY} (user u7) may be somebody else's account, left alone without")
     forced = plan(make_catalog(ADA), live, replace(intent, force=True))
     assert [change.step for change in forced] == [Step.DELETE if intent is CLEANUP else Step.RECREATE]
     (note,) = forced.notes
-    assert note.startswith(
-        f"{KEY} (user u7) may be somebody else's account, and would be deleted; look at it"
-    )
+    assert note.startswith(f"{KEY} (user u7) may be somebody else's account, to be looked at")
 
 
 @pytest.mark.parametrize("intent", [CLEANUP, RECREATE])
@@ -429,7 +427,7 @@ def test_an_account_with_another_name_is_deleted_untried_but_named_before(intent
     made = plan(make_catalog(ADA), make_live(EVE), intent)
     assert [(change.doubt is not None, change.step is not None) for change in made] == [(True, True)]
     (note,) = made.notes
-    assert "(user u7) may be somebody else's account, and would be deleted; look at it first" in note
+    assert "(user u7) may be somebody else's account, to be looked at before it is deleted" in note
     assert "its password was not tried" in note
 
 

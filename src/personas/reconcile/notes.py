@@ -47,8 +47,8 @@ def tell_doubts(changes: Sequence[Change]) -> list[str]:
     spared = [change for change in changes if change.doubt and change.doubt.reason in change.reason]
     deleted = [change for change in changes if change.doubt and change.step in {Step.DELETE, Step.RECREATE}]
     return [
-        *_few([*_tell(deleted, "would be deleted; look at it first")], "more such accounts would be deleted"),
-        *_few([*_tell(spared, "is left alone without --force")], "more such accounts are left alone"),
+        *_few([*_tell(deleted, "to be looked at before it is deleted")], "more such accounts are not spared"),
+        *_few([*_tell(spared, "left alone without --force")], "more such accounts are left alone"),
     ]
 
 
@@ -56,7 +56,7 @@ def _tell(changes: Iterable[Change], what: str) -> Iterator[str]:
     for change in changes:
         if change.existing and change.doubt:
             who = f"{change.key} (user {change.existing.user_id})"
-            yield f"{who} may be somebody else's account, and {what}: {change.doubt.reason}."
+            yield f"{who} may be somebody else's account, {what}: {change.doubt.reason}."
 
 
 def _few(notes: list[str], more: str) -> list[str]:

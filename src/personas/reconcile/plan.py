@@ -179,14 +179,12 @@ def _differences(wanted: Persona, existing: LivePersona, *, details: bool) -> It
         yield FieldChange("name", existing.name, wanted.name, mendable=False)
     if existing.archetype != wanted.archetype and (details or existing.archetype is not None):
         yield FieldChange("archetype", existing.archetype, wanted.archetype)
+    if details and existing.system_prompt != wanted.system_prompt:
+        yield FieldChange("systemPrompt", existing.system_prompt, wanted.system_prompt)
+    if details and (existing.module_mix is None or dict(existing.module_mix) != dict(wanted.module_mix)):
+        yield FieldChange("moduleMix", existing.module_mix, wanted.module_mix)
     if existing.tick_cadence != wanted.tick_cadence and (details or existing.tick_cadence is not None):
         yield FieldChange("tickCadence", existing.tick_cadence, str(wanted.tick_cadence))
-    if not details:
-        return
-    if existing.system_prompt != wanted.system_prompt:
-        yield FieldChange("systemPrompt", existing.system_prompt, wanted.system_prompt)
-    if existing.module_mix is None or dict(existing.module_mix) != dict(wanted.module_mix):
-        yield FieldChange("moduleMix", existing.module_mix, wanted.module_mix)
 
 
 def _decide(change: Change, intent: Intent) -> Change:
