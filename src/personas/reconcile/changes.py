@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from personas.reconcile.live import LookedUp
-from personas.service.models import LivePersona
+from personas.service.models import LivePersona, LiveSpace
 
 if TYPE_CHECKING:
+    from personas.catalog.models import Space
     from personas.catalog.reading import Persona
 
 PERSONA_DOMAIN = "@mana.test"
@@ -65,6 +66,11 @@ class Intent:
     force: bool = False
 
 
+# What somebody is to a space before being a member; no role of the service has these names.
+INVITED = "invited"
+EXPIRED = "invitation expired"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldChange:
     """One field that differs.
@@ -74,12 +80,15 @@ class FieldChange:
         old: What is live; None when the service does not say.
         new: What the catalog wants.
         mendable: Whether an update can mend it; the service keeps an existing user's name and password.
+        member: Whose role it is, by email, where the field is `members`; old and new are then a role, INVITED,
+            EXPIRED, or None for no member.
     """
 
     field: str
     old: Value
     new: Value
     mendable: bool = True
+    member: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,19 @@ class Change:
         return (self.existing.archetype if self.existing else None) or ""
 
     @property
+    def live_id(self) -> str | None:
+        """The service's id of the live counterpart; None when there is none."""
+        return self.existing.user_id if self.existing else None
+
+    @property
+    def content(self) -> list[object] | None:
+        """All that the catalog wants of it, as JSON; None for a stray."""
+        if (wanted := self.wanted) is None:
+            return None
+        mix = _plain(wanted.module_mix)
+        return [wanted.name, wanted.archetype, wanted.system_prompt, mix, wanted.tick_cadence]
+
+    @property
     def is_drift(self) -> bool:
         """Whether catalog and service differ here, or may differ."""
         return self.state is not State.IN_SYNC
@@ -146,8 +168,46 @@ class Change:
         return self._order() < other._order()
 
     def _order(self) -> tuple[int, str, str, str]:
-        user_id = self.existing.user_id if self.existing else ""
-        return (_RANK[self.state], self.thing, self.key, user_id)
+        return (_RANK[self.state], self.thing, self.key, self.live_id or "")
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceChange(Change):
+    """One shared space of the plan; its key is the slug, and `wanted` and `existing` are None.
+
+    Attributes:
+        space: The catalog's entry; None for a stray.
+        live: The live space; None when there is none, or when it could not be found.
+        owner: The persona who carries out what is to be done with the live space, by email; empty where
+            there is none.
+        waits_for: Those who have to be made, or made again, before the step can be done, by email.
+        missing: Those of them who neither live nor are created by the same plan.
+    """
+
+    thing: str = "space"
+    space: Space | None = None
+    live: LiveSpace | None = None
+    owner: str = ""
+    waits_for: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name to show: the catalog's, else the live one, else nothing."""
+        return self.space.name if self.space else self.live.name if self.live else ""
+
+    @property
+    def live_id(self) -> str | None:
+        """The service's id of the live space; None when there is none."""
+        return self.live.space_id if self.live else None
+
+    @property
+    def content(self) -> list[object] | None:
+        """All that the catalog wants of it, as JSON; None for a stray."""
+        if (space := self.space) is None:
+            return None
+        members = sorted([member.email, member.role] for member in space.members)
+        return [space.name, space.type, space.owner, members, *self.missing]
 
 
 @dataclass(frozen=True)
@@ -196,6 +256,16 @@ class Plan:
         """Everything that is not in sync."""
         return tuple(change for change in self.changes if change.is_drift)
 
+    @cached_property
+    def personas(self) -> tuple[Change, ...]:
+        """The changes that are about personas, in the plan's order."""
+        return tuple(change for change in self.changes if not isinstance(change, SpaceChange))
+
+    @cached_property
+    def spaces(self) -> tuple[SpaceChange, ...]:
+        """The changes that are about shared spaces, in the plan's order."""
+        return tuple(change for change in self.changes if isinstance(change, SpaceChange))
+
     @property
     def in_sync(self) -> bool:
         """Whether catalog and service are known to say the same."""
@@ -215,17 +285,17 @@ class Plan:
 
 
 def _canonical(change: Change) -> list[object]:
-    wanted = change.wanted
     return [
         change.thing,
         change.key,
         change.state,
         change.step,
-        change.existing.user_id if change.existing else None,
-        [[item.field, _plain(item.old), _plain(item.new)] for item in change.fields],
-        [wanted.name, wanted.archetype, wanted.system_prompt, _plain(wanted.module_mix), wanted.tick_cadence]
-        if wanted
-        else None,
+        change.live_id,
+        [
+            [item.field, _plain(item.old), _plain(item.new), *([item.member] if item.member else [])]
+            for item in change.fields
+        ],
+        change.content,
     ]
 
 

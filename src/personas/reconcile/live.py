@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from personas.service.models import LivePersona, Login, LoginCheck
+from personas.service.models import LivePersona, LiveSpace, Login, LoginCheck
 
 
 class Ownership(StrEnum):
@@ -56,6 +56,13 @@ class Live:
         service: The address of the service; empty where it is not known.
         details: Whether prompts and weights were read; a service's list has none.
         looked_up: When the owners were asked for; None when nobody was looked up, or long ago.
+        spaces: The shared spaces of everybody who was asked for them, each once; personal ones are not here.
+        unread_spaces: For each of these that could not be read, by its slug, why.
+        slugs: For each slug of the catalog that none of these spaces has, whose it is. A slug that is absent
+            here was not asked about.
+        spaces_of: For each persona who was asked, by email, why its spaces are not known; empty where they
+            are.
+        no_spaces: Why nobody was asked for spaces; empty where somebody was.
     """
 
     personas: tuple[LivePersona, ...] = ()
@@ -67,6 +74,11 @@ class Live:
     service: str = ""
     details: bool = True
     looked_up: LookedUp | None = field(default=None, compare=False)
+    spaces: tuple[LiveSpace, ...] = ()
+    unread_spaces: Mapping[str, str] = field(default_factory=dict)
+    slugs: Mapping[str, Owner] = field(default_factory=dict)
+    spaces_of: Mapping[str, str] = field(default_factory=dict)
+    no_spaces: str = ""
 
     @property
     def secret_differs(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
+    AliasPath,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -69,6 +70,8 @@ LooseText = Annotated[str | None, PlainValidator(_text_or_unsaid)]
 """A text; None for anything else, where nothing depends on it."""
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
+OWNER = "owner"
+PERSONAL = "personal"
 Text = Annotated[str, Field(min_length=1)]
 # Three parts of base64url: what is printed, sent and put into scripts can be nothing else.
 JWT = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
@@ -201,6 +204,88 @@ class UsersPage(Told):
 
     users: Annotated[tuple[FoundUser, ...], FailFast()] = Field(strict=False)
     total: Count | None = None
+
+
+class LiveMember(Told):
+    """One member of a space; the role may be several, with commas between them."""
+
+    member_id: Text = Field(validation_alias="id")
+    user_id: Text
+    email: Text = Field(validation_alias=AliasPath("user", "email"))
+    name: str | None = Field(default=None, validation_alias=AliasPath("user", "name"))
+    role: Text
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the space belongs to this member, maybe among others."""
+        return OWNER in self.role.split(",")
+
+
+class Invitation(Told):
+    """An invitation to a space; the service lists one that has expired as pending, too.
+
+    Attributes:
+        expired: Whether it is too late to accept it, by the service's clock.
+    """
+
+    invitation_id: Text = Field(validation_alias="id")
+    email: Text
+    role: Text
+    status: str = "pending"
+    expires_at: Moment = None
+    expired: bool = False
+
+
+class LiveSpace(Told):
+    """One space that the service has.
+
+    The list of somebody's spaces leaves out members and invitations: there is none until the space has been
+    read. Each space has a member.
+    """
+
+    space_id: Text = Field(validation_alias="id")
+    slug: Text
+    name: str = ""
+    type: LooseText = Field(default=None, validation_alias=AliasPath("metadata", "type"))
+    metadata: Mapping[str, Any] = Field(default_factory=dict, strict=False)
+    members: Annotated[tuple[LiveMember, ...], FailFast()] = Field(default=(), strict=False)
+    invitations: Annotated[tuple[Invitation, ...], FailFast()] = Field(default=(), strict=False)
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it is the space that everybody gets at sign-up."""
+        return self.type == PERSONAL
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The emails of its owners, in lower case."""
+        return tuple(member.email.lower() for member in self.members if member.is_owner)
+
+    def member(self, email: str) -> LiveMember | None:
+        """The member with this email, whatever its case."""
+        return next((m for m in self.members if m.email.lower() == email.lower()), None)
+
+    def invitation(self, email: str) -> Invitation | None:
+        """The invitation of this email that waits for an answer; an expired one where there is no other."""
+        waiting = [
+            invitation
+            for invitation in self.invitations
+            if invitation.email.lower() == email.lower() and invitation.status == "pending"
+        ]
+        return min(waiting, key=lambda invitation: invitation.expired, default=None)
+
+
+class SpaceList(Told):
+    """The spaces of whoever is signed in, without their members."""
+
+    spaces: Annotated[tuple[LiveSpace, ...], FailFast()] = Field(strict=False)
+
+
+class Accepted(Told):
+    """The service's word that somebody is a member now."""
+
+    member_id: Text = Field(validation_alias=AliasPath("member", "id"))
+    role: Text = Field(validation_alias=AliasPath("member", "role"))
 
 
 class SignedInUser(Told):
