@@ -80,7 +80,7 @@ class FieldChange:
         old: What is live; None when the service does not say.
         new: What the catalog wants.
         mendable: Whether an update can mend it; the service keeps an existing user's name and password.
-        member: Whose role it is, by email, where the field is `members`; old and new are then a role, INVITED,
+        member: Whose role it is, by email, where the field is `members`; old and new are a role, INVITED,
             EXPIRED, or None for no member.
     """
 
