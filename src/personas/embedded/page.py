@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
-import ipaddress
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -59,14 +58,6 @@ def read_overview(connection: Connection, now: dt.datetime) -> Overview:
         actions=list(actions),
         feedback=descriptors.feedback_by_module(connection),
     )
-
-
-def is_own_machine(host: str | None) -> bool:
-    """Tell whether a client's address is this machine's own."""
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def answer(

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from personas.embedded.connections import WAITING, Bounds, bounded
 from personas.embedded.errors import AddressError
+from personas.embedded.hosts import OnlyHosts, served_hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,16 +30,22 @@ SHUTDOWN_SECONDS: Final = 5
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but it leaves signals to us and tells when it listens."""
+    """uvicorn, but it leaves signals to us, tells when it listens, and follows no variable of its own."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, bounds: Bounds, trusted_proxies: Sequence[str]) -> None:
         config = uvicorn.Config(
             app,
+            http=bounded(bounds),
             lifespan="off",
             ws="none",
             log_config=None,
+            log_level="error",  # what strangers send wrong is no news
             access_log=False,
             server_header=False,
+            workers=1,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
+            backlog=bounds.accepted_at_once,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         super().__init__(config)
@@ -51,6 +59,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say so."""
         await super().startup(sockets)
+        for bound in sockets or ():
+            bound.listen(WAITING)  # asyncio has one number for this queue and for how many it takes at once
         self.listening.set()
 
 
@@ -59,6 +69,9 @@ def serve(
     *,
     host: str = LOOPBACK,
     port: int = 3001,
+    allow_hosts: Sequence[str] = (),
+    trusted_proxies: Sequence[str] = (),
+    bounds: Bounds | None = None,
     ready: Callable[[str], None] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> None:
@@ -68,6 +81,9 @@ def serve(
         embedded: The service.
         host: The address to bind.
         port: The port to bind; 0 takes a free one.
+        allow_hosts: Names besides its own under which it is served; on loopback all others are refused.
+        trusted_proxies: The addresses, or networks, whose X-Forwarded-For is believed.
+        bounds: The bounds of its connections; by default what this process can bear.
         ready: Called with the base URL as soon as requests are answered.
         log: Called with a line for each request; it holds no query, header or body.
 
@@ -76,7 +92,8 @@ def serve(
     """
     bound = _bind(host, port)
     embedded.base_url = _url(host, bound)
-    server = _Server(_LogRequests(embedded.app, log) if log else embedded.app)
+    hosts = served_hosts(host, bound.getsockname()[0], allow_hosts)
+    server = _Server(_wrap(embedded.app, hosts, log), bounds or Bounds.of_this_process(), trusted_proxies)
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
@@ -101,16 +118,20 @@ def serving(
     *,
     host: str = LOOPBACK,
     port: int = 0,
+    allow_hosts: Sequence[str] = (),
+    trusted_proxies: Sequence[str] = (),
+    bounds: Bounds | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Iterator[str]:
-    """Serve from a thread for as long as the block runs; gives the base URL.
+    """Serve from a thread for as long as the block runs; gives the base URL. The arguments are `serve`'s.
 
     Raises:
         AddressError: The address cannot be bound.
     """
     bound = _bind(host, port)
     embedded.base_url = _url(host, bound)
-    server = _Server(_LogRequests(embedded.app, log) if log else embedded.app)
+    hosts = served_hosts(host, bound.getsockname()[0], allow_hosts)
+    server = _Server(_wrap(embedded.app, hosts, log), bounds or Bounds.of_this_process(), trusted_proxies)
     thread = threading.Thread(
         target=lambda: asyncio.run(server.serve(sockets=[bound])), name="personas-embedded", daemon=True
     )
@@ -127,6 +148,12 @@ def serving(
             thread.join()
 
 
+def _wrap(app: ASGIApp, hosts: frozenset[str] | None, log: Callable[[str], None] | None) -> ASGIApp:
+    if hosts is not None:
+        app = OnlyHosts(app, hosts)
+    return _LogRequests(app, log) if log else app
+
+
 def _bind(host: str, port: int) -> socket.socket:
     hint = "Choose another one with --port, or --port 0 for any free one."
     try:
@@ -140,7 +167,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-        bound.listen(2048)
+        bound.listen(WAITING)
     except (OSError, OverflowError) as error:
         bound.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
