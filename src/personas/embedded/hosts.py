@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
+
+from personas.embedded.errors import AddressError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,11 +46,39 @@ def served_hosts(name: str, address: str, allowed: Iterable[str]) -> frozenset[s
 
     Returns:
         None for every host: where other machines come in, nobody knows by what name, unless it is told.
+
+    Raises:
+        AddressError: One of `allowed` is no host.
     """
-    further = frozenset(host.lower() for host in allowed)
+    further = frozenset(_check_host(host) for host in allowed)
     if not further and not is_loopback(address):
         return None
     return OWN_HOSTS | {name.lower()} | further
+
+
+def _check_host(text: str) -> str:
+    host = host_of(text)
+    if not host or re.fullmatch(r"[\w.:\[\]-]+", text, re.ASCII) is None:
+        message = f"{text!r} is no name of a host"
+        raise AddressError(message, hint="Write a name or an address alone, such as auth.test.")
+    return host
+
+
+def check_proxies(addresses: Iterable[str]) -> list[str]:
+    """The addresses and networks of proxies, as they were given.
+
+    Raises:
+        AddressError: One of them is neither an address nor a network.
+    """
+    checked = list(addresses)
+    for text in checked:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            message = f"{text!r} is no address of a proxy: {error}"
+            hint = "Write an address or a network, such as 127.0.0.1 or 10.0.0.0/8."
+            raise AddressError(message, hint=hint) from None
+    return checked
 
 
 class OnlyHosts:

@@ -15,7 +15,7 @@ import uvicorn
 
 from personas.embedded.connections import WAITING, Bounds, bounded
 from personas.embedded.errors import AddressError
-from personas.embedded.hosts import OnlyHosts, served_hosts
+from personas.embedded.hosts import OnlyHosts, check_proxies, served_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -32,7 +32,7 @@ SHUTDOWN_SECONDS: Final = 5
 class _Server(uvicorn.Server):
     """uvicorn, but it leaves signals to us, tells when it listens, and follows no variable of its own."""
 
-    def __init__(self, app: ASGIApp, bounds: Bounds, trusted_proxies: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, bounds: Bounds, trusted_proxies: list[str]) -> None:
         config = uvicorn.Config(
             app,
             http=bounded(bounds),
@@ -44,7 +44,7 @@ class _Server(uvicorn.Server):
             server_header=False,
             workers=1,
             proxy_headers=bool(trusted_proxies),
-            forwarded_allow_ips=list(trusted_proxies),
+            forwarded_allow_ips=trusted_proxies,
             backlog=bounds.accepted_at_once,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
@@ -88,27 +88,26 @@ def serve(
         log: Called with a line for each request; it holds no query, header or body.
 
     Raises:
-        AddressError: The address cannot be bound.
+        AddressError: The address cannot be bound, or a host or a proxy is none.
     """
-    bound = _bind(host, port)
-    embedded.base_url = _url(host, bound)
-    hosts = served_hosts(host, bound.getsockname()[0], allow_hosts)
-    server = _Server(_wrap(embedded.app, hosts, log), bounds or Bounds.of_this_process(), trusted_proxies)
+    with _bind(host, port) as bound:
+        server = _make_server(
+            embedded, bound, host, allow_hosts=allow_hosts, proxies=trusted_proxies, bounds=bounds, log=log
+        )
 
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
+        async def run() -> None:
+            loop = asyncio.get_running_loop()
 
-        def stop() -> None:
-            server.force_exit = server.should_exit  # asked twice: do not wait for running requests
-            server.should_exit = True
+            def stop() -> None:
+                server.force_exit = server.should_exit  # asked twice: do not wait for running requests
+                server.should_exit = True
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
-        if ready is not None:
-            ready(embedded.base_url)
-        await server.serve(sockets=[bound])
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop)
+            if ready is not None:
+                ready(embedded.base_url)
+            await server.serve(sockets=[bound])
 
-    with bound:
         asyncio.run(run())
 
 
@@ -126,16 +125,15 @@ def serving(
     """Serve from a thread for as long as the block runs; gives the base URL. The arguments are `serve`'s.
 
     Raises:
-        AddressError: The address cannot be bound.
+        AddressError: The address cannot be bound, or a host or a proxy is none.
     """
-    bound = _bind(host, port)
-    embedded.base_url = _url(host, bound)
-    hosts = served_hosts(host, bound.getsockname()[0], allow_hosts)
-    server = _Server(_wrap(embedded.app, hosts, log), bounds or Bounds.of_this_process(), trusted_proxies)
-    thread = threading.Thread(
-        target=lambda: asyncio.run(server.serve(sockets=[bound])), name="personas-embedded", daemon=True
-    )
-    with bound:
+    with _bind(host, port) as bound:
+        server = _make_server(
+            embedded, bound, host, allow_hosts=allow_hosts, proxies=trusted_proxies, bounds=bounds, log=log
+        )
+        thread = threading.Thread(
+            target=lambda: asyncio.run(server.serve(sockets=[bound])), name="personas-embedded", daemon=True
+        )
         thread.start()
         while not server.listening.wait(0.1):
             if not thread.is_alive():
@@ -148,10 +146,22 @@ def serving(
             thread.join()
 
 
-def _wrap(app: ASGIApp, hosts: frozenset[str] | None, log: Callable[[str], None] | None) -> ASGIApp:
-    if hosts is not None:
-        app = OnlyHosts(app, hosts)
-    return _LogRequests(app, log) if log else app
+def _make_server(
+    embedded: Embedded,
+    bound: socket.socket,
+    host: str,
+    *,
+    allow_hosts: Sequence[str],
+    proxies: Sequence[str],
+    bounds: Bounds | None,
+    log: Callable[[str], None] | None,
+) -> _Server:
+    hosts = served_hosts(host, bound.getsockname()[0], allow_hosts)
+    app = embedded.app if hosts is None else OnlyHosts(embedded.app, hosts)
+    app = _LogRequests(app, log) if log else app
+    server = _Server(app, bounds or Bounds.of_this_process(), check_proxies(proxies))
+    embedded.base_url = _url(host, bound)
+    return server
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -45,6 +45,7 @@ class Service:
         base_url: What tokens name as their issuer; changes once, when a port is bound.
         service_key: What the runner sends as X-Service-Key; None keeps the runner's side closed.
         behind_proxy: Limit sign-ins by X-Forwarded-For, as the original does in production.
+        allow_origins: The origins whose pages may call it from a browser.
     """
 
     database: Database
@@ -54,6 +55,7 @@ class Service:
     base_url: str
     service_key: str | None
     behind_proxy: bool
+    allow_origins: tuple[str, ...]
     now: Callable[[], dt.datetime]
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
