@@ -41,7 +41,8 @@ def keep_private(path: Path) -> None:
     """Take away what rights others have on a database of ours, and warn of git; a word for each."""
     files = [path, *(path.with_name(path.name + ending) for ending in COMPANIONS)]
     try:
-        if any([_restrict(file) for file in files]):
+        restricted = [file for file in files if _restrict(file)]
+        if restricted:
             logger.warning("%s holds keys and hashes, and others could read it: its mode is 600 now", path)
     except OSError as error:
         logger.warning("%s holds keys and hashes, and others can read it: %s", path, error.strerror)
