@@ -139,6 +139,7 @@ def test_from_another_machine_only_an_admin_sees_the_personas(small: Client) -> 
         stranger = _from_another_machine(small.embedded, path)
         assert ANNA not in stranger.text
         assert "only an admin sees the personas" in stranger.text
+        assert '<details class="who" open>' in stranger.text
         page = _from_another_machine(small.embedded, path, persona)
         assert (page.text.count(ANNA), "researcher" in page.text) == (1, False)
         assert (stranger.status_code, page.status_code) == ((200, 200) if path == "/" else (403, 403))

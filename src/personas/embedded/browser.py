@@ -66,6 +66,7 @@ class BrowserCalls:
             status=status,
             overview=overview,
             search=search,
+            hidden=overview is None,
             wrong=wrong,
             email=email,
         )
@@ -89,7 +90,7 @@ class BrowserCalls:
         user = await self._service.find_session(request)
         now = self._service.now()
         if not self._may_look(request, user):
-            return page.answer("hidden", user, now, status=403)
+            return page.answer("hidden", user, now, status=403, hidden=True)
         found = await self._service.read(read)
         if found is None:
             return page.answer("missing", user, now, status=404, what=template)
