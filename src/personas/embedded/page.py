@@ -16,8 +16,6 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from personas.embedded.answers import iso
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import sqlalchemy as sa
+    from jinja2 import Environment
+    from markupsafe import Markup
     from starlette.responses import Response
 
 WEIGHTS: Final = 100
@@ -84,6 +84,9 @@ def answer(
 
 @cache
 def _templates() -> Environment:
+    # Most starts of the service in process never show a page.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("personas.embedded"),
         autoescape=True,
@@ -100,6 +103,8 @@ def _templates() -> Environment:
 
 @cache
 def _style() -> tuple[Markup, str]:
+    from markupsafe import Markup
+
     css = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     digest = hashlib.sha256(css.encode("utf-8")).digest()
     return Markup(css), base64.b64encode(digest).decode("ascii")  # noqa: S704 - our own file
