@@ -8,7 +8,7 @@ Each function and method does what its namesake does, and waits for it. One thre
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -195,7 +195,7 @@ def survey(
     catalog: Catalog | None,
     *,
     secret: Secret | None = None,
-    only: str | None = None,
+    only: str | Collection[str] | None = None,
     check_login: bool = False,
 ) -> Live:
     """Read what is live, as `personas.survey` does."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from personas.cli.options import Given, taking
+from personas.cli import options
 
 if TYPE_CHECKING:
     from personas.embedded import AdminCredentials, Embedded
@@ -21,10 +20,7 @@ DEFAULT_DATABASE = ".personas/auth.db"
 DEFAULT_ORIGIN = "http://localhost:5173"
 
 
-@taking()
 def serve(
-    given: Given,
-    *,
     port: Annotated[
         int, typer.Option("--port", "-p", min=0, max=65535, help="The port; 0 takes a free one.")
     ] = 3001,
@@ -36,27 +32,28 @@ def serve(
         typer.Option("--database", metavar="FILE|URL", help="An SQLite file, or postgresql://…"),
     ] = DEFAULT_DATABASE,
     allow_host: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--allow-host", metavar="NAME", help="Serve it under this name too. Repeatable."),
-    ] = [],  # noqa: B006 - typer makes a list of its own
+    ] = None,
     allow_origin: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
-            "--allow-origin", metavar="ORIGIN", help="Let pages of this origin call it (CORS). Repeatable."
+            "--allow-origin",
+            metavar="ORIGIN",
+            help=f"Let pages of this origin call it (CORS). Repeatable. [default: {DEFAULT_ORIGIN}]",
         ),
-    ] = [DEFAULT_ORIGIN],  # noqa: B006
+    ] = None,
     trust_proxy: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--trust-proxy",
             metavar="ADDRESS",
             help="Believe this proxy's X-Forwarded-For, and limit sign-ins by it. Repeatable.",
         ),
-    ] = [],  # noqa: B006
-    reset: Annotated[
-        bool, typer.Option("--reset", help="Delete everything in the database first.", show_default=False)
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)] = False,
+    ] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Delete everything in the database first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    debug: options.Debug = False,
 ) -> None:
     """Run the embedded auth service until Ctrl-C.
 
@@ -64,37 +61,40 @@ def serve(
     to whoever sends MANA_SERVICE_KEY as X-Service-Key; without that variable it is closed. On an address of
     this machine alone it is served as localhost, 127.0.0.1, [::1] and what --allow-host names.
     """
+    from personas.cli.access import not_installed
+    from personas.cli.boundary import boundary
     from personas.errors import UsageError
+    from personas.settings import resolve
 
-    settings = replace(given, auth="embedded").settings()
-    try:
-        from personas.embedded import Embedded, EmbeddedError
-        from personas.embedded import serve as run
-    except ImportError as error:
-        message = f"the embedded service is not installed: {error.name} is missing"
-        raise UsageError(message, hint="Install it with: pip install 'personas[embedded]'") from None
-    try:
-        key = settings.service_key
-        with Embedded.open(
-            database,
-            service_key=key.reveal() if key else None,
-            behind_proxy=bool(trust_proxy),
-            allow_origins=allow_origin,
-        ) as embedded:
-            if reset:
-                _reset(embedded, settings, yes=yes)
-            run(
-                embedded,
-                host=host,
-                port=port,
-                allow_hosts=allow_host,
-                trusted_proxies=trust_proxy,
-                ready=lambda url: _greet(embedded, url, settings, host=host),
-                log=_log,
-            )
-            _log("stopped")
-    except EmbeddedError as error:
-        raise UsageError(error.message, hint=error.hint) from None
+    with boundary(debug=debug):
+        settings = resolve()
+        try:
+            from personas.embedded import Embedded, EmbeddedError
+            from personas.embedded import serve as run
+        except ImportError as error:
+            raise not_installed(error) from None
+        try:
+            key = settings.service_key
+            with Embedded.open(
+                database,
+                service_key=key.reveal() if key else None,
+                behind_proxy=bool(trust_proxy),
+                allow_origins=allow_origin or [DEFAULT_ORIGIN],
+            ) as embedded:
+                if reset:
+                    _reset(embedded, settings, yes=yes)
+                run(
+                    embedded,
+                    host=host,
+                    port=port,
+                    allow_hosts=allow_host or [],
+                    trusted_proxies=trust_proxy or [],
+                    ready=lambda url: _greet(embedded, url, settings, host=host),
+                    log=_log,
+                )
+                _log("stopped")
+        except EmbeddedError as error:
+            raise UsageError(error.message, hint=error.hint) from None
 
 
 def _reset(embedded: Embedded, settings: Settings, *, yes: bool) -> None:
