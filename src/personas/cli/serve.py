@@ -40,7 +40,8 @@ def serve(
         typer.Option(
             "--allow-origin",
             metavar="ORIGIN",
-            help=f"Let pages of this origin call it (CORS). Repeatable. [default: {DEFAULT_ORIGIN}]",
+            help="Let pages of this origin call it (CORS). Repeatable.",
+            show_default=DEFAULT_ORIGIN,
         ),
     ] = None,
     trust_proxy: Annotated[
