@@ -156,8 +156,9 @@ def _serve_to(path: Path, command: str) -> str:
     assert process.stderr is not None
     first = process.stderr.readline()
     process.send_signal(signal.SIGTERM)
-    rest = process.communicate(timeout=30)[1]
-    assert process.returncode == 0
+    with process.stderr:
+        rest = process.stderr.read()
+    assert process.wait(timeout=30) == 0
     return first + rest
 
 
