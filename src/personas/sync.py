@@ -28,7 +28,7 @@ from personas.service import endpoints as _service
 from personas.service.credentials import Credentials
 from personas.service.models import FoundUser, LiveDetail, LivePersona, LoginCheck
 from personas.service.signing import Session
-from personas.service.transport import Patience
+from personas.service.transport import Observer, Patience
 from personas.sessions import signed_in as _sessions
 from personas.sessions.signed_in import SignedIn
 from personas.settings import DEFAULT_CONCURRENCY, DEFAULT_ENDPOINT, DEFAULT_TIMEOUT, Address
@@ -58,6 +58,7 @@ class AuthService:
         concurrency: How many calls at once, at the most.
         app: An ASGI application to call in process; `address` is then only its name.
         patience: How long a call is tried again.
+        observe: Told of each attempt of a call, in the service's thread.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class AuthService:
         concurrency: int = DEFAULT_CONCURRENCY,
         app: Any = None,
         patience: Patience | None = None,
+        observe: Observer | None = None,
     ) -> None:
         self._options: dict[str, Any] = {
             "endpoint": endpoint,
@@ -77,6 +79,7 @@ class AuthService:
             "concurrency": concurrency,
             "app": app,
             "patience": patience,
+            "observe": observe,
         }
         self._given = (address, credentials)
         self._resources = ExitStack()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from personas.catalog.reading import Catalog, parse_catalog
@@ -126,13 +125,11 @@ def in_sync() -> Live:
 def drifted() -> Live:
     """Four in sync, two updates, one of each other state."""
     anna, ben, chloe, daniel, elif_, _yumi, _gustav, *rest = everyone()
-    anna = replace(
-        anna,
-        system_prompt=ANNA.replace("five lists", "six lists").replace("mute it", "snooze it"),
-        module_mix={"todo": 0.3, "calendar": 0.4, "mail": 0.3},
-    )
-    ben = replace(ben, tick_cadence="daily", archetype="ceo")
-    chloe = replace(chloe, name="Chloe Martin")
+    prompt = ANNA.replace("five lists", "six lists").replace("mute it", "snooze it")
+    mix = {"todo": 0.3, "calendar": 0.4, "mail": 0.3}
+    anna = anna.model_copy(update={"system_prompt": prompt, "module_mix": mix})
+    ben = ben.model_copy(update={"tick_cadence": "daily", "archetype": "ceo"})
+    chloe = chloe.model_copy(update={"name": "Chloe Martin"})
     return Live(
         personas=(anna, ben, chloe, daniel, elif_, *rest[:-1], stray()),
         owners={
@@ -233,7 +230,7 @@ def partly_failed() -> Report:
 def half_mended() -> Report:
     """An update that mends the weights and leaves the name as it is."""
     anna, *rest = everyone()
-    anna = replace(anna, name="Ana", module_mix={"todo": 1.0})
+    anna = anna.model_copy(update={"name": "Ana", "module_mix": {"todo": 1.0}})
     planned = plan(catalog(), Live(personas=(anna, *rest)))
     return base(
         "seed", plan=planned, outcomes=tuple(Outcome(change, Result.DONE) for change in planned.steps)
@@ -299,11 +296,11 @@ def shown() -> Report:
         for number in range(20)
     )
     feedback = (
-        ModuleFeedback("todo", 12, 4.25),
-        ModuleFeedback("calendar", 3, 2.0),
-        ModuleFeedback("mail", 7, None),
+        ModuleFeedback(module="todo", ratings=12, mean=4.25),
+        ModuleFeedback(module="calendar", ratings=3, mean=2.0),
+        ModuleFeedback(module="mail", ratings=7),
     )
-    detail = LiveDetail(anna, actions, feedback)
+    detail = LiveDetail(persona=anna, recent_actions=actions, feedback=feedback)
     return base(
         "show",
         plan=plan(catalog(), Live(personas=(anna,)), only="persona.anna"),
@@ -315,8 +312,8 @@ def shown() -> Report:
 
 def shown_alone() -> Report:
     """Nothing known but what the service must tell."""
-    quiet = LivePersona("user-9", "persona.quiet@mana.test")
-    return base("show", detail=LiveDetail(quiet), loaded=None, catalog="")
+    quiet = LivePersona(user_id="user-9", email="persona.quiet@mana.test")
+    return base("show", detail=LiveDetail(persona=quiet), loaded=None, catalog="")
 
 
 def valid() -> Report:
@@ -364,10 +361,11 @@ def large(number: int = 200, *, live: bool = True) -> Report:
         for index in range(number)
     ]
     found = [
-        replace(
-            live_persona(entry, index),
-            user_id=f"u{index}",
-            system_prompt=str(entry["systemPrompt"]).replace("minute", "hour"),
+        live_persona(entry, index).model_copy(
+            update={
+                "user_id": f"u{index}",
+                "system_prompt": str(entry["systemPrompt"]).replace("minute", "hour"),
+            }
         )
         for index, entry in enumerate(entries)
     ]
@@ -383,10 +381,14 @@ def many(number: int) -> Report:
         persona(f"Person {n}", "solo-dev", BEN, {"todo": 0.3}, email=f"persona.p{n:06}@mana.test")
         for n in range(number)
     ]
-    live = [replace(live_persona(entry, n), user_id=f"u{n}") for n, entry in enumerate(entries)]
+    live = [live_persona(entry, n) for n, entry in enumerate(entries)]
+    live = [one.model_copy(update={"user_id": f"u{n}"}) for n, one in enumerate(live)]
     tenth = number // 10
-    changed = [replace(one, module_mix={"todo": 0.2}) for one in live[: 5 * tenth]]
-    strays = [replace(one, user_id=f"s{one.user_id}", email=f"s{one.email}") for one in live[:tenth]]
+    changed = [one.model_copy(update={"module_mix": {"todo": 0.2}}) for one in live[: 5 * tenth]]
+    strays = [
+        one.model_copy(update={"user_id": f"s{one.user_id}", "email": f"s{one.email}"})
+        for one in live[:tenth]
+    ]
     owners = {
         str(entry["email"]): Owner(Ownership.NOT_KNOWN, "the sign-in is rate-limited")
         for entry in entries[7 * tenth : 8 * tenth]
@@ -408,7 +410,8 @@ HOSTILE = (
 
 def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Report:
     """The same bad text wherever a catalog or a service may put one."""
-    live = LivePersona(
+    # Not validated: what the client would refuse does no harm here either.
+    live = LivePersona.model_construct(
         user_id=text,
         email=text,
         name=text,
@@ -421,15 +424,15 @@ def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Repor
         actions_7d=3,
     )
     wanted = catalog().personas[0]
-    changed = replace(live, user_id="u2", email=wanted.email)
+    changed = live.model_copy(update={"user_id": "u2", "email": wanted.email})
     planned = plan(catalog(), Live(personas=(live, changed), notes=(text,)))
     outcomes = tuple(Outcome(change, Result.FAILED, text) for change in planned.steps)
     problem = Problem(path=text, line=3, column=4, message=text, file=text)
-    detail = LiveDetail(
-        live,
-        (RecentAction(text, text, NOW, float("nan"), text),),
-        (ModuleFeedback(text, 1, float("nan")),),
+    action = RecentAction.model_construct(
+        tool=text, result=text, created_at=NOW, latency_ms=float("nan"), error_message=text
     )
+    feedback = ModuleFeedback.model_construct(module=text, ratings=1, mean=float("nan"))
+    detail = LiveDetail.model_construct(persona=live, recent_actions=(action,), feedback=(feedback,))
     given: dict[str, object] = {
         "plan": planned,
         "outcomes": outcomes,
@@ -487,13 +490,9 @@ HOSTILE_KINDS = (hostile_plan, hostile_run, hostile_list, hostile_show, hostile_
 
 def one_huge_update() -> Report:
     anna, ben, *rest = everyone()
-    anna = replace(
-        anna,
-        system_prompt="\n".join(
-            f"Line {number} is long gone: {' '.join(['word'] * 60)}" for number in range(300)
-        ),
-    )
-    live = Live(personas=(anna, replace(ben, tick_cadence="daily"), *rest))
+    lines = [f"Line {number} is long gone: {' '.join(['word'] * 60)}" for number in range(300)]
+    anna = anna.model_copy(update={"system_prompt": "\n".join(lines)})
+    live = Live(personas=(anna, ben.model_copy(update={"tick_cadence": "daily"}), *rest))
     return base("dry-run", dry_run=True, plan=plan(catalog(), live))
 
 

@@ -48,8 +48,9 @@ def test_the_same_report_gives_the_same_text_twice(fmt: Format) -> None:
 
 def test_a_service_that_tells_too_much_does_not_flood_the_terminal() -> None:
     many = {f"module {number}": 1.0 for number in range(5_000)}
-    persona = LivePersona("u", "a@mana.test", module_mix=many, system_prompt="x" * 100_000)
-    detail = LiveDetail(persona, tuple(RecentAction(f"tool {number}", "ok") for number in range(5_000)))
+    persona = LivePersona(user_id="u", email="a@mana.test", module_mix=many, system_prompt="x" * 100_000)
+    actions = tuple(RecentAction(tool=f"tool {number}", result="ok") for number in range(5_000))
+    detail = LiveDetail(persona=persona, recent_actions=actions)
     shown = render(scenarios.made("show", detail=detail), "text")
     assert len(shown.splitlines()) < 500
     assert "tool 19" in shown

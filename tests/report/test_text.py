@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from io import BytesIO, TextIOWrapper
 
 import pytest
@@ -173,7 +172,7 @@ def test_equal_failures_are_told_once_with_their_number() -> None:
 def test_different_changes_are_told_one_by_one_and_the_rest_counted() -> None:
     entries = [dict(scenarios.PERSONAS[0], email=f"persona.p{n}@mana.test") for n in range(30)]
     live = [
-        replace(scenarios.live_persona(entry, n), user_id=f"u{n}", archetype=f"a{n}")
+        scenarios.live_persona(entry, n).model_copy(update={"user_id": f"u{n}", "archetype": f"a{n}"})
         for n, entry in enumerate(entries)
     ]
     read = scenarios.catalog(entries)

@@ -16,7 +16,9 @@ from . import scenarios
 
 
 def live(mix: dict[str, float] | None, cadence: str | None = "daily", archetype: str = "x") -> LivePersona:
-    return LivePersona("u", "e@mana.test", archetype=archetype, tick_cadence=cadence, module_mix=mix)
+    return LivePersona.model_construct(
+        user_id="u", email="e@mana.test", archetype=archetype, tick_cadence=cadence, module_mix=mix
+    )
 
 
 def use(made: Plan) -> Usage:

@@ -226,13 +226,13 @@ class Run:
         email = choose(who, [(p.email, p.name or "") for p in listed], where="among the live personas")
         persona = next(p for p in listed if p.email == email)
         detail = await service.get_persona(persona.user_id, who=email)
-        whole = replace(
-            detail.persona,
-            email=email,
-            name=detail.persona.name or persona.name,
-            actions_7d=persona.actions_7d,
-        )
-        self.read.detail = replace(detail, persona=whole)
+        told_by_list = {
+            "email": email,
+            "name": detail.persona.name or persona.name,
+            "actions_7d": persona.actions_7d,
+        }
+        whole = detail.persona.model_copy(update=told_by_list)
+        self.read.detail = detail.model_copy(update={"persona": whole})
         self.read.live, self.read.taken_at = Live(personas=(whole,)), datetime.now(UTC)
         return email
 

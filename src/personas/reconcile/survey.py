@@ -201,10 +201,11 @@ def _means(only: Patterns, wanted: Persona | None, existing: LivePersona | None)
 
 def _joined(listed: LivePersona, detailed: LivePersona) -> LivePersona:
     """The details, with what only the list tells."""
-    return replace(
-        detailed,
-        user_id=listed.user_id,
-        email=listed.email,
-        name=detailed.name if detailed.name is not None else listed.name,
-        actions_7d=listed.actions_7d,
+    return detailed.model_copy(
+        update={
+            "user_id": listed.user_id,
+            "email": listed.email,
+            "name": detailed.name if detailed.name is not None else listed.name,
+            "actions_7d": listed.actions_7d,
+        }
     )

@@ -92,7 +92,7 @@ def read_snapshot(text: str, *, now: datetime, max_age: timedelta | None = None)
             hint=f"Take a new one: {_HOW}",
         )
     live = Live(
-        personas=tuple(LivePersona(**persona.model_dump()) for persona in found.personas),
+        personas=tuple(LivePersona.model_construct(**persona.model_dump()) for persona in found.personas),
         owners={email: Owner(owner.verdict, owner.reason) for email, owner in found.owners.items()},
         logins={email: LoginCheck(login.verdict, login.reason) for email, login in found.logins.items()},
         unread=found.unread,
