@@ -110,7 +110,9 @@ def test_a_mistake_of_the_caller_is_told_as_one_of_the_service(wrap: Callable[..
     failed = {"error": "Sign-up failed", "message": "Failed to create user"}
     assert sent(client, name="a NUL \0 in it") == (500, failed)
     assert client.call("POST", "/api/v1/auth/register", json={"email": "x"}).status_code == 500
-    assert client.call("POST", "/api/auth/sign-in/email", content="{bad").status_code == 500
+    as_json = {"content-type": "application/json"}
+    broken = client.call("POST", "/api/auth/sign-in/email", content="{bad", headers=as_json)
+    assert broken.status_code == 500
     assert client.live() == []
 
 
@@ -130,9 +132,7 @@ def test_whoever_may_not_call_learns_nothing_of_it(wrap: Callable[..., Client]) 
 def test_the_mean_of_ratings_is_their_number(wrap: Callable[..., Client]) -> None:
     client = wrap()
     user_id = client.seed()
-    rows = [
-        {"id": f"f{n}", "tickId": "t", "module": "todo", "rating": rating} for n, rating in enumerate((5, 4))
-    ]
+    rows = [{"tickId": f"t{n}", "module": "todo", "rating": rating} for n, rating in enumerate((5, 4))]
     path = f"/api/v1/internal/personas/{user_id}/feedback"
     key = {"x-service-key": "the runner's own key"}
     assert client.call("POST", path, json={"feedback": rows}, headers=key).status_code == 200

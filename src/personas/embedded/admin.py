@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import sqlalchemy as sa
 from pydantic import AfterValidator, BeforeValidator, ValidationError
@@ -41,15 +41,13 @@ MOUNTS: Final = ("/api/v1/admin/personas", "/api/v1/personas/admin")
 TIERS: Final = ("guest", "public", "beta", "alpha", "founder")
 MAX_SEARCH: Final = 10_000  # SQLite refuses patterns that are much longer
 MAX_ROWS: Final = 2**63 - 1
-
-
 _MEASURES: Final[Mapping[type, Callable[[Any], int]]] = {str: utf16_length, list: len}
 
 
 def _with_an_at(value: Any) -> Any:
     """What `value.includes("@")` lets through, but for what has no such method."""
     if not isinstance(value, str) or "@" not in value:
-        raise wrong("email required")
+        raise wrong()
     return value
 
 
@@ -57,19 +55,22 @@ def _long_enough(value: Any) -> Any:
     """What `!value || value.length < 8` lets through: also what has no length, unless it is to be hashed."""
     measure = _MEASURES.get(type(value))
     if is_falsy(value) or (measure is not None and measure(value) < MIN_PASSWORD):
-        raise wrong("password required")
+        raise wrong()
     return value
 
 
 def _as_text(value: Any) -> str:
     if is_falsy(value):
-        raise wrong("text required")
+        raise wrong()
     return as_text(value)
 
 
-def _or_daily(value: Any) -> Any:
-    """The first cadence for what JavaScript takes for none."""
-    return CADENCES[0] if is_falsy(value) else value
+def _cadence(value: Any) -> Any:
+    """One of the cadences, the first for what JavaScript takes for none."""
+    given = CADENCES[0] if is_falsy(value) else value
+    if given not in CADENCES:
+        raise wrong()
+    return given
 
 
 Anything = Annotated[str, BeforeValidator(_as_text)]
@@ -85,10 +86,8 @@ class Upsert(Body):
     system_prompt: Annotated[Anything, Says("systemPrompt required")]
     module_mix: Annotated[dict[str, Any] | list[Any], Says("moduleMix object required")]
     tick_cadence: Annotated[
-        Literal["daily", "weekdays", "hourly"],
-        BeforeValidator(_or_daily),
-        Says(f"tickCadence must be one of {', '.join(CADENCES)}"),
-    ] = "daily"
+        str, BeforeValidator(_cadence), Says(f"tickCadence must be one of {', '.join(CADENCES)}")
+    ] = CADENCES[0]
 
     def descriptor(self) -> Descriptor:
         """What makes the user a persona."""

@@ -122,8 +122,8 @@ def mistakes(model: type[Body], error: ValidationError) -> list[str]:
     return list(dict.fromkeys(words[str(name)] for name in wrong_fields))
 
 
-def wrong(words: str) -> PydanticCustomError:
-    """For validators: what is wrong, in the call's words; `[body]` in them becomes the place."""
+def wrong(words: str = "") -> PydanticCustomError:
+    """For validators: what is wrong as zod says it, `[body]` being the place; or nothing beside `Says`."""
     return PydanticCustomError("wrong", "{words}", {"words": words})
 
 

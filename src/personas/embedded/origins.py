@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -126,7 +126,7 @@ class Cors:
         await self._app(scope, receive, add)
 
     def _headers(self, origin: str) -> dict[str, str]:
-        given: dict[str, Any] = {
+        given = {
             "Vary": "Origin",
             "Access-Control-Allow-Credentials": "true",
             "Access-Control-Expose-Headers": "Set-Cookie",
