@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from conftest import take_form
 from typer.testing import CliRunner
 
 from personas.catalog.reading import Catalog, load_catalog
@@ -57,14 +58,18 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, catalog: Catalog) -> Iterator[Service]:
-    """A service on a port, with everybody of the catalog but Dana."""
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, catalog: Catalog
+) -> Iterator[Service]:
+    """A service on a port, in the form that the test wants, with everybody of the catalog but Dana."""
     database = tmp_path_factory.mktemp("service") / "auth.db"
-    with Embedded.open(database, scrypt_cost=16) as embedded, serving(embedded) as url:
-        credentials = Credentials(mint=embedded.admin_token)
-        with AuthService(url, credentials) as auth:
-            apply(plan(catalog, survey(auth, catalog), only="persona.[abc]*"), auth, Secret(SECRET))
-        yield Service(url, embedded)
+    with Embedded.open(database, scrypt_cost=16) as embedded:
+        take_form(embedded, getattr(request, "param", "embedded"))
+        with serving(embedded) as url:
+            credentials = Credentials(mint=embedded.admin_token)
+            with AuthService(url, credentials) as auth:
+                apply(plan(catalog, survey(auth, catalog), only="persona.[abc]*"), auth, Secret(SECRET))
+            yield Service(url, embedded)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hmac
 import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
@@ -12,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from starlette.responses import JSONResponse
 
-from personas.embedded.answers import Call, Refusal, iso, not_found, path_id
+from personas.embedded.answers import Call, Refusal, iso, path_id
 from personas.embedded.bodies import Body, read_json
 from personas.embedded.cadence import is_due
 from personas.embedded.descriptors import descriptor_of
@@ -27,9 +26,7 @@ if TYPE_CHECKING:
 
     from personas.embedded.service import Service
 
-ROOT: Final = "/api/v1/internal"
-PREFIX: Final = f"{ROOT}/personas"
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+PREFIX: Final = "/api/v1/internal/personas"
 MAX_ID: Final = 255  # UTF-16 units
 MAX_MODULE: Final = 2600  # bytes; longer ones overflow an index of PostgreSQL
 _NUMBER: Final = re.compile(r"\s*[+-]?0*[0-9]{1,10}\s*", re.ASCII)
@@ -110,28 +107,16 @@ class RunnerCalls:
         self._service = service
 
     def routes(self) -> list[Call]:
-        """Where they are; elsewhere under their root the key is asked for before anything else too."""
+        """Where they are."""
         return [
             Call(f"{PREFIX}/due", self.due, methods=["GET"]),
             Call(PREFIX + "/{id}/actions", self.add_actions, methods=["POST"]),
             Call(PREFIX + "/{id}/feedback", self.add_feedback, methods=["POST"]),
-            Call(ROOT + "/{rest:path}", self.refuse, methods=METHODS),
         ]
-
-    def _require_key(self, request: Request) -> None:
-        wanted = self._service.service_key
-        given = request.headers.get("x-service-key", "")
-        if not wanted or not hmac.compare_digest(wanted.encode("utf-8"), given.encode("utf-8")):
-            raise Refusal(401, {"statusCode": 401, "message": "Invalid or missing service key"})
-
-    async def refuse(self, request: Request) -> Response:
-        """There is no such call."""
-        self._require_key(request)
-        return not_found()
 
     async def due(self, request: Request) -> Response:
         """The personas whose turn it is, never active ones first."""
-        self._require_key(request)
+        self._service.require_service_key(request)
         now = self._service.now()
         listed = await self._service.read(lambda connection: list_due(connection, now))
         return JSONResponse({"personas": listed, "serverTime": iso(now)})
@@ -162,7 +147,7 @@ class RunnerCalls:
 
     async def _begin(self, request: Request, model: type[Batch]) -> tuple[str, Batch]:
         """The persona that the path names, and the batch; the persona is looked for first."""
-        self._require_key(request)
+        self._service.require_service_key(request)
         user_id = path_id(request)
         await self._service.read(lambda connection: _require_persona(connection, user_id))
         value = await read_json(request, bad=Refusal(400, {"error": "Invalid JSON"}))
