@@ -68,6 +68,8 @@ def test_an_offline_preview_says_that_nothing_was_compared() -> None:
     assert "Offline: nothing was compared." in shown
     assert "--expect-plan" not in shown
     assert "create" not in shown
+    many = scenarios.base("dry-run", dry_run=True, offline=True, plan=scenarios.plan_of(30))
+    assert "and 24 more personas (--full or -o json shows all)" in text(many)
 
 
 def test_a_preview_tells_counts_advice_cost_and_how_to_pin_the_plan() -> None:
