@@ -114,7 +114,8 @@ def test_an_update_that_leaves_the_name_says_so() -> None:
 def test_cleanup_warns_of_drift_before_it_lists_what_goes() -> None:
     shown = text(scenarios.cleanup_preview())
     assert shown.index("Warning: there is drift: 3 not live, 3 differ, 2 strays.") < shown.index("− delete")
-    assert "1 live persona outside @mana.test left alone" in shown
+    assert "1 live persona left alone; to delete it too:" in shown
+    assert "tester@example.org: not in the catalog; not @mana.test: left alone" in shown
 
 
 def test_cleanup_without_a_readable_catalog_says_that_drift_is_not_known() -> None:

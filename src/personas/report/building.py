@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from personas.reconcile.plan import State
+from personas.reconcile.changes import SpaceChange, State, Step
+from personas.reconcile.outcome import Result
+from personas.report import deviations as dev
+from personas.report import differences as diff
 from personas.report import document as doc
-from personas.report import wording
+from personas.report import told, wording
 from personas.report.usage import usage_of
 from personas.secret import without_tokens
+from personas.service.models import OWNER
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from personas.catalog.reading import Catalog
     from personas.errors import PersonasError, Problem
+    from personas.reconcile.changes import Change, FieldChange, Plan, Value
     from personas.reconcile.live import Live
     from personas.reconcile.outcome import Outcome
-    from personas.reconcile.plan import Change, FieldChange, Plan
     from personas.service.models import LiveDetail
 
 
@@ -75,7 +80,7 @@ def make_report(
         taken_at: When the live state was read.
         snapshot_age: Seconds since the snapshot was taken that the plan compares with; None without one.
     """
-    problems, only = tuple(problems), tuple(only)
+    problems, only, done = tuple(problems), tuple(only), tuple(outcomes)
     read = loaded is not None or (command == "validate" and error is None)
     planned = _plan(plan, loaded) if plan is not None else None
     report = doc.Report(
@@ -94,11 +99,13 @@ def make_report(
         valid=False if problems else True if read else None,
         problems=tuple(doc.Problem.model_validate(item) for item in problems),
         warnings=tuple(doc.Problem.model_validate(item) for item in warnings),
-        notes=tuple(notes),
+        notes=(*notes, *(_left_behind(plan, done) if plan is not None else ())),
         plan=planned,
-        outcomes=tuple(_outcome(item) for item in outcomes),
+        outcomes=tuple(_outcome(item) for item in done if not isinstance(item.change, SpaceChange)),
+        space_outcomes=tuple(_space_outcome(item) for item in done if isinstance(item.change, SpaceChange)),
+        catalog_spaces=len(loaded.spaces) if loaded is not None else None,
         usage=usage_of(command, plan, loaded, offline=offline),
-        detail=doc.Detail.model_validate(detail) if detail is not None else None,
+        detail=told.Detail.model_validate(detail) if detail is not None else None,
         live=_live(live, taken_at, only) if live is not None else None,
         error=_error(error) if error is not None else None,
         requests=requests,
@@ -110,6 +117,19 @@ def make_report(
     return report.model_copy(update={"verdict": wording.verdict(report)})
 
 
+def _left_behind(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
+    """The personal spaces of whoever is deleted: they may stay, and nothing can be done about it."""
+    gone = {Step.DELETE, Step.RECREATE}
+    planned = sum(change.step in gone for change in plan.personas)
+    done = sum(item.result is Result.DONE and item.change.step in gone for item in outcomes)
+    number = done if outcomes else planned
+    if not number:
+        return []
+    spaces = wording.count(number, "personal space")
+    loses, it = ("loses its", "it") if number == 1 else ("lose their", "them")
+    return [f"{spaces} {loses} only member; a service that keeps {it} then offers no call to delete {it}."]
+
+
 def _error(error: PersonasError) -> doc.Error:
     return doc.Error(
         kind=type(error).__name__,
@@ -119,63 +139,125 @@ def _error(error: PersonasError) -> doc.Error:
     )
 
 
-def _plan(plan: Plan, loaded: Catalog | None) -> doc.Plan:
+def _plan(plan: Plan, loaded: Catalog | None) -> diff.Plan:
     places = _Places(loaded)
-    return doc.Plan(
+    return diff.Plan(
         checksum=plan.checksum,
         in_sync=plan.in_sync,
         catalog_known=plan.catalog_known,
         whole=plan.whole,
-        intent=doc.Intent.model_validate(plan.intent),
+        intent=diff.Intent.model_validate(plan.intent),
         steps=len(plan.steps),
-        counts=doc.Counts(**{state.name.lower(): plan.counts[state] for state in State}),
+        counts=_counts(plan.personas),
+        space_counts=_counts(plan.spaces),
         notes=tuple(plan.notes),
-        changes=tuple(_change(change, places) for change in plan),
+        changes=tuple(_change(change, places) for change in plan.personas),
+        space_changes=tuple(_space_change(change, places) for change in plan.spaces),
     )
 
 
+def _counts(changes: Iterable[Change]) -> diff.Counts:
+    counted = Counter(change.state for change in changes)
+    return diff.Counts(**{state.name.lower(): counted[state] for state in State})
+
+
+Place = Mapping[str, int | None]
+
+
 class _Places:
-    """Where the catalog has a persona or one of its fields."""
+    """Where the catalog has a persona or a space, and what is in it."""
 
     def __init__(self, loaded: Catalog | None) -> None:
         self._loaded = loaded
-        self._indexes = {p.email: index for index, p in enumerate(loaded.personas)} if loaded else {}
+        self._personas = {p.email: index for index, p in enumerate(loaded.personas)} if loaded else {}
+        self._spaces = {space.slug: index for index, space in enumerate(loaded.spaces)} if loaded else {}
 
-    def of(self, change: Change, *field: str) -> dict[str, int | None]:
-        index = self._indexes.get(change.wanted.email) if change.wanted is not None else None
+    def of(self, change: Change, *field: str) -> Place:
+        return self._at("personas", self._personas.get(change.key) if change.wanted else None, *field)
+
+    def of_space(self, change: SpaceChange, *field: str | int) -> Place:
+        return self._at("spaces", self._spaces.get(change.key) if change.space else None, *field)
+
+    def _at(self, things: str, index: int | None, *field: str | int) -> Place:
         if self._loaded is None or index is None:
             return {"line": None, "column": None}
-        line, column = self._loaded.locate(("personas", index, *field))
+        line, column = self._loaded.locate((things, index, *field))
         return {"line": line, "column": column}
 
 
-def _change(change: Change, places: _Places) -> doc.Change:
+def _change(change: Change, places: _Places) -> diff.Change:
     existing = change.existing
-    return doc.Change(
+    return diff.Change(
         thing=change.thing,
         email=change.key,
         name=change.name,
         archetype=change.archetype,
-        user_id=existing.user_id if existing is not None else None,
+        user_id=change.live_id,
         state=change.state,
         step=change.step,
         reason=change.reason,
         fields=tuple(_field(item, places.of(change, item.field)) for item in change.fields),
-        live=doc.Facts.model_validate(existing) if existing is not None else None,
+        live=told.Facts.model_validate(existing) if existing is not None else None,
         **places.of(change),
     )
 
 
-def _field(item: FieldChange, place: Mapping[str, int | None]) -> doc.FieldChange:
-    return doc.FieldChange.model_validate(item).model_copy(update=dict(place))
+def _space_change(change: SpaceChange, places: _Places) -> diff.SpaceChange:
+    space, live = change.space, change.live
+    return diff.SpaceChange(
+        thing=change.thing,
+        slug=change.key,
+        name=change.name,
+        type=space.type.value if space else live.type if live else None,
+        owner=space.owner if space else ", ".join(live.owners) if live else change.owner,
+        space_id=change.live_id,
+        state=change.state,
+        step=change.step,
+        reason=change.reason,
+        fields=tuple(
+            _field(item, places.of_space(change, item.field)) for item in change.fields if not item.member
+        ),
+        members=tuple(_members(change, places)),
+        missing=change.missing,
+        **places.of_space(change),
+    )
 
 
-def _outcome(outcome: Outcome) -> doc.Outcome:
+def _members(change: SpaceChange, places: _Places) -> Iterator[dev.Membership]:
+    """The catalog's members in its order, its owner first, and then those whom it does not have."""
+    wanted: dict[str, tuple[str, tuple[str | int, ...]]] = {}
+    if space := change.space:
+        wanted[space.owner] = (OWNER, ("owner",))
+        wanted |= {member.email: (member.role, ("members", at)) for at, member in enumerate(space.members)}
+    live = {member.email.lower(): member.role for member in change.live.members} if change.live else {}
+    differing = {item.member.lower(): item for item in change.fields if item.member}
+    for email in dict.fromkeys([*wanted, *live, *differing]):
+        role, place = wanted.get(email, (None, ("members",)))
+        item = differing.get(email)
+        yield dev.Membership(
+            email=email,
+            wanted=role,
+            live=_role(item.old) if item else live.get(email),
+            differs=item is not None,
+            mendable=item is None or item.mendable,
+            **places.of_space(change, *place),
+        )
+
+
+def _role(value: Value) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _field(item: FieldChange, place: Place) -> dev.FieldChange:
+    return dev.FieldChange.model_validate(item).model_copy(update=dict(place))
+
+
+def _outcome(outcome: Outcome) -> diff.Outcome:
     change = outcome.change
-    return doc.Outcome(
+    return diff.Outcome(
         thing=change.thing,
         email=change.key,
-        user_id=change.existing.user_id if change.existing is not None else None,
+        user_id=change.live_id,
         step=change.step,
         result=outcome.result,
         message=outcome.message,
@@ -183,13 +265,31 @@ def _outcome(outcome: Outcome) -> doc.Outcome:
     )
 
 
-def _live(live: Live, taken_at: datetime | None, only: tuple[str, ...]) -> doc.Live:
-    return doc.Live(
+def _space_outcome(outcome: Outcome) -> diff.SpaceOutcome:
+    change = outcome.change
+    return diff.SpaceOutcome(
+        thing=change.thing,
+        slug=change.key,
+        space_id=change.live_id,
+        step=change.step,
+        result=outcome.result,
+        message=outcome.message,
+        seconds=outcome.seconds,
+    )
+
+
+def _live(live: Live, taken_at: datetime | None, only: tuple[str, ...]) -> told.Live:
+    return told.Live(
         taken_at=live.taken_at or taken_at,
         only=only,
-        personas=tuple(doc.Persona.model_validate(persona) for persona in live.personas),
-        owners={email: doc.Owner.model_validate(owner) for email, owner in live.owners.items()},
-        logins={email: doc.LoginCheck.model_validate(login) for email, login in live.logins.items()},
+        personas=tuple(told.Persona.model_validate(persona) for persona in live.personas),
+        owners={email: told.Owner.model_validate(owner) for email, owner in live.owners.items()},
+        logins={email: told.LoginCheck.model_validate(login) for email, login in live.logins.items()},
         unread=dict(live.unread),
         notes=tuple(live.notes),
+        spaces=tuple(told.Space.model_validate(space) for space in live.spaces),
+        unread_spaces=dict(live.unread_spaces),
+        slugs={slug: told.Owner.model_validate(owner) for slug, owner in live.slugs.items()},
+        spaces_of=dict(live.spaces_of),
+        no_spaces=live.no_spaces,
     )

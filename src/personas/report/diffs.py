@@ -14,7 +14,7 @@ from personas.report.visible import shown, visible
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from personas.report.document import Change
+    from personas.report.differences import Difference
 
 _SENTENCE = re.compile(r".*?(?:[.!?…:;]+[\"'”’»)\]]*\s+|\n|$)", re.DOTALL)
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
@@ -163,19 +163,20 @@ def _clean(text: str) -> str:
     return visible(text.rstrip())
 
 
-def diff_of(change: Change) -> list[str]:
+def diff_of(change: Difference) -> list[str]:
     """Every field that differs, in the form of a diff: lines that begin with `-`, `+` or a space."""
     lines: list[str] = []
-    for item in change.fields:
-        lines.append(f"@@ {wording.label(item.field)} @@")
+    for item in change.deviations:
+        lines.append(f"@@ {item.label}{f': {shown(item.about)}' if item.about else ''} @@")
         if item.prompts:
             lines += _prompt(*item.prompts)
         elif isinstance(item.new, dict):
             lines += _weights(item.mixes[0] if item.mixes else None, item.new)
         else:
-            lines += wrapped("- ", wording.value(item.old)) + wrapped("+ ", wording.value(item.new))
+            lines += wrapped("- ", wording.value(item.old, item.nothing))
+            lines += wrapped("+ ", wording.value(item.new, item.nothing))
         if not item.mendable:
-            lines.append("! an update cannot mend this; personas seed --recreate does")
+            lines.append(f"! {item.obstacle}; {item.cure} does")
     return lines
 
 

@@ -6,98 +6,15 @@ report of the same version may have more properties; all of them are always ther
 
 from __future__ import annotations
 
-import math
-import re
-import sys
-from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field
 
-from personas.reconcile.live import Ownership
-from personas.reconcile.outcome import Result
-from personas.reconcile.plan import State, Step
-from personas.service.models import Login
-
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def _storable(text: str) -> str:
-    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
-
-
-def _in_utc(when: datetime) -> datetime:
-    if when.tzinfo is None:
-        return when.replace(tzinfo=UTC)
-    try:
-        return when.astimezone(UTC)
-    except OverflowError:  # at the ends of time
-        return when.replace(tzinfo=UTC)
-
-
-def _written(when: datetime) -> str:
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _or_null(value: object) -> object:
-    """None for what JSON has no number for: NaN, infinities, integers beyond all floats."""
-    huge = isinstance(value, int | float) and not abs(value) <= sys.float_info.max
-    return None if huge else value
-
-
-def _or_nan(value: object) -> object:
-    return math.nan if _or_null(value) is None else value
-
-
-# Halves of surrogate pairs, which UTF-8 cannot carry, become U+FFFD.
-Text = Annotated[str, AfterValidator(_storable)]
-Time = Annotated[
-    datetime,
-    AfterValidator(_in_utc),
-    PlainSerializer(_written, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date-time", "description": "A time in UTC."}),
-]
-# What JSON has no number for is null there, and as a weight it is read as NaN, which equals no other.
-Measure = Annotated[float | None, BeforeValidator(_or_null)]
-Weight = Annotated[
-    float,
-    BeforeValidator(_or_nan),
-    WithJsonSchema({"type": ["number", "null"]}),
-]
-Whole = Annotated[int, Field(ge=0)]
-Position = Annotated[int, Field(ge=1)]
-Weights = Annotated[
-    dict[Text, Weight],
-    BeforeValidator(lambda value: dict(value) if isinstance(value, Mapping) else value),
-]
-Value = Text | Weights | None
-
-
-class Model(BaseModel):
-    """What all parts of the document share: camelCase in JSON, nothing converted, nothing changed later."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        frozen=True,
-        strict=True,
-        from_attributes=True,
-        hide_input_in_errors=True,
-        json_schema_serialization_defaults_required=True,
-        field_title_generator=lambda name, info: info.alias or name,
-    )
+from personas.report.differences import AnyOutcome, Difference, Outcome, Part, Plan, SpaceOutcome
+from personas.report.shapes import Measure, Model, Position, Text, Time, Whole
+from personas.report.told import Detail, Live
 
 
 class Problem(Model):
@@ -123,140 +40,6 @@ class Error(Model):
     exit_code: int
 
 
-class Intent(Model):
-    """What a run of the plan may do."""
-
-    purpose: Literal["seed", "cleanup"]
-    prune: bool
-    recreate: bool
-    force: bool
-
-
-class Counts(Model):
-    """How many things are in each state."""
-
-    collision: Whole
-    not_known: Whole
-    locked_out: Whole
-    recreate: Whole
-    create: Whole
-    update: Whole
-    stray: Whole
-    in_sync: Whole
-
-
-class FieldChange(Model):
-    """One field that differs."""
-
-    field: Text
-    old: Value = Field(description="What is live; null when the service does not tell.")
-    new: Value
-    mendable: bool = Field(description="Whether an update mends it.")
-    line: Position | None = Field(default=None, description="Where the catalog has the field.")
-    column: Position | None = None
-
-    @property
-    def prompts(self) -> tuple[str, str] | None:
-        """Old and new, where this is a prompt and both are told."""
-        told = self.field == "systemPrompt" and isinstance(self.old, str) and isinstance(self.new, str)
-        return (str(self.old), str(self.new)) if told else None
-
-    @property
-    def mixes(self) -> tuple[Weights, Weights] | None:
-        """Old and new, where both are weights."""
-        old, new = self.old, self.new
-        return (old, new) if isinstance(old, dict) and isinstance(new, dict) else None
-
-
-class Facts(Model):
-    """What the list of the service tells of a live persona."""
-
-    email: Text
-    name: Text | None = None
-    archetype: Text | None = None
-    tick_cadence: Text | None = None
-    created_at: Time | None = None
-    last_active_at: Time | None = None
-    actions_7d: int | None = Field(default=None, alias="actions7d")
-
-
-class Change(Model):
-    """One thing of the plan."""
-
-    thing: Text
-    email: Text
-    name: Text
-    archetype: Text
-    user_id: Text | None
-    state: State
-    step: Step | None
-    reason: Text
-    fields: tuple[FieldChange, ...]
-    line: Position | None = Field(description="Where the catalog has it.")
-    column: Position | None
-    live: Facts | None = None
-
-    @property
-    def identity(self) -> tuple[str, str, str | None]:
-        """What an outcome names its change by."""
-        return (self.thing, self.email, self.user_id)
-
-    @property
-    def is_drift(self) -> bool:
-        """Whether catalog and service differ here, or may differ."""
-        return self.state is not State.IN_SYNC
-
-
-class Plan(Model):
-    """The differences between catalog and service, and what a run does about them."""
-
-    checksum: Text = Field(description="For --expect-plan.")
-    in_sync: bool
-    catalog_known: bool = Field(description="False when the catalog could not be read: drift is not known.")
-    whole: bool = Field(description="False when personas were left out, as --only does.")
-    intent: Intent
-    steps: Whole = Field(description="How many changes a run carries out.")
-    counts: Counts
-    notes: tuple[Text, ...]
-    changes: tuple[Change, ...]
-
-    @cached_property
-    def count(self) -> Mapping[State, int]:
-        """How many changes are in each state."""
-        return Counter(change.state for change in self.changes)
-
-    @cached_property
-    def drift(self) -> tuple[Change, ...]:
-        """Everything that is not in sync."""
-        return tuple(change for change in self.changes if change.is_drift)
-
-    def of(self, *states: State) -> tuple[Change, ...]:
-        """The changes in any of these states, in the plan's order."""
-        return tuple(change for change in self.changes if change.state in states)
-
-    @property
-    def is_cleanup(self) -> bool:
-        """Whether everything live is to be deleted."""
-        return self.intent.purpose == "cleanup"
-
-
-class Outcome(Model):
-    """What became of one step, by the service's own word."""
-
-    thing: Text
-    email: Text
-    user_id: Text | None = None
-    step: Step | None
-    result: Result
-    message: Text
-    seconds: float
-
-    @property
-    def identity(self) -> tuple[str, str, str | None]:
-        """The identity of the change whose step this was."""
-        return (self.thing, self.email, self.user_id)
-
-
 class Shares(Model):
     """The expected use by one set of personas: a persona's weights, normalised, times its ticks a week."""
 
@@ -275,77 +58,6 @@ class Usage(Model):
 
     before: Shares | None
     after: Shares
-
-
-class Persona(Model):
-    """One live persona, whole."""
-
-    user_id: Text
-    email: Text
-    name: Text | None
-    archetype: Text | None
-    tick_cadence: Text | None
-    system_prompt: Text | None
-    module_mix: Weights | None
-    created_at: Time | None
-    last_active_at: Time | None
-    actions_7d: Whole | None = Field(alias="actions7d")
-
-
-class Action(Model):
-    """One thing that a persona did lately."""
-
-    tool: Text
-    result: Text
-    created_at: Time | None
-    latency_ms: Measure
-    error_message: Text | None
-
-
-class Feedback(Model):
-    """What a persona thinks of one module."""
-
-    module: Text
-    ratings: int | None
-    mean: Measure = Field(description="1 to 5.")
-
-
-class Detail(Model):
-    """One live persona with its last actions and its feedback."""
-
-    persona: Persona
-    recent_actions: tuple[Action, ...]
-    feedback: tuple[Feedback, ...]
-
-
-class Owner(Model):
-    """Whose the account behind a catalog email is."""
-
-    verdict: Ownership
-    reason: Text
-
-
-class LoginCheck(Model):
-    """Whether a derived password signs in."""
-
-    verdict: Login
-    reason: Text
-
-
-class Live(Model):
-    """The whole live state, such that a plan can be made of it later."""
-
-    taken_at: Time | None
-    only: tuple[Text, ...] = Field(
-        default=(), description="The patterns of --only; what they left out is not here."
-    )
-    personas: tuple[Persona, ...]
-    owners: dict[Text, Owner] = Field(description="By email.")
-    logins: dict[Text, LoginCheck] = Field(description="By email.")
-    unread: dict[Text, Text] = Field(
-        default_factory=dict, description="Why details could not be read, by email."
-    )
-    notes: tuple[Text, ...]
 
 
 class Report(Model):
@@ -370,7 +82,11 @@ class Report(Model):
     warnings: tuple[Problem, ...]
     notes: tuple[Text, ...]
     plan: Plan | None
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Outcome, ...] = Field(description="Of steps about personas.")
+    space_outcomes: tuple[SpaceOutcome, ...] = Field(default=(), description="Of steps about spaces.")
+    catalog_spaces: Whole | None = Field(
+        default=None, description="How many spaces the catalog has; null when it was not read."
+    )
     usage: Usage | None
     detail: Detail | None
     live: Live | None = Field(description="Only where the report is a snapshot: list --full.")
@@ -382,13 +98,21 @@ class Report(Model):
     snapshot_age: Measure = Field(description="Seconds since the snapshot in use was taken.")
 
     @cached_property
-    def results(self) -> Mapping[tuple[str, str, str | None], Outcome]:
-        """What became of the plan's changes, by their identity."""
-        return {outcome.identity: outcome for outcome in self.outcomes}
+    def all_outcomes(self) -> tuple[AnyOutcome, ...]:
+        """What became of every step that was to be carried out; empty where nothing was."""
+        return (*self.outcomes, *self.space_outcomes)
 
-    def result(self, change: Change) -> Outcome | None:
+    def outcomes_of(self, part: Part[Difference]) -> tuple[AnyOutcome, ...]:
+        """What became of the steps about one kind of thing."""
+        return tuple(outcome for outcome in self.all_outcomes if outcome.thing == part.thing)
+
+    @cached_property
+    def _results(self) -> Mapping[tuple[str, str, str | None], AnyOutcome]:
+        return {outcome.identity: outcome for outcome in self.all_outcomes}
+
+    def result(self, change: Difference) -> AnyOutcome | None:
         """What became of a change's step; None when there was none, or nothing was written."""
-        return self.results.get(change.identity) if change.step else None
+        return self._results.get(change.identity) if change.step else None
 
     @property
     def warnings_refused(self) -> bool:

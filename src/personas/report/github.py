@@ -10,7 +10,8 @@ from personas.report import markdown, wording
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
-    from personas.report.document import Change, Plan, Problem, Report
+    from personas.report.differences import Difference, Plan
+    from personas.report.document import Problem, Report
 
 SUMMARY_LIMIT = 1_048_576
 _MOST = 9  # annotations of a kind, and one that sums up; GitHub shows no more than ten of one step
@@ -44,14 +45,16 @@ def step_outputs(report: Report) -> dict[str, str]:
     """What later steps can ask for; each value is one line.
 
     `changed` is `true` where catalog and service differ or anything was written, and `false` where they are
-    in sync. Where nothing was compared, it is empty, and so are the counts and the checksum.
+    in sync. Counts are of personas, those that begin with `space-` of spaces. Where nothing was compared, all
+    these are empty, and so is the checksum.
     """
     plan = report.plan
     plan = None if report.offline or plan is None or not plan.catalog_known else plan
-    changed = str(not plan.in_sync or bool(report.outcomes)).lower() if plan else ""
+    changed = str(not plan.in_sync or bool(report.all_outcomes)).lower() if plan else ""
     return {
         "changed": changed,
-        **{state.value: str(plan.count[state]) if plan else "" for state in State},
+        **{state.value: str(plan.personas.count[state]) if plan else "" for state in State},
+        **{f"space-{state.value}": str(plan.spaces.count[state]) if plan else "" for state in State},
         "checksum": plan.checksum if plan else "",
         "valid": {True: "true", False: "false", None: ""}[report.valid],
         "verdict": report.verdict,
@@ -94,24 +97,27 @@ def _problems(kind: str, problems: tuple[Problem, ...]) -> list[str]:
 
 
 def _failures(report: Report) -> list[str]:
-    told, more = wording.few([item for item in report.outcomes if item.result is not Result.DONE], _MOST)
-    places = {change.identity: change for change in report.plan.changes} if report.plan else {}
+    told, more = wording.few([item for item in report.all_outcomes if item.result is not Result.DONE], _MOST)
+    changes = [change for part in report.plan.parts for change in part.changes] if report.plan else []
+    places = {change.identity: change for change in changes}
     lines = []
     for outcome in told:
         change = places.get(outcome.identity)
         place = _place(report, change) if change is not None and change.line else {}
         word = wording.result_word(outcome)
         reason = f": {outcome.message}" if outcome.message else ""
-        lines.append(_command("error", f"{outcome.email} {word}{reason}", **place, title=f"Persona {word}"))
+        title = f"{outcome.thing.capitalize()} {word}"
+        lines.append(_command("error", f"{outcome.key} {word}{reason}", **place, title=title))
     if more:
-        text = f"and {wording.count(more, 'more persona')} of which the step was not done"
-        lines.append(_command("error", text, title="Personas not done"))
+        text = f"and {wording.count(more, 'more step')} that {'was' if more == 1 else 'were'} not done"
+        lines.append(_command("error", text, title="Not done"))
     return lines
 
 
 def _drift(report: Report, plan: Plan) -> list[str]:
     """What differs, on the lines of the catalog; what a run has just made true is left out."""
-    left = [c for c in plan.drift if report.result(c) is None or not wording.mended_by_step(c)]
+    drift = [change for part in plan.parts for change in part.drift]
+    left = [change for change in drift if report.result(change) is None or not change.is_mended]
     collisions = [change for change in left if change.state is State.COLLISION]
     strays = [change for change in left if change.state is State.STRAY]
     others = [change for change in left if change.state not in {State.COLLISION, State.STRAY}]
@@ -122,7 +128,7 @@ def _drift(report: Report, plan: Plan) -> list[str]:
     ]
 
 
-def _annotations(report: Report, kind: str, changes: list[Change], noun: str) -> list[str]:
+def _annotations(report: Report, kind: str, changes: list[Difference], noun: str) -> list[str]:
     told, more = wording.few(changes, _MOST)
     lines = [_annotation(report, kind, change) for change in told]
     if more:
@@ -131,22 +137,18 @@ def _annotations(report: Report, kind: str, changes: list[Change], noun: str) ->
     return lines
 
 
-def _annotation(report: Report, kind: str, change: Change) -> str:
+def _annotation(report: Report, kind: str, change: Difference) -> str:
     word = wording.relation(change)
     parts = [
-        f"{wording.label(item.field)}: {_short(item.field, wording.field_change(item))}"
-        for item in change.fields
+        f"{item.label}: {'the text differs' if item.prompts else shown(wording.field_change(item), 200)}"
+        for item in change.deviations
     ]
     detail = "; ".join([*parts, *([change.reason] if change.reason else [])])
-    message = f"{change.name or change.email} ({change.email}): {word}" + (f": {detail}" if detail else "")
-    return _command(kind, message, **_place(report, change), title=f"Persona {word}")
+    message = f"{change.name or change.key} ({change.key}): {word}" + (f": {detail}" if detail else "")
+    return _command(kind, message, **_place(report, change), title=f"{change.thing.capitalize()} {word}")
 
 
-def _place(report: Report, change: Change) -> dict[str, object]:
-    """Where the catalog has the first field that differs, else the persona; its first line for a stray."""
-    at = next((item for item in change.fields if item.line), change)
+def _place(report: Report, change: Difference) -> dict[str, object]:
+    """Where the catalog has the first field that differs, else the thing; its first line for a stray."""
+    at = next((item for item in change.deviations if item.line), change)
     return {"file": report.catalog, "line": at.line or 1, "col": at.column}
-
-
-def _short(field: str, text: str) -> str:
-    return "the text differs" if field == "systemPrompt" else shown(text, 200)

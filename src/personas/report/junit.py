@@ -1,4 +1,4 @@
-"""The report as JUnit XML: a test case for each persona and each problem of the catalog."""
+"""The report as JUnit XML: a test case for each persona, each space, and each problem of the catalog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from personas.report.diffs import diff_of
 from personas.report.visible import inert, shown
 
 if TYPE_CHECKING:
-    from personas.report.document import Change, Outcome, Plan, Report
+    from personas.report.differences import AnyOutcome, Difference, Plan
+    from personas.report.document import Report
 
 _MOST_BODIES = 1_000  # beyond these, a failure names the fields only
 _VERDICTS = {Result.DONE: "", Result.FAILED: "failure", Result.UNKNOWN: "error", Result.NOT_DONE: "skipped"}
@@ -70,9 +71,10 @@ def render(report: Report) -> str:
 
 def _add_plan(suite: _Suite, report: Report, plan: Plan) -> None:
     bodies = 0
-    for change in plan.changes:
+    for change in (change for part in plan.parts for change in part.changes):
         outcome = report.result(change)
-        name = " ".join(part for part in (change.name, f"<{change.email}>") if part)
+        kind = "" if change.thing == "persona" else change.thing
+        name = " ".join(part for part in (kind, change.name, f"<{change.key}>") if part)
         if outcome is not None:
             _add_outcome(suite, name, change, outcome)
         elif report.offline:
@@ -87,16 +89,16 @@ def _add_plan(suite: _Suite, report: Report, plan: Plan) -> None:
             suite.add(name, "failure", _message(change), "\n".join(body).rstrip())
 
 
-def _add_outcome(suite: _Suite, name: str, change: Change, outcome: Outcome) -> None:
+def _add_outcome(suite: _Suite, name: str, change: Difference, outcome: AnyOutcome) -> None:
     word = wording.result_word(outcome)
     message = f"{word}: {outcome.message}" if outcome.message else word
     verdict = _VERDICTS[outcome.result]
-    if not verdict and not wording.mended_by_step(change):
+    if not verdict and not change.is_mended:
         verdict, message = "failure", f"{word}; {change.reason}"
     suite.add(name, verdict, message, seconds=outcome.seconds)
 
 
-def _message(change: Change) -> str:
+def _message(change: Difference) -> str:
     word = wording.state_word(change)
     remark = wording.differing(change) or change.reason
     return f"{word}: {remark}" if remark else word

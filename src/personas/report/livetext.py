@@ -10,14 +10,17 @@ from rich.text import Text
 from personas.reconcile.plan import State
 from personas.report import wording
 from personas.report.blocks import ALL, Column, Listing, bar, joined, names, prose
-from personas.report.plantext import ARCHETYPE, EMAIL, NAME, SIGNS, fields_of, snapshot_told, verdict
+from personas.report.difftext import SIGNS, fields_of
+from personas.report.plantext import ARCHETYPE, EMAIL, NAME, SPACE, snapshot_told, space_cells, verdict
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from personas.report.document import Change, Detail, Facts, Plan, Report
+    from personas.report.differences import Change, Difference, Plan
+    from personas.report.document import Report
+    from personas.report.told import Detail, Facts
 
 _MOST_ROWS = 50
 _MOST_ACTIONS = 20
@@ -46,6 +49,7 @@ def list_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
     if left:
         parts.append(prose(f"and {wording.count(left, 'more live persona')} ({ALL})", indent=2))
     sections: list[RenderableType] = [Group(head, *snapshot_told(report), verdict(report)), Group(*parts)]
+    sections += _spaces(plan, full=full)
     missing = [shown(change.email, 60) for change in plan.changes if change.live is None]
     if missing:
         are = "persona of the catalog is" if len(missing) == 1 else "personas of the catalog are"
@@ -54,12 +58,33 @@ def list_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
     return sections
 
 
-def _row(change: Change, live: Facts, now: datetime | None, *, known: bool) -> tuple[Text, ...]:
+def _spaces(plan: Plan, *, full: bool) -> list[RenderableType]:
+    """The spaces, live or not, what differs first."""
+    told, left = wording.few(plan.space_changes, _MOST_ROWS, full=full)
+    if not told:
+        return []
+    columns = (Column("state"), *SPACE, Column("members", right=True))
+    rows = tuple(
+        (
+            _state(change, known=plan.catalog_known),
+            *(Text(shown(text)) for text in space_cells(change)),
+            Text(f"{change.size:,}" if change.is_live else ""),
+        )
+        for change in told
+    )
+    more = [prose(f"and {wording.count(left, 'more space')} ({ALL})", indent=2)] if left else []
+    return [Group(Listing(columns, rows), *more)]
+
+
+def _state(change: Difference, *, known: bool) -> Text:
     sign, style = SIGNS[change.state]
-    state = Text(f"{sign} {wording.relation(change)}", style) if known else Text("? not known", "yellow")
+    return Text(f"{sign} {wording.relation(change)}", style) if known else Text("? not known", "yellow")
+
+
+def _row(change: Change, live: Facts, now: datetime | None, *, known: bool) -> tuple[Text, ...]:
     actions = "" if live.actions_7d is None else f"{live.actions_7d:,}"
     return (
-        state,
+        _state(change, known=known),
         *(Text(shown(text or "")) for text in (live.name or change.name, live.email, live.archetype)),
         Text(shown(live.tick_cadence or "")),
         Text(wording.moment(live.last_active_at, now), "" if live.last_active_at else "dim"),
@@ -75,6 +100,7 @@ def show_sections(report: Report) -> list[RenderableType]:
     return [
         *_descriptor(detail, report.taken_at),
         _drift(plan, detail),
+        *_memberships(plan, detail.persona.email),
         _actions(detail, report.taken_at),
         _feedback(detail),
     ]
@@ -143,6 +169,24 @@ def _drift(plan: Plan | None, detail: Detail) -> RenderableType:
             )
             parts += fields_of(change)
     return Group(*parts)
+
+
+def _memberships(plan: Plan | None, email: str) -> list[RenderableType]:
+    """The spaces of a persona, with its role in each."""
+    rows = [
+        (
+            _state(change, known=plan.catalog_known),
+            *(Text(shown(text)) for text in (change.name, change.slug, change.type or "")),
+            Text(shown(member.role)),
+        )
+        for change in (plan.space_changes if plan else ())
+        for member in change.members
+        if plan and member.email == email.lower()
+    ]
+    if not rows:
+        return []
+    columns = (Column("state"), *SPACE[:-1], Column("role", least=8))
+    return [Group(joined(("Spaces", "bold")), Listing(columns, tuple(rows)))]
 
 
 def _actions(detail: Detail, now: datetime | None) -> RenderableType:

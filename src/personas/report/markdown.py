@@ -13,7 +13,10 @@ from personas.report.sections import Sections, size
 from personas.report.visible import inert
 
 if TYPE_CHECKING:
-    from personas.report.document import Change, Outcome, Plan, Problem, Report, Usage
+    from collections.abc import Callable
+
+    from personas.report.differences import AnyOutcome, Change, Difference, Kind, Part, Plan, SpaceChange
+    from personas.report.document import Problem, Report, Usage
 
 MARKER = "<!-- personas-preview -->"
 COMMENT_LIMIT = 65_536
@@ -36,6 +39,8 @@ _TITLES = {
     "cleanup": "Cleanup",
     "validate": "Catalog",
 }
+_PERSONA = ("name", "email", "archetype")
+_SPACE = ("space", "slug", "type", "owner")
 _MOST_MODULES = 20
 _MOST_PLACES = 100
 _MOST_REFUSED = 20  # sections that did not fit, before the rest is not tried any more
@@ -83,7 +88,7 @@ def _head(report: Report, longest: int = 1_000) -> str:
         if (age := wording.age(report)) and not wording.is_stale(report):
             where.append(age)
         if plan is not None and report.acts and not plan.in_sync and not report.offline:
-            where.append(f"{plan.count[State.IN_SYNC]:,} in sync")
+            where += [_in_sync(part) for part in plan.parts]
     if where:
         lines.append(", ".join([" ".join(where[:2]), *where[2:]]))
     if report.offline:
@@ -99,19 +104,25 @@ def _head(report: Report, longest: int = 1_000) -> str:
     return "\n".join(lines)
 
 
+def _in_sync(part: Part[Difference]) -> str:
+    number = part.count[State.IN_SYNC]
+    what = f"{number:,}" if part is part.plan.personas else wording.count(number, part.thing)
+    return f"{what} in sync"
+
+
 def _mark(report: Report) -> str:
     plan = report.plan
     if (
         report.problems
         or report.warnings_refused
-        or any(outcome.result is not Result.DONE for outcome in report.outcomes)
+        or any(outcome.result is not Result.DONE for outcome in report.all_outcomes)
     ):
         return "❌"
     if report.error is not None and (plan is None or plan.in_sync):
         return "❌"
     if plan is not None and report.acts and plan.of(State.COLLISION, State.LOCKED_OUT):
         return "⛔"
-    if plan is None or plan.in_sync or report.outcomes:
+    if plan is None or plan.in_sync or report.all_outcomes:
         return "✅"
     return "📝"
 
@@ -132,12 +143,6 @@ def _plan(sections: Sections, report: Report, plan: Plan) -> None:
     listing = report.command in {"list", "show"}
     if report.command == "cleanup":
         sections.add(_drift_warning(plan))
-    rows = [
-        change
-        for change in plan.changes
-        if (change.live is not None if plan.is_cleanup else listing or change.is_drift or change.step)
-    ]
-    rows.sort(key=lambda change: change.step is None)  # What will be written comes first.
     change = usage.meaning(report)
     meaning = _usage(change) if change else ""
     if change and size(meaning) < sections.left // 4:
@@ -145,18 +150,35 @@ def _plan(sections: Sections, report: Report, plan: Plan) -> None:
     elif change:
         sections.drop("table of use")
         meaning = ""
-    _table(sections, rows, report)
-    if report.outcomes:
-        sections.add(_failures(report.outcomes), "list of failures")
+    personas, spaces = _rows(plan.personas, report), _rows(plan.spaces, report)
+    if report.command == "list":
+        _table(sections, personas, report, (*_PERSONA, "last active", "7 days"), _listed(report))
+        _table(sections, spaces, report, (*_SPACE, "members"), _listed_space)
+    else:
+        _table(sections, personas, report, _PERSONA, _persona)
+        _table(sections, spaces, report, _SPACE, _space)
+    if report.all_outcomes:
+        sections.add(_failures(report.all_outcomes), "list of failures")
     if not report.offline and not listing and not plan.is_cleanup:
         sections.add(_advice(plan), "list of advice")
     if not plan.is_cleanup and not listing:
-        _updates(sections, [change for change in rows if change.fields])
+        _updates(sections, [row for row in (*personas, *spaces) if row.deviations])
     if meaning:
         sections.kept.append(meaning)
 
 
-def _updates(sections: Sections, changes: list[Change]) -> None:
+def _rows(part: Part[Kind], report: Report) -> list[Kind]:
+    """What is told of one kind; what will be written comes first."""
+    listing = report.command in {"list", "show"}
+    rows = [
+        change
+        for change in part.changes
+        if (change.is_live if part.plan.is_cleanup else listing or change.is_drift or change.step)
+    ]
+    return sorted(rows, key=lambda change: change.step is None)
+
+
+def _updates(sections: Sections, changes: list[Difference]) -> None:
     """As many folded updates as fit; one that is too large does not hide those after it."""
     what, refused = "folded update", 0
     for index, change in enumerate(changes):
@@ -169,26 +191,27 @@ def _updates(sections: Sections, changes: list[Change]) -> None:
 def _drift_warning(plan: Plan) -> str:
     if not plan.catalog_known:
         return "> [!WARNING]\n> The catalog could not be read, so drift is not known."
-    if plan.drift:
-        return f"> [!WARNING]\n> There is drift: {wording.drift(plan)}."
+    if drift := wording.all_of(plan, wording.drift):
+        return f"> [!WARNING]\n> There is drift: {drift}."
     return ""
 
 
-def _table(sections: Sections, rows: list[Change], report: Report) -> None:
+def _table(
+    sections: Sections,
+    rows: list[Kind],
+    report: Report,
+    named: tuple[str, ...],
+    cells: Callable[[Kind], list[str]],
+) -> None:
     if not rows:
         return
-    titles = ["state", "name", "email", "archetype", "differs"]
-    if report.offline:
-        titles = titles[1:-1]
-    elif report.command == "list":
-        titles = ["state", "name", "email", "archetype", "last active", "7 days"]
-    elif report.command == "cleanup":
-        titles[-1] = "drift"
+    remark = {"cleanup": ["drift"], "list": []}.get(report.command, ["differs"])
+    titles = [*named] if report.offline else ["state", *named, *remark]
     lines = [_cells(titles), _cells(["---"] * len(titles))]
     taken = size("\n".join(lines))
     room = sections.left * 3 // 5
     for index, change in enumerate(rows):
-        row = _row(change, report.result(change), report)
+        row = _row(change, report, cells(change))
         taken += size(row) + 1
         if taken > room:
             sections.drop("row", len(rows) - index)
@@ -201,50 +224,70 @@ def _cells(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _row(change: Change, outcome: Outcome | None, report: Report) -> str:
+def _row(change: Difference, report: Report, cells: list[str]) -> str:
+    if report.offline:
+        return _cells(cells)
+    if report.command == "list":
+        return _cells([f"{_MARKS[change.state]} {wording.relation(change)}", *cells])
     mark, word = _MARKS[change.state], wording.state_word(change)
     if change.step is Step.DELETE:
         mark = "🗑️"
-    if outcome is not None:
+    if (outcome := report.result(change)) is not None:
         mark, word = _RESULT_MARKS[outcome.result], wording.result_word(outcome)
-    descriptor = [plain(change.name, 80), code(change.email), code(change.archetype, 60)]
-    if report.offline:
-        return _cells(descriptor)
-    if report.command == "list":
-        live = change.live
-        active = wording.moment(live.last_active_at, report.taken_at) if live else ""
-        actions = f"{live.actions_7d:,}" if live and live.actions_7d is not None else ""
-        return _cells([f"{_MARKS[change.state]} {wording.relation(change)}", *descriptor, active, actions])
     remark = wording.remark(change, cleanup=report.command == "cleanup")
     if change.state is State.NOT_KNOWN and change.line is not None:
         remark = change.reason
-    return _cells([f"{mark} {word}", *descriptor, plain(remark)])
+    return _cells([f"{mark} {word}", *cells, plain(remark)])
 
 
-def _failures(outcomes: tuple[Outcome, ...]) -> str:
+def _persona(change: Change) -> list[str]:
+    return [plain(change.name, 80), code(change.email), code(change.archetype, 60)]
+
+
+def _space(change: SpaceChange) -> list[str]:
+    return [plain(change.name, 80), code(change.slug), code(change.type or "", 60), code(change.owner)]
+
+
+def _listed(report: Report) -> Callable[[Change], list[str]]:
+    def cells(change: Change) -> list[str]:
+        live = change.live
+        active = wording.moment(live.last_active_at, report.taken_at) if live else ""
+        actions = f"{live.actions_7d:,}" if live and live.actions_7d is not None else ""
+        return [*_persona(change), active, actions]
+
+    return cells
+
+
+def _listed_space(change: SpaceChange) -> list[str]:
+    return [*_space(change), f"{change.size:,}" if change.is_live else ""]
+
+
+def _failures(outcomes: tuple[AnyOutcome, ...]) -> str:
     lines = []
     for outcome in outcomes:
         if outcome.result is not Result.DONE or outcome.message:
             reason = f": {plain(outcome.message, 500)}" if outcome.message else ""
             mark = _RESULT_MARKS[outcome.result]
-            lines.append(f"- {mark} **{wording.result_word(outcome)}** {code(outcome.email)}{reason}")
+            lines.append(f"- {mark} **{wording.result_word(outcome)}** {code(outcome.key)}{reason}")
     if len(lines) > _MOST_PLACES:
         lines = [*lines[:_MOST_PLACES], f"- and {len(lines) - _MOST_PLACES:,} more"]
     return "\n".join(["**To be looked at:**", "", *lines]) if lines else ""
 
 
 def _advice(plan: Plan) -> str:
-    lines = []
-    for state, text, command in wording.advice(plan):
-        told = wording.plural_state(state, len(wording.alone(plan, state)))
-        lines.append(f"- {_MARKS[state]} **{told}.** {text}" + (f" `{command}`" if command else ""))
+    lines = [
+        f"- {_MARKS[found.state]} **{found.title}.** {found.text}"
+        + (f" `{found.command}`" if found.command else "")
+        for part in plan.parts
+        for found in wording.advice(part)
+    ]
     return "\n".join(["**Left alone:**", "", *lines]) if lines else ""
 
 
-def _update(change: Change) -> str:
+def _update(change: Difference) -> str:
     """One folded update with its differences."""
-    names = ", ".join(plain(wording.label(item.field)) for item in change.fields)
-    summary = f"<b>{plain(change.name or change.email, 80)}</b> {html_code(change.email)}: {names}"
+    summary = f"<b>{plain(change.name or change.key, 80)}</b> {html_code(change.key)}"
+    summary += f": {plain(wording.differing(change))}"
     return f"<details><summary>{summary}</summary>\n\n{fenced(diff_of(change), 'diff')}\n\n</details>"
 
 
@@ -295,7 +338,7 @@ def _show(sections: Sections, report: Report) -> None:
     lines.append(f"- last active: {wording.moment(persona.last_active_at, report.taken_at)}")
     sections.add("\n".join(lines))
     for change in report.plan.changes if report.plan else ():
-        if change.fields:
+        if change.deviations:
             sections.add(_update(change), "folded update")
     if persona.system_prompt is not None:
         body = [line for text in persona.system_prompt.split("\n") for line in wrapped("", text)]

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from personas.reconcile.outcome import Result
 from personas.reconcile.plan import PERSONA_DOMAIN, State, Step
 from personas.report import wording
 from personas.report.blocks import ALL, Column, Listing, Span, command, joined, line, names, prose
-from personas.report.diffs import core, text_diff
+from personas.report.difftext import SIGNS, details
 from personas.report.usagetext import change_of_use
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
-    from personas.report.document import Change, FieldChange, Outcome, Plan, Report
+    from personas.report.differences import (
+        AnyOutcome,
+        Change,
+        Difference,
+        Kind,
+        Part,
+        Plan,
+        SpaceChange,
+    )
+    from personas.report.document import Report
 
-SIGNS: dict[State, tuple[str, str]] = {
-    State.COLLISION: ("✗", "bold red"),
-    State.NOT_KNOWN: ("?", "bold yellow"),
-    State.LOCKED_OUT: ("!", "bold red"),
-    State.RECREATE: ("±", "magenta"),
-    State.CREATE: ("+", "green"),
-    State.UPDATE: ("~", "yellow"),
-    State.STRAY: ("•", "cyan"),
-    State.IN_SYNC: ("✓", "dim green"),
-}
 _RESULTS = {
     Result.DONE: ("✓", "green"),
     Result.FAILED: ("✗", "bold red"),
@@ -43,13 +42,17 @@ EMAIL = Column(
     short=(("", PERSONA_DOMAIN, f"…{PERSONA_DOMAIN}"), ("persona.", "", "persona.…")),
 )
 ARCHETYPE = Column("archetype", least=9, most=20, rank=1)
+SPACE = (
+    Column("space", least=8, most=30),
+    Column("slug", least=8, most=60),
+    Column("type", most=8, rank=2),
+    Column("owner", least=12, most=60, rank=1, short=(("persona.", PERSONA_DOMAIN, "owner"),)),
+)
 
 _ONLY_COUNTED = {"in sync": 5, "not done": 0}  # more than these are one line
 _MOST_ROWS = 20  # of one state; where there are more, a few stand for all
 _FEW_ROWS = 6
-_MOST_DETAILS = 20  # changes, or groups of equal changes, that are told in full
 _MOST_REASONS = 10
-_ALIKE = 3  # so many equal changes are told as one
 _WARNING: Span = ("Warning: ", "bold yellow")
 _TITLES = {"seed": "Seed", "dry-run": "Dry run", "cleanup": "Cleanup"}
 
@@ -62,7 +65,7 @@ def is_calm(report: Report) -> bool:
         and plan.in_sync
         and report.acts
         and not plan.is_cleanup
-        and not report.outcomes
+        and not report.all_outcomes
         and not report.offline
     )
 
@@ -73,9 +76,10 @@ def plan_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
         return [_calm(report, plan)]
     return [
         _headline(report, plan),
-        *_table(report, plan, full=full),
-        *_details(plan, full=full),
-        *_failures(report.outcomes, full=full),
+        *_table(report, plan.personas, (NAME, EMAIL, ARCHETYPE), _persona, full=full),
+        *_table(report, plan.spaces, SPACE, space_cells, full=full),
+        *(section for part in plan.parts for section in details(part, full=full)),
+        *_failures(report.all_outcomes, full=full),
         *change_of_use(report, full=full),
         *_advice(report, plan, full=full),
     ]
@@ -83,10 +87,9 @@ def plan_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
 
 def _calm(report: Report, plan: Plan) -> RenderableType:
     part = "" if plan.whole else " of those asked for"
-    personas = wording.count(len(plan.changes), "persona")
     text = f"{shown(report.catalog or '')} and {shown(wording.service_name(report))} are in sync"
     cost = f" · {wording.cost(report)}" if report.requests else ""
-    said = prose((text, "bold"), f": {personas}{part}", (cost, "dim"), mark=("✓ ", "bold green"))
+    said = prose((text, "bold"), f": {wording.numbers(plan)}{part}", (cost, "dim"), mark=("✓ ", "bold green"))
     return Group(said, *snapshot_told(report))
 
 
@@ -122,34 +125,53 @@ def _headline(report: Report, plan: Plan) -> RenderableType:
     lines += snapshot_told(report)
     if report.command == "cleanup" and not plan.catalog_known:
         lines.append(prose("the catalog could not be read, so drift is not known.", mark=_WARNING))
-    elif report.command == "cleanup" and plan.drift:
-        lines.append(prose(f"there is drift: {wording.drift(plan)}.", mark=_WARNING))
+    elif report.command == "cleanup" and (drift := wording.all_of(plan, wording.drift)):
+        lines.append(prose(f"there is drift: {drift}.", mark=_WARNING))
     return Group(*lines, verdict(report))
 
 
 def verdict(report: Report) -> RenderableType:
-    """What it comes to, in bold, with what is in sync or left alone."""
+    """What it comes to, in bold, with what is in sync or left alone; a line for each kind of thing."""
     plan = report.plan
-    text = wording.verdict(report)
-    bad = any(outcome.result is not Result.DONE for outcome in report.outcomes)
-    rest = ""
-    if plan is not None and report.acts and not report.offline:
-        bad = bad or bool(plan.of(State.COLLISION, State.LOCKED_OUT))
-        in_sync = plan.count[State.IN_SYNC]
-        rest = f", {in_sync:,} in sync" if in_sync else ""
-        if report.outcomes and (left := wording.left_alone(plan)):
-            rest = f"; left alone: {left}{rest.replace(',', ';', 1)}"
-    style = "bold red" if bad or report.problems else "bold green" if report.outcomes else "bold"
+    if plan is None or report.offline:
+        return _verdict(report.verdict, bad=bool(report.problems))
+    return Group(*(_verdict_of(report, plan, part) for part in plan.parts))
+
+
+def _verdict(text: str, rest: str = "", *, bad: bool = False, good: bool = False) -> RenderableType:
+    style = "bold red" if bad else "bold green" if good else "bold"
     return prose((text[:1].upper() + text[1:], style), rest)
 
 
-def _table(report: Report, plan: Plan, *, full: bool) -> list[RenderableType]:
+def _verdict_of(report: Report, plan: Plan, part: Part[Difference]) -> RenderableType:
+    text, rest = wording.verdict_of(report, part), ""
+    outcomes = report.outcomes_of(part)
+    bad = any(outcome.result is not Result.DONE for outcome in outcomes)
+    if report.acts:
+        bad = bad or bool(part.of(State.COLLISION, State.LOCKED_OUT))
+        in_sync = part.count[State.IN_SYNC] if part.drift else 0
+        rest = f", {in_sync:,} in sync" if in_sync else ""
+        if outcomes and (left := wording.left_alone(part)):
+            rest = f"; left alone: {left}{rest.replace(',', ';', 1)}"
+    text = text if part is plan.personas else f"spaces: {text}"
+    return _verdict(text, rest, bad=bad, good=bool(outcomes))
+
+
+def _table(
+    report: Report,
+    part: Part[Kind],
+    named: tuple[Column, ...],
+    cells: Callable[[Kind], tuple[str, ...]],
+    *,
+    full: bool,
+) -> list[RenderableType]:
     """What will be written, then what will not; of long states a few, and what is in sync as a number."""
-    by_word: dict[str, list[Change]] = {}
-    for change in sorted(plan.changes, key=lambda change: change.step is None):
-        if change.live is not None or not plan.is_cleanup:
+    cleanup = part.plan.is_cleanup
+    by_word: dict[str, list[Kind]] = {}
+    for change in sorted(part.changes, key=lambda change: change.step is None):
+        if change.is_live or not cleanup:
             by_word.setdefault(_word(change, report.result(change))[1], []).append(change)
-    told: list[Change] = []
+    told: list[Kind] = []
     more: list[str] = []
     numbers: list[RenderableType] = []
     for word, alike in by_word.items():
@@ -160,23 +182,32 @@ def _table(report: Report, plan: Plan, *, full: bool) -> list[RenderableType]:
         most = _MOST_ROWS if len(alike) <= _MOST_ROWS else _FEW_ROWS
         kept, left = wording.few(alike, most, full=full)
         told += kept
-        planned = "to " if kept[0].step and not report.outcomes else ""
+        planned = "to " if kept[0].step and not report.all_outcomes else ""
         # What a run would do is not known where nothing was compared.
-        what = "personas" if report.offline else f"{planned}{word}"
+        what = f"{part.thing}s" if report.offline else f"{planned}{word}"
         more += [f"{left:,} more {what}"] if left else []
     if more:
         numbers.insert(0, prose(f"and {', '.join(more)} ({ALL})", indent=2))
-    columns = [Column("state"), NAME, EMAIL, ARCHETYPE]
-    rows = [_row(change, report.result(change), plan) for change in told]
+    columns = [Column("state"), *named]
+    rows = [_row(change, report.result(change), cells(change), cleanup=cleanup) for change in told]
     if report.offline:
         columns, rows = columns[1:], [row[1:-1] for row in rows]
     elif any(row[-1].plain for row in rows):
-        columns.append(Column("drift" if plan.is_cleanup else "differs", least=12))
+        columns.append(Column("drift" if cleanup else "differs", least=12))
     table = [Listing(tuple(columns), tuple(tuple(row[: len(columns)]) for row in rows))] if rows else []
     return [Group(*table, *numbers)] if table or numbers else []
 
 
-def _word(change: Change, outcome: Outcome | None) -> tuple[str, str, str]:
+def _persona(change: Change) -> tuple[str, ...]:
+    return (change.name, change.email, change.archetype)
+
+
+def space_cells(change: SpaceChange) -> tuple[str, ...]:
+    """What stands in the columns of a space."""
+    return (change.name, change.slug, change.type or "", change.owner)
+
+
+def _word(change: Difference, outcome: AnyOutcome | None) -> tuple[str, str, str]:
     """A change's sign, its state or result in a word, and their style."""
     if outcome is not None:
         sign, style = _RESULTS[outcome.result]
@@ -185,111 +216,22 @@ def _word(change: Change, outcome: Outcome | None) -> tuple[str, str, str]:
     return sign, wording.state_word(change), style
 
 
-def _row(change: Change, outcome: Outcome | None, plan: Plan) -> list[Text]:
+def _row(
+    change: Difference, outcome: AnyOutcome | None, cells: tuple[str, ...], *, cleanup: bool
+) -> list[Text]:
     sign, word, style = _word(change, outcome)
-    remark = wording.remark(change, cleanup=plan.is_cleanup)
-    return [
-        Text(f"{sign} {word}", style),
-        *(Text(shown(text)) for text in (change.name, change.email, change.archetype, remark)),
-    ]
+    remark = wording.remark(change, cleanup=cleanup)
+    return [Text(f"{sign} {word}", style), *(Text(shown(text)) for text in (*cells, remark))]
 
 
-def _details(plan: Plan, *, full: bool) -> list[RenderableType]:
-    """Old and new of every field of the changes that have any; equal changes are told once."""
-    if plan.is_cleanup:
-        return []
-    changed = sorted((c for c in plan.changes if c.fields), key=lambda change: change.step is None)
-    alike: dict[object, list[Change]] = {}
-    for change in changed:
-        alike.setdefault((change.state, *map(_essence, change.fields)), []).append(change)
-    groups = [
-        part
-        for group in alike.values()
-        for part in ([group] if len(group) >= _ALIKE else [[one] for one in group])
-    ]
-    told, _ = wording.few(groups, _MOST_DETAILS, full=full)
-    sections: list[RenderableType] = [_group(group, full=full) for group in told]
-    if left := len(changed) - sum(len(group) for group in told):
-        verb = "differs" if left == 1 else "differ"
-        sections.append(prose((f"{wording.count(left, 'more persona')} {verb} ({ALL})", "dim")))
-    return sections
-
-
-def _essence(item: FieldChange) -> object:
-    """What makes two changes of a field the same to a reader."""
-    if item.prompts:
-        return item.field, core(*item.prompts)
-    return item.field, wording.field_change(item)
-
-
-def _group(group: Sequence[Change], *, full: bool) -> RenderableType:
-    """One change, or equal ones, field by field."""
-    first = group[0]
-    style = f"bold {SIGNS[first.state][1].removeprefix('bold ')}"
-    fields = fields_of(first)
-    if len(group) == 1:
-        title = prose((shown(first.name or first.email), style), f"  {shown(first.email)}")
-        return Group(title, *fields)
-    inline = len(first.fields) == 1 and first.fields[0].field != "systemPrompt"
-    what = wording.field_change(first.fields[0]) if inline else wording.differing(first)
-    title = prose((f"{len(group):,} × {what}", style))
-    who = prose((names([shown(change.email) for change in group], most=3, full=full), "dim"), indent=2)
-    return Group(title, who) if inline else Group(title, who, *fields)
-
-
-def fields_of(change: Change) -> Iterable[RenderableType]:
-    """Each field that differs: `old → new`, a prompt as a diff."""
-    for item in change.fields:
-        label = wording.label(item.field)
-        mark = (f"{label:<11}", "dim")
-        if item.prompts:
-            yield prose((label, "dim"), indent=2)
-            yield Diff(*item.prompts)
-        elif item.mixes:
-            styles = {"added": "green", "removed": "red", "changed": ""}
-            parts = [(text, styles[kind]) for kind, text in wording.weight_changes(*item.mixes)]
-            spans = [span for part in parts for span in (", ", part)][1:]
-            yield prose(*spans, mark=mark, indent=2)
-        else:
-            cannot = () if item.mendable else (("  (an update cannot mend this)", "magenta"),)
-            new = (wording.value(item.new), "green")
-            yield prose((wording.value(item.old), "red"), " → ", new, *cannot, mark=mark, indent=2)
-
-
-class Diff:
-    """A prompt's change, the words that changed marked by colour, or by brackets where there is none."""
-
-    _MARKS = {  # noqa: RUF012 - never changed
-        "old": (("- ", "red"), "red", "bold reverse red"),
-        "new": (("+ ", "green"), "green", "bold reverse green"),
-    }
-
-    def __init__(self, old: str, new: str) -> None:
-        self._lines = text_diff(old, new, most=24)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The lines, each with its mark."""
-        del options
-        plain = console.no_color or console.color_system is None
-        for item in self._lines:
-            mark, style, strong = self._MARKS.get(item.kind, (("│ ", "dim"), "dim", ""))
-            spans: list[Span] = [(item.left_out, "dim")] if item.left_out else []
-            for text, changed in item.parts:
-                if changed and plain:
-                    spans.append(f"[-{text}-]" if item.kind == "old" else f"{{+{text}+}}")
-                else:
-                    spans.append((text, strong if changed else style))
-            yield prose(*spans, mark=mark, indent=4)
-
-
-def _failures(outcomes: tuple[Outcome, ...], *, full: bool) -> list[RenderableType]:
+def _failures(outcomes: tuple[AnyOutcome, ...], *, full: bool) -> list[RenderableType]:
     """What failed and why, equal reasons told once; what was never sent is a number elsewhere."""
     reasons: dict[tuple[Result, str, str], list[str]] = {}
     for outcome in outcomes:
         told = outcome.result in {Result.FAILED, Result.UNKNOWN}
         if told or outcome.message:
             key = (outcome.result, wording.result_word(outcome), outcome.message)
-            reasons.setdefault(key, []).append(outcome.email)
+            reasons.setdefault(key, []).append(outcome.key)
     kept, left = wording.few([*reasons.items()], _MOST_REASONS, full=full)
     parts: list[RenderableType] = []
     for (result, word, message), emails in kept:
@@ -317,38 +259,50 @@ def _left(number: int, what: str) -> list[RenderableType]:
 def _advice(report: Report, plan: Plan, *, full: bool) -> list[RenderableType]:
     """What to do about collisions, strays and what only --recreate mends."""
     if plan.is_cleanup:
-        alone = [change for change in plan.changes if change.live is not None and change.step is None]
-        if not alone:
-            return []
-        text = (
-            f"{wording.count(len(alone), 'live persona')} outside @mana.test left alone; to delete them too:"
-        )
-        return [Group(prose(text, mark=("• ", "cyan")), command("personas cleanup --force"))]
+        return [section for part in plan.parts for section in _spared(part, full=full)]
     if report.offline:
         return []
-    return [_one_advice(plan, *item, full=full) for item in wording.advice(plan)]
+    return [_one_advice(found, full=full) for part in plan.parts for found in wording.advice(part)]
 
 
-def _one_advice(plan: Plan, state: State, text: str, cure: str, *, full: bool) -> RenderableType:
-    sign, style = SIGNS[state]
-    changes = wording.alone(plan, state)
-    parts = [prose((f"{wording.plural_state(state, len(changes))}  ", style), text, mark=(f"{sign} ", style))]
-    if cure:
-        parts.append(command(cure))
-    if state is not State.NOT_KNOWN:
-        emails = [shown(change.email) for change in changes]
-        return Group(*parts, prose((names(emails, full=full), "dim"), indent=4))
+def _spared(part: Part[Difference], *, full: bool) -> list[RenderableType]:
+    """What is live and stays, and why."""
+    alone = [change for change in part.changes if change.is_live and change.step is None]
+    if not alone:
+        return []
+    one = len(alone) == 1
+    text = f"{wording.count(len(alone), f'live {part.thing}')} left alone"
+    if part is part.plan.spaces:
+        return [Group(prose(f"{text}:", mark=("• ", "cyan")), *_reasons(alone, full=full))]
+    text = f"{text}; to delete {'it' if one else 'them'} too:"
+    parts = [prose(text, mark=("• ", "cyan")), command("personas cleanup --force")]
+    return [Group(*parts, *_reasons(alone, full=full))]
+
+
+def _one_advice(found: wording.Advice, *, full: bool) -> RenderableType:
+    sign, style = SIGNS[found.state]
+    parts = [prose((f"{found.title}  ", style), found.text, mark=(f"{sign} ", style))]
+    if found.command:
+        parts.append(command(found.command))
+    if found.explained:
+        return Group(*parts, *_reasons(found.changes, full=full))
+    emails = [shown(change.key) for change in found.changes]
+    return Group(*parts, prose((names(emails, full=full), "dim"), indent=4))
+
+
+def _reasons(changes: Sequence[Difference], *, full: bool) -> list[RenderableType]:
+    """Why they are left alone, equal reasons told once."""
     reasons: dict[str, list[str]] = {}
     for change in changes:
-        reasons.setdefault(change.reason, []).append(change.email)
+        reasons.setdefault(change.reason, []).append(change.key)
     kept, left = wording.few([*reasons.items()], _MOST_REASONS, full=full)
-    parts += [_reason(emails, reason, indent=4, full=full) for reason, emails in kept]
-    return Group(*parts, *_left(left, "more reason"))
+    told = [_reason(keys, reason, indent=4, full=full) for reason, keys in kept]
+    return [*told, *_left(left, "more reason")]
 
 
 def next_step(report: Report, plan: Plan) -> list[RenderableType]:
     """How to go on: run again, or pin the plan."""
-    if any(outcome.result is not Result.DONE for outcome in report.outcomes):
+    if any(outcome.result is not Result.DONE for outcome in report.all_outcomes):
         again = "personas cleanup" if plan.is_cleanup else "personas seed"
         return [joined(("Next: ", "bold"), "run again, which does what is left:"), command(again)]
     if report.dry_run and plan.steps and not report.offline and not plan.is_cleanup:

@@ -13,7 +13,7 @@ from personas.reconcile.live import Live, Owner
 from personas.reconcile.only import matches
 from personas.report import wording
 from personas.report.document import Report
-from personas.service.models import LivePersona, LoginCheck
+from personas.service.models import Invitation, LiveMember, LivePersona, LiveSpace, LoginCheck
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from personas.reconcile.plan import Plan
+    from personas.report.told import Space
 
 _HOW = "personas list --full -o json > live.json"
 
@@ -82,6 +83,9 @@ def read_snapshot(text: str, *, now: datetime, max_age: timedelta | None = None)
     for index, persona in enumerate(found.personas):
         if not persona.user_id or not persona.email:
             _refuse(f"live.personas[{index}].{'email' if persona.user_id else 'userId'} must not be empty")
+    for index, space in enumerate(found.spaces):
+        if not space.space_id or not space.slug:
+            _refuse(f"live.spaces[{index}].{'slug' if space.space_id else 'spaceId'} must not be empty")
     age = max((now - found.taken_at).total_seconds(), 0.0)
     if max_age is not None and age > max_age.total_seconds():
         raise ServiceError(
@@ -97,8 +101,25 @@ def read_snapshot(text: str, *, now: datetime, max_age: timedelta | None = None)
         notes=found.notes,
         taken_at=found.taken_at,
         service=report.service or "",
+        spaces=tuple(_space(space) for space in found.spaces),
+        unread_spaces=found.unread_spaces,
+        slugs={slug: Owner(owner.verdict, owner.reason) for slug, owner in found.slugs.items()},
+        spaces_of=found.spaces_of,
+        no_spaces=found.no_spaces,
     )
     return Snapshot(live, age, live.service, found.only)
+
+
+def _space(space: Space) -> LiveSpace:
+    told = space.model_dump()
+    return LiveSpace.model_construct(
+        **told
+        | {
+            "metadata": {} if space.type is None else {"type": space.type},
+            "members": tuple(LiveMember.model_construct(**member) for member in told["members"]),
+            "invitations": tuple(Invitation.model_construct(**invited) for invited in told["invitations"]),
+        }
+    )
 
 
 def _refuse(what: str) -> NoReturn:

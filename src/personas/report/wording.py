@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from personas.errors import DriftFound, Interrupted, PartlyFailed
+from personas.reconcile.changes import EXPIRED, State, Step
 from personas.reconcile.outcome import Result
-from personas.reconcile.plan import State, Step
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
-    from personas.report.document import Change, Error, FieldChange, Outcome, Plan, Report, Value
+    from personas.report.deviations import Deviation
+    from personas.report.differences import AnyOutcome, Difference, Part, Plan
+    from personas.report.document import Error, Report
+    from personas.report.shapes import Value
 
-LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
 DAY = 86_400.0  # seconds
 
 _Thing = TypeVar("_Thing")
@@ -47,12 +50,7 @@ def few(things: Sequence[_Thing], most: int, *, full: bool = False) -> tuple[Seq
     return (things, 0) if full or len(things) <= most + 1 else (things[:most], len(things) - most)
 
 
-def label(field: str) -> str:
-    """What a field of the catalog is called in prose."""
-    return LABELS.get(field, field)
-
-
-def state_word(change: Change) -> str:
+def state_word(change: Difference) -> str:
     """The state of a change in one or two words; what the run would do where that says more."""
     if change.step is Step.DELETE:
         return "delete"
@@ -63,12 +61,12 @@ def state_word(change: Change) -> str:
     return change.state.value.replace("-", " ")
 
 
-def relation(change: Change) -> str:
+def relation(change: Difference) -> str:
     """How a live persona and the catalog relate, where nothing is done about it."""
     return _DRIFT[State.UPDATE if change.state is State.RECREATE else change.state][0]
 
 
-def remark(change: Change, *, cleanup: bool = False) -> str:
+def remark(change: Difference, *, cleanup: bool = False) -> str:
     """What there is to say of a change in a few words: the fields that differ, mostly."""
     fields = differing(change)
     if cleanup and change.state is not State.IN_SYNC:
@@ -76,42 +74,43 @@ def remark(change: Change, *, cleanup: bool = False) -> str:
     return change.reason if change.state is State.CREATE else fields
 
 
-def result_word(outcome: Outcome) -> str:
+def result_word(outcome: AnyOutcome) -> str:
     """What became of a step: `created`, `failed`, `unknown` or `not done`."""
     if outcome.result is Result.DONE and outcome.step is not None:
         return f"{outcome.step.value}d"
     return "not done" if outcome.result is Result.NOT_DONE else outcome.result.value
 
 
-def planned(plan: Plan) -> str:
+def planned(part: Part[Difference]) -> str:
     """What a run would do and what else is not in sync: `3 to create, 1 to update, 1 stray`."""
-    if plan.is_cleanup:
-        return count(plan.steps, "to delete", "to delete")
-    steps = Counter(change.step for change in plan.changes)
+    steps = Counter(change.step for change in part.changes)
     deleted = steps[Step.DELETE]
+    if part.plan.is_cleanup:
+        return count(deleted, "to delete", "to delete") if deleted else "nothing to delete"
     parts = [
-        (plan.count[State.COLLISION], "collision", "collisions"),
-        (plan.count[State.NOT_KNOWN], "not known", "not known"),
-        (len(alone(plan, State.LOCKED_OUT)), "locked out", "locked out"),
-        (len(alone(plan, State.RECREATE)), "needs --recreate", "need --recreate"),
+        (part.count[State.COLLISION], "collision", "collisions"),
+        (part.count[State.NOT_KNOWN], "not known", "not known"),
+        (len(alone(part, State.LOCKED_OUT)), "locked out", "locked out"),
+        (len(alone(part, State.RECREATE)), "needs --recreate", "need --recreate"),
         (steps[Step.RECREATE], "to recreate", "to recreate"),
         (steps[Step.CREATE], "to create", "to create"),
         # One that needs --recreate is updated all the same, as far as an update can mend it.
         (steps[Step.UPDATE], "to update", "to update"),
+        (len(alone(part, State.UPDATE)), "needs --prune", "need --prune"),
         (deleted, "stray to delete", "strays to delete"),
-        (plan.count[State.STRAY] - deleted, "stray", "strays"),
+        (part.count[State.STRAY] - deleted, "stray", "strays"),
     ]
-    return ", ".join(count(*part) for part in parts if part[0])
+    return ", ".join(count(*told) for told in parts if told[0])
 
 
-def drift(plan: Plan) -> str:
+def drift(part: Part[Difference]) -> str:
     """The differences as facts: `1 differs, 2 not live, 1 stray`; empty when there is none."""
-    states = (change.state for change in plan.drift)
+    states = (change.state for change in part.drift)
     facts = Counter[State](State.UPDATE if state is State.RECREATE else state for state in states)
-    return ", ".join(count(facts[state], *_DRIFT[state]) for state in State if facts[state])
+    return ", ".join(plural_state(state, facts[state]) for state in State if facts[state])
 
 
-def achieved(outcomes: Iterable[Outcome]) -> str:
+def achieved(outcomes: Iterable[AnyOutcome]) -> str:
     """What was done, by the service's word: `3 created, 1 failed`; empty when there was nothing to do."""
     counted = Counter(result_word(outcome) for outcome in outcomes)
     order = [*(f"{step.value}d" for step in Step), "failed", "unknown", "not done"]
@@ -123,17 +122,25 @@ def plural_state(state: State, number: int) -> str:
     return count(number, *_DRIFT[state])
 
 
-def mended_by_step(change: Change) -> bool:
-    """Whether nothing differs any more once the step is carried out; an update leaves name and password."""
-    if change.state in {State.RECREATE, State.LOCKED_OUT}:
-        return change.step in {Step.RECREATE, Step.DELETE}
-    return change.step is not None
-
-
-def left_alone(plan: Plan) -> str:
+def left_alone(part: Part[Difference]) -> str:
     """What is not in sync and is left as it is, as facts: `1 stray, 1 collision`; empty when nothing is."""
-    counted = Counter(change.state for change in plan.drift if not mended_by_step(change))
-    return ", ".join(count(counted[state], *_DRIFT[state]) for state in State if counted[state])
+    # What is created without all of its members is live, and differs.
+    states = (
+        State.UPDATE if c.state is State.CREATE and c.step else c.state for c in part.drift if not c.is_mended
+    )
+    counted = Counter(states)
+    return ", ".join(plural_state(state, counted[state]) for state in State if counted[state])
+
+
+def all_of(plan: Plan, tell: Callable[[Part[Difference]], str]) -> str:
+    """What is to be told of the personas, and then of the spaces: `1 stray; spaces: 1 differs`."""
+    told = [(part, text) for part in plan.parts if (text := tell(part))]
+    return "; ".join(text if part is plan.personas else f"spaces: {text}" for part, text in told)
+
+
+def numbers(plan: Plan) -> str:
+    """How many things there are: `10 personas, 5 spaces`."""
+    return ", ".join(count(len(part.changes), part.thing) for part in plan.parts)
 
 
 def verdict(report: Report) -> str:
@@ -141,32 +148,33 @@ def verdict(report: Report) -> str:
     warnings = f", {count(len(report.warnings), 'warning')}" if report.warnings else ""
     if report.problems:
         return count(len(report.problems), "problem") + warnings
-    if report.plan is not None:
-        return _verdict_of_plan(report, report.plan)
+    if (plan := report.plan) is not None:
+        if report.offline and not report.all_outcomes:
+            return f"{numbers(plan)}, compared with nothing"
+        return all_of(plan, lambda part: verdict_of(report, part))
     if report.error is not None:
         return "not finished"
     return f"valid{warnings}" if report.command == "validate" else "done"
 
 
-def _verdict_of_plan(report: Report, plan: Plan) -> str:
-    if report.outcomes:
-        return achieved(report.outcomes)
-    if report.offline:
-        return f"{count(len(plan.changes), 'persona')}, compared with nothing"
+def verdict_of(report: Report, part: Part[Difference]) -> str:
+    """What became of the changes of one kind, or what would."""
+    plan = part.plan
+    if outcomes := report.outcomes_of(part):
+        return achieved(outcomes)
     if report.command in {"list", "show"}:
-        return _listed(plan)
-    if plan.is_cleanup and not plan.steps:
-        return "nothing to delete"
-    if plan.in_sync and not plan.is_cleanup:
-        return f"{count(len(plan.changes), 'persona')} in sync"
-    return planned(plan)
+        return _listed(part)
+    if not part.drift and not plan.is_cleanup:
+        number = len(part.changes)
+        return f"{count(number, part.thing) if part is plan.personas else f'{number:,}'} in sync"
+    return planned(part)
 
 
-def _listed(plan: Plan) -> str:
-    live = count(sum(change.live is not None for change in plan.changes), "live persona")
-    if not plan.catalog_known:
+def _listed(part: Part[Difference]) -> str:
+    live = count(sum(change.live_id is not None for change in part.changes), f"live {part.thing}")
+    if not part.plan.catalog_known:
         return f"{live}; the catalog could not be read, so drift is not known"
-    return f"{live}, {drift(plan) or 'all in sync'}"
+    return f"{live}, {drift(part) or 'all in sync'}"
 
 
 def untold(report: Report) -> Error | None:
@@ -208,23 +216,35 @@ def weights(mix: Mapping[str, float]) -> str:
     return ", ".join([*texts, *more]) or "none"
 
 
-def value(item: Value) -> str:
+def value(item: Value, nothing: str = "not told") -> str:
     """A field's value on one line; what the service did not say is called so."""
     if item is None:
-        return "not told"
+        return nothing
     return shown(item) if isinstance(item, str) else weights(item)
 
 
-def field_change(item: FieldChange) -> str:
-    """A changed field on one line: `daily → hourly`."""
+def field_change(item: Deviation) -> str:
+    """A point that differs on one line: `daily → hourly`."""
     if item.mixes:
         return ", ".join(text for _, text in weight_changes(*item.mixes))
-    return f"{value(item.old)} → {value(item.new)}"
+    about = f"{shown(item.about)}: " if item.about else ""
+    return f"{about}{value(item.old, item.nothing)} → {value(item.new, item.nothing)}"
 
 
-def differing(change: Change) -> str:
-    """The names of the fields that differ: `prompt, weights`."""
-    return ", ".join(label(item.field) for item in change.fields)
+def differing(change: Difference) -> str:
+    """What differs, in a few words: `prompt, weights`, or of a space `name, 2 members missing`."""
+    counted = Counter(item.label for item in change.deviations)
+    return ", ".join(
+        what if number == 1 else f"{number:,} {_SEVERAL.get(what, what)}" for what, number in counted.items()
+    )
+
+
+_SEVERAL = {
+    "member missing": "members missing",
+    "member too many": "members too many",
+    "role": "roles",
+    EXPIRED: "invitations expired",
+}
 
 
 def service_name(report: Report) -> str:
@@ -293,30 +313,80 @@ def is_stale(report: Report) -> bool:
     return report.snapshot_age is not None and report.snapshot_age > DAY
 
 
-def advice(plan: Plan) -> list[tuple[State, str, str]]:
-    """What to do about each state that a run leaves as it is, most urgent first: the words, and a command."""
-    return [(state, _ADVICE[state], _CURES.get(state, "")) for state in _ADVICE if alone(plan, state)]
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do about a state that a run leaves as it is.
+
+    Attributes:
+        state: The state.
+        title: How many there are: `2 strays`.
+        text: What it means, and what can be done.
+        command: The command that does it; empty where there is none.
+        changes: Those that are meant.
+        explained: Whether the reason of each is worth telling.
+    """
+
+    state: State
+    title: str
+    text: str
+    command: str
+    changes: Sequence[Difference]
+    explained: bool
 
 
-def alone(plan: Plan, state: State) -> list[Change]:
+def advice(part: Part[Difference]) -> list[Advice]:
+    """What to do about each state that a run leaves as it is, most urgent first."""
+    of_spaces, pruned = part is part.plan.spaces, part.plan.intent.prune
+    words = _ADVICE | (_SPACES if of_spaces else {}) | (_PRUNED if pruned else {})
+    titles = _DRIFT | (_SPACES_IN if of_spaces else {})
+    found = []
+    for state in [state for state in State if state in words]:
+        if changes := alone(part, state):
+            explained = of_spaces or pruned or state is State.NOT_KNOWN
+            title = count(len(changes), *titles[state])
+            found.append(Advice(state, title, *words[state], changes, explained))
+    return found
+
+
+def alone(part: Part[Difference], state: State) -> Sequence[Difference]:
     """The changes in a state of which a run leaves all or a part as it is."""
-    if not plan.catalog_known:
+    if not part.plan.catalog_known:
         return []
+    if state is State.UPDATE:
+        return [c for c in part.of(state) if not all(item.mendable for item in c.deviations)]
     mends = {Step.DELETE} if state is State.STRAY else {Step.RECREATE}
-    return [change for change in plan.of(state) if change.step not in mends]
+    return [change for change in part.of(state) if change.step not in mends]
 
 
+_PRUNE, _RECREATE = "personas seed --prune", "personas seed --recreate"
+_EMAIL_TAKEN = (
+    "The email belongs to a user who is not one of ours, so nothing is sent for it. "
+    "Give the persona another email in the catalog."
+)
+_SLUG_TAKEN = (
+    "The slug belongs to a space that is not one of ours, which is left alone. "
+    "Give the space another slug in the catalog."
+)
+_LOCKED_OUT = (
+    "The derived password does not sign in. If that is so for all, they were seeded "
+    "with another secret: check PERSONA_SEED_SECRET. Otherwise delete and create again:"
+)
+_TOO_MANY = "Members whom the catalog does not have stay. To remove them:"
 _ADVICE = {
-    State.COLLISION: "The email belongs to a user who is not one of ours, so nothing is sent for it. "
-    "Give the persona another email in the catalog.",
-    State.NOT_KNOWN: "What is not known is not written. To ask again, run again.",
-    State.LOCKED_OUT: "The derived password does not sign in. If that is so for all, they were seeded "
-    "with another secret: check PERSONA_SEED_SECRET. Otherwise delete and create again:",
-    State.RECREATE: "The service keeps an existing user's name. To delete and create again:",
-    State.STRAY: "Not in the catalog, and left alone. To delete:",
+    State.COLLISION: (_EMAIL_TAKEN, ""),
+    State.NOT_KNOWN: ("What is not known is not written. To ask again, run again.", ""),
+    State.LOCKED_OUT: (_LOCKED_OUT, _RECREATE),
+    State.RECREATE: ("The service keeps an existing user's name. To delete and create again:", _RECREATE),
+    State.STRAY: ("Not in the catalog, and left alone. To delete:", _PRUNE),
 }
-_CURES = {
-    State.LOCKED_OUT: "personas seed --recreate",
-    State.RECREATE: "personas seed --recreate",
-    State.STRAY: "personas seed --prune",
+_SPACES_IN = {
+    State.COLLISION: ("slug taken", "slugs taken"),
+    State.NOT_KNOWN: ("space not known", "spaces not known"),
+    State.UPDATE: ("space differs", "spaces differ"),
+    State.STRAY: ("stray space", "stray spaces"),
+}
+_SPACES = {State.COLLISION: (_SLUG_TAKEN, ""), State.UPDATE: (_TOO_MANY, _PRUNE)}
+_PRUNED = {
+    State.UPDATE: (_TOO_MANY, f"{_PRUNE} --force"),
+    State.STRAY: ("Not in the catalog, and left alone all the same.", ""),
 }

@@ -1,0 +1,279 @@
+"""A plan and what became of it, as a report's document holds them: personas, and the spaces they share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, Literal, TypeVar
+
+from pydantic import Field
+
+from personas.reconcile.changes import State, Step
+from personas.reconcile.outcome import Result
+from personas.report.deviations import Deviation, FieldChange, Membership
+from personas.report.shapes import Model, Position, Text, Whole
+from personas.report.told import Facts
+
+
+class Intent(Model):
+    """What a run of the plan may do."""
+
+    purpose: Literal["seed", "cleanup"]
+    prune: bool
+    recreate: bool
+    force: bool
+
+
+class Counts(Model):
+    """How many things are in each state."""
+
+    collision: Whole = 0
+    not_known: Whole = 0
+    locked_out: Whole = 0
+    recreate: Whole = 0
+    create: Whole = 0
+    update: Whole = 0
+    stray: Whole = 0
+    in_sync: Whole = 0
+
+
+class Difference(Model):
+    """One thing of the plan, of whatever kind."""
+
+    thing: Text
+    name: Text
+    state: State
+    step: Step | None
+    reason: Text
+    fields: tuple[FieldChange, ...]
+    line: Position | None = Field(description="Where the catalog has it.")
+    column: Position | None
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """What tells it from others of its kind."""
+
+    @property
+    @abstractmethod
+    def live_id(self) -> str | None:
+        """The service's id of it; None where it is not live."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the service has it."""
+        return self.live_id is not None
+
+    @property
+    def identity(self) -> tuple[str, str, str | None]:
+        """What an outcome names its change by."""
+        return (self.thing, self.key, self.live_id)
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether catalog and service differ here, or may differ."""
+        return self.state is not State.IN_SYNC
+
+    @property
+    def deviations(self) -> tuple[Deviation, ...]:
+        """In what it differs."""
+        return self.fields
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether nothing differs any more once its step is carried out."""
+        if self.state in {State.RECREATE, State.LOCKED_OUT}:
+            return self.step in {Step.RECREATE, Step.DELETE}
+        return self.step is not None and all(item.mendable for item in self.deviations)
+
+
+class Change(Difference):
+    """One persona of the plan."""
+
+    email: Text
+    archetype: Text
+    user_id: Text | None
+    live: Facts | None = None
+
+    @property
+    def key(self) -> str:
+        """Its email."""
+        return self.email
+
+    @property
+    def live_id(self) -> str | None:
+        """Its user's id."""
+        return self.user_id
+
+
+class SpaceChange(Difference):
+    """One shared space of the plan."""
+
+    slug: Text
+    type: Text | None
+    owner: Text = Field(description="The owner's email, in the catalog if it has the space.")
+    space_id: Text | None
+    members: tuple[Membership, ...] = Field(description="The owner too.")
+    missing: tuple[Text, ...] = Field(
+        description="Who is not there to join, by email; not even after the run."
+    )
+
+    @property
+    def key(self) -> str:
+        """Its slug."""
+        return self.slug
+
+    @property
+    def live_id(self) -> str | None:
+        """Its id."""
+        return self.space_id
+
+    @property
+    def deviations(self) -> tuple[Deviation, ...]:
+        """Its fields, and then those of its members who differ."""
+        return (*self.fields, *(member for member in self.members if member.differs))
+
+    @property
+    def size(self) -> int:
+        """How many members it has, those aside who have not accepted their invitation."""
+        return sum(member.is_in for member in self.members)
+
+    @property
+    def is_mended(self) -> bool:
+        """As for all things; and not without everybody whom it waits for."""
+        return super().is_mended and not self.missing
+
+
+Kind = TypeVar("Kind", bound=Difference)
+Kind_co = TypeVar("Kind_co", bound=Difference, covariant=True)
+
+
+@dataclass(frozen=True)
+class Part(Generic[Kind_co]):
+    """All changes of one kind, in the plan's order.
+
+    Attributes:
+        plan: The plan that they are a part of.
+        thing: Their kind, and what one of them is called.
+        changes: What there is, in sync or not.
+    """
+
+    plan: Plan
+    thing: str
+    changes: tuple[Kind_co, ...]
+
+    @cached_property
+    def count(self) -> Mapping[State, int]:
+        """How many are in each state."""
+        return Counter(change.state for change in self.changes)
+
+    @cached_property
+    def drift(self) -> tuple[Kind_co, ...]:
+        """Those that are not in sync."""
+        return tuple(change for change in self.changes if change.is_drift)
+
+    @cached_property
+    def steps(self) -> tuple[Kind_co, ...]:
+        """Those about which a run does something."""
+        return tuple(change for change in self.changes if change.step is not None)
+
+    def of(self, *states: State) -> tuple[Kind_co, ...]:
+        """Those in any of these states."""
+        return tuple(change for change in self.changes if change.state in states)
+
+
+class Plan(Model):
+    """The differences between catalog and service, and what a run does about them."""
+
+    checksum: Text = Field(description="For --expect-plan.")
+    in_sync: bool
+    catalog_known: bool = Field(description="False when the catalog could not be read: drift is not known.")
+    whole: bool = Field(description="False when things were left out, as --only does.")
+    intent: Intent
+    steps: Whole = Field(description="How many changes a run carries out, of personas and of spaces.")
+    counts: Counts = Field(description="Of the personas.")
+    space_counts: Counts = Field(default_factory=Counts, description="Of the spaces.")
+    notes: tuple[Text, ...]
+    changes: tuple[Change, ...] = Field(description="The personas.")
+    space_changes: tuple[SpaceChange, ...] = Field(default=(), description="The spaces.")
+
+    @cached_property
+    def personas(self) -> Part[Change]:
+        """The changes of personas."""
+        return Part(self, "persona", self.changes)
+
+    @cached_property
+    def spaces(self) -> Part[SpaceChange]:
+        """The changes of spaces."""
+        return Part(self, "space", self.space_changes)
+
+    @property
+    def parts(self) -> tuple[Part[Difference], ...]:
+        """The personas, and the spaces where there are any."""
+        return (self.personas, self.spaces) if self.space_changes else (self.personas,)
+
+    def of(self, *states: State) -> tuple[Difference, ...]:
+        """The changes in any of these states: personas, then spaces."""
+        return tuple(change for part in self.parts for change in part.of(*states))
+
+    @property
+    def is_cleanup(self) -> bool:
+        """Whether everything live is to be deleted."""
+        return self.intent.purpose == "cleanup"
+
+
+class AnyOutcome(Model):
+    """What became of one step, by the service's own word."""
+
+    thing: Text
+    step: Step | None
+    result: Result
+    message: Text
+    seconds: float
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """What tells its change from others of its kind."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> tuple[str, str, str | None]:
+        """The identity of the change whose step this was."""
+
+
+class Outcome(AnyOutcome):
+    """What became of one step about a persona."""
+
+    email: Text
+    user_id: Text | None = None
+
+    @property
+    def key(self) -> str:
+        """The persona's email."""
+        return self.email
+
+    @property
+    def identity(self) -> tuple[str, str, str | None]:
+        """The identity of the change whose step this was."""
+        return (self.thing, self.email, self.user_id)
+
+
+class SpaceOutcome(AnyOutcome):
+    """What became of one step about a space."""
+
+    slug: Text
+    space_id: Text | None = None
+
+    @property
+    def key(self) -> str:
+        """The space's slug."""
+        return self.slug
+
+    @property
+    def identity(self) -> tuple[str, str, str | None]:
+        """The identity of the change whose step this was."""
+        return (self.thing, self.slug, self.space_id)
