@@ -170,7 +170,7 @@ async def test_an_invitation_has_expired_by_the_services_clock(
     ],
 )
 async def test_what_cannot_be_done_or_understood_is_an_error_in_our_words(
-    service: AuthService, router: respx.MockRouter, response: httpx.Response, error: type, words: str
+    service: AuthService, router: respx.MockRouter, response: httpx.Response, error: type[ServiceError], words: str
 ) -> None:
     router.route(path__startswith=SPACES).mock(return_value=response)
     with pytest.raises(error) as raised:

@@ -12,7 +12,7 @@ import anyio
 from personas.errors import BadAnswer, ServiceError
 from personas.passwords import derive_password
 from personas.reconcile.changes import PERSONA_DOMAIN
-from personas.reconcile.live import LookedUp, Owner, Ownership
+from personas.reconcile.live import WRONG_PASSWORD, LookedUp, Owner, Ownership
 from personas.secret import Secret
 from personas.service.endpoints import AuthService
 from personas.service.models import LivePersona, Login, LoginCheck
@@ -53,6 +53,10 @@ class Passwords:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.sign_out()
+
+    async def sign_out(self) -> None:
+        """End the sessions that were kept."""
         sessions, self._sessions = tuple(self._sessions.values()), {}
         with anyio.CancelScope(shield=True), anyio.move_on_after(SIGN_OUT_SECONDS):
             await spread(sessions, self._service.sign_out, workers=SIGN_OUTS_AT_ONCE)
@@ -84,7 +88,7 @@ class Passwords:
             case Login.WORKS:
                 reason = "the email is not verified"
             case Login.WRONG_PASSWORD:
-                reason = WRONG
+                reason = WRONG_PASSWORD
             case Login.NOT_KNOWN:
                 reason = check.reason
         raise BadAnswer(f"{email} cannot be signed in: {reason}")
@@ -102,9 +106,6 @@ class Passwords:
         if session is not None:
             self._sessions[email] = session
         return check
-
-
-WRONG = "the derived password does not sign in"
 
 
 async def find_owners(

@@ -156,7 +156,7 @@ def _change(change: Change, places: _Places) -> doc.Change:
         email=change.key,
         name=change.name,
         archetype=change.archetype,
-        user_id=existing.user_id if existing is not None else None,
+        user_id=change.live_id,
         state=change.state,
         step=change.step,
         reason=change.reason,
@@ -175,7 +175,7 @@ def _outcome(outcome: Outcome) -> doc.Outcome:
     return doc.Outcome(
         thing=change.thing,
         email=change.key,
-        user_id=change.existing.user_id if change.existing is not None else None,
+        user_id=change.live_id,
         step=change.step,
         result=outcome.result,
         message=outcome.message,
