@@ -70,12 +70,17 @@ def cleanup(
     async def job(run: Run) -> None:
         run.try_catalog()
         async with run.connect() as service:
-            await run.read_live(service, secret=run.secret_if_any(), details=False, deleting=True)
+            await run.read_live(
+                service, secret=run.secret_if_any(), details=False, deleting=True, everybodys_spaces=True
+            )
             plan = run.make_plan(Intent(purpose="cleanup", force=force))
-            number = len(plan.steps)
-            if dry_run or not number:
+            if dry_run or not plan.steps:
                 return
+            spaces = sum(change.step is not None for change in plan.spaces)
+            number = len(plan.steps) - spaces
             what = f"cleanup would delete {number} {'persona' if number == 1 else 'personas'}"
+            if spaces:
+                what += f" and {spaces} {'space' if spaces == 1 else 'spaces'}"
             await confirm_deletions(run, what, plan.steps, yes=yes, force=force)
             await run.carry_out(service, Secret(""))
 

@@ -96,7 +96,8 @@ async def confirm_deletions(
         raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
     if yes:
         return
-    what += f"; {'its' if len(changes) == 1 else 'their'} actions, feedback and spaces are lost"
+    if changes:
+        what += f"; {'its' if len(changes) == 1 else 'their'} actions, feedback and spaces are lost"
     if doubtful := [change.key for change in changes if change.doubt]:
         more = f" and {len(doubtful) - MOST_NAMED} more" if len(doubtful) > MOST_NAMED else ""
         what += f"; maybe somebody else's: {', '.join(doubtful[:MOST_NAMED])}{more}"
@@ -163,8 +164,11 @@ def exit_code(run: Run, error: PersonasError | None) -> int:
 
 
 def _left_unread(plan: Plan) -> bool:
-    """Whether somebody is left alone because not even their name could be read."""
-    return any(change.doubt and change.step is None for change in plan.of(State.NOT_KNOWN))
+    """Whether anything is left alone because it could not be read: somebody's name, or a space."""
+    return any(
+        change.step is None and (change.doubt or change.thing == "space")
+        for change in plan.of(State.NOT_KNOWN)
+    )
 
 
 def _remaining_drift(plan: Plan, outcomes: tuple[Outcome, ...]) -> list[Change]:
@@ -175,6 +179,7 @@ def _remaining_drift(plan: Plan, outcomes: tuple[Outcome, ...]) -> list[Change]:
         for change in plan.drift
         if id(change) not in mended
         or (change.state in {State.RECREATE, State.LOCKED_OUT} and change.step != "recreate")
+        or (change.thing == "space" and not all(item.mendable for item in change.fields))
     ]
 
 

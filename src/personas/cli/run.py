@@ -19,6 +19,7 @@ from personas.passwords import check_secret
 from personas.reconcile.apply import Stop, apply
 from personas.reconcile.live import Live
 from personas.reconcile.outcome import Applied
+from personas.reconcile.owners import Passwords
 from personas.reconcile.plan import Intent, Plan, plan
 from personas.reconcile.survey import survey
 from personas.report import Snapshot, read_snapshot
@@ -68,6 +69,7 @@ class Run:
     progress: Progress
     read: Read = field(default_factory=Read)
     service: AuthService | None = None
+    passwords: Passwords | None = None
     offline: bool = False
     plan: Plan | None = None
     previewed: bool = False
@@ -182,7 +184,11 @@ class Run:
             async with self.service:
                 if admin and credentials.token:
                     await self.service.admin_token()
-                yield self.service
+                try:
+                    yield self.service
+                finally:
+                    if self.passwords is not None:
+                        await self.passwords.sign_out()
         finally:
             if embedded is not None:
                 embedded.close()
@@ -198,8 +204,10 @@ class Run:
         check_login: bool = False,
         deleting: bool = False,
         whole: bool = False,
+        everybodys_spaces: bool = False,
     ) -> Live:
         """Read what is live; the options are those of `survey`."""
+        self.passwords = Passwords(service, secret)
         live = await survey(
             service,
             self.read.catalog,
@@ -211,6 +219,8 @@ class Run:
             check_login=check_login,
             deleting=deleting,
             whole=whole,
+            everybodys_spaces=everybodys_spaces,
+            passwords=self.passwords,
             workers=self.settings.concurrency,
             observe=self.progress.reading,
         )
@@ -219,12 +229,13 @@ class Run:
         return live
 
     async def read_for_seeding(
-        self, service: AuthService, secret: Secret | None, *, check_login: bool, recreate: bool
+        self, service: AuthService, secret: Secret | None, intent: Intent, *, check_login: bool
     ) -> Live:
         """Read what is live, for `seed` and for its preview.
 
         Raises:
-            Refused: The secret is not the one that the personas were seeded with, and nobody said `recreate`.
+            Refused: The secret is not the one that the personas were seeded with, and nobody
+                intends to recreate them.
         """
         live = await self.read_live(
             service,
@@ -232,10 +243,12 @@ class Run:
             owners=True,
             check_secret=True,
             # Which passwords are to be mended has to be known of everybody.
-            check_login=check_login or (recreate and secret is not None),
-            deleting=recreate,
+            check_login=check_login or (intent.recreate and secret is not None),
+            deleting=intent.recreate,
+            # Whoever is deleted leaves behind the spaces that nobody has looked at.
+            everybodys_spaces=intent.prune or intent.recreate,
         )
-        if live.secret_differs and not recreate:
+        if live.secret_differs and not intent.recreate:
             raise Refused(
                 "the secret differs from the one these personas were seeded with: "
                 f"none of {len(live.logins)} derived passwords that were tried signs in; nothing was written",
@@ -311,6 +324,7 @@ class Run:
             self.plan,
             service,
             secret,
+            passwords=self.passwords,
             workers=self.settings.concurrency,
             stop=self.stop,
             observe=self.progress.wrote,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from personas.cli import options
@@ -78,7 +79,7 @@ def seed(
         run.read_catalog()
         secret = run.secret()
         async with run.connect() as service:
-            await run.read_for_seeding(service, secret, check_login=check_login, recreate=recreate)
+            await run.read_for_seeding(service, secret, intent, check_login=check_login)
             plan = run.make_plan(intent)
             _check(run, plan, expect_plan)
             if dry_run or not plan.steps:
@@ -169,7 +170,7 @@ def dry_run(
         else:
             async with run.connect() as service:
                 secret = run.secret_for_reading()
-                await run.read_for_seeding(service, secret, check_login=check_login, recreate=recreate)
+                await run.read_for_seeding(service, secret, intent, check_login=check_login)
         _check(run, run.make_plan(intent), expect_plan)
 
     conduct(asked, job)
@@ -182,14 +183,14 @@ def _check(run: Run, plan: Plan, expected: str | None) -> None:
 
     if collisions := plan.of(State.COLLISION):
         which = ", ".join(change.key for change in collisions[:3]) + (" …" if len(collisions) > 3 else "")
-        number = (
-            "one catalog email belongs"
-            if len(collisions) == 1
-            else f"{len(collisions)} catalog emails belong"
-        )
+        things = {change.thing for change in collisions}
+        one, many = ("space", "spaces") if things == {"space"} else ("email", "emails")
+        number = f"one catalog {one} belongs"
+        if len(collisions) > 1:
+            number = f"{len(collisions)} catalog {many if len(things) == 1 else 'entries'} belong"
         raise Refused(
             f"{number} to somebody who is not one of ours: {which}; nothing was written",
-            hint="Choose another email in the catalog. Nobody's account is turned into a persona.",
+            hint=" ".join(_CURES[thing] for thing in sorted(things)),
         )
     if expected is not None and expected.strip().lower() != plan.checksum:
         raise Refused(
@@ -202,13 +203,41 @@ async def _confirm_deletions(run: Run, plan: Plan, *, yes: bool, force: bool) ->
     from personas.cli.conduct import confirm_deletions
     from personas.reconcile.plan import Step
 
-    strays = [change for change in plan.steps if change.step is Step.DELETE]
-    again = [change for change in plan.steps if change.step is Step.RECREATE]
-    parts = []
-    if strays:
-        parts.append(f"--prune would delete {len(strays)} {'stray' if len(strays) == 1 else 'strays'}")
-    if again:
-        whom = "1 persona and create it" if len(again) == 1 else f"{len(again)} personas and create them"
-        parts.append(f"--recreate would delete {whom} again")
+    steps = Counter((change.thing, str(change.step)) for change in plan.steps)
+    steps["member", "delete"] = sum(
+        item.mendable and item.new is None
+        for change in plan.spaces
+        if change.step is Step.UPDATE
+        for item in change.fields
+    )
+    parts = [
+        one if steps[thing, step] == 1 else many.format(steps[thing, step])
+        for thing, step, one, many in _LOSSES
+        if steps[thing, step]
+    ]
     if parts:
-        await confirm_deletions(run, " and ".join(parts), [*strays, *again], yes=yes, force=force)
+        lost = [c for c in plan.personas if c.step in {Step.DELETE, Step.RECREATE}]
+        await confirm_deletions(run, " and ".join(parts), lost, yes=yes, force=force)
+
+
+_CURES = {
+    "persona": "Choose another email in the catalog. Nobody's account is turned into a persona.",
+    "space": "Choose another slug in the catalog. Nobody's space is taken over.",
+}
+_LOSSES: tuple[tuple[str, str, str, str], ...] = (
+    ("persona", "delete", "--prune would delete 1 stray", "--prune would delete {} strays"),
+    ("space", "delete", "1 space would be deleted", "{} spaces would be deleted"),
+    ("member", "delete", "--prune would remove 1 member of a space", "--prune would remove {} members"),
+    (
+        "persona",
+        "recreate",
+        "--recreate would delete 1 persona and create it again",
+        "--recreate would delete {} personas and create them again",
+    ),
+    (
+        "space",
+        "recreate",
+        "1 space would be deleted and created again",
+        "{} spaces would be deleted and created again",
+    ),
+)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import TypeVar
 
 import anyio
 
 from personas.errors import (
+    BadAnswer,
     CredentialsRefused,
     RateLimited,
     ServiceError,
@@ -18,10 +21,11 @@ from personas.errors import (
     Unreachable,
 )
 from personas.passwords import derive_password
-from personas.reconcile.changes import Change, Plan, Step
+from personas.reconcile.changes import Change, Plan, SpaceChange, Step
 from personas.reconcile.names import Made, look_at_names
 from personas.reconcile.outcome import Applied, Outcome, Result
 from personas.reconcile.owners import Passwords
+from personas.reconcile.space_apply import SpaceSteps
 from personas.reconcile.watch import Watch
 from personas.secret import Secret
 from personas.service.endpoints import AuthService
@@ -34,6 +38,7 @@ MOST_UNANSWERED = 3
 GRACE_SECONDS = 10.0
 # So often a write is begun anew that the service held back for too long.
 MOST_BEGINNINGS = 8
+C = TypeVar("C", bound=Change)
 UNCHECKED = "whose email it was could not be checked before"
 
 
@@ -63,6 +68,7 @@ async def apply(
     service: AuthService,
     secret: Secret,
     *,
+    passwords: Passwords | None = None,
     workers: int = 8,
     stop: Stop | None = None,
     observe: Callable[[Outcome], None] = _silent,
@@ -70,11 +76,14 @@ async def apply(
     """Carry out every step of a plan, and look at the name of every account that was made.
 
     Nothing is created where it was asked longer than some seconds ago whether the email belongs to somebody.
+    Spaces are deleted before their owners, and made once everybody in them is there.
 
     Args:
-        plan: What to do; its order is the order of starting.
+        plan: What to do; its order is the order of starting, among spaces and among personas.
         service: Where to do it.
-        secret: The seed secret from which passwords are derived; only creations use it.
+        secret: The seed secret from which passwords are derived; creations and spaces use it.
+        passwords: What signs personas in, with the sessions that it has kept; those of spaces are ended at
+            the end when it is left out.
         workers: How many personas at a time.
         stop: A way to end the run early.
         observe: Told each outcome as it comes.
@@ -82,15 +91,14 @@ async def apply(
     Returns:
         An outcome for every step; the run's own error, if one stopped it, is in there and not raised.
     """
-    run = _Run(plan, service, secret, stop or Stop(), observe, workers=workers)
-    with anyio.CancelScope() as scope:
-        run.stop.scope = scope
-        await spread(plan.steps, run.carry_out, workers=workers, go_on=run.goes_on)
-        await run.look_afterwards()
-    outcomes = tuple(
-        run.outcomes.get(number) or Outcome(change, Result.NOT_DONE, run.why_not_started)
-        for number, change in ((id(change), change) for change in plan.steps)
-    )
+    async with AsyncExitStack() as stack:
+        if passwords is None:
+            passwords = await stack.enter_async_context(Passwords(service, secret))
+        run = _Run(plan, service, secret, passwords, stop or Stop(), observe, workers=workers)
+        with anyio.CancelScope() as scope:
+            run.stop.scope = scope
+            await run.carry_out_all()
+    outcomes = tuple(run.outcome_of(change) for change in plan.steps)
     return Applied(outcomes, error=run.error, interrupted=run.stop.asked, notes=run.notes)
 
 
@@ -102,13 +110,16 @@ class _Run:
         plan: Plan,
         service: AuthService,
         secret: Secret,
+        passwords: Passwords,
         stop: Stop,
         observe: Callable[[Outcome], None],
         *,
         workers: int,
     ) -> None:
+        self.plan = plan
         self.service = service
         self.secret = secret
+        self.workers = workers
         self.stop = stop
         self.observe = observe
         self.outcomes: dict[int, Outcome] = {}
@@ -118,21 +129,46 @@ class _Run:
         self._begun: set[int] = set()
         self._deleted: set[int] = set()
         self._made: list[Made] = []
-        self._passwords = Passwords(service, secret)
+        self._passwords = passwords
+        self._spaces = SpaceSteps(service, passwords, plan.live_spaces)
+        self._cleared: dict[int, Outcome] = {}
         self._watch = Watch(
             service,
             self._passwords,
-            (change.key for change in plan.steps if change.step in {Step.CREATE, Step.RECREATE}),
+            (change.key for change in plan.personas if change.step in {Step.CREATE, Step.RECREATE}),
             plan.looked_up,
             workers=workers,
         )
+
+    async def carry_out_all(self) -> None:
+        """Every step: spaces that go, personas, spaces that come, and then those whom the spaces kept."""
+        going = [c for c in self.plan.spaces if c.step in {Step.DELETE, Step.RECREATE}]
+        coming = [c for c in self.plan.spaces if c.step not in {None, Step.DELETE}]
+        personas = [c for c in self.plan.personas if c.step is not None]
+        # A space may pass from somebody who is deleted to another persona.
+        last = [c for c in personas if c.step is Step.DELETE] if coming else []
+        first = [c for c in personas if not coming or c.step is not Step.DELETE]
+        await self._spread(going, self.carry_out)
+        await self._spread(first, self.carry_out)
+        await self.look_afterwards()
+        await self._spread(coming, self._come)
+        await self._spread(last, self.carry_out)
+
+    async def _spread(self, changes: Sequence[C], work: Callable[[C], Awaitable[None]]) -> None:
+        if changes:
+            await spread(changes, work, workers=self.workers, go_on=self.goes_on)
 
     def goes_on(self) -> bool:
         return self.error is None and not self.stop.asked
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What there is to say about the whole run: accounts whose names nobody looked at afterwards."""
+        """What there is to say about the whole run."""
+        return (*self._unlooked, *self._left_behind)
+
+    @property
+    def _unlooked(self) -> tuple[str, ...]:
+        """Accounts whose names nobody looked at afterwards."""
         if not self._made:
             return ()
         number = len(self._made)
@@ -144,6 +180,74 @@ class _Run:
     @property
     def why_not_started(self) -> str:
         return "the run was interrupted before it" if self.stop.asked else "the run stopped before it"
+
+    @property
+    def _left_behind(self) -> tuple[str, ...]:
+        """The service deletes a user, and no call of it deletes a personal space."""
+        deleted = [
+            outcome.change
+            for outcome in self.outcomes.values()
+            if outcome.change.thing == "persona"
+            and (
+                id(outcome.change) in self._deleted
+                or (outcome.change.step is Step.DELETE and outcome.result is Result.DONE)
+            )
+        ]
+        if not deleted:
+            return ()
+        whose = (
+            "The personal space of one persona who was deleted"
+            if len(deleted) == 1
+            else f"The personal spaces of {len(deleted):,} personas who were deleted"
+        )
+        return (f"{whose} may stay behind on the service, which has no call to delete them.",)
+
+    async def _come(self, change: SpaceChange) -> None:
+        """Make a space, unless somebody is missing."""
+        cleared = self._cleared.get(id(change))
+        waits_for = next((email for email in change.waits_for if not self._is_there(email)), None)
+        if cleared is not None and cleared.result is not Result.DONE:
+            self._note(cleared)
+        elif waits_for is not None:
+            why = f"{waits_for}, who shares it, is not there"
+            self._note(self._told(Outcome(change, Result.NOT_DONE, why)))
+        else:
+            await self.carry_out(change)
+
+    def outcome_of(self, change: Change) -> Outcome:
+        """What became of a step, also when the run did not come to it."""
+        cleared = self._cleared.get(id(change))
+        if (outcome := self.outcomes.get(id(change))) is not None:
+            return outcome
+        if cleared is not None and cleared.result is not Result.DONE:
+            return cleared
+        return self._told(Outcome(change, Result.NOT_DONE, self.why_not_started))
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        """An outcome that says what is half done: not "not done"."""
+        if id(outcome.change) not in self._deleted or outcome.result is Result.DONE:
+            return outcome
+        result = Result.FAILED if outcome.result is Result.NOT_DONE else outcome.result
+        what = "deleted, but not known to be created again; the next seed does it"
+        return replace(outcome, result=result, message=f"{what}: {outcome.message}")
+
+    def _note(self, outcome: Outcome) -> None:
+        change = outcome.change
+        if change.thing == "space" and change.step is Step.RECREATE and id(change) not in self._cleared:
+            # Half of it; the outcome is that of the other half.
+            self._cleared[id(change)] = outcome
+            if outcome.result is Result.DONE:
+                self._deleted.add(id(change))
+        else:
+            self.outcomes[id(change)] = outcome
+            self.observe(outcome)
+
+    def _is_there(self, email: str) -> bool:
+        """Whether a persona who was to be made has been made."""
+        return any(
+            outcome.change.key == email and outcome.change.wanted and outcome.result is Result.DONE
+            for outcome in self.outcomes.values()
+        )
 
     async def carry_out(self, change: Change) -> None:
         """Do one step and note its outcome, whatever happens."""
@@ -160,13 +264,7 @@ class _Run:
             unsent = id(change) not in self._begun or self.service.requests == sent_before
             if result is Result.UNKNOWN and unsent:
                 result, message = Result.NOT_DONE, self.why_not_started
-            if id(change) in self._deleted and result is not Result.DONE:
-                # Not "not done": half of it is.
-                result = Result.FAILED if result is Result.NOT_DONE else result
-                message = f"deleted, but not known to be created again; the next seed does it: {message}"
-            outcome = Outcome(change, result, message, time.monotonic() - started)
-            self.outcomes[id(change)] = outcome
-            self.observe(outcome)
+            self._note(self._told(Outcome(change, result, message, time.monotonic() - started)))
 
     async def look_afterwards(self) -> None:
         """Look at the accounts that were made; whoever has another name than ours is told."""
@@ -204,15 +302,17 @@ class _Run:
         Returns:
             What is worth saying about its success.
         """
-        match change.step:
-            case Step.DELETE if change.existing is not None:
+        match change, change.step:
+            case SpaceChange(), _:
+                return await self._do_space(change)
+            case _, Step.DELETE if change.existing is not None:
                 return "" if await self._delete(change, change.existing) else "was gone already"
-            case Step.RECREATE if change.existing is not None:
+            case _, Step.RECREATE if change.existing is not None:
                 await self._delete(change, change.existing)
                 self._deleted.add(id(change))
                 await self._create(change)
                 return ""
-            case Step.UPDATE if change.existing is not None:
+            case _, Step.UPDATE if change.existing is not None:
                 user_id = await self._upsert(change)
                 if user_id == change.existing.user_id:
                     return ""
@@ -222,10 +322,25 @@ class _Run:
                 await self._create(change)
                 return UNCHECKED if change.unchecked else ""
 
+    async def _do_space(self, change: SpaceChange) -> str:
+        self._begun.add(id(change))
+        goes = change.step is Step.DELETE or (
+            change.step is Step.RECREATE and id(change) not in self._cleared
+        )
+        return await (self._spaces.delete(change) if goes else self._spaces.make(change))
+
     async def _delete(self, change: Change, existing: LivePersona) -> bool:
+        for space in self.plan.spaces:
+            if space.step in {Step.DELETE, Step.RECREATE} and space.live and change.key in space.live.owners:
+                outcome = self._cleared.get(id(space)) or self.outcomes.get(id(space))
+                if outcome is None or outcome.result is not Result.DONE:
+                    raise BadAnswer(f"{change.key} is kept: its space {space.key} could not be deleted")
+        await self._spaces.depart(change.key, self.plan.spaces)
         async with self._watch.deleting():
             self._begun.add(id(change))
-            return await self.service.delete(existing.user_id, who=change.key)
+            deleted = await self.service.delete(existing.user_id, who=change.key)
+        self._passwords.forget(change.key)
+        return deleted
 
     async def _create(self, change: Change) -> None:
         """Create a persona whose email was free, or ours, some seconds ago."""

@@ -210,6 +210,11 @@ class SpaceChange(Change):
         return [space.name, space.type, space.owner, members, *self.missing]
 
 
+def people_of(space: Space) -> tuple[str, ...]:
+    """The emails of all who share a space of the catalog, its owner first."""
+    return (space.owner, *(member.email for member in space.members))
+
+
 @dataclass(frozen=True)
 class Plan:
     """The sorted changes between a catalog and what is live, and what was intended.
@@ -223,6 +228,7 @@ class Plan:
         details: False when prompts and weights were not read, and so not compared.
         service: The address of the service; empty where it is not known.
         looked_up: When it was asked whose the new emails are; None when it was not, or long ago.
+        live_spaces: The shared spaces as they were read; whoever is deleted leaves them first.
     """
 
     changes: tuple[Change, ...] = ()
@@ -233,6 +239,7 @@ class Plan:
     details: bool = True
     service: str = ""
     looked_up: LookedUp | None = field(default=None, compare=False)
+    live_spaces: tuple[LiveSpace, ...] = field(default=(), compare=False)
 
     def __iter__(self) -> Iterator[Change]:
         return iter(self.changes)

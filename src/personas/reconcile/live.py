@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from personas.service.models import LivePersona, LiveSpace, Login, LoginCheck
 
+WRONG_PASSWORD = "the derived password does not sign in"  # noqa: S105 - a reason, no password
+NO_SPACES = "the service offers no spaces"
+
 
 class Ownership(StrEnum):
     """Whose the account behind a catalog email is, where no live persona has that email."""
@@ -58,6 +61,7 @@ class Live:
         looked_up: When the owners were asked for; None when nobody was looked up, or long ago.
         spaces: The shared spaces of everybody who was asked for them, each once; personal ones are not here.
         unread_spaces: For each of these that could not be read, by its slug, why.
+        unread_by: Who had such a space in their list, by its slug.
         slugs: For each slug of the catalog that none of these spaces has, whose it is. A slug that is absent
             here was not asked about.
         spaces_of: For each persona who was asked, by email, why its spaces are not known; empty where they
@@ -76,6 +80,7 @@ class Live:
     looked_up: LookedUp | None = field(default=None, compare=False)
     spaces: tuple[LiveSpace, ...] = ()
     unread_spaces: Mapping[str, str] = field(default_factory=dict)
+    unread_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     slugs: Mapping[str, Owner] = field(default_factory=dict)
     spaces_of: Mapping[str, str] = field(default_factory=dict)
     no_spaces: str = ""

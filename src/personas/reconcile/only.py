@@ -12,11 +12,18 @@ Patterns = str | Collection[str] | None
 
 def matches(change: Change, patterns: str | Collection[str]) -> bool:
     """Whether `--only PATTERN` means this change; both sides of it are looked at."""
-    texts: list[str | None] = [change.key]
+    texts: list[str | None] = [change.key, change.name]
     for side in (change.wanted, change.existing):
         if side is not None:
             texts += [side.name, side.archetype]
     return matches_any(texts, patterns)
+
+
+def means_space(
+    slug: str, name: str, people: Iterable[str], meant: Collection[str], patterns: str | Collection[str]
+) -> bool:
+    """Whether `--only PATTERN` means a space: by its slug or name, or since all of its people are meant."""
+    return matches_any((slug, name), patterns) or all(email in meant for email in people)
 
 
 def matches_any(texts: Iterable[str | None], patterns: str | Collection[str]) -> bool:

@@ -4,41 +4,108 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
 
-from personas.errors import ServiceError
+import anyio
+
+from personas.errors import BadAnswer, ServiceError
 from personas.passwords import derive_password
 from personas.reconcile.changes import PERSONA_DOMAIN
-from personas.reconcile.live import LookedUp, Owner, Ownership
+from personas.reconcile.live import WRONG_PASSWORD, LookedUp, Owner, Ownership
 from personas.secret import Secret
 from personas.service.endpoints import AuthService
 from personas.service.models import LivePersona, Login, LoginCheck
 from personas.service.pacing import spread
-from personas.service.signing import NotOffered
+from personas.service.signing import NotOffered, Session
+
+SIGN_OUTS_AT_ONCE = 8
+# So long may the end of a run wait for its sessions to be ended; what is left runs out by itself.
+SIGN_OUT_SECONDS = 5.0
 
 
 class Passwords:
     """Tries derived passwords, each at most once: a wrong try counts towards a lock.
 
+    Use it as an async context manager: the sessions that it keeps are ended with it, one for each persona.
+
     Args:
         service: Where to sign in.
         secret: What passwords are derived from; without it none is tried.
+
+    Attributes:
+        known: Whether there is a secret.
+        keep: Whose sessions are kept when their passwords are tried, by email, for they will be needed.
     """
 
     def __init__(self, service: AuthService, secret: Secret | None) -> None:
         self.known = secret is not None
+        self.keep: set[str] = set()
         self._service = service
         self._secret = secret
         self._checks: dict[str, LoginCheck] = {}
+        self._sessions: dict[str, Session] = {}
+        self._turns: dict[str, anyio.Lock] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.sign_out()
+
+    async def sign_out(self) -> None:
+        """End the sessions that were kept."""
+        sessions, self._sessions = tuple(self._sessions.values()), {}
+        with anyio.CancelScope(shield=True), anyio.move_on_after(SIGN_OUT_SECONDS):
+            await spread(sessions, self._service.sign_out, workers=SIGN_OUTS_AT_ONCE)
 
     async def check(self, email: str) -> LoginCheck:
-        """Whether the derived password of this email signs in; no session is left behind."""
+        """Whether the derived password of this email signs in; no session is left behind but for `keep`."""
         if self._secret is None:
             return LoginCheck(Login.NOT_KNOWN, "PERSONA_SEED_SECRET is not set")
-        if email not in self._checks:
-            self._checks[email] = await self._service.check_password(
-                email, Secret(derive_password(email, self._secret.reveal()))
-            )
-        return self._checks[email]
+        async with self._turns.setdefault(email, anyio.Lock()):
+            if email not in self._checks:
+                self._checks[email] = await self._try(email, self._secret)
+            return self._checks[email]
+
+    async def session(self, email: str) -> Session:
+        """Somebody signed in, once for all who ask.
+
+        Raises:
+            BadAnswer: The derived password does not sign in, or whether it does is not known.
+            Unreachable: The service is gone.
+        """
+        self.keep.add(email)
+        check = await self.check(email)
+        async with self._turns.setdefault(email, anyio.Lock()):
+            if check.verdict is Login.WORKS and email not in self._sessions and self._secret is not None:
+                check = self._checks[email] = await self._try(email, self._secret)
+            if (session := self._sessions.get(email)) is not None:
+                return session
+        match check.verdict:
+            case Login.WORKS:
+                reason = "the email is not verified"
+            case Login.WRONG_PASSWORD:
+                reason = WRONG_PASSWORD
+            case Login.NOT_KNOWN:
+                reason = check.reason
+        raise BadAnswer(f"{email} cannot be signed in: {reason}")
+
+    def forget(self, email: str) -> None:
+        """Forget what is known of an account that has been deleted; its session ended with it."""
+        self._checks.pop(email, None)
+        self._sessions.pop(email, None)
+
+    async def _try(self, email: str, secret: Secret) -> LoginCheck:
+        password = Secret(derive_password(email, secret.reveal()))
+        if email not in self.keep:
+            return await self._service.check_password(email, password)
+        check, session = await self._service.try_password(email, password)
+        if session is not None:
+            self._sessions[email] = session
+        return check
 
 
 async def find_owners(

@@ -24,6 +24,7 @@ from personas.reconcile.changes import (
 from personas.reconcile.live import Live, Owner, Ownership
 from personas.reconcile.notes import tell_doubts, tell_renamed
 from personas.reconcile.only import Patterns, matches
+from personas.reconcile.space_plan import plan_spaces, tell_spaces
 from personas.service.models import LivePersona, Login, LoginCheck
 
 if TYPE_CHECKING:
@@ -77,17 +78,25 @@ def plan(
         for email in wanted.keys() | existing.keys()
     ]
     changes += [_decide(_double(double, wanted.get(double.email.lower())), intent) for double in doubles]
-    meant = sorted(change for change in changes if not only or matches(change, only))
-    kept, renamed = tell_renamed(meant)
+    meant = [change for change in changes if not only or matches(change, only)]
+    others = [] if len(meant) == len(changes) else [c for c in changes if only and not matches(c, only)]
+    personas, spaces = plan_spaces(catalog, live, intent, meant, others, only)
+    kept, renamed = tell_renamed(sorted(personas))
     return Plan(
-        changes=kept,
+        changes=tuple(sorted((*kept, *spaces))) if spaces else kept,
         intent=intent,
-        notes=(*live.notes, *renamed, *tell_doubts(kept)),
+        notes=(
+            *live.notes,
+            *renamed,
+            *tell_doubts(kept),
+            *tell_spaces(live, intent, kept, spaces),
+        ),
         catalog_known=catalog is not None,
         whole=not only,
         details=live.details,
         service=live.service,
         looked_up=live.looked_up,
+        live_spaces=live.spaces,
     )
 
 

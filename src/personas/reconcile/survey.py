@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from personas.catalog.reading import Catalog, Persona
 from personas.errors import BadAnswer, RateLimited, Unanswered, Unavailable
+from personas.reconcile.changes import PERSONA_DOMAIN, people_of
 from personas.reconcile.live import Live, Ownership
-from personas.reconcile.only import Patterns, matches_any
+from personas.reconcile.only import Patterns, matches_any, means_space
 from personas.reconcile.owners import Passwords, find_owners
+from personas.reconcile.space_survey import SpaceReading
 from personas.secret import Secret
 from personas.service.endpoints import AuthService, NotFound
 from personas.service.models import LivePersona, Login, LoginCheck
 from personas.service.pacing import spread
+
+if TYPE_CHECKING:
+    from personas.catalog.models import Space
 
 NO_LOOK_UP = (
     "The service offers no look-up of users: whether the emails of new personas belong to somebody already "
@@ -42,6 +49,9 @@ async def survey(
     check_login: bool = False,
     deleting: bool = True,
     whole: bool = False,
+    spaces: bool = True,
+    everybodys_spaces: bool = False,
+    passwords: Passwords | None = None,
     workers: int = 8,
     observe: Observer = _silent,
 ) -> Live:
@@ -60,28 +70,40 @@ async def survey(
         deleting: Whether the plan may delete: then whoever has another name than in the catalog is signed in,
             for it may be somebody else's account.
         whole: Read the details of live personas that the catalog lacks, too.
+        spaces: Whether to sign in as the owners of the catalog's spaces and read what they share. Nobody is
+            asked for a catalog without spaces.
+        everybodys_spaces: Ask all live personas of the domain, not the owners alone: whoever is deleted
+            leaves behind what nobody has looked at.
+        passwords: What signs personas in, and keeps their sessions for the rest of the run; they are ended
+            with this reading when it is left out.
         workers: How many personas at a time.
         observe: Told what is being read, and how much of it is.
 
     Raises:
         ServiceError: The service is unreachable, or refused the credentials; nothing was written.
     """
-    reading = _Reading(service, catalog, secret, only, workers=workers, observe=observe)
-    await reading.read_list()
-    together: list[Callable[[], Awaitable[None]]] = [
-        lambda: reading.read_details(whole=whole) if details else reading.read_names()
-    ]
-    if check_secret and secret is not None:
-        together.append(reading.check_secret)
-    await spread(together, lambda read: read(), workers=len(together))
-    if secret is not None and deleting:
-        await reading.check_logins(renamed=True)
-    if check_login:
-        await reading.check_logins()
-    if owners:
-        # Last of all: what was looked up does not stay true for long.
-        await reading.find_owners()
-    return reading.live
+    async with AsyncExitStack() as stack:
+        if passwords is None:
+            passwords = await stack.enter_async_context(Passwords(service, secret))
+        reading = _Reading(service, catalog, passwords, only, workers=workers, observe=observe)
+        await reading.read_list()
+        together: list[Callable[[], Awaitable[None]]] = [
+            lambda: reading.read_details(whole=whole) if details else reading.read_names()
+        ]
+        if spaces and catalog is not None and catalog.spaces:
+            space_reading, readers = reading.choose_readers(catalog.spaces, everybody=everybodys_spaces)
+            together.append(lambda: reading.read_spaces(space_reading, readers))
+        if check_secret and passwords.known:
+            together.append(reading.check_secret)
+        await spread(together, lambda read: read(), workers=len(together))
+        if deleting and passwords.known:
+            await reading.check_logins(renamed=True)
+        if check_login:
+            await reading.check_logins()
+        if owners:
+            # Last of all: what was looked up does not stay true for long.
+            await reading.find_owners()
+        return reading.live
 
 
 class _Reading:
@@ -89,7 +111,7 @@ class _Reading:
         self,
         service: AuthService,
         catalog: Catalog | None,
-        secret: Secret | None,
+        passwords: Passwords,
         only: Patterns,
         *,
         workers: int,
@@ -98,7 +120,7 @@ class _Reading:
         self._service = service
         self._wanted = {p.email.lower(): p for p in catalog.personas} if catalog else {}
         self._only = only
-        self._passwords = Passwords(service, secret)
+        self._passwords = passwords
         self._workers = workers
         self._observe = observe
         self._logins: dict[str, LoginCheck] = {}
@@ -160,12 +182,56 @@ class _Reading:
         notes = (*self.live.notes, NO_LOOK_UP) if not_offered else self.live.notes
         self.live = replace(self.live, owners=owners, looked_up=looked_up, notes=notes)
 
+    def choose_readers(
+        self, spaces: Sequence[Space], *, everybody: bool
+    ) -> tuple[SpaceReading, Sequence[str]]:
+        """Who is asked for spaces; their sessions are kept from now on, whatever they are signed in for."""
+        present = {p.email.lower(): p for p in self.live.personas if p.email.lower().endswith(PERSONA_DOMAIN)}
+        meant = {
+            email
+            for email in {*self._wanted, *present}
+            if _means(self._only, self._wanted.get(email), present.get(email))
+        }
+        wanted = [
+            space
+            for space in spaces
+            if not self._only or means_space(space.slug, space.name, people_of(space), meant, self._only)
+        ]
+        reading = SpaceReading(
+            self._service,
+            self._passwords,
+            self._sign_in,
+            wanted,
+            present,
+            workers=self._workers,
+            observe=self._observe,
+        )
+        readers = list(dict.fromkeys((*reading.owners(), *(e for e in present if everybody and e in meant))))
+        self._passwords.keep.update(readers)
+        return reading, readers
+
+    async def read_spaces(self, reading: SpaceReading, readers: Sequence[str]) -> None:
+        """Read what these share."""
+        await reading.read(readers)
+        self.live = reading.join(self.live)
+
+    async def _sign_in(self, email: str) -> LoginCheck:
+        """Try the password of a live persona; what comes of it for one of the catalog is noted."""
+        check = await self._passwords.check(email)
+        if email in self._wanted and check.verdict is not Login.NOT_KNOWN:
+            self._logins[email] = check
+        return check
+
     async def check_secret(self) -> None:
         """Sign in as one live persona of the catalog; a wrong password is confirmed on a second one."""
         # Whoever has the name of the catalog is ours most likely.
         candidates = sorted(
             (p for p in self.live.personas if p.email.lower() in self._wanted),
-            key=lambda p: (self._renamed(p), not self._means(p)),
+            key=lambda p: (
+                self._renamed(p),
+                not self._means(p),
+                p.email.lower() not in self._passwords.keep,
+            ),
         )
         for persona in candidates[:2]:
             check = await self._try(persona)

@@ -16,6 +16,7 @@ from personas.service.credentials import HINT, Credentials, clocks_apart
 from personas.service.lookup import USERS, Found, LookUp
 from personas.service.models import Deleted, Listed, LiveDetail, LivePersona, LoginCheck, Upserted
 from personas.service.signing import AdminToken, NotOffered, Session, SignIn
+from personas.service.spaces import SpaceCalls
 from personas.service.transport import Line, Observer, Patience
 from personas.settings import DEFAULT_CONCURRENCY, DEFAULT_ENDPOINT, DEFAULT_TIMEOUT, Address, parse_auth
 
@@ -38,6 +39,9 @@ class AuthService:
         app: An ASGI application to call in process; `address` is then only its name.
         patience: How long a call is tried again.
         observe: Told of each attempt of a call.
+
+    Attributes:
+        spaces: The calls on shared spaces.
     """
 
     def __init__(
@@ -65,7 +69,9 @@ class AuthService:
             patience=patience,
             observe=observe,
         )
-        self._signing = SignIn(self.line, "/".join(url.split("/")[:3]))
+        origin = "/".join(url.split("/")[:3])
+        self._signing = SignIn(self.line, origin)
+        self.spaces = SpaceCalls(self.line, origin)
         self._admin_token = AdminToken(credentials or Credentials(), self._signing)
         self._look_up = LookUp(self._ask_users, workers=concurrency)
 
@@ -204,6 +210,10 @@ class AuthService:
     async def check_password(self, email: str, password: Secret) -> LoginCheck:
         """Whether a password is right, by the one endpoint that tells the truth; at most one wrong try."""
         return await self._signing.check_password(email, password)
+
+    async def try_password(self, email: str, password: Secret) -> tuple[LoginCheck, Session | None]:
+        """As `check_password`, and the session that came of it; None also where the email is not verified."""
+        return await self._signing.try_password(email, password)
 
     async def sign_in(self, email: str, password: Secret) -> Session:
         """Sign in with a password.

@@ -275,6 +275,13 @@ class LiveSpace(Told):
         return min(waiting, key=lambda invitation: invitation.expired, default=None)
 
 
+class NamedSpace(Told):
+    """The service's word about one space, by its id and slug."""
+
+    space_id: Text = Field(validation_alias="id")
+    slug: Text
+
+
 class SpaceList(Told):
     """The spaces of whoever is signed in, without their members."""
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 async def spread(
     items: Iterable[T],
-    work: Callable[[T], Awaitable[None]],
+    work: Callable[[T], Awaitable[object]],
     *,
     workers: int,
     go_on: Callable[[], bool] = lambda: True,

@@ -99,23 +99,30 @@ class SignIn:
         Raises:
             Unreachable: The service is gone.
         """
+        check, session = await self.try_password(email, password, safety=True)
+        if session is not None:
+            await self.sign_out(session, safety=True)
+        return check
+
+    async def try_password(
+        self, email: str, password: Secret, *, safety: bool = False
+    ) -> tuple[LoginCheck, Session | None]:
+        """As `check_password`, and the session that came of it; None also where the email is not verified."""
         try:
-            session = await self._signed_in(email, password, safety=True)
+            session = await self._signed_in(email, password, checks=True, safety=safety)
         except WrongPassword:
-            return LoginCheck(Login.WRONG_PASSWORD)
+            return LoginCheck(Login.WRONG_PASSWORD), None
         except Unreachable as error:
             self._unanswered += 1
             if not isinstance(error, Unanswered) or self._unanswered >= MOST_UNANSWERED:
                 raise
-            return LoginCheck(Login.NOT_KNOWN, error.message)
+            return LoginCheck(Login.NOT_KNOWN, error.message), None
         except ServiceError as error:
             if isinstance(error, RateLimited):
                 self._limited = error.message
-            return LoginCheck(Login.NOT_KNOWN, error.message)
+            return LoginCheck(Login.NOT_KNOWN, error.message), None
         self._unanswered = 0
-        if session is not None:
-            await self.sign_out(session, safety=True)
-        return LoginCheck(Login.WORKS)
+        return LoginCheck(Login.WORKS), session
 
     async def sign_in(self, email: str, password: Secret) -> Session:
         """Sign in with a password.
@@ -200,7 +207,9 @@ class SignIn:
         with contextlib.suppress(ServiceError):
             await self.line.call(Call("GET", KEYS, "asking the service for its time"))
 
-    async def _signed_in(self, email: str, password: Secret, *, safety: bool = False) -> Session | None:
+    async def _signed_in(
+        self, email: str, password: Secret, *, checks: bool = False, safety: bool = False
+    ) -> Session | None:
         """A session; None when the password was right but the email is not verified."""
         what = f"signing in as {email}"
         call = Call(
@@ -215,7 +224,7 @@ class SignIn:
             safety=safety,
         )
         async with self._at_once:
-            if safety and self._limited:
+            if checks and self._limited:
                 raise RateLimited(self._limited)
             answer = await self.line.call(call)
         if answer.status == 200:
