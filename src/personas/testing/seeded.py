@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from personas.catalog.reading import Catalog, Persona
-from personas.catalog.who import choose
+from personas.catalog.who import choose_from
 from personas.errors import CredentialsRefused, NotInstalled, PartlyFailed, UsageError
 from personas.reconcile.outcome import Result
 from personas.reconcile.plan import plan
@@ -60,7 +60,7 @@ class PersonasService:
             return who
         personas = self.catalog.personas
         if who is not None:
-            email = choose(who, [(p.email, p.name) for p in personas], where=f"in {self.catalog.file}")
+            email = choose_from(self.catalog, who)
             return next(p for p in personas if p.email == email)
         for persona in personas:
             if archetype in {None, persona.archetype}:
