@@ -66,6 +66,7 @@ class Settings:
     ci: bool = False
     no_color: bool = False
     force_color: bool = False
+    dumb: bool = False
     step_summary: Path | None = None
     step_outputs: Path | None = None
     service_key: Secret | None = None
@@ -110,6 +111,7 @@ def resolve(
         production=is_production(variable.environ),
         ci=(variable("CI") or "").lower() not in {"", "0", "false"},
         no_color=variable("NO_COLOR") is not None or variable("TERM") == "dumb",
+        dumb=variable("TERM") == "dumb",
         force_color=variable("FORCE_COLOR") not in {None, "0"},
         step_summary=Path(summary) if summary else None,
         step_outputs=Path(outputs) if outputs else None,
@@ -154,7 +156,11 @@ def parse_auth(text: str, *, allow_http: bool = False, source: str = "--auth") -
         Refused: It is plain http to another machine, and `allow_http` is not said.
     """
     if text == "embedded" or text.startswith("embedded:"):
-        return Address(url="", loopback=True, embedded=Path(text.partition(":")[2] or EMBEDDED_FILE))
+        file = text.partition(":")[2] or EMBEDDED_FILE
+        if "://" in file:  # a database's URL may hold a password: it is not shown
+            hint = "For a database by URL: personas serve --database URL, and the address it tells."
+            raise UsageError(f"{source} embedded:… takes a file, not a URL", hint=hint)
+        return Address(url="", loopback=True, embedded=Path(file))
     split = _split_url(text, source)
     host = split.hostname or ""
     loopback = is_loopback(host)

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import personas
-from personas.catalog.jsonsource import json_path
 from personas.catalog.reading import Cadence, Catalog, Persona, catalog_schema, load_catalog, parse_catalog
+from personas.catalog.wording import json_path
 from personas.errors import CatalogError, Problem
 
 CASES: list[dict[str, Any]] = json.loads(
@@ -187,6 +187,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"name": "<none>", "NAME": "x"}, "name", '"name" is missing; is it the key "NAME"?'),
     ({"systemPrompt": "\ud800"}, "systemPrompt", '"systemPrompt" must have at least 20 characters, not 1'),
     ({"systemPrompt": "<none>", "system_prompt": "x"}, "systemPrompt", 'is it the key "system_prompt"?'),
+    ({"systemPrompt": "<none>", "nmae": "x", "zzz": 1}, "systemPrompt", '"systemPrompt" is missing'),
 ]
 
 
@@ -197,6 +198,7 @@ def test_a_broken_rule_is_told_with_what_is_there_and_what_would_be_right(
     (problem,) = problems_of(catalog_of(change))
     assert problem.path == f"$.personas[0].{path}"
     assert message in problem.message
+    assert problem.message.endswith(message) or "is it" not in problem.message
     assert len(problem.message) < 200
 
 
@@ -267,6 +269,33 @@ def test_many_problems_of_one_persona_are_located_in_linear_time() -> None:
     assert [problem.line for problem in found] == list(range(9, 3009))
 
 
+def test_endless_problems_of_one_persona_are_told_up_to_a_number_in_little_memory(tmp_path: Path) -> None:
+    mix = dict.fromkeys((f"m{number}" for number in range(200_000)), -1)
+    (tmp_path / "c.json").write_text(catalog_of({"moduleMix": mix}))
+    code = """
+import resource
+from personas.catalog.reading import load_catalog
+from personas.errors import CatalogError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    load_catalog("c.json")
+except CatalogError as error:
+    print(len(error.problems), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert shown[0] == "100000"
+    assert int(shown[1]) < 200
+
+
+def test_a_large_mix_is_taken_whole() -> None:
+    mix = {f"m{number}": 0.5 for number in range(2500)}
+    assert parse_catalog(catalog_of({"moduleMix": mix})).personas[0].module_mix == mix
+    (problem,) = problems_of(catalog_of({"moduleMix": mix | {"m2400": "x"}}))
+    assert problem.path == "$.personas[0].moduleMix.m2400"
+
+
 def test_a_syntax_error_is_the_only_problem() -> None:
     (problem,) = problems_of('{"personas": [{"name": ""}, {"name": "" "email": 1}]}')
     assert (problem.line, problem.column, problem.path) == (1, 41, "$.personas[1].name")
@@ -317,12 +346,18 @@ def test_a_catalog_error_says_the_first_problem_and_how_many_there_are() -> None
 
 def test_a_good_catalog_is_read_with_the_position_of_each_persona() -> None:
     text = catalog_of({"tickCadence": "hourly", "moduleMix": {"todo": 1, "notes": 0.25}}, {})
-    first, second = parse_catalog(text).personas
+    catalog = parse_catalog(text)
+    first, second = catalog.personas
     assert first == Persona(
-        "Ida 0", "persona.ida0@mana.test", "solo-dev", PROMPT, {"todo": 1.0, "notes": 0.25}, Cadence.HOURLY
+        name="Ida 0",
+        email="persona.ida0@mana.test",
+        archetype="solo-dev",
+        system_prompt=PROMPT,
+        module_mix={"todo": 1.0, "notes": 0.25},
+        tick_cadence=Cadence.HOURLY,
     )
     assert second.tick_cadence is Cadence.DAILY
-    assert (first.line, first.column, second.line, second.column) == (3, 3, 14, 3)
+    assert [catalog.locate(("personas", index)) for index in (0, 1)] == [(3, 3), (14, 3)]
     assert parse_catalog(text) == parse_catalog(text)
     assert len({first, second, first}) == 2
 
@@ -346,7 +381,6 @@ def test_a_catalog_locates_its_values_and_the_nearest_parent_of_what_is_missing(
     ]:
         line, column = catalog.locate(parts)
         assert lines[line - 1][column - 1 :].startswith(start), parts
-    assert catalog.locate(("personas", 1)) == (catalog.personas[1].line, catalog.personas[1].column)
 
 
 WARNINGS: list[tuple[str, str, str]] = [
@@ -372,6 +406,7 @@ WARNINGS: list[tuple[str, str, str]] = [
         "$.personas[0].archetype",
         '"archetype" "x\\n" has white space around it',
     ),
+    (catalog_of({"systemPrompt": " \n" * 10}), "$.personas[0].systemPrompt", '"systemPrompt" is blank'),
     (catalog_of({"moduleMix": {}}), "$.personas[0].moduleMix", "is empty: this persona would use no module"),
     (catalog_of({"moduleMix": {"a": 0, "b": 0}}), "$.personas[0].moduleMix", "only has weights of 0"),
 ]
@@ -533,7 +568,7 @@ def test_the_public_names_cost_nothing_until_they_are_used() -> None:
         "import sys, personas\n"
         "heavy = ('personas.', 'pydantic', 'httpx', 'json')\n"
         "print([name for name in sys.modules if name.startswith(heavy)])\n"
-        "print(personas.load_catalog.__module__, 'pydantic' in sys.modules)\n"
+        "print(personas.load_catalog.__module__, 'httpx' in sys.modules)\n"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\npersonas.catalog.reading False\n"
@@ -571,3 +606,11 @@ print(peak() - before)
     ).stdout
     # 100,000 personas take five times that, and the whole process has to stay under 400 MiB.
     assert 5 < float(shown) < 50
+
+
+def test_a_problem_carries_its_source_and_where_in_it_the_place_is() -> None:
+    text = '{"personas": [\n    {"name": 7}\n]}'
+    with pytest.raises(CatalogError) as caught:
+        parse_catalog(text)
+    named = next(item for item in caught.value.problems if item.path.endswith("name"))
+    assert (named.line, named.column, named.excerpt, named.caret) == (2, 14, '{"name": 7}', 9)

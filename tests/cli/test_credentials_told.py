@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Served
+from conftest import Served, both_forms
 from making import make_jwt
 
 from .conftest import Personas
@@ -105,6 +105,7 @@ def test_a_wrong_endpoint_is_told(personas: Personas, at: tuple[str, ...]) -> No
     assert "--endpoint" in said.err
 
 
+@both_forms("served")
 def test_a_token_is_printed_and_nothing_else(personas: Personas, served: Served) -> None:
     personas("seed", "--auth", "embedded")
     said = personas("token", "--auth", "embedded")

@@ -11,7 +11,6 @@ import sys
 import time
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -82,7 +81,7 @@ def test_closed_streams_break_nothing(personas: Personas, closed: str) -> None:
 
 def test_a_terminal_that_knows_only_ascii_gets_no_crash(personas: Personas, folder: Path) -> None:
     del personas
-    write_catalog(folder, replace(THREE[0], name="Inês Öztürk 🎈"))
+    write_catalog(folder, THREE[0].model_copy(update={"name": "Inês Öztürk 🎈"}))
     done = start("dry-run", env={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0
     assert done.stdout.isascii()

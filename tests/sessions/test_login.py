@@ -14,6 +14,7 @@ from threading import Thread
 import httpx
 import pytest
 import sqlalchemy as sa
+from conftest import both_forms
 
 from personas.catalog.reading import Catalog
 from personas.embedded import serving
@@ -46,6 +47,7 @@ def test_login_prints_a_jwt_of_the_persona_and_nothing_else(personas: Personas, 
     assert len(told.out.split()) == 1
 
 
+@both_forms("service", scope="session")
 def test_login_as_cookie_is_a_header_that_the_service_takes(personas: Personas, service: Service) -> None:
     told = personas("login", "ada", "--as", "cookie")
     name, _, value = told.out.strip().partition(": ")
@@ -343,6 +345,7 @@ def test_all_takes_only_whom_the_pattern_means(personas: Personas) -> None:
     assert files_in("auth") == ["persona.ben.jwt"]
 
 
+@both_forms("service", scope="session")
 def test_all_tells_who_failed_and_does_the_others(personas: Personas) -> None:
     told = personas("login", "--all", "--out", "auth", "--as", "env")
     assert told.code == 6
@@ -352,6 +355,7 @@ def test_all_tells_who_failed_and_does_the_others(personas: Personas) -> None:
     assert files_in("auth") == ["persona.ada.env", "persona.ben.env", "persona.cem.env"]
 
 
+@both_forms("service", scope="session")
 def test_all_says_that_the_secret_differs_when_everybody_is_refused(personas: Personas) -> None:
     told = personas(
         "login", "--all", "--only", EVERYBODY_BUT_DANA, "--out", "auth", PERSONA_SEED_SECRET="another"

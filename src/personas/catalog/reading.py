@@ -1,136 +1,45 @@
-"""The catalog: its personas, checked all at once, with the position of everything in the file."""
+"""Reading a catalog: from a file to the model, or to every problem at once, each with its position."""
 
 from __future__ import annotations
 
 import os
 import stat
-import sys
 from array import array
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
+from itertools import islice
+from json.decoder import JSONDecodeError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from personas.catalog.jsonsource import (
-    MAX_PROBLEMS,
+from pydantic import BaseModel, ValidationError
+
+from personas.catalog.mistakes import MAX_PROBLEMS, Walk
+from personas.catalog.models import Cadence, Catalog, ModuleMix, Origin, Persona, catalog_schema, known_keys
+from personas.catalog.positions import Cursor, Positions
+from personas.catalog.wording import (
     JsonPath,
-    Lines,
-    Malformed,
-    Scanner,
-    find_children,
+    find_unstorable,
     json_path,
     quote,
-)
-from personas.catalog.rules import (
-    MISSING,
-    PERSONA_RULES,
-    ROOT_KEYS,
-    Cadence,
-    catalog_schema,
-    describe,
-    find_misspelt,
-    judge_unknown_key,
-    judge_weight,
+    tell,
+    tell_missing,
+    tell_unknown_key,
 )
 from personas.errors import CatalogError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pydantic_core import ErrorDetails
 
 __all__ = ["Cadence", "Catalog", "Persona", "catalog_schema", "load_catalog", "parse_catalog"]
 
+_Model = TypeVar("_Model", bound=BaseModel)
+
+_PORTION = 1000  # of a module mix: of each wrong weight pydantic keeps some 2 KiB
+_ALL_FIELDS = set(Persona.model_fields)
 _MAX_BYTES = 50_000_000
+_MOST_EXCERPTS = 100  # problems that carry the source around their place
 _NEXT_STEP = "name the catalog with --catalog FILE"
-
-
-@dataclass(frozen=True, slots=True)
-class Persona:
-    """One test user, as the catalog wants it.
-
-    Attributes:
-        name: What the user is called; not empty.
-        email: Lower case, ends in `@mana.test`, unique in the catalog.
-        archetype: The kind of person; not empty.
-        system_prompt: Whom a model plays; at least 20 UTF-16 units.
-        module_mix: The weight of each module, 0 or more; they need not sum to 1.
-        tick_cadence: How often the persona uses the app.
-        line: Where the persona begins in the file, from 1; not compared.
-        column: Where it begins in that line, in code points, from 1; not compared.
-    """
-
-    name: str
-    email: str
-    archetype: str
-    system_prompt: str
-    module_mix: Mapping[str, float] = field(hash=False)
-    tick_cadence: Cadence = Cadence.DAILY
-    line: int = field(default=1, compare=False)
-    column: int = field(default=1, compare=False)
-
-
-class _Places:
-    """Finds the position of any value; keeps no more than an offset for each persona."""
-
-    __slots__ = ("_recent", "lines", "root", "roots", "starts", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.lines = Lines(text)
-        self.root = 0  # where the document begins
-        self.roots: dict[
-            str, tuple[int, int]
-        ] = {}  # where the value and the key of each of its members begin
-        self.starts = array("Q")  # where each persona begins
-        # The last few that were asked for: one persona may have thousands of problems.
-        self._recent: dict[int, dict[str | int, tuple[int, int]]] = {}
-
-    def locate(self, parts: JsonPath, *, at_key: bool = False) -> tuple[int, int]:
-        """Return line and column of a value, or of its key; of the nearest parent when it is missing."""
-        place, rest = (self.root, self.root), parts
-        if rest and rest[0] in self.roots:
-            place, rest = self.roots[str(rest[0])], rest[1:]
-            if parts[0] == "personas" and rest:
-                index = rest[0]
-                if isinstance(index, int) and 0 <= index < len(self.starts):
-                    place, rest = (self.starts[index], self.starts[index]), rest[1:]
-                else:
-                    rest = ()
-            for part in rest:
-                child = self._find_children(place[0]).get(part)
-                if child is None:
-                    break
-                place = child
-        return self.lines.position(place[1 if at_key else 0])
-
-    def _find_children(self, at: int) -> dict[str | int, tuple[int, int]]:
-        if at not in self._recent:
-            if len(self._recent) == 8:
-                self._recent.clear()
-            self._recent[at] = find_children(self.text, at, self.lines)
-        return self._recent[at]
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """A valid catalog.
-
-    Attributes:
-        personas: In the order of the file; never empty.
-        file: The file as it was named.
-        warnings: What is doubtful, in the order of the file.
-    """
-
-    personas: tuple[Persona, ...]
-    file: str = "catalog.json"
-    warnings: tuple[Problem, ...] = ()
-    _places: _Places = field(default_factory=lambda: _Places(""), repr=False, compare=False)
-
-    def locate(self, path_parts: JsonPath) -> tuple[int, int]:
-        """Return line and column, both from 1, of a value such as `("personas", 3, "systemPrompt")`.
-
-        A missing key is stood for by its nearest parent. The persona's text is read again for this.
-        """
-        return self._places.locate(path_parts)
 
 
 def load_catalog(path: str | os.PathLike[str]) -> Catalog:
@@ -157,12 +66,9 @@ def parse_catalog(text: str | bytes, *, file: str = "catalog.json") -> Catalog:
     Raises:
         CatalogError: It is not valid; carries every problem, in the order of the file.
     """
-    try:
-        decoded = _decode(text, file) if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        del text
-        return _Reading(decoded, file).read()
-    except Malformed as error:
-        raise CatalogError((error.problem,)) from None
+    decoded = _decode(text, file) if isinstance(text, bytes) else text.removeprefix("\ufeff")
+    del text
+    return _Reading(decoded, file).read()
 
 
 def _read(file: str) -> bytes:
@@ -194,10 +100,10 @@ def _decode(data: bytes, file: str) -> str:
     """Decode a JSON text from UTF-8, with or without a byte order mark.
 
     Raises:
-        Malformed: The bytes are not UTF-8; the problem names the encoding, or the first wrong byte.
+        CatalogError: The bytes are not UTF-8; the problem names the encoding, or the first wrong byte.
     """
     if encoding := _other_encoding(data[:4]):
-        raise Malformed(Problem("$", 1, 1, f"the file is in {encoding}; save it as UTF-8", file))
+        raise CatalogError((Problem("$", 1, 1, f"the file is in {encoding}; save it as UTF-8", file),))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -210,7 +116,7 @@ def _decode(data: bytes, file: str) -> str:
             message = "this is a binary file, not a JSON text"
         else:
             message = f"the byte 0x{data[start]:02X} at offset {start} is not UTF-8; save the file as UTF-8"
-        raise Malformed(Problem("$", line, column, message, file)) from None
+        raise CatalogError((Problem("$", line, column, message, file),)) from None
 
 
 def _other_encoding(head: bytes) -> str:
@@ -232,26 +138,166 @@ class _TooMany(Exception):
 
 
 class _Reading:
-    """One pass over a catalog's text: reads, checks and collects."""
+    """One pass over a catalog's text: decodes, checks and collects, one persona at a time."""
 
     def __init__(self, text: str, file: str) -> None:
+        self.text = text
         self.file = file
-        self.places = _Places(text)
-        self.scanner = Scanner(text, lines=self.places.lines, file=file)
+        self.cursor = Cursor(text)
+        self.positions = Positions(text)
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
-        self.personas: list[Persona] = []
         self.emails: dict[str, int] = {}  # the first persona with each
         self.names: dict[str, int] = {}
         self.namesakes: dict[str, list[int]] = {}
 
     def read(self) -> Catalog:
-        with suppress(_TooMany):
-            self._read_document()
-        if problems := self._arrange([*self.scanner.problems, *self.problems]):
-            raise CatalogError(problems)
+        catalog = None
+        try:
+            with suppress(_TooMany):
+                catalog = self._read_document()
+        except JSONDecodeError as error:
+            explained = Walk(self.text, error.pos, self.positions, self.file).explain(error)
+            raise CatalogError((explained,)) from None
+        if self.cursor.doubtful:
+            self.problems[:0] = Walk(self.text, self.cursor.at, self.positions, self.file).problems
+        if catalog is None or self.problems:
+            raise CatalogError(self._arrange(self.problems))
+        return catalog
+
+    def _read_document(self) -> Catalog | None:
+        opener = self.cursor.peek()
+        if not opener:
+            self._wrong((), 'the file is empty; a catalog is {"personas": [ … ]}')
+            return None
+        self.positions.root = self.cursor.at
+        root = self._read_root() if opener == "{" else self.cursor.value()
+        self.cursor.finish()
+        self._warn_of_unknown_keys(root, known_keys(Catalog), ())
         self._warn_of_namesakes()
-        return Catalog(tuple(self.personas), self.file, self._arrange(self.warnings), self.places)
+        origin = Origin(self.file, self._arrange(self.warnings), self.positions)
+        return self._check(Catalog, root, (), context=origin)
+
+    def _read_root(self) -> dict[str | int, object]:
+        root: dict[str | int, object] = {}
+        for key, begin in self.cursor.children():
+            self.positions.members[key] = begin, self.cursor.at
+            if key == "personas" and self.cursor.peek() == "[":
+                root[key] = self._read_personas()
+            else:
+                root[key] = self.cursor.value()
+        return root
+
+    def _read_personas(self) -> list[Persona]:
+        # A second list is a problem by itself, and has positions and emails of its own.
+        self.positions.personas = array("Q")
+        self.emails.clear()
+        self.names.clear()
+        self.namesakes.clear()
+        found = []
+        for index, _ in enumerate(self.cursor.children()):
+            self.positions.personas.append(self.cursor.at)
+            persona = self._read_persona(self.cursor.value(), index)
+            if persona is not None:
+                found.append(persona)
+        return found
+
+    def _read_persona(self, value: Any, index: int) -> Persona | None:
+        here = ("personas", index)
+        self._warn_of_unknown_keys(value, known_keys(Persona), here)
+        if isinstance(value, dict) and isinstance(value.get("moduleMix"), dict):
+            value["moduleMix"] = self._take_modules(value["moduleMix"], here)
+        persona = self._check(Persona, value, here)
+        if isinstance(value, dict):
+            self._claim_email(value.get("email"), index)
+        if persona is not None:
+            # Of no use here, and larger than the persona itself where each has one of its own.
+            object.__setattr__(persona, "__pydantic_fields_set__", _ALL_FIELDS)
+            self._look_at(persona, index)
+        return persona
+
+    def _take_modules(self, mix: dict[str, object], here: JsonPath) -> dict[str, object]:
+        """Tell the modules that pydantic cannot name, or of which it would keep too much; take the others."""
+        told = len(self.problems)
+        flaws = {module: flaw for module in mix if (flaw := find_unstorable(module))}
+        for module, flaw in flaws.items():
+            self._wrong((*here, "moduleMix", module), f"the name of a module {flaw}")
+        good = {module: mix[module] for module in mix if module not in flaws} if flaws else mix
+        if len(good) <= _PORTION:
+            return good
+        rest = iter(good.items())
+        while portion := dict(islice(rest, _PORTION)):
+            self._check(ModuleMix, portion, (*here, "moduleMix"))
+        return good if len(self.problems) == told else {}
+
+    def _check(
+        self, model: type[_Model], value: Any, here: JsonPath, context: object = None
+    ) -> _Model | None:
+        """Check one part of the catalog; what is wrong with it becomes problems."""
+        try:
+            return model.model_validate(value, by_alias=True, by_name=False, context=context)
+        except ValidationError as error:
+            for each in error.errors(include_url=False, include_input=False):
+                self._tell(each, here, value, known_keys(model))
+        return None
+
+    def _tell(self, error: ErrorDetails, here: JsonPath, value: Any, known: frozenset[str]) -> None:
+        kind, loc = error["type"], error["loc"]
+        if kind == "finite_number" or (kind == "too_short" and self.positions.personas):
+            return  # told by the walk over the text; told of each persona
+        path = (*here, *loc)
+        for part in loc[:-1] if kind == "missing" else loc:
+            value = value[part]
+        if kind == "missing":
+            self._wrong(path, tell_missing(str(path[-1]), value, known))
+        else:
+            self._wrong(path, tell(error, path, value))
+
+    def _claim_email(self, email: object, index: int) -> None:
+        if isinstance(email, str) and (first := self.emails.setdefault(email.lower(), index)) != index:
+            line, _ = self.positions.locate(("personas", first, "email"))
+            message = f"the persona on line {line} has the email {quote(email)} already"
+            self._wrong(("personas", index, "email"), message)
+
+    def _look_at(self, persona: Persona, index: int) -> None:
+        """Warn of what is allowed and yet hardly meant."""
+        here = ("personas", index)
+        if (first := self.names.setdefault(persona.name, index)) != index:
+            self.namesakes.setdefault(persona.name, [first]).append(index)
+        for key, text in (("name", persona.name), ("archetype", persona.archetype)):
+            if text != text.strip():
+                self._doubt((*here, key), f'"{key}" {quote(text)} has white space around it')
+        if persona.system_prompt.isspace():
+            self._doubt((*here, "systemPrompt"), '"systemPrompt" is blank: nobody could play this persona')
+        if not any(persona.module_mix.values()):
+            why = "only has weights of 0" if persona.module_mix else "is empty"
+            self._doubt((*here, "moduleMix"), f'"moduleMix" {why}: this persona would use no module')
+
+    def _warn_of_unknown_keys(self, value: object, known: frozenset[str], here: JsonPath) -> None:
+        for key in value.keys() - known if isinstance(value, dict) else ():
+            self._doubt((*here, key), tell_unknown_key(key, known), at_key=True)
+
+    def _warn_of_namesakes(self) -> None:
+        for name, indexes in self.namesakes.items():
+            line, _ = self.positions.locate(("personas", indexes[0], "name"))
+            message = (
+                f"{len(indexes)} personas have the name {quote(name)}, the first on line {line}; "
+                "only their emails tell them apart"
+            )
+            self._doubt(("personas", indexes[1], "name"), message)
+
+    def _wrong(self, path: JsonPath, message: str) -> None:
+        self.problems.append(self._problem(path, message))
+        if len(self.problems) == MAX_PROBLEMS:
+            raise _TooMany
+
+    def _doubt(self, path: JsonPath, message: str, *, at_key: bool = False) -> None:
+        if len(self.warnings) < MAX_PROBLEMS:
+            self.warnings.append(self._problem(path, message, at_key=at_key))
+
+    def _problem(self, path: JsonPath, message: str, *, at_key: bool = False) -> Problem:
+        line, column = self.positions.locate(path, at_key=at_key)
+        return Problem(json_path(path), line, column, message, self.file)
 
     def _arrange(self, problems: list[Problem]) -> tuple[Problem, ...]:
         problems.sort(key=lambda problem: (problem.line, problem.column))
@@ -259,113 +305,8 @@ class _Reading:
             last = problems[MAX_PROBLEMS - 1]
             message = f"these are {MAX_PROBLEMS:,} problems; any others are not told"
             problems[MAX_PROBLEMS - 1 :] = [Problem("$", last.line, last.column, message, self.file)]
-        return tuple(problems)
+        return (*map(self._with_source, problems[:_MOST_EXCERPTS]), *problems[_MOST_EXCERPTS:])
 
-    def _read_document(self) -> None:
-        opener = self.scanner.peek()
-        if not opener:
-            self._wrong((), 'the file is empty; a catalog is {"personas": [ … ]}')
-            return
-        self.places.root = self.scanner.at
-        if opener == "{":
-            self._read_root()
-        else:
-            value = self.scanner.value()
-            self.scanner.finish()
-            self._wrong((), f'a catalog is an object, {{"personas": [ … ]}}, not {describe(value)}')
-
-    def _read_root(self) -> None:
-        for key in self.scanner.members():
-            opener = self.scanner.peek()
-            self.places.roots[key] = self.scanner.at, self.scanner.key_at
-            if key == "personas":
-                del self.places.starts[:]  # a second list, which is a problem by itself, has its own indexes
-            if key == "personas" and opener == "[":
-                for index in self.scanner.items():
-                    self.scanner.peek()
-                    self.places.starts.append(self.scanner.at)
-                    self._read_persona(index, self.scanner.value())
-                if not self.places.starts:
-                    self._wrong(("personas",), "there must be at least one persona")
-            else:
-                self._check_root_member(key, self.scanner.value())
-        self.scanner.finish()
-        if "personas" not in self.places.roots:
-            self._wrong(("personas",), '"personas" is missing: the list of personas')
-
-    def _check_root_member(self, key: str, value: object) -> None:
-        if key == "personas":
-            self._wrong((key,), f'"personas" must be a list of personas, not {describe(value)}')
-        elif key not in ROOT_KEYS:
-            self._doubt((key,), judge_unknown_key(key, ROOT_KEYS), at_key=True)
-        elif type(value) is not str:
-            self._wrong((key,), f"{quote(key)} must be a string, not {describe(value)}")
-
-    def _read_persona(self, index: int, value: Any) -> None:
-        here = ("personas", index)
-        if type(value) is not dict:
-            self._wrong(here, f"a persona is an object, not {describe(value)}")
-            return
-        if not value.keys() <= PERSONA_RULES.keys():
-            for key in value.keys() - PERSONA_RULES.keys():
-                self._doubt((*here, key), judge_unknown_key(key, PERSONA_RULES.keys()), at_key=True)
-        good = True
-        for key, rule in PERSONA_RULES.items():
-            if why := rule(value.get(key, MISSING)):
-                good = False
-                self._wrong((*here, key), f'"{key}" {why}{"" if key in value else find_misspelt(key, value)}')
-        mix = value.get("moduleMix")
-        for module, weight in mix.items() if type(mix) is dict else ():
-            if why := judge_weight(module, weight):
-                good = False
-                self._wrong((*here, "moduleMix", module), why)
-        email = value.get("email")
-        if type(email) is str and (first := self.emails.setdefault(email.lower(), index)) != index:
-            line, _ = self.places.locate(("personas", first, "email"))
-            self._wrong((*here, "email"), f"the persona on line {line} has the email {quote(email)} already")
-        if good:
-            self._keep(index, value)
-
-    def _keep(self, index: int, value: dict[str, Any]) -> None:
-        name, archetype = value["name"], value["archetype"]
-        # Interned: thousands of personas share a few archetypes and modules.
-        mix = {sys.intern(module): weight for module, weight in value["moduleMix"].items()}
-        cadence = Cadence(value.get("tickCadence", Cadence.DAILY))
-        line, column = self.places.lines.position(self.places.starts[index])
-        self.personas.append(
-            Persona(
-                name, value["email"], sys.intern(archetype), value["systemPrompt"], mix, cadence, line, column
-            )
-        )
-        if (first := self.names.setdefault(name, index)) != index:
-            self.namesakes.setdefault(name, [first]).append(index)
-        for key in ("name", "archetype"):
-            if value[key] != value[key].strip():
-                self._doubt(
-                    ("personas", index, key), f'"{key}" {quote(value[key])} has white space around it'
-                )
-        if not any(mix.values()):
-            why = "only has weights of 0" if mix else "is empty"
-            self._doubt(
-                ("personas", index, "moduleMix"), f'"moduleMix" {why}: this persona would use no module'
-            )
-
-    def _warn_of_namesakes(self) -> None:
-        for name, indexes in self.namesakes.items():
-            line, _ = self.places.locate(("personas", indexes[0], "name"))
-            message = (
-                f"{len(indexes)} personas have the name {quote(name)}, the first on line {line}; "
-                "only their emails tell them apart"
-            )
-            self._doubt(("personas", indexes[1], "name"), message)
-
-    def _wrong(self, parts: JsonPath, message: str) -> None:
-        line, column = self.places.locate(parts)
-        self.problems.append(Problem(json_path(parts), line, column, message, self.file))
-        if len(self.problems) == MAX_PROBLEMS:
-            raise _TooMany
-
-    def _doubt(self, parts: JsonPath, message: str, *, at_key: bool = False) -> None:
-        if len(self.warnings) < MAX_PROBLEMS:
-            line, column = self.places.locate(parts, at_key=at_key)
-            self.warnings.append(Problem(json_path(parts), line, column, message, self.file))
+    def _with_source(self, problem: Problem) -> Problem:
+        excerpt, caret = self.positions.excerpt(problem.line, problem.column)
+        return replace(problem, excerpt=excerpt, caret=caret)

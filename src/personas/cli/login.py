@@ -117,7 +117,7 @@ def _check_base_url(run: Run, base_url: str | None, form: Form) -> str | None:
 
 
 def _email_of(who: str, run: Run) -> str:
-    from personas.catalog.rules import PERSONA_RULES
+    from personas.catalog.models import email_flaw
     from personas.catalog.who import choose
     from personas.errors import UsageError
 
@@ -125,7 +125,7 @@ def _email_of(who: str, run: Run) -> str:
         catalog = run.read_catalog()
         return choose(who, [(p.email, p.name) for p in catalog.personas], where=f"in {catalog.file}")
     email = who.strip().lower()
-    if why := PERSONA_RULES["email"](email):
+    if why := email_flaw(email):
         raise UsageError(f"WHO is no persona: its email {why}")
     return email
 
