@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 import respx
@@ -596,7 +597,7 @@ async def test_the_admins_session_is_ended_also_when_the_run_is_cancelled(router
     ended: list[str] = []
 
     async def end(request: httpx.Request) -> httpx.Response:
-        await anyio.sleep(0)  # where a cancelled call would end
+        await anyio.lowlevel.checkpoint()  # where a cancelled call would end
         ended.append(request.headers["cookie"])
         return httpx.Response(200)
 
