@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 
 import pytest
+from conftest import both_forms
 
 import personas
 from personas import sync
@@ -65,6 +66,7 @@ def test_a_blocking_function_takes_what_its_namesake_takes(
     assert parameters(ours).items() <= parameters(theirs).items()
 
 
+@both_forms("service", scope="session")
 def test_a_catalog_is_seeded_compared_and_cleaned_up_without_await(
     auth: sync.AuthService, catalog: Catalog
 ) -> None:
