@@ -12,6 +12,7 @@ EXIT_CODES = {
     "ServiceError": 4,
     "Unreachable": 4,
     "Unanswered": 4,
+    "TooLate": 4,
     "CredentialsRefused": 4,
     "BadAnswer": 4,
     "RateLimited": 4,

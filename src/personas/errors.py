@@ -7,6 +7,7 @@ PersonasError            1   a bug in the tool, when nothing below fits
 ├── ServiceError         4   the service is unreachable, or it refused the credentials
 │   ├── Unreachable          nothing answers at the address
 │   │   └── Unanswered       a call was sent, and no whole answer came
+│   ├── TooLate              a call was held back until it must not be sent any more
 │   ├── CredentialsRefused   the token is missing, expired, or not an admin's
 │   └── BadAnswer            an answer that cannot be understood, or a refusal of one call
 │       ├── RateLimited      the service goes on asking for fewer calls
@@ -114,6 +115,16 @@ class Unreachable(ServiceError):
 
 class Unanswered(Unreachable):
     """A call was sent, and no whole answer came: whether the service acted on it is not known."""
+
+
+class TooLate(ServiceError):
+    """A call that must not be sent after some moment was held back until then.
+
+    Attributes:
+        held_back_by: What the service had answered before; None when it was only waiting for its turn.
+    """
+
+    held_back_by: ServiceError | None = None
 
 
 class CredentialsRefused(ServiceError):

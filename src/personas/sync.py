@@ -8,7 +8,7 @@ Each function and method does what its namesake does, and waits for it. One thre
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,7 +16,6 @@ from typing import Any, Self, TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from personas.catalog.reading import Catalog, Persona, load_catalog
-from personas.errors import ServiceError
 from personas.passwords import derive_password
 from personas.reconcile import apply as _apply
 from personas.reconcile import survey as _survey
@@ -26,7 +25,8 @@ from personas.reconcile.plan import Plan, plan
 from personas.secret import Secret
 from personas.service import endpoints as _service
 from personas.service.credentials import Credentials
-from personas.service.models import FoundUser, LiveDetail, LivePersona, LoginCheck
+from personas.service.lookup import Found
+from personas.service.models import LiveDetail, LivePersona, LoginCheck
 from personas.service.signing import Session
 from personas.service.transport import Observer, Patience
 from personas.sessions import signed_in as _sessions
@@ -160,9 +160,13 @@ class AuthService:
         """Hard-delete a persona; False when there was none (any more)."""
         return self.wait_for(lambda service: service.delete(user_id, who=who))
 
-    def find_users(self, emails: Sequence[str], *, domain: str) -> dict[str, FoundUser | ServiceError]:
-        """Look up which of these emails belong to a user, persona or not."""
-        return self.wait_for(lambda service: service.find_users(emails, domain=domain))
+    def count_users(self, search: str) -> int | None:
+        """How many users have this in their email or name; None when the service does not tell."""
+        return self.wait_for(lambda service: service.count_users(search))
+
+    def find_users(self, emails: Sequence[str], *, domain: str, known: Iterable[LivePersona] = ()) -> Found:
+        """Look up which of these emails belong to a user, other than those who are known."""
+        return self.wait_for(lambda service: service.find_users(emails, domain=domain, known=known))
 
     def check_password(self, email: str, password: Secret) -> LoginCheck:
         """Whether a password is right; at most one wrong try."""

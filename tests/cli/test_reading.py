@@ -144,7 +144,8 @@ def test_cleanup_asks_where_it_can_and_else_wants_a_yes(
     for env in ({}, {"CI": "true"}):
         said = personas("cleanup", *at, env=env, stdin="y\n")
         assert said.code == 5
-        assert f"cleanup would delete 3 personas at {served.url}: nobody can be asked here" in said.err
+        assert f"cleanup would delete 3 personas at {served.url}; their actions" in said.err
+        assert "feedback and spaces are lost: nobody can be asked here" in said.err
         assert "Say --yes" in said.err
     assert served.count("DELETE") == 0
 

@@ -215,8 +215,9 @@ class Terminal:
 def test_on_a_terminal_there_is_a_bar_colour_and_a_question(seeded: tuple[str, ...], served: Served) -> None:
     terminal = Terminal("cleanup", *seeded)
     terminal.wait_for("[y/N]")
-    assert f"cleanup would delete 3 personas at {served.url}. Go on? [y/N]" in terminal.screen
-    assert "reading personas" in terminal.screen
+    assert f"cleanup would delete 3 personas at {served.url}; their actions" in terminal.screen
+    assert "feedback and spaces are lost. Go on? [y/N]" in terminal.screen
+    assert "reading the list" in terminal.screen
     assert "\x1b[31m" in terminal.screen
     assert served.count("DELETE") == 0
     terminal.type("y\n")

@@ -148,14 +148,16 @@ def test_an_interrupt_between_the_two_halves_of_a_recreation_says_that_one_half_
     arrived = threading.Event()
 
     def script(seen: Seen) -> Fault | None:
-        if seen.method != "POST":
+        if seen.method != "POST" or "/personas" not in seen.path:
             return None
         arrived.set()
         return Stall()
 
     with fault_server(script, real.url) as proxy:
         env = environment(proxy.url, real.token)
-        with started("seed", "-c", catalog, "--recreate", "-o", "json", env=env, cwd=tmp_path) as process:
+        with started(
+            "seed", "-c", catalog, "--recreate", "--yes", "-o", "json", env=env, cwd=tmp_path
+        ) as process:
             assert arrived.wait(20)
             process.send_signal(signal.SIGINT)
             said(process, "once more to stop now")

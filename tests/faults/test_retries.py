@@ -116,13 +116,11 @@ def test_a_read_that_meets_a_fault_leads_to_the_same_plan(real: World, tmp_path:
     fault, times = FAULTS[name]
     real.add_personas(*LOCALS)
     catalog = write_catalog(tmp_path, [*LOCALS, "new"])
-    env = environment(real.url, real.token)
-    calm = run("dry-run", "-c", catalog, "-o", "json", env=env)
-    with fault_server(on_the(4, fault(), method="GET", times=times), real.url) as proxy:
-        ended = run(
-            *("dry-run", "-c", catalog, "-o", "json", "--timeout", patience_for(name)),
-            env={**env, "MANA_AUTH_URL": proxy.url},
-        )
+    with fault_server(upstream=real.url) as proxy:
+        env = environment(proxy.url, real.token)
+        calm = run("dry-run", "-c", catalog, "-o", "json", env=env)
+        proxy.script = on_the(4, fault(), method="GET", times=times)
+        ended = run(*("dry-run", "-c", catalog, "-o", "json", "--timeout", patience_for(name)), env=env)
     assert ended.code == 0, ended
     assert ended.document()["plan"]["checksum"] == calm.document()["plan"]["checksum"]
 

@@ -25,6 +25,8 @@ class Quick:
     def __call__(self, seen: Seen) -> Fault:
         if self.token_ended:
             return Answer(401, {"statusCode": 401, "message": "Invalid or expired token"})
+        if seen.path == "/api/auth/sign-in/email":
+            return Answer(403, {"code": "EMAIL_NOT_VERIFIED"})
         if seen.method == "POST":
             body = seen.json()
             del body["password"]
@@ -37,7 +39,7 @@ class Quick:
             local = seen.path.rpartition("id-")[2]
             return Answer(200, {"persona": self.there[f"{local}@mana.test"], "recentActions": []})
         if seen.path.endswith("/users"):
-            return Answer(200, {"users": [], "total": 0, "page": 1, "limit": 100})
+            return Answer(200, {"users": [], "total": len(self.there), "page": 1, "limit": 100})
         return Answer(200, {"personas": list(self.there.values())})
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,13 +15,14 @@ from making import SECRET, make_catalog, make_jwt, make_live, make_live_persona,
 from personas.errors import CredentialsRefused, Unanswered, Unreachable
 from personas.passwords import derive_password
 from personas.reconcile.apply import Stop, apply
-from personas.reconcile.live import Live, Owner, Ownership
+from personas.reconcile.live import Live, LookedUp, Owner, Ownership
 from personas.reconcile.outcome import Applied, Outcome, Result
 from personas.reconcile.plan import Intent, Plan, Step, plan
 from personas.reconcile.survey import survey
 from personas.secret import Secret
 from personas.service.credentials import Credentials
 from personas.service.endpoints import AuthService
+from personas.service.signing import SIGN_IN, SIGN_OUT
 from personas.service.transport import Patience
 
 pytestmark = pytest.mark.anyio
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.anyio
 URL = "http://localhost:3001"
 PERSONAS = "/api/v1/admin/personas"
 QUICK = Patience(attempts=3, first_attempts=2, wait_initial=0.001, wait_max=0.002)
+ADA, BO = "persona.ada@mana.test", "persona.bo@mana.test"
 DONE, FAILED, UNKNOWN, NOT_DONE = Result.DONE, Result.FAILED, Result.UNKNOWN, Result.NOT_DONE
 
 
@@ -39,14 +42,27 @@ async def service() -> AsyncIterator[AuthService]:
 
 @pytest.fixture
 def router() -> Iterator[respx.MockRouter]:
+    """A service that lists whatever it was sent."""
     with respx.mock(base_url=URL, assert_all_called=False) as mocked:
+
+        def listed(request: httpx.Request) -> httpx.Response:
+            del request
+            sent = [json.loads(c.request.content) for c in mocked.calls if c.request.method == "POST"]
+            personas = [{"userId": f"id-{p['email']}", "email": p["email"], "name": p["name"]} for p in sent]
+            return httpx.Response(200, json={"personas": personas})
+
+        mocked.get(PERSONAS, name="list").mock(side_effect=listed)
         yield mocked
+
+
+def just_now(total: int = 0) -> LookedUp:
+    return LookedUp(at=time.monotonic(), total=total)
 
 
 def creation(*who: str, checked: bool = True) -> Plan:
     verdict = Ownership.FREE if checked else Ownership.NOT_CHECKED
     owners = {f"persona.{w}@mana.test": Owner(verdict) for w in who}
-    return plan(make_catalog(*who), Live(owners=owners))
+    return plan(make_catalog(*who), Live(owners=owners, looked_up=just_now()))
 
 
 def email_of(request: httpx.Request) -> str:
@@ -158,6 +174,26 @@ async def test_a_write_without_an_answer_is_told_as_unknown(
     assert applied.error is None
 
 
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_write_that_may_have_been_acted_on_is_unknown_whatever_is_answered_later(
+    router: respx.MockRouter, attempts: int
+) -> None:
+    later = httpx.Response(429, headers={"Retry-After": "1800"})
+    router.post(PERSONAS).mock(side_effect=[httpx.ReadError("x"), later, *[httpx.ReadError("x")] * 3])
+    patience = Patience(attempts=attempts, first_attempts=attempts, wait_initial=0.001, wait_max=0.002)
+    async with AuthService(URL, Credentials(token=Secret(make_jwt())), patience=patience) as service:
+        applied = await carry_out(creation("ada"), service)
+    assert results(applied) == [UNKNOWN]
+
+
+async def test_a_write_that_was_never_accepted_is_a_failure(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(PERSONAS).respond(429, headers={"Retry-After": "1800"})
+    applied = await carry_out(creation("ada"), service)
+    assert results(applied) == [FAILED]
+
+
 async def test_three_writes_in_a_row_without_an_answer_end_the_run(
     service: AuthService, router: respx.MockRouter
 ) -> None:
@@ -185,7 +221,10 @@ async def test_an_updated_persona_that_had_been_deleted_meanwhile_is_said_to_be_
     assert "created anew" in applied.outcomes[0].message
 
 
-RENAMED = make_live(make_live_persona("ada", name="Eve"))
+def renamed() -> Plan:
+    """The plan to delete a persona with another name, and to create it again."""
+    live = make_live(make_live_persona("ada", name="Eve"), looked_up=just_now(1))
+    return plan(make_catalog("ada"), live, Intent(recreate=True))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +241,7 @@ async def test_a_persona_that_is_deleted_but_not_created_again_is_told_just_so(
 ) -> None:
     router.delete(f"{PERSONAS}/id-persona.ada@mana.test").respond(200, json={"ok": True})
     router.post(PERSONAS).mock(side_effect=[response] * 9)
-    applied = await carry_out(plan(make_catalog("ada"), RENAMED, Intent(recreate=True)), service)
+    applied = await carry_out(renamed(), service)
     assert results(applied) == [result]
     assert applied.outcomes[0].message.startswith(
         "deleted, but not known to be created again; the next seed does it: "
@@ -216,40 +255,150 @@ async def test_a_persona_that_cannot_be_deleted_is_not_created_again(
 ) -> None:
     router.delete(f"{PERSONAS}/id-persona.ada@mana.test").respond(400, json={"error": "no"})
     route = router.post(PERSONAS)
-    applied = await carry_out(plan(make_catalog("ada"), RENAMED, Intent(recreate=True)), service)
+    applied = await carry_out(renamed(), service)
     assert results(applied) == [FAILED]
     assert "deleted, but" not in applied.outcomes[0].message
     assert not route.called
 
 
-# Where nobody could be looked up before
+# Afterwards
+
+LOST = [httpx.Response(500), httpx.ReadError("x"), httpx.Response(401), httpx.ConnectError("x")]
+WRONG = httpx.Response(401, json={"code": "INVALID_EMAIL_OR_PASSWORD"})
+RIGHT = httpx.Response(200, headers={"Set-Cookie": "mana.session_token=x"}, json={})
 
 
-@pytest.mark.parametrize(("name", "result"), [("Ada", DONE), (None, DONE), ("Somebody Else", FAILED)])
-async def test_an_account_that_turns_out_to_have_another_name_is_a_failure_that_warns(
-    service: AuthService, router: respx.MockRouter, name: str | None, result: Result
+def lists(router: respx.MockRouter, **names: str | None) -> None:
+    """The list has these personas, and its details the same."""
+    personas = [
+        {"userId": f"id-persona.{who}@mana.test", "email": f"persona.{who}@mana.test", "name": name}
+        for who, name in names.items()
+    ]
+    router["list"].mock(return_value=httpx.Response(200, json={"personas": personas}))
+    for persona in personas:
+        router.get(f"{PERSONAS}/{persona['userId']}", name="detail").respond(200, json={"persona": persona})
+
+
+async def test_one_list_tells_that_all_accounts_that_were_made_have_our_names(
+    service: AuthService, router: respx.MockRouter
 ) -> None:
     router.post(PERSONAS).mock(side_effect=created)
-    persona = {"userId": "id-persona.ada@mana.test", "email": "persona.ada@mana.test", "name": name}
-    router.get(f"{PERSONAS}/id-persona.ada@mana.test").respond(200, json={"persona": persona})
-    applied = await carry_out(creation("ada", checked=False), service)
-    assert results(applied) == [result]
-    assert ("somebody else's account" in applied.outcomes[0].message) is (result is FAILED)
-    assert "could not be checked before" in applied.outcomes[0].message or result is FAILED
-    assert service.safety_requests == 1
+    applied = await carry_out(creation(*(f"p{n}" for n in range(20))), service)
+    assert {(o.result, o.message) for o in applied.outcomes} == {(DONE, "")}
+    assert applied.notes == ()
+    assert (service.requests, service.safety_requests) == (21, 1)
 
 
-@pytest.mark.parametrize(
-    "response", [httpx.Response(500), httpx.ReadError("x"), httpx.Response(401), httpx.ConnectError("x")]
-)
-async def test_a_look_afterwards_that_fails_takes_nothing_back_of_what_is_done(
-    service: AuthService, router: respx.MockRouter, response: Any
+@pytest.mark.parametrize("checked", [True, False])
+async def test_an_account_that_turns_out_to_have_another_name_is_a_failure_told_by_email_and_id(
+    service: AuthService, router: respx.MockRouter, checked: bool
 ) -> None:
     router.post(PERSONAS).mock(side_effect=created)
-    router.get(f"{PERSONAS}/id-persona.ada@mana.test").mock(side_effect=[response] * 9)
-    applied = await carry_out(creation("ada", checked=False), service)
+    route = router.post(SIGN_IN).mock(return_value=WRONG)
+    lists(router, ada="Somebody Else", bo="Bo")
+    applied = await carry_out(creation("ada", "bo", checked=checked), service)
+    assert results(applied) == [FAILED, DONE]
+    message = applied.outcomes[0].message
+    assert message.startswith("persona.ada@mana.test (user id-persona.ada@mana.test) had existed before")
+    assert "may be somebody else's account; look at it before anything is deleted" in message
+    assert route.call_count == 1
+
+
+async def test_an_account_with_another_name_that_takes_the_derived_password_was_ours_before(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(PERSONAS).mock(side_effect=created)
+    router.post(SIGN_IN).mock(return_value=RIGHT)
+    router.post(SIGN_OUT).respond(200)
+    lists(router, ada="Adele")
+    applied = await carry_out(creation("ada"), service)
     assert results(applied) == [DONE]
-    assert "could not be checked before, nor its name afterwards" in applied.outcomes[0].message
+    assert "it had been ours before, with another name" in applied.outcomes[0].message
+
+
+async def test_where_the_list_has_no_names_each_is_read(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(PERSONAS).mock(side_effect=created)
+    router.post(SIGN_IN).mock(return_value=WRONG)
+    lists(router, ada=None, bo=None)
+    details = [{"userId": f"id-{e}", "email": e, "name": n} for e, n in ((ADA, "Else"), (BO, "Bo"))]
+    for persona in details:
+        router.get(f"{PERSONAS}/{persona['userId']}").respond(200, json={"persona": persona})
+    applied = await carry_out(creation("ada", "bo"), service)
+    assert results(applied) == [FAILED, DONE]
+    assert service.safety_requests == 1 + 2 + 1
+
+
+async def test_an_account_under_another_id_than_expected_is_looked_at_too(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(PERSONAS).mock(side_effect=created)
+    router.post(SIGN_IN).mock(return_value=WRONG)
+    lists(router, ada="Somebody Else", bo="Bo")
+    live = make_live(
+        make_live_persona("ada", archetype="old", user_id="old-id"), make_live_persona("bo", archetype="old")
+    )
+    applied = await carry_out(plan(make_catalog("ada", "bo"), live), service)
+    assert results(applied) == [FAILED, DONE]
+    assert router["list"].call_count == 1
+
+
+async def test_updates_alone_need_no_look_afterwards(service: AuthService, router: respx.MockRouter) -> None:
+    router.post(PERSONAS).mock(side_effect=created)
+    live = make_live(make_live_persona("ada", archetype="old"))
+    assert results(await carry_out(plan(make_catalog("ada"), live), service)) == [DONE]
+    assert service.requests == 1
+
+
+async def test_an_account_that_is_gone_again_is_told_so(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(PERSONAS).mock(side_effect=created)
+    lists(router)
+    applied = await carry_out(creation("ada"), service)
+    assert [(o.result, o.message) for o in applied.outcomes] == [(DONE, "it is not in the list any more")]
+
+
+@pytest.mark.parametrize("response", LOST)
+@pytest.mark.parametrize("checked", [True, False])
+async def test_a_look_afterwards_that_fails_takes_nothing_back_of_what_is_done_and_is_told(
+    service: AuthService, router: respx.MockRouter, response: Any, checked: bool
+) -> None:
+    router.post(PERSONAS).mock(side_effect=created)
+    router["list"].side_effect = [response] * 9
+    applied = await carry_out(creation("ada", checked=checked), service)
+    assert results(applied) == [DONE]
+    assert ("could not be checked before" in applied.outcomes[0].message) is not checked
+    (note,) = applied.notes
+    assert note.startswith("The name of one account that was made was not looked at afterwards: ")
+
+
+async def test_a_name_that_cannot_be_read_afterwards_is_told_with_its_persona(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(PERSONAS).mock(side_effect=created)
+    lists(router, ada=None)
+    router["detail"].mock(return_value=httpx.Response(500))
+    applied = await carry_out(creation("ada"), service)
+    assert results(applied) == [DONE]
+    assert (
+        "its name could not be read afterwards: reading persona.ada@mana.test" in applied.outcomes[0].message
+    )
+
+
+async def test_a_run_that_stops_says_whose_names_were_not_looked_at(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(PERSONAS).mock(
+        side_effect=lambda r: created(r) if ADA in email_of(r) else httpx.Response(401)
+    )
+    applied = await carry_out(creation("ada", "bo"), service, workers=1)
+    assert results(applied) == [DONE, NOT_DONE]
+    assert [
+        note.endswith("not looked at afterwards: the run stopped before it.") for note in applied.notes
+    ] == [True]
+    assert not router["list"].called
 
 
 # Stopping

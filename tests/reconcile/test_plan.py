@@ -13,7 +13,8 @@ from making import SECRET, make_catalog, make_live, make_live_persona, make_pers
 from personas.catalog.reading import Cadence, Catalog
 from personas.passwords import derive_password
 from personas.reconcile.live import Live, Owner, Ownership
-from personas.reconcile.plan import Change, FieldChange, Intent, Plan, State, Step, matches_any, plan
+from personas.reconcile.only import matches_any
+from personas.reconcile.plan import Change, FieldChange, Intent, Plan, State, Step, plan
 from personas.service.models import Login, LoginCheck
 
 ADA = make_persona("ada")
@@ -369,10 +370,16 @@ def test_the_checksum_does_not_change_with_what_is_in_sync_or_where_it_stands() 
     )
 
 
-def test_a_checksum_is_sixteen_digits_also_for_text_that_cannot_be_stored() -> None:
+def test_the_checksum_covers_where_the_plan_would_be_carried_out() -> None:
+    one, other = (Live(service=f"https://auth{n}.example.com") for n in (1, 2))
+    assert plan(make_catalog(ADA), one).checksum != plan(make_catalog(ADA), other).checksum
+    assert plan(make_catalog(ADA), one).checksum == plan(make_catalog(ADA), one).checksum
+
+
+def test_a_checksum_is_32_digits_also_for_text_that_cannot_be_stored() -> None:
     live = make_live(make_live_persona(ADA, system_prompt="\ud800\x00"))
     checksum = plan(make_catalog(ADA), live).checksum
-    assert len(checksum) == 16
+    assert len(checksum) == 32
     assert int(checksum, 16) >= 0
 
 
@@ -381,3 +388,163 @@ def test_very_many_personas_are_planned_whole() -> None:
     live = make_live(*(make_live_persona(p, archetype="old") for p in wanted[:2_000]))
     made = plan(Catalog(personas=wanted), live)
     assert (made.counts[State.UPDATE], made.counts[State.CREATE], len(made.steps)) == (2_000, 3_000, 5_000)
+
+
+# Accounts that may be somebody else's
+
+EVE = make_live_persona(ADA, name="Eve", user_id="u7")
+CLEANUP, RECREATE = Intent("cleanup"), Intent(recreate=True)
+WRONG, WORKS = LoginCheck(Login.WRONG_PASSWORD), LoginCheck(Login.WORKS)
+LIMITED = LoginCheck(Login.NOT_KNOWN, "a limit")
+
+
+@pytest.mark.parametrize("login", [WRONG, LIMITED])
+@pytest.mark.parametrize("intent", [CLEANUP, RECREATE])
+def test_an_account_with_another_name_whose_password_is_not_ours_is_left_alone_without_force(
+    login: LoginCheck, intent: Intent
+) -> None:
+    live = make_live(EVE, logins={KEY: login})
+    made = plan(make_catalog(ADA), live, intent)
+    assert made.steps == ()
+    assert "left alone without --force" in made.changes[0].reason
+    (note,) = made.notes
+    assert note.startswith(f"{KEY} (user u7) may be somebody else's account, left alone without")
+    forced = plan(make_catalog(ADA), live, replace(intent, force=True))
+    assert [change.step for change in forced] == [Step.DELETE if intent is CLEANUP else Step.RECREATE]
+    (note,) = forced.notes
+    assert note.startswith(f"{KEY} (user u7) may be somebody else's account, to be looked at")
+
+
+@pytest.mark.parametrize("intent", [CLEANUP, RECREATE])
+def test_an_account_with_another_name_is_ours_where_the_derived_password_signs_in(intent: Intent) -> None:
+    made = plan(make_catalog(ADA), make_live(EVE, logins={KEY: WORKS}), intent)
+    assert len(made.steps) == 1
+    assert made.notes == ()
+
+
+@pytest.mark.parametrize("intent", [CLEANUP, RECREATE])
+def test_an_account_with_another_name_is_deleted_untried_but_named_before(intent: Intent) -> None:
+    made = plan(make_catalog(ADA), make_live(EVE), intent)
+    assert [(change.doubt is not None, change.step is not None) for change in made] == [(True, True)]
+    (note,) = made.notes
+    assert "(user u7) may be somebody else's account, to be looked at before it is deleted" in note
+    assert "its password was not tried" in note
+
+
+@pytest.mark.parametrize("intent", [CLEANUP, RECREATE])
+def test_a_persona_with_our_name_and_another_password_is_ours(intent: Intent) -> None:
+    made = plan(make_catalog(ADA), make_live(ADA, logins={KEY: WRONG}), intent)
+    assert [change.step is None for change in made] == [False]
+    assert made.notes == ()
+
+
+def test_nothing_is_written_to_an_account_with_another_name_and_another_password() -> None:
+    live = make_live(EVE.model_copy(update={"archetype": "old"}), logins={KEY: WRONG})
+    assert only_change(live).step is None
+    assert only_change(live, Intent(force=True)).step is Step.UPDATE
+
+
+def test_without_a_question_of_deleting_another_name_is_drift_and_no_more() -> None:
+    made = plan(make_catalog(ADA), make_live(EVE, logins={KEY: LIMITED}))
+    assert made.counts[State.RECREATE] == 1
+    assert made.notes == ()
+
+
+@pytest.mark.parametrize("intent", [CLEANUP, Intent(prune=True)])
+@pytest.mark.parametrize(("name", "deleted"), [("Ada", True), ("Eve", False)])
+def test_a_second_account_with_an_email_is_left_alone_where_its_name_is_another(
+    name: str, deleted: bool, intent: Intent
+) -> None:
+    double = make_live_persona(ADA, user_id="second", email=KEY.upper(), name=name)
+    live = make_live(ADA, double, logins={KEY: WORKS})
+    (change,) = plan(make_catalog(ADA), live, intent).of(State.STRAY)
+    assert (change.step is Step.DELETE) is deleted
+
+
+@pytest.mark.parametrize("intent", [CLEANUP, replace(CLEANUP, force=True)])
+def test_an_account_whose_name_could_not_be_read_is_left_alone_without_force(intent: Intent) -> None:
+    live = make_live(make_live_persona(ADA, name=None), unread={KEY: "it timed out"}, details=False)
+    (change,) = plan(make_catalog(ADA), live, intent)
+    assert (change.step is Step.DELETE) is intent.force
+
+
+@pytest.mark.parametrize(("number", "last"), [(9, "4 more such accounts are left alone."), (6, "")])
+def test_many_doubtful_accounts_are_counted(number: int, last: str) -> None:
+    who = [f"p{n}" for n in range(number)]
+    live = make_live(
+        *(make_live_persona(w, name="Eve") for w in who),
+        logins={f"persona.{w}@mana.test": WRONG for w in who},
+    )
+    notes = plan(make_catalog(*who), live, CLEANUP).notes
+    assert len(notes) == 6
+    assert notes[-1] == last or not last
+
+
+# The list alone
+
+
+@pytest.mark.parametrize(
+    ("listed", "fields"),
+    [
+        ({}, []),
+        ({"name": None, "archetype": None, "tick_cadence": None}, []),
+        ({"archetype": "old", "tick_cadence": "hourly"}, ["archetype", "tickCadence"]),
+        ({"name": "Adele"}, ["name"]),
+    ],
+)
+def test_from_the_list_alone_drift_is_what_the_list_tells_and_nothing_is_in_sync(
+    listed: dict[str, Any], fields: list[str]
+) -> None:
+    live = make_live(
+        make_live_persona(ADA, **{"system_prompt": None, "module_mix": None, **listed}), details=False
+    )
+    made = plan(make_catalog(ADA), live, CLEANUP)
+    assert [item.field for item in made.changes[0].fields] == fields
+    assert not made.in_sync
+
+
+# Changed emails
+
+
+@pytest.mark.parametrize(
+    ("prune", "fate"),
+    [
+        (False, "stays, with its actions and feedback. To delete it: personas seed --prune"),
+        (True, "is deleted"),
+    ],
+)
+def test_a_changed_email_is_told_with_what_becomes_of_the_old_account(prune: bool, fate: str) -> None:
+    old = make_live_persona(ADA, email="persona.old@mana.test", name="ADA")
+    made = plan(make_catalog(ADA, "bo"), make_live(old, "eve"), Intent(prune=prune))
+    (note,) = made.notes
+    assert note.startswith(
+        f"{KEY} looks like persona.old@mana.test with a changed email: it gets a new account"
+    )
+    assert fate in note
+    reasons = {change.key: change.reason for change in made}
+    assert reasons[KEY] == "looks like persona.old@mana.test with a changed email"
+    assert f"looks like {KEY} before its email was changed" in reasons["persona.old@mana.test"]
+    assert "looks like" not in reasons["persona.eve@mana.test"] + reasons["persona.bo@mana.test"]
+
+
+@pytest.mark.parametrize(
+    "strays",
+    [
+        [make_live_persona("x", name="Ada"), make_live_persona("y", name="ada")],
+        [make_live_persona("x", name=None)],
+        [make_live_persona("x", name="Adam")],
+    ],
+)
+def test_no_email_looks_changed_where_names_do_not_tell(strays: list[Any]) -> None:
+    assert plan(make_catalog(ADA), make_live(*strays)).notes == ()
+
+
+def test_a_change_has_the_name_and_archetype_of_the_catalog_or_else_the_live_ones() -> None:
+    live = make_live(make_live_persona(ADA, archetype="old"), make_live_persona("eve", archetype="lurker"))
+    nameless = make_live_persona("fay", name=None, archetype=None)
+    made = plan(make_catalog(ADA), replace(live, personas=(*live.personas, nameless)))
+    assert {(change.name, change.archetype) for change in made} == {
+        ("Ada", "researcher"),
+        ("Eve", "lurker"),
+        ("", ""),
+    }

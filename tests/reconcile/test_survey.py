@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -12,12 +14,12 @@ from personas.catalog.reading import Catalog
 from personas.errors import BadAnswer, CredentialsRefused, Unanswered, Unreachable
 from personas.passwords import derive_password
 from personas.reconcile.live import Live, Owner, Ownership
-from personas.reconcile.plan import State, plan
-from personas.reconcile.survey import NO_LOOK_UP, survey
+from personas.reconcile.plan import Intent, State, plan
+from personas.reconcile.survey import LIST_ALONE, NO_LOOK_UP, survey
 from personas.secret import Secret
 from personas.service.credentials import Credentials
 from personas.service.endpoints import AuthService
-from personas.service.models import Login
+from personas.service.models import Login, LoginCheck
 from personas.service.signing import SIGN_IN, SIGN_OUT
 from personas.service.transport import Patience
 
@@ -28,13 +30,15 @@ PERSONAS = "/api/v1/admin/personas"
 USERS = "/api/v1/admin/users"
 QUICK = Patience(attempts=3, first_attempts=2, wait_initial=0.001, wait_max=0.002)
 WRONG = {"code": "INVALID_EMAIL_OR_PASSWORD"}
+RIGHT = httpx.Response(200, headers={"Set-Cookie": "mana.session_token=x"}, json={})
 
 
 @pytest.fixture
 def router() -> Iterator[respx.MockRouter]:
     with respx.mock(base_url=URL, assert_all_called=False) as mocked:
         mocked.get(USERS, name="users").respond(200, json={"users": [], "total": 0})
-        mocked.post(SIGN_OUT).respond(200)
+        mocked.post(SIGN_IN, name="sign-in").mock(return_value=RIGHT)
+        mocked.post(SIGN_OUT, name="sign-out").respond(200)
         yield mocked
 
 
@@ -85,7 +89,9 @@ async def test_what_the_list_and_the_details_tell_is_joined(
     live = await read(service, make_catalog("ada"))
     ada = make_live_persona("ada", user_id="id-ada", actions_7d=2)
     bo = make_live_persona("bo", user_id="id-bo", actions_7d=2, system_prompt=None, module_mix=None)
-    assert live == Live(personas=(ada, bo))
+    assert live == Live(
+        personas=(ada, bo), logins={"persona.ada@mana.test": LoginCheck(Login.WORKS)}, service=URL
+    )
     assert plan(make_catalog("ada"), live).of(State.IN_SYNC)
 
 
@@ -212,6 +218,45 @@ async def test_without_a_secret_a_found_user_is_not_known_and_no_password_is_tri
     assert not route.called
 
 
+@pytest.mark.parametrize(
+    ("sign_in", "verdict"),
+    [
+        (RIGHT, Ownership.OURS),
+        (httpx.Response(403, json={"code": "EMAIL_NOT_VERIFIED"}), Ownership.OURS),
+        (httpx.Response(401, json=WRONG), Ownership.FOREIGN),
+        (httpx.Response(429, headers={"Retry-After": "1800"}), Ownership.NOT_KNOWN),
+    ],
+)
+async def test_of_somebody_whose_row_cannot_be_read_the_derived_password_decides(
+    service: AuthService, router: respx.MockRouter, sign_in: httpx.Response, verdict: Ownership
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        beyond = int(request.url.params["page"]) > 1
+        return httpx.Response(200, json={"users": [], "total": 1}) if beyond else httpx.Response(500)
+
+    router["users"].mock(side_effect=answer)
+    router["sign-in"].mock(return_value=sign_in)
+    owner = await owner_of(service, router)
+    assert owner.verdict is verdict
+    change = plan(make_catalog("ada"), Live(owners={"persona.ada@mana.test": owner})).changes[0]
+    if verdict is Ownership.FOREIGN:
+        assert "somebody who is not one of ours has this email" in change.reason
+
+
+async def test_what_was_looked_up_is_kept_with_its_time_and_number(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    before = time.monotonic()
+    has(router)
+    router["users"].respond(200, json={"users": [], "total": 0})
+    live = await read(service, make_catalog("ada"))
+    assert live.looked_up is not None
+    assert live.looked_up.total == 0
+    assert before <= live.looked_up.at <= time.monotonic()
+    has(router, "ada")
+    assert (await read(service, make_catalog("ada"))).looked_up is None
+
+
 async def test_a_look_up_that_fails_leaves_the_owner_not_known(
     service: AuthService, router: respx.MockRouter
 ) -> None:
@@ -245,16 +290,164 @@ async def test_nobody_is_looked_up_when_every_email_is_live_or_left_out(
 # Signing in
 
 
+def lets_in(router: respx.MockRouter, *who: str) -> respx.Route:
+    """The service signs these in with their derived passwords, and nobody else."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent = json.loads(request.content)
+        right = sent["password"] == derive_password(sent["email"], SECRET)
+        known = sent["email"] in {f"persona.{w}@mana.test" for w in who}
+        return RIGHT if right and known else httpx.Response(401, json=WRONG)
+
+    return router["sign-in"].mock(side_effect=answer)
+
+
+def tried(router: respx.MockRouter) -> list[str]:
+    """Who was signed in, in order."""
+    emails = [json.loads(call.request.content)["email"] for call in router["sign-in"].calls]
+    return [email.removeprefix("persona.").removesuffix("@mana.test") for email in emails]
+
+
+async def test_a_secret_that_fits_costs_one_sign_in_which_is_ended_at_once(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    has(router, "ada", "bo", "cy")
+    lets_in(router, "ada", "bo", "cy")
+    live = await read(service, make_catalog("ada", "bo", "cy"))
+    assert (len(tried(router)), router["sign-out"].call_count) == (1, 1)
+    assert service.safety_requests == 2
+    assert not live.secret_differs
+    assert plan(make_catalog("ada", "bo", "cy"), live).in_sync
+
+
+async def test_a_wrong_password_is_confirmed_on_a_second_persona_and_no_other_is_tried(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    has(router, *(f"p{n}" for n in range(20)))
+    lets_in(router)
+    live = await read(service, make_catalog(*(f"p{n}" for n in range(20))))
+    assert len(set(tried(router))) == len(tried(router)) == 2
+    assert live.secret_differs
+
+
+async def test_one_wrong_password_alone_is_that_personas_own_drift(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    has(router, "ada", "bo", "cy")
+    lets_in(router, "bo", "cy")
+    live = await read(service, make_catalog("ada", "bo", "cy"))
+    assert tried(router) == ["ada", "bo"]
+    assert not live.secret_differs
+    made = plan(make_catalog("ada", "bo", "cy"), live)
+    assert [(c.name, c.state) for c in made.drift] == [("Ada", State.LOCKED_OUT)]
+
+
+async def test_the_only_live_persona_with_a_wrong_password_is_locked_out_and_says_nothing_of_the_secret(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    has(router, "ada", "stray")
+    lets_in(router)
+    live = await read(service, make_catalog("ada", "bo"))
+    assert tried(router) == ["ada"]
+    assert not live.secret_differs
+    assert plan(make_catalog("ada", "bo"), live).counts[State.LOCKED_OUT] == 1
+
+
+async def test_who_is_tried_first_is_meant_by_only_and_has_the_name_of_the_catalog(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    has(router, "ada", "bo", "cy")
+    listed = [{**body("ada"), "name": "Somebody Else"}, body("bo"), body("cy")]
+    router.get(PERSONAS).respond(200, json={"personas": listed})
+    lets_in(router, "ada", "bo", "cy")
+    await read(service, make_catalog("ada", "bo", "cy"), only="cy")
+    assert tried(router) == ["cy"]
+
+
+@pytest.mark.parametrize("status", [429, 401, 403, 500, 404])
+async def test_whether_the_secret_fits_may_stay_not_known_which_is_a_note_and_no_drift(
+    service: AuthService, router: respx.MockRouter, status: int
+) -> None:
+    has(router, "ada", "bo")
+    router["sign-in"].mock(return_value=httpx.Response(status, headers={"Retry-After": "1800"}))
+    live = await read(service, make_catalog("ada", "bo"))
+    assert router["sign-in"].call_count == 1
+    assert [note.startswith("Whether the seed secret fits is not known: ") for note in live.notes] == [True]
+    assert plan(make_catalog("ada", "bo"), live).in_sync
+
+
+@pytest.mark.parametrize("options", [{"secret": None}, {"check_secret": False}])
+async def test_nobody_is_signed_in_without_a_secret_or_where_it_is_not_asked_for(
+    service: AuthService, router: respx.MockRouter, options: dict[str, Any]
+) -> None:
+    has(router, "ada", "bo")
+    live = await survey(service, make_catalog("ada", "bo"), **{"secret": Secret(SECRET), **options})
+    assert tried(router) == []
+    assert live.notes == ()
+
+
+async def test_nobody_is_tried_twice_whatever_there_is_to_ask(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    has(router, "ada", "bo", "cy")
+    listed = [{**body("ada"), "name": "Somebody Else"}, body("bo"), body("cy")]
+    router.get(PERSONAS).respond(200, json={"personas": listed})
+    lets_in(router)
+    await read(service, make_catalog("ada", "bo", "cy"), check_login=True)
+    assert sorted(tried(router)) == ["ada", "bo", "cy"]
+
+
+@pytest.mark.parametrize("deleting", [True, False])
+async def test_whoever_has_another_name_than_in_the_catalog_is_signed_in_where_the_plan_may_delete(
+    service: AuthService, router: respx.MockRouter, deleting: bool
+) -> None:
+    has(router, "ada", "bo", "cy", "eve")
+    listed = [body("ada"), {**body("bo"), "name": "Somebody Else"}, {**body("cy"), "name": "Cyrus"}]
+    router.get(PERSONAS).respond(200, json={"personas": [*listed, {**body("eve"), "name": "A stray"}]})
+    lets_in(router, "ada", "cy")
+    options = {"check_secret": False, "deleting": deleting, "details": False}
+    live = await read(service, make_catalog("ada", "bo", "cy"), **options)
+    assert sorted(tried(router)) == (["bo", "cy"] if deleting else [])
+    spared = plan(make_catalog("ada", "bo", "cy"), live, Intent("cleanup")).of(State.LOCKED_OUT)
+    assert [change.name for change in spared] == (["Bo"] if deleting else [])
+
+
+# The list alone
+
+
+async def test_the_list_alone_is_one_request_and_no_reading_of_what_it_does_not_tell(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    has(router, "ada", "bo")
+    live = await read(service, make_catalog("ada", "bo"), details=False, check_secret=False)
+    assert service.requests == 1
+    assert live.notes == (LIST_ALONE,)
+    made = plan(make_catalog("ada", "bo"), live, Intent("cleanup"))
+    assert (made.drift, made.in_sync) == ((), False)
+
+
+@pytest.mark.parametrize("readable", [True, False])
+async def test_where_the_list_tells_no_names_they_are_read_before_anything_is_deleted(
+    service: AuthService, router: respx.MockRouter, readable: bool
+) -> None:
+    has(router, "ada", "bo", "stray")
+    listed = [{**body(w), "name": None} for w in ("ada", "bo", "stray")]
+    router.get(PERSONAS).respond(200, json={"personas": listed})
+    details = {"persona": {**body("ada"), "name": "Somebody Else"}}
+    router["ada"].mock(return_value=httpx.Response(*((200,) if readable else (500,)), json=details))
+    lets_in(router)
+    options = {"details": False, "check_secret": False, "owners": False}
+    live = await read(service, make_catalog("ada", "bo"), **options)
+    assert not router["stray"].called
+    made = plan(make_catalog("ada", "bo"), live, Intent("cleanup"))
+    assert [change.key for change in made if change.step is None] == ["persona.ada@mana.test"]
+
+
 async def test_every_live_persona_of_the_catalog_is_signed_in_once(
     service: AuthService, router: respx.MockRouter
 ) -> None:
     has(router, "ada", "bo", "eve")
-    right = httpx.Response(200, headers={"Set-Cookie": "mana.session_token=x"}, json={})
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        return right if b"persona.ada@" in request.content else httpx.Response(401, json=WRONG)
-
-    route = router.post(SIGN_IN).mock(side_effect=answer)
+    route = lets_in(router, "ada")
     live = await read(service, make_catalog("ada", "bo", "cy"), check_login=True)
     assert {email: check.verdict for email, check in live.logins.items()} == {
         "persona.ada@mana.test": Login.WORKS,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,10 @@ def changed(change: Callable[[Any], object]) -> str:
 
 
 def test_a_plan_against_a_snapshot_is_the_plan_against_the_service() -> None:
-    expected = plan(scenarios.catalog(), scenarios.drifted())
-    actual = plan(scenarios.catalog(), read(SNAPSHOT).live)
+    snapshot = read(SNAPSHOT)
+    expected = plan(scenarios.catalog(), replace(scenarios.drifted(), service=snapshot.service))
+    actual = plan(scenarios.catalog(), snapshot.live)
+    assert snapshot.service
     assert actual.changes == expected.changes
     assert actual.checksum == expected.checksum
     assert actual.notes == expected.notes

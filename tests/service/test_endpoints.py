@@ -17,7 +17,6 @@ from personas.errors import BadAnswer, CredentialsRefused, PersonasError, Servic
 from personas.secret import MASK, Secret
 from personas.service.credentials import Credentials
 from personas.service.endpoints import AuthService
-from personas.service.models import FoundUser
 from personas.service.signing import NotOffered
 from personas.service.transport import Patience
 
@@ -25,7 +24,6 @@ pytestmark = pytest.mark.anyio
 
 URL = "http://localhost:3001"
 PERSONAS = "/api/v1/admin/personas"
-USERS = "/api/v1/admin/users"
 DOMAIN = "@mana.test"
 JWT = make_jwt()
 QUICK = Patience(attempts=3, first_attempts=2, wait_initial=0.001, wait_max=0.002)
@@ -419,147 +417,3 @@ async def test_without_credentials_an_admins_call_is_not_even_sent(router: respx
         with pytest.raises(CredentialsRefused, match="nothing to sign in with"):
             await service.list_personas()
     assert not router.calls
-
-
-# Looking up users
-
-
-class Users:
-    """A service's look-up of users as the contract has it, and what else it might do."""
-
-    def __init__(self, *emails: str, total: bool = True, search: bool = True, paging: bool = True) -> None:
-        self.users = [{"id": f"u{n}", "email": email, "name": "X"} for n, email in enumerate(emails)]
-        self.total, self.search, self.paging = total, search, paging
-        self.searched: list[str] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        params = request.url.params
-        self.searched.append(params["search"])
-        found = [u for u in self.users if not self.search or params["search"].lower() in u["email"].lower()]
-        page, limit = int(params["page"]), int(params["limit"])
-        shown = found[(page - 1) * limit : page * limit] if self.paging else found[:limit]
-        body: dict[str, Any] = {"users": shown, "page": page, "limit": limit}
-        return httpx.Response(200, json=body | ({"total": len(found)} if self.total else {}))
-
-
-async def look_up(users: Users, *emails: str) -> dict[str, FoundUser | ServiceError]:
-    with respx.mock(base_url=URL) as mocked:
-        mocked.get(USERS).mock(side_effect=users)
-        async with AuthService(URL, Credentials(token=Secret(JWT)), patience=QUICK) as service:
-            found = await service.find_users(emails, domain=DOMAIN)
-            assert service.safety_requests == service.requests == len(users.searched)
-            return found
-
-
-def many(number: int) -> list[str]:
-    return [f"human{n}@mana.test" for n in range(number)]
-
-
-async def test_nothing_is_asked_about_nobody(service: AuthService, router: respx.MockRouter) -> None:
-    assert await service.find_users([], domain=DOMAIN) == {}
-    assert not router.calls
-
-
-async def test_many_emails_are_looked_up_at_once_where_that_is_less_to_ask() -> None:
-    users = Users("persona.p3@mana.test", "other@mana.test", "else@example.com")
-    found = await look_up(users, *(f"persona.p{n}@mana.test" for n in range(50)))
-    assert found == {"persona.p3@mana.test": FoundUser(user_id="u0", email="persona.p3@mana.test")}
-    assert users.searched == [DOMAIN]
-
-
-async def test_an_email_among_5000_users_is_found_by_asking_for_it() -> None:
-    users = Users(*many(4999), "persona.ada@mana.test")
-    found = await look_up(users, "persona.ada@mana.test", "persona.bo@mana.test")
-    assert set(found) == {"persona.ada@mana.test"}
-    assert len(users.searched) == 3
-
-
-async def test_all_pages_are_read_when_that_is_less_to_ask() -> None:
-    users = Users(*many(250), "persona.p1@mana.test")
-    found = await look_up(users, *(f"persona.p{n}@mana.test" for n in range(10)))
-    assert set(found) == {"persona.p1@mana.test"}
-    assert users.searched == [DOMAIN] * 3
-
-
-@pytest.mark.parametrize("total", [True, False])
-async def test_an_email_within_another_is_another(total: bool) -> None:
-    users = Users("not.persona.ada@mana.test", "persona.ada@mana.test.example.com", total=total)
-    assert await look_up(users, "persona.ada@mana.test") == {}
-
-
-@pytest.mark.parametrize("total", [True, False])
-async def test_an_email_in_upper_case_is_found(total: bool) -> None:
-    found = await look_up(Users("Persona.ADA@Mana.Test", total=total), "persona.ada@mana.test")
-    assert found == {"persona.ada@mana.test": FoundUser(user_id="u0", email="Persona.ADA@Mana.Test")}
-
-
-@pytest.mark.parametrize("search", [True, False])
-@pytest.mark.parametrize("total", [True, False])
-async def test_a_look_up_that_ignores_the_search_or_tells_no_total_still_finds_it(
-    search: bool, total: bool
-) -> None:
-    users = Users("a@example.com", *many(350), "persona.ada@mana.test", search=search, total=total)
-    found = await look_up(users, "persona.ada@mana.test", "persona.bo@mana.test")
-    assert set(found) == {"persona.ada@mana.test"}
-
-
-async def test_a_look_up_that_gives_the_same_page_for_ever_is_not_known_rather_than_free() -> None:
-    users = Users(*many(350), "persona.ada@mana.test", search=False, paging=False)
-    found = await look_up(users, "persona.ada@mana.test")
-    assert isinstance(found["persona.ada@mana.test"], BadAnswer)
-
-
-@pytest.mark.parametrize("status", [404, 405, 501])
-async def test_a_service_without_a_look_up_does_not_offer_it(
-    service: AuthService, router: respx.MockRouter, status: int
-) -> None:
-    router.get(USERS).respond(status)
-    with pytest.raises(NotOffered):
-        await service.find_users(["persona.ada@mana.test"], domain=DOMAIN)
-
-
-async def test_a_forbidden_look_up_stops_everything(service: AuthService, router: respx.MockRouter) -> None:
-    router.get(USERS).respond(403)
-    with pytest.raises(CredentialsRefused):
-        await service.find_users(["persona.ada@mana.test"], domain=DOMAIN)
-
-
-@pytest.mark.parametrize(
-    "response",
-    [
-        httpx.Response(500),
-        httpx.Response(200, json=[]),
-        httpx.Response(200, json={"users": None}),
-        httpx.Response(200, json={"users": [{"id": "u"}], "total": 1}),
-        httpx.Response(200, json={"users": [None], "total": 1}),
-        httpx.Response(200, text="<html>"),
-    ],
-)
-async def test_a_look_up_that_fails_is_an_error_for_each_and_never_a_free_email(
-    service: AuthService, router: respx.MockRouter, response: httpx.Response
-) -> None:
-    router.get(USERS).mock(return_value=response)
-    found = await service.find_users(["persona.ada@mana.test", "persona.bo@mana.test"], domain=DOMAIN)
-    assert set(found) == {"persona.ada@mana.test", "persona.bo@mana.test"}
-    assert all(isinstance(error, ServiceError) for error in found.values())
-
-
-@settings(deadline=None, max_examples=30)
-@given(
-    taken=st.sets(st.integers(0, 30), max_size=10),
-    others=st.integers(0, 400),
-    total=st.booleans(),
-    search=st.booleans(),
-    paging=st.booleans(),
-)
-async def test_whatever_the_look_up_is_like_a_taken_email_is_never_missed(
-    taken: set[int], others: int, total: bool, search: bool, paging: bool
-) -> None:
-    emails = [f"persona.p{n}@mana.test" for n in range(31)]
-    users = Users(
-        *many(others), *(emails[n].title() for n in taken), total=total, search=search, paging=paging
-    )
-    found = await look_up(users, *emails)
-    # Without paging and totals, nobody can know that there is more than the first page.
-    if paging or total:
-        assert {emails[n] for n in taken} <= set(found)

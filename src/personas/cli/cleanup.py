@@ -39,12 +39,13 @@ def cleanup(
 ) -> None:
     """Delete every live persona for good.
 
-    Whether the catalog has it or not. Drift from the catalog is told first. Asks on a terminal; --yes says
-    it elsewhere.
+    Whether the catalog has it or not. Drift from the catalog, as far as the list
+    tells it, is told first. An account with another name than in the catalog is
+    left alone, unless the derived password proves that it is ours. Asks on a
+    terminal; --yes says it elsewhere.
     """
     from personas.cli.asked import Asked
-    from personas.cli.conduct import conduct, confirm
-    from personas.errors import Refused
+    from personas.cli.conduct import conduct, confirm_deletions
     from personas.reconcile.plan import Intent
     from personas.secret import Secret
 
@@ -70,16 +71,13 @@ def cleanup(
     async def job(run: Run) -> None:
         run.try_catalog()
         async with run.connect() as service:
-            await run.read_live(service, owners=False)
+            await run.read_live(service, secret=run.secret_if_any(), details=False, deleting=True)
             plan = run.make_plan(Intent(purpose="cleanup", force=force))
             number = len(plan.steps)
             if dry_run or not number:
                 return
-            noun = "persona" if number == 1 else "personas"
-            what = f"cleanup would delete {number} {noun} at {run.settings.auth}"
-            if run.settings.production and not force:
-                raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
-            await confirm(run, what, yes=yes)
+            what = f"cleanup would delete {number} {'persona' if number == 1 else 'personas'}"
+            await confirm_deletions(run, what, plan.steps, yes=yes, force=force)
             await run.carry_out(service, Secret(""))
 
     conduct(asked, job)

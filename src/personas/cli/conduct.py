@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import typer
@@ -30,6 +30,9 @@ from personas.errors import (
 from personas.reconcile.outcome import Outcome, Result
 from personas.reconcile.plan import Change, Plan, State
 from personas.report import Report, make_report
+
+# More accounts than these are counted in a question.
+MOST_NAMED = 5
 
 Job = Callable[[Run], Awaitable[None]]
 
@@ -88,19 +91,30 @@ def print_only(asked: Asked, job: Job) -> None:
                 run.progress.close()
 
 
-async def confirm(run: Run, what: str, *, yes: bool) -> None:
-    """Ask on a terminal; anywhere else, `--yes` has to say it.
+async def confirm_deletions(
+    run: Run, what: str, changes: Sequence[Change], *, yes: bool, force: bool
+) -> None:
+    """Ask on a terminal before anything is deleted; anywhere else, `--yes` has to say it.
 
     Args:
         run: What is about to be done; the plan is shown above the question.
-        what: A clause that names what would be done, where, and what is lost.
+        what: A clause that says how many of what would be deleted.
+        changes: What would be deleted, created again or not.
         yes: Whether it was said already.
+        force: Whether production was said to be meant.
 
     Raises:
-        Refused: The answer was no, or nobody could be asked.
+        Refused: The answer was no, nobody could be asked, or this is production.
     """
+    what = f"{what} at {run.settings.auth}"
+    if run.settings.production and not force:
+        raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
     if yes:
         return
+    what += f"; {'its' if len(changes) == 1 else 'their'} actions, feedback and spaces are lost"
+    if doubtful := [change.key for change in changes if change.doubt]:
+        more = f" and {len(doubtful) - MOST_NAMED} more" if len(doubtful) > MOST_NAMED else ""
+        what += f"; maybe somebody else's: {', '.join(doubtful[:MOST_NAMED])}{more}"
     if run.settings.ci or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise Refused(f"{what}: nobody can be asked here", hint="Say --yes if that is meant.")
     run.progress.close()
@@ -156,9 +170,16 @@ def exit_code(run: Run, error: PersonasError | None) -> int:
             return Refused.exit_code
         if run.plan.of(State.NOT_KNOWN):
             return PartlyFailed.exit_code
+    if run.plan is not None and run.asked.command == "cleanup" and _left_unread(run.plan):
+        return PartlyFailed.exit_code
     if run.asked.fail_on_drift and run.plan is not None and _remaining_drift(run.plan, outcomes):
         return DriftFound.exit_code
     return 0
+
+
+def _left_unread(plan: Plan) -> bool:
+    """Whether somebody is left alone because not even their name could be read."""
+    return any(change.doubt and change.step is None for change in plan.of(State.NOT_KNOWN))
 
 
 def _remaining_drift(plan: Plan, outcomes: tuple[Outcome, ...]) -> list[Change]:

@@ -132,7 +132,7 @@ def _email_of(who: str, run: Run) -> str:
 
 def _emails_of(catalog: Catalog, only: tuple[str, ...]) -> list[str]:
     from personas.errors import UsageError
-    from personas.reconcile.plan import matches_any
+    from personas.reconcile.only import matches_any
 
     emails = [
         p.email for p in catalog.personas if not only or matches_any((p.email, p.name, p.archetype), only)

@@ -152,7 +152,7 @@ Recreate = Annotated[
     typer.Option(
         "--recreate",
         rich_help_panel=_SAFETY,
-        help="Delete and create again what an update cannot mend: name, password.",
+        help="Delete and create again what an update cannot mend: name, password. Signs in as everybody.",
     ),
 ]
 CheckLogin = Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -141,6 +141,13 @@ class Run:
             self.read.notes.append(f"No password was tried: {error.message}.")
             return None
 
+    def secret_if_any(self) -> Secret | None:
+        """The seed secret, or None where there is none for this service: not everything needs one."""
+        try:
+            return self.secret()
+        except Refused:
+            return None
+
     @property
     def has_credentials(self) -> bool:
         """Whether anything was given that could open the service."""
@@ -185,37 +192,60 @@ class Run:
         service: AuthService,
         *,
         secret: Secret | None = None,
-        owners: bool = True,
+        owners: bool = False,
+        details: bool = True,
+        check_secret: bool = False,
         check_login: bool = False,
-        recreate: bool = False,
+        deleting: bool = False,
         whole: bool = False,
     ) -> Live:
-        """Read what is live.
-
-        Raises:
-            Refused: The secret is not the one that the personas were seeded with, and nobody said `recreate`.
-        """
+        """Read what is live; the options are those of `survey`."""
         live = await survey(
             service,
             self.read.catalog,
             secret=secret,
             only=self.asked.only or None,
             owners=owners,
+            details=details,
+            check_secret=check_secret,
             check_login=check_login,
+            deleting=deleting,
             whole=whole,
             workers=self.settings.concurrency,
             observe=self.progress.reading,
         )
         self.read.live, self.read.whole, self.read.taken_at = live, whole, datetime.now(UTC)
-        self.read.notes += [note for note in live.notes if note not in self.read.notes]
+        self._note(live.notes)
+        return live
+
+    async def read_for_seeding(
+        self, service: AuthService, secret: Secret | None, *, check_login: bool, recreate: bool
+    ) -> Live:
+        """Read what is live, for `seed` and for its preview.
+
+        Raises:
+            Refused: The secret is not the one that the personas were seeded with, and nobody said `recreate`.
+        """
+        live = await self.read_live(
+            service,
+            secret=secret,
+            owners=True,
+            check_secret=True,
+            # Which passwords are to be mended has to be known of everybody.
+            check_login=check_login or (recreate and secret is not None),
+            deleting=recreate,
+        )
         if live.secret_differs and not recreate:
             raise Refused(
                 "the secret differs from the one these personas were seeded with: "
-                f"none of {len(live.logins)} derived passwords signs in",
-                hint="Set PERSONA_SEED_SECRET to that one. To give them the passwords of this one instead: "
-                "personas seed --check-login --recreate",
+                f"none of {len(live.logins)} derived passwords that were tried signs in; nothing was written",
+                hint="Set PERSONA_SEED_SECRET to that one. To give them the passwords of this one instead, "
+                "which deletes them and creates them again: personas seed --recreate",
             )
         return live
+
+    def _note(self, notes: Iterable[str]) -> None:
+        self.read.notes += [note for note in notes if note not in self.read.notes]
 
     async def read_one(self, service: AuthService, who: str) -> str:
         """Read one live persona with all that is known of it; its email.
@@ -285,6 +315,7 @@ class Run:
             stop=self.stop,
             observe=self.progress.wrote,
         )
+        self._note(self.applied.notes)
         return self.applied
 
 

@@ -45,8 +45,10 @@ def seed(
 ) -> None:
     """Make the catalog true on the service.
 
-    Personas are created and updated. Strays (live personas that the catalog lacks) are reported and kept;
-    --prune deletes them. Emails that belong to somebody else are refused before anything is written.
+    Personas are created and updated. Strays (live personas that the catalog
+    lacks) are reported and kept; --prune deletes them. Emails that belong to
+    somebody else are refused before anything is written, and so is the whole run
+    with another seed secret than the live personas were seeded with.
     """
     from personas.cli.asked import Asked
     from personas.cli.conduct import conduct
@@ -77,7 +79,7 @@ def seed(
         run.read_catalog()
         secret = run.secret()
         async with run.connect() as service:
-            await run.read_live(service, secret=secret, check_login=check_login, recreate=recreate)
+            await run.read_for_seeding(service, secret, check_login=check_login, recreate=recreate)
             plan = run.make_plan(intent)
             _check(run, plan, expect_plan)
             if dry_run or not plan.steps:
@@ -168,7 +170,7 @@ def dry_run(
         else:
             async with run.connect() as service:
                 secret = run.secret_for_reading()
-                await run.read_live(service, secret=secret, check_login=check_login, recreate=recreate)
+                await run.read_for_seeding(service, secret, check_login=check_login, recreate=recreate)
         _check(run, run.make_plan(intent), expect_plan)
 
     conduct(asked, job)
@@ -198,14 +200,16 @@ def _check(run: Run, plan: Plan, expected: str | None) -> None:
 
 
 async def _confirm_deletions(run: Run, plan: Plan, *, yes: bool, force: bool) -> None:
-    from personas.cli.conduct import confirm
-    from personas.errors import Refused
+    from personas.cli.conduct import confirm_deletions
     from personas.reconcile.plan import Step
 
-    number = sum(1 for change in plan.steps if change.step is Step.DELETE)
-    if not number:
-        return
-    what = f"--prune would delete {number} {'stray' if number == 1 else 'strays'} at {run.settings.auth}"
-    if run.settings.production and not force:
-        raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
-    await confirm(run, what, yes=yes)
+    strays = [change for change in plan.steps if change.step is Step.DELETE]
+    again = [change for change in plan.steps if change.step is Step.RECREATE]
+    parts = []
+    if strays:
+        parts.append(f"--prune would delete {len(strays)} {'stray' if len(strays) == 1 else 'strays'}")
+    if again:
+        whom = "1 persona and create it" if len(again) == 1 else f"{len(again)} personas and create them"
+        parts.append(f"--recreate would delete {whom} again")
+    if parts:
+        await confirm_deletions(run, " and ".join(parts), [*strays, *again], yes=yes, force=force)

@@ -29,6 +29,19 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedUp:
+    """When users were looked up last, and how many there were.
+
+    Attributes:
+        at: When it was asked, as `time.monotonic()` counts.
+        total: How many users shared the personas' domain; None when the service does not tell.
+    """
+
+    at: float
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """What was read from one service, or from a snapshot of it.
 
@@ -40,6 +53,9 @@ class Live:
         unread: For each live persona whose details could not be read, why.
         notes: What a reader must know about this reading, such as a check that could not be made.
         taken_at: When a snapshot was taken; None for a service read just now.
+        service: The address of the service; empty where it is not known.
+        details: Whether prompts and weights were read; a service's list has none.
+        looked_up: When the owners were asked for; None when nobody was looked up, or long ago.
     """
 
     personas: tuple[LivePersona, ...] = ()
@@ -48,6 +64,9 @@ class Live:
     unread: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     taken_at: datetime | None = None
+    service: str = ""
+    details: bool = True
+    looked_up: LookedUp | None = field(default=None, compare=False)
 
     @property
     def secret_differs(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from personas.errors import ServiceError
-from personas.reconcile.plan import Change
+from personas.reconcile.changes import Change
 
 
 class Result(StrEnum):
@@ -43,8 +43,10 @@ class Applied:
         outcomes: One for every step of the plan, in the plan's order.
         error: What stopped the run before its end: refused credentials or an unreachable service.
         interrupted: The run was asked to stop.
+        notes: What a reader must know about the run as a whole, each a sentence.
     """
 
     outcomes: tuple[Outcome, ...]
     error: ServiceError | None = None
     interrupted: bool = False
+    notes: tuple[str, ...] = ()

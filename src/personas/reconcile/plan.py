@@ -6,195 +6,41 @@ object, and `apply` carries out its steps.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from fnmatch import fnmatchcase
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from personas.reconcile.changes import (
+    PERSONA_DOMAIN,
+    Change,
+    Doubt,
+    FieldChange,
+    Intent,
+    Plan,
+    State,
+    Step,
+    Value,
+)
 from personas.reconcile.live import Live, Owner, Ownership
+from personas.reconcile.notes import tell_doubts, tell_renamed
+from personas.reconcile.only import Patterns, matches
 from personas.service.models import LivePersona, Login, LoginCheck
 
 if TYPE_CHECKING:
     from personas.catalog.reading import Catalog, Persona
 
-PERSONA_DOMAIN = "@mana.test"
-
-Value = str | Mapping[str, float] | None
-Patterns = str | Collection[str] | None
-
-
-class State(StrEnum):
-    """How one thing of the catalog and its live counterpart relate; the order is the order of a plan."""
-
-    COLLISION = "collision"
-    NOT_KNOWN = "not-known"
-    LOCKED_OUT = "locked-out"
-    RECREATE = "recreate"
-    CREATE = "create"
-    UPDATE = "update"
-    STRAY = "stray"
-    IN_SYNC = "in-sync"
-
-
-class Step(StrEnum):
-    """What a run does about one change."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    RECREATE = "recreate"
-    DELETE = "delete"
-
-
-_RANK = {state: rank for rank, state in enumerate(State)}
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What a run may do.
-
-    Attributes:
-        purpose: `seed` makes the catalog true; `cleanup` deletes every live persona.
-        prune: Strays are deleted as well.
-        recreate: What an update cannot mend is deleted and created again.
-        force: Deleting strays outside the personas' own domain is allowed.
-    """
-
-    purpose: Literal["seed", "cleanup"] = "seed"
-    prune: bool = False
-    recreate: bool = False
-    force: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One field that differs.
-
-    Attributes:
-        field: Its name in the catalog, such as `systemPrompt`.
-        old: What is live; None when the service does not say.
-        new: What the catalog wants.
-        mendable: Whether an update can mend it; the service keeps an existing user's name and password.
-    """
-
-    field: str
-    old: Value
-    new: Value
-    mendable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing of the plan: what exists, what is wanted, and what the run would do.
-
-    Attributes:
-        key: What identifies the thing; a persona's email.
-        state: How catalog and service relate.
-        step: What a run with this plan does; None when it does nothing.
-        wanted: The catalog's entry; None for a stray.
-        existing: The live counterpart; None when there is none.
-        fields: The fields that differ.
-        reason: Why the state is what it is, or why nothing is done about it; a sentence without a full stop.
-        thing: The kind of thing.
-        unchecked: Whether the email belongs to somebody could not be asked before creating.
-    """
-
-    key: str
-    state: State
-    step: Step | None = None
-    wanted: Persona | None = None
-    existing: LivePersona | None = None
-    fields: tuple[FieldChange, ...] = ()
-    reason: str = ""
-    thing: str = "persona"
-    unchecked: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name to show: the catalog's, else the live one, else nothing."""
-        if self.wanted is not None:
-            return self.wanted.name
-        return (self.existing.name if self.existing else None) or ""
-
-    @property
-    def archetype(self) -> str:
-        """The archetype to show: the catalog's, else the live one, else nothing."""
-        if self.wanted is not None:
-            return self.wanted.archetype
-        return (self.existing.archetype if self.existing else None) or ""
-
-    @property
-    def is_drift(self) -> bool:
-        """Whether catalog and service differ here, or may differ."""
-        return self.state is not State.IN_SYNC
-
-    def __lt__(self, other: Change) -> bool:
-        return self._order() < other._order()
-
-    def _order(self) -> tuple[int, str, str, str]:
-        user_id = self.existing.user_id if self.existing else ""
-        return (_RANK[self.state], self.thing, self.key, user_id)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The sorted changes between a catalog and what is live, and what was intended.
-
-    Attributes:
-        changes: All things, those in sync included.
-        intent: What the run may do.
-        notes: What a reader must know about how the plan was made.
-        catalog_known: False when the catalog could not be read, so that drift is not known.
-        whole: False when `--only` left things out.
-    """
-
-    changes: tuple[Change, ...] = ()
-    intent: Intent = field(default_factory=Intent)
-    notes: tuple[str, ...] = ()
-    catalog_known: bool = True
-    whole: bool = True
-
-    def __iter__(self) -> Iterator[Change]:
-        return iter(self.changes)
-
-    def __len__(self) -> int:
-        return len(self.changes)
-
-    @cached_property
-    def counts(self) -> Mapping[State, int]:
-        """How many things are in each state; every state has a number."""
-        counted = Counter(change.state for change in self.changes)
-        return {state: counted[state] for state in State}
-
-    @cached_property
-    def steps(self) -> tuple[Change, ...]:
-        """The changes about which the run does something."""
-        return tuple(change for change in self.changes if change.step is not None)
-
-    @cached_property
-    def drift(self) -> tuple[Change, ...]:
-        """Everything that is not in sync."""
-        return tuple(change for change in self.changes if change.is_drift)
-
-    @property
-    def in_sync(self) -> bool:
-        """Whether catalog and service are known to say the same."""
-        return self.catalog_known and not self.drift
-
-    def of(self, *states: State) -> tuple[Change, ...]:
-        """The changes in any of these states, in the plan's order."""
-        return tuple(change for change in self.changes if change.state in states)
-
-    @cached_property
-    def checksum(self) -> str:
-        """Sixteen hex digits that change whenever what the run would do changes."""
-        lines = [_canonical(change) for change in self.changes if change.is_drift or change.step]
-        text = json.dumps([self.intent.purpose, lines], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+__all__ = [
+    "PERSONA_DOMAIN",
+    "Change",
+    "Doubt",
+    "FieldChange",
+    "Intent",
+    "Plan",
+    "State",
+    "Step",
+    "Value",
+    "plan",
+]
 
 
 def plan(
@@ -227,98 +73,94 @@ def plan(
             doubles.append(persona)
 
     changes = [
-        _decide(
-            _compare(
-                email,
-                wanted.get(email),
-                existing.get(email),
-                live.owners.get(email),
-                live.logins.get(email),
-                unread=live.unread.get(email, ""),
-                catalog_known=catalog is not None,
-            ),
-            intent,
-        )
+        _decide(_compare(email, wanted.get(email), existing.get(email), live, catalog), intent)
         for email in wanted.keys() | existing.keys()
     ]
-    changes += [
-        _decide(
-            Change(p.email.lower(), State.STRAY, existing=p, reason="a second live persona with this email"),
-            intent,
-        )
-        for p in doubles
-    ]
-    kept = [change for change in changes if not only or matches(change, only)]
+    changes += [_decide(_double(double, wanted.get(double.email.lower())), intent) for double in doubles]
+    meant = sorted(change for change in changes if not only or matches(change, only))
+    kept, renamed = tell_renamed(meant)
     return Plan(
-        changes=tuple(sorted(kept)),
+        changes=kept,
         intent=intent,
-        notes=live.notes,
+        notes=(*live.notes, *renamed, *tell_doubts(kept)),
         catalog_known=catalog is not None,
         whole=not only,
+        details=live.details,
+        service=live.service,
+        looked_up=live.looked_up,
     )
 
 
-def matches(change: Change, patterns: str | Collection[str]) -> bool:
-    """Whether `--only PATTERN` means this change; both sides of it are looked at."""
-    texts: list[str | None] = [change.key]
-    for side in (change.wanted, change.existing):
-        if side is not None:
-            texts += [side.name, side.archetype]
-    return matches_any(texts, patterns)
-
-
-def matches_any(texts: Iterable[str | None], patterns: str | Collection[str]) -> bool:
-    """Whether one of the patterns fits one of these texts; of an email, the part before the @ will do."""
-    folded = [pattern.casefold() for pattern in ([patterns] if isinstance(patterns, str) else patterns)]
-    for text in texts:
-        if text is None:
-            continue
-        lowered = text.casefold()
-        local = lowered.split("@")[0]
-        parts = {lowered, local, local.removeprefix("persona.")}
-        if any(fnmatchcase(part, pattern) for part in parts for pattern in folded):
-            return True
-    return False
-
-
 def _compare(
-    key: str,
-    wanted: Persona | None,
-    existing: LivePersona | None,
-    owner: Owner | None,
-    login: LoginCheck | None,
-    *,
-    unread: str,
-    catalog_known: bool,
+    key: str, wanted: Persona | None, existing: LivePersona | None, live: Live, catalog: Catalog | None
 ) -> Change:
     if wanted is None:
-        if not catalog_known:
+        if catalog is None:
             return Change(key, State.NOT_KNOWN, existing=existing, reason="the catalog could not be read")
         return Change(key, State.STRAY, existing=existing, reason="not in the catalog")
     if existing is None:
-        return _missing(key, wanted, owner)
+        return _missing(key, wanted, live.owners.get(key))
+    login, unread = live.logins.get(key), live.unread.get(key, "")
+    fields = tuple(_differences(wanted, existing, details=live.details))
+    found = Change(
+        key,
+        State.IN_SYNC,
+        wanted=wanted,
+        existing=existing,
+        fields=fields,
+        doubt=_doubt(wanted, existing, login, unread),
+    )
     if unread:
         reason = f"its details could not be read: {unread}"
-        return Change(key, State.NOT_KNOWN, wanted=wanted, existing=existing, reason=reason)
-    fields = tuple(_differences(wanted, existing))
+        return replace(found, state=State.NOT_KNOWN, fields=(), reason=reason)
     if login is not None and login.verdict is Login.WRONG_PASSWORD:
-        reason = "the derived password does not sign in"
-        return Change(key, State.LOCKED_OUT, wanted=wanted, existing=existing, fields=fields, reason=reason)
+        return replace(found, state=State.LOCKED_OUT, reason="the derived password does not sign in")
     if any(not change.mendable for change in fields):
-        reason = "the service keeps an existing user's name"
-        return Change(key, State.RECREATE, wanted=wanted, existing=existing, fields=fields, reason=reason)
+        return replace(found, state=State.RECREATE, reason="the service keeps an existing user's name")
     if fields:
-        return Change(key, State.UPDATE, wanted=wanted, existing=existing, fields=fields)
+        return replace(found, state=State.UPDATE)
     if login is not None and login.verdict is Login.NOT_KNOWN:
         reason = f"whether the password works is not known: {login.reason}"
-        return Change(key, State.NOT_KNOWN, wanted=wanted, existing=existing, reason=reason)
-    return Change(key, State.IN_SYNC, wanted=wanted, existing=existing)
+        return replace(found, state=State.NOT_KNOWN, reason=reason)
+    return found
+
+
+def _double(existing: LivePersona, wanted: Persona | None) -> Change:
+    doubtful = wanted is not None and existing.name not in {None, wanted.name}
+    return Change(
+        existing.email.lower(),
+        State.STRAY,
+        existing=existing,
+        reason="a second live persona with this email",
+        doubt=Doubt(_ANOTHER_NAME) if doubtful else None,
+    )
+
+
+_ANOTHER_NAME = "its name is not the catalog's"
+
+
+def _doubt(wanted: Persona, existing: LivePersona, login: LoginCheck | None, unread: str) -> Doubt | None:
+    """Why a live account may be somebody else's: its name is not ours, and no password proves that it is."""
+    if existing.name is None:
+        return Doubt("its name could not be read") if unread else None
+    if existing.name == wanted.name:
+        return None
+    match login.verdict if login else None:
+        case Login.WORKS:
+            return None
+        case Login.WRONG_PASSWORD:
+            return Doubt(f"{_ANOTHER_NAME}, and the derived password does not sign in")
+        case Login.NOT_KNOWN:
+            why = login.reason if login else ""
+            return Doubt(f"{_ANOTHER_NAME}, and whether the derived password signs in is not known: {why}")
+        case None:
+            return Doubt(f"{_ANOTHER_NAME}, and its password was not tried", tried=False)
 
 
 def _missing(key: str, wanted: Persona, owner: Owner | None) -> Change:
     match owner.verdict if owner else Ownership.NOT_CHECKED:
         case Ownership.FOREIGN:
-            reason = "this email belongs to a user who is not one of ours"
+            reason = (owner and owner.reason) or "this email belongs to a user who is not one of ours"
             return Change(key, State.COLLISION, wanted=wanted, reason=reason)
         case Ownership.NOT_KNOWN:
             reason = f"whose this email is, is not known: {owner.reason if owner else ''}"
@@ -331,17 +173,17 @@ def _missing(key: str, wanted: Persona, owner: Owner | None) -> Change:
             return Change(key, State.CREATE, wanted=wanted)
 
 
-def _differences(wanted: Persona, existing: LivePersona) -> Iterator[FieldChange]:
+def _differences(wanted: Persona, existing: LivePersona, *, details: bool) -> Iterator[FieldChange]:
     # A list without names is an ordinary deployment: a name that is not told is no drift.
     if existing.name is not None and existing.name != wanted.name:
         yield FieldChange("name", existing.name, wanted.name, mendable=False)
-    if existing.archetype != wanted.archetype:
+    if existing.archetype != wanted.archetype and (details or existing.archetype is not None):
         yield FieldChange("archetype", existing.archetype, wanted.archetype)
-    if existing.system_prompt != wanted.system_prompt:
+    if details and existing.system_prompt != wanted.system_prompt:
         yield FieldChange("systemPrompt", existing.system_prompt, wanted.system_prompt)
-    if existing.module_mix is None or dict(existing.module_mix) != dict(wanted.module_mix):
+    if details and (existing.module_mix is None or dict(existing.module_mix) != dict(wanted.module_mix)):
         yield FieldChange("moduleMix", existing.module_mix, wanted.module_mix)
-    if existing.tick_cadence != wanted.tick_cadence:
+    if existing.tick_cadence != wanted.tick_cadence and (details or existing.tick_cadence is not None):
         yield FieldChange("tickCadence", existing.tick_cadence, str(wanted.tick_cadence))
 
 
@@ -357,6 +199,8 @@ def _decide(change: Change, intent: Intent) -> Change:
         case State.STRAY:
             return _deletion(change, intent) if intent.prune else change
         case State.RECREATE | State.LOCKED_OUT:
+            if (intent.recreate or change.state is State.LOCKED_OUT) and (doubt := _spares(change, intent)):
+                return _with(change, None, f"{doubt}: left alone without --force")
             if intent.recreate:
                 return _with(change, Step.RECREATE)
             rest = any(item.mendable for item in change.fields)
@@ -366,30 +210,19 @@ def _decide(change: Change, intent: Intent) -> Change:
 
 
 def _deletion(change: Change, intent: Intent) -> Change:
-    if change.key.endswith(PERSONA_DOMAIN) or intent.force:
-        return _with(change, Step.DELETE)
-    return _with(change, None, f"not {PERSONA_DOMAIN}: left alone without --force")
+    if not change.key.endswith(PERSONA_DOMAIN) and not intent.force:
+        return _with(change, None, f"not {PERSONA_DOMAIN}: left alone without --force")
+    if doubt := _spares(change, intent):
+        return _with(change, None, f"{doubt}: left alone without --force")
+    return _with(change, Step.DELETE)
+
+
+def _spares(change: Change, intent: Intent) -> str:
+    """Why an account is left alone: it may be somebody else's, for all that could be tried."""
+    doubt = change.doubt
+    return doubt.reason if doubt and doubt.tried and not intent.force else ""
 
 
 def _with(change: Change, step: Step | None, reason: str = "") -> Change:
     reasons = "; ".join(part for part in (change.reason, reason) if part)
     return replace(change, step=step, reason=reasons)
-
-
-def _canonical(change: Change) -> list[object]:
-    wanted = change.wanted
-    return [
-        change.thing,
-        change.key,
-        change.state,
-        change.step,
-        change.existing.user_id if change.existing else None,
-        [[item.field, _plain(item.old), _plain(item.new)] for item in change.fields],
-        [wanted.name, wanted.archetype, wanted.system_prompt, _plain(wanted.module_mix), wanted.tick_cadence]
-        if wanted
-        else None,
-    ]
-
-
-def _plain(value: Value) -> object:
-    return {key: float(number) for key, number in value.items()} if isinstance(value, Mapping) else value

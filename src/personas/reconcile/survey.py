@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from personas.catalog.reading import Catalog, Persona
 from personas.errors import BadAnswer, RateLimited, Unanswered, Unavailable
-from personas.passwords import derive_password
-from personas.reconcile.live import Live, Owner, Ownership
-from personas.reconcile.plan import PERSONA_DOMAIN, Patterns, matches_any
+from personas.reconcile.live import Live, Ownership
+from personas.reconcile.only import Patterns, matches_any
+from personas.reconcile.owners import Passwords, find_owners
 from personas.secret import Secret
 from personas.service.endpoints import AuthService, NotFound
-from personas.service.models import FoundUser, LivePersona, Login, LoginCheck
+from personas.service.models import LivePersona, Login, LoginCheck
 from personas.service.pacing import spread
-from personas.service.signing import NotOffered
 
 NO_LOOK_UP = (
     "The service offers no look-up of users: whether the emails of new personas belong to somebody already "
     "was not checked."
 )
+LIST_ALONE = "The list alone was read: prompts and weights were not compared."
 # So many personas in a row that cannot be read mean that the service is gone.
 MOST_UNREAD = 3
 
@@ -37,7 +37,10 @@ async def survey(
     secret: Secret | None = None,
     only: Patterns = None,
     owners: bool = True,
+    details: bool = True,
+    check_secret: bool = True,
     check_login: bool = False,
+    deleting: bool = True,
     whole: bool = False,
     workers: int = 8,
     observe: Observer = _silent,
@@ -50,7 +53,12 @@ async def survey(
         secret: The seed secret; without it, whose a found account is stays not known.
         only: Leave out what this pattern, or none of these, means.
         owners: Whether to look up who has the emails that no live persona has.
+        details: Whether to read prompts and weights; else of those alone whose name the list does not tell.
+        check_secret: Whether to sign in as one live persona of the catalog, and as a second one when the
+            first password is wrong: `Live.secret_differs` tells what came of it.
         check_login: Whether to sign in as every live persona of the catalog.
+        deleting: Whether the plan may delete: then whoever has another name than in the catalog is signed in,
+            for it may be somebody else's account.
         whole: Read the details of live personas that the catalog lacks, too.
         workers: How many personas at a time.
         observe: Told what is being read, and how much of it is.
@@ -58,13 +66,21 @@ async def survey(
     Raises:
         ServiceError: The service is unreachable, or refused the credentials; nothing was written.
     """
-    reading = _Reading(service, catalog, secret, workers, observe)
+    reading = _Reading(service, catalog, secret, only, workers=workers, observe=observe)
     await reading.read_list()
-    await reading.read_details(only, whole=whole)
-    if owners:
-        await reading.find_owners(only)
+    together: list[Callable[[], Awaitable[None]]] = [
+        lambda: reading.read_details(whole=whole) if details else reading.read_names()
+    ]
+    if check_secret and secret is not None:
+        together.append(reading.check_secret)
+    await spread(together, lambda read: read(), workers=len(together))
+    if secret is not None and deleting:
+        await reading.check_logins(renamed=True)
     if check_login:
-        await reading.check_logins(only)
+        await reading.check_logins()
+    if owners:
+        # Last of all: what was looked up does not stay true for long.
+        await reading.find_owners()
     return reading.live
 
 
@@ -74,28 +90,35 @@ class _Reading:
         service: AuthService,
         catalog: Catalog | None,
         secret: Secret | None,
+        only: Patterns,
+        *,
         workers: int,
         observe: Observer,
     ) -> None:
         self._service = service
         self._wanted = {p.email.lower(): p for p in catalog.personas} if catalog else {}
-        self._secret = secret
+        self._only = only
+        self._passwords = Passwords(service, secret)
         self._workers = workers
         self._observe = observe
-        self.live = Live()
+        self._logins: dict[str, LoginCheck] = {}
+        self.live = Live(service=str(service.address), logins=self._logins)
 
     async def read_list(self) -> None:
         self._observe("reading the list", 0, 0)
         self.live = replace(self.live, personas=await self._service.list_personas())
 
-    async def read_details(self, only: Patterns, *, whole: bool) -> None:
-        """Complete the personas that are compared; one that is gone meanwhile is left out."""
-        chosen = [
-            persona
-            for persona in self.live.personas
-            if (whole or persona.email.lower() in self._wanted)
-            and _means(only, self._wanted.get(persona.email.lower()), persona)
-        ]
+    async def read_names(self) -> None:
+        """The list alone, and the details of those whose name it does not tell: it tells whose they are."""
+        self.live = replace(self.live, details=False, notes=(*self.live.notes, LIST_ALONE))
+        await self._read([p for p in self._compared() if p.name is None])
+
+    async def read_details(self, *, whole: bool) -> None:
+        """Complete the personas that are compared."""
+        await self._read([p for p in self.live.personas if self._means(p)] if whole else self._compared())
+
+    async def _read(self, chosen: list[LivePersona]) -> None:
+        """Complete some personas; one that is gone meanwhile is left out."""
         complete: dict[str, LivePersona | None] = {}
         unread: dict[str, str] = {}
         in_a_row = 0
@@ -119,77 +142,68 @@ class _Reading:
         personas = (complete.get(persona.user_id, persona) for persona in self.live.personas)
         self.live = replace(self.live, personas=tuple(p for p in personas if p is not None), unread=unread)
 
-    async def find_owners(self, only: Patterns) -> None:
+    async def find_owners(self) -> None:
         """Look up who has the catalog emails that no live persona has."""
         there = {persona.email.lower() for persona in self.live.personas}
         missing = [
             email
             for email, persona in self._wanted.items()
-            if email not in there and _means(only, persona, None)
+            if email not in there and _means(self._only, persona, None)
         ]
         if not missing:
             return
         self._observe("looking up who has the new emails", 0, 0)
-        try:
-            found = await self._service.find_users(missing, domain=PERSONA_DOMAIN)
-        except NotOffered:
-            owner = Owner(Ownership.NOT_CHECKED, "the service offers no look-up of users")
-            self.live = replace(
-                self.live, owners=dict.fromkeys(missing, owner), notes=(*self.live.notes, NO_LOOK_UP)
-            )
-            return
-        owners = dict.fromkeys(missing, Owner(Ownership.FREE))
-        taken: list[str] = []
-        for email, user in found.items():
-            if isinstance(user, FoundUser):
-                taken.append(email)
-            else:
-                owners[email] = Owner(Ownership.NOT_KNOWN, user.message)
+        owners, looked_up = await find_owners(
+            self._service, self._passwords, missing, self.live.personas, workers=self._workers
+        )
+        not_offered = any(owner.verdict is Ownership.NOT_CHECKED for owner in owners.values())
+        notes = (*self.live.notes, NO_LOOK_UP) if not_offered else self.live.notes
+        self.live = replace(self.live, owners=owners, looked_up=looked_up, notes=notes)
 
-        async def prove(email: str) -> None:
-            owners[email] = await self._owner_of(email)
+    async def check_secret(self) -> None:
+        """Sign in as one live persona of the catalog; a wrong password is confirmed on a second one."""
+        # Whoever has the name of the catalog is ours most likely.
+        candidates = sorted(
+            (p for p in self.live.personas if p.email.lower() in self._wanted),
+            key=lambda p: (self._renamed(p), not self._means(p)),
+        )
+        for persona in candidates[:2]:
+            check = await self._try(persona)
+            if check.verdict is Login.WORKS:
+                return
+            if check.verdict is Login.NOT_KNOWN:
+                note = f"Whether the seed secret fits is not known: {check.reason}."
+                self.live = replace(self.live, notes=(*self.live.notes, note))
+                return
 
-        await spread(taken, prove, workers=self._workers)
-        self.live = replace(self.live, owners=owners)
-
-    async def _owner_of(self, email: str) -> Owner:
-        if self._secret is None:
-            return Owner(
-                Ownership.NOT_KNOWN, "a user has it, and without PERSONA_SEED_SECRET it cannot be told whose"
-            )
-        check = await self._check(email)
-        match check.verdict:
-            case Login.WORKS:
-                return Owner(Ownership.OURS)
-            case Login.WRONG_PASSWORD:
-                return Owner(Ownership.FOREIGN)
-            case Login.NOT_KNOWN:
-                return Owner(Ownership.NOT_KNOWN, check.reason)
-
-    async def check_logins(self, only: Patterns) -> None:
-        """Sign in once as every live persona of the catalog."""
-        chosen: Sequence[LivePersona] = [
-            persona
-            for persona in self.live.personas
-            if persona.email.lower() in self._wanted
-            and _means(only, self._wanted[persona.email.lower()], persona)
-        ]
-        logins: dict[str, LoginCheck] = {}
+    async def check_logins(self, *, renamed: bool = False) -> None:
+        """Sign in once as every live persona of the catalog, or as those alone that have another name."""
+        chosen = [p for p in self._compared() if not renamed or self._renamed(p)]
+        done = 0
 
         async def check(persona: LivePersona) -> None:
-            email = persona.email.lower()
-            logins[email] = await self._check(self._wanted[email].email)
-            self._observe("signing in", len(logins), len(chosen))
+            nonlocal done
+            await self._try(persona, not_known=True)
+            done += 1
+            self._observe("signing in", done, len(chosen))
 
         await spread(chosen, check, workers=self._workers)
-        self.live = replace(self.live, logins=logins)
 
-    async def _check(self, email: str) -> LoginCheck:
-        if self._secret is None:
-            return LoginCheck(Login.NOT_KNOWN, "PERSONA_SEED_SECRET is not set")
-        return await self._service.check_password(
-            email, Secret(derive_password(email, self._secret.reveal()))
-        )
+    async def _try(self, persona: LivePersona, *, not_known: bool = False) -> LoginCheck:
+        email = persona.email.lower()
+        check = await self._passwords.check(self._wanted[email].email)
+        if not_known or check.verdict is not Login.NOT_KNOWN:
+            self._logins[email] = check
+        return check
+
+    def _compared(self) -> list[LivePersona]:
+        return [p for p in self.live.personas if p.email.lower() in self._wanted and self._means(p)]
+
+    def _means(self, persona: LivePersona) -> bool:
+        return _means(self._only, self._wanted.get(persona.email.lower()), persona)
+
+    def _renamed(self, persona: LivePersona) -> bool:
+        return persona.name not in {None, self._wanted[persona.email.lower()].name}
 
 
 def _means(only: Patterns, wanted: Persona | None, existing: LivePersona | None) -> bool:

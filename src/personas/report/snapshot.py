@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from personas.errors import ServiceError, UsageError
 from personas.reconcile.live import Live, Owner
-from personas.reconcile.plan import matches
+from personas.reconcile.only import matches
 from personas.report import wording
 from personas.report.document import Report
 from personas.service.models import LivePersona, LoginCheck
@@ -45,9 +45,7 @@ class Snapshot:
         """The plan without what the snapshot does not hold, and a note that says so."""
         if not self.only:
             return plan
-        held = tuple(
-            change for change in plan.changes if any(matches(change, pattern) for pattern in self.only)
-        )
+        held = tuple(change for change in plan.changes if matches(change, self.only))
         left_out = sum(change.wanted is not None for change in plan.changes) - sum(
             change.wanted is not None for change in held
         )
@@ -98,8 +96,9 @@ def read_snapshot(text: str, *, now: datetime, max_age: timedelta | None = None)
         unread=found.unread,
         notes=found.notes,
         taken_at=found.taken_at,
+        service=report.service or "",
     )
-    return Snapshot(live, age, report.service or "", found.only)
+    return Snapshot(live, age, live.service, found.only)
 
 
 def _refuse(what: str) -> NoReturn:

@@ -32,6 +32,7 @@ class Call:
         what: What it does in words, such as `creating persona.ada@mana.test`.
         secrets: What the service might echo and must not be shown.
         safety: Whether a safety rule asks for it.
+        not_after: A moment of `time.monotonic()` after which it is not sent, nor sent again.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Call:
     secrets: tuple[Secret, ...] = ()
     retry: Retry = Retry.ALWAYS
     safety: bool = False
+    not_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -14,24 +13,12 @@ from personas.secret import Secret
 from personas.service.answers import WRONG_ENDPOINT, read
 from personas.service.calls import NOTHING, Answer, Call, reason_of
 from personas.service.credentials import HINT, Credentials, clocks_apart
-from personas.service.models import (
-    Deleted,
-    FoundUser,
-    Listed,
-    LiveDetail,
-    LivePersona,
-    LoginCheck,
-    Upserted,
-    UsersPage,
-)
-from personas.service.pacing import spread
+from personas.service.lookup import USERS, Found, LookUp
+from personas.service.models import Deleted, Listed, LiveDetail, LivePersona, LoginCheck, Upserted
 from personas.service.signing import AdminToken, NotOffered, Session, SignIn
 from personas.service.transport import Line, Observer, Patience
 from personas.settings import DEFAULT_CONCURRENCY, DEFAULT_ENDPOINT, DEFAULT_TIMEOUT, Address, parse_auth
 
-USERS = "/api/v1/admin/users"
-USERS_PER_PAGE = 100
-MOST_PAGES = 1000
 NOT_SAID = "the service answered without saying that it is done"
 
 
@@ -80,6 +67,7 @@ class AuthService:
         )
         self._signing = SignIn(self.line, "/".join(url.split("/")[:3]))
         self._admin_token = AdminToken(credentials or Credentials(), self._signing)
+        self._look_up = LookUp(self._ask_users, workers=concurrency)
 
     async def __aenter__(self) -> Self:
         await self.line.__aenter__()
@@ -101,10 +89,10 @@ class AuthService:
 
     # Personas
 
-    async def list_personas(self) -> tuple[LivePersona, ...]:
+    async def list_personas(self, *, safety: bool = False) -> tuple[LivePersona, ...]:
         """Every live persona, in the service's order; without prompts and weights."""
         what = "listing the live personas"
-        body = await self._admin("GET", self.endpoint, what)
+        body = await self._admin("GET", self.endpoint, what, safety=safety)
         return read(Listed, body, what).personas
 
     async def get_persona(self, user_id: str, *, who: str = "", safety: bool = False) -> LiveDetail:
@@ -130,11 +118,18 @@ class AuthService:
         system_prompt: str,
         module_mix: Mapping[str, float],
         tick_cadence: str,
+        not_after: float | None = None,
     ) -> str:
         """Create a persona, or update all of it but name and password.
 
+        After `not_after`, a moment of `time.monotonic()`, nothing is sent, however long the service makes its
+        callers wait.
+
         Returns:
             The user's id, by the service's word that it is done.
+
+        Raises:
+            TooLate: That moment came first.
         """
         what = f"seeding {email}"
         wanted = {
@@ -147,7 +142,9 @@ class AuthService:
         }
         # No name is kept for the text with the password in it: a traceback may carry what has one.
         text = Secret(json.dumps({**wanted, "password": password.reveal()}))
-        body = await self._admin("POST", self.endpoint, what, body=text, secrets=(password,))
+        body = await self._admin(
+            "POST", self.endpoint, what, body=text, secrets=(password,), not_after=not_after
+        )
         done = read(Upserted, body, what, problem=NOT_SAID)
         if done.email is not None and done.email.lower() != email.lower():
             raise BadAnswer(f"{what}: the service answered for another email")
@@ -171,89 +168,36 @@ class AuthService:
 
     # Users
 
-    async def find_users(self, emails: Sequence[str], *, domain: str) -> dict[str, FoundUser | ServiceError]:
-        """Look up which of these emails belong to a user, persona or not.
-
-        Args:
-            emails: What to look for, in lower case.
-            domain: The ending that they share, such as `@mana.test`.
-
-        Returns:
-            For each email that somebody has, the user; for each that could not be looked up, the error.
+    async def count_users(self, search: str) -> int | None:
+        """How many users have this in their email or name; None when the service does not tell.
 
         Raises:
             NotOffered: The service has no look-up.
             CredentialsRefused: The look-up is forbidden.
         """
-        if not emails:
-            return {}
-        wanted = set(emails)
+        return await self._look_up.count(search)
+
+    async def find_users(
+        self, emails: Sequence[str], *, domain: str, known: Iterable[LivePersona] = ()
+    ) -> Found:
+        """Look up which of these emails belong to a user.
+
+        Args:
+            emails: What to look for, in lower case.
+            domain: The ending that they share, such as `@mana.test`.
+            known: Users who are known to be there with other emails, such as the live personas.
+
+        Raises:
+            NotOffered: The service has no look-up.
+            CredentialsRefused: The look-up is forbidden.
+        """
+        return await self._look_up.find(emails, domain=domain, known=known) if emails else Found()
+
+    async def _ask_users(self, what: str, params: Mapping[str, str | int]) -> dict[str, Any]:
         try:
-            users = await self._users_in_bulk(domain, most_pages=len(wanted))
-        except (NotOffered, CredentialsRefused):
-            raise
-        except ServiceError as error:
-            return dict.fromkeys(wanted, error)
-        if users is not None:
-            return {email: user for email, user in users.items() if email in wanted}
-        found: dict[str, FoundUser | ServiceError] = {}
-
-        async def look_up(email: str) -> None:
-            try:
-                first, total = await self._users_page(email, 1)
-                users = await self._users_rest(email, first, total)
-                if users is None:
-                    found[email] = BadAnswer(
-                        f"looking up {email}: the pages of the answer do not fit together"
-                    )
-                elif email in users:
-                    found[email] = users[email]
-            except CredentialsRefused:
-                raise
-            except ServiceError as error:
-                found[email] = error
-
-        await spread(sorted(wanted), look_up, workers=self.line.gate.limit)
-        return found
-
-    async def _users_in_bulk(self, domain: str, *, most_pages: int) -> dict[str, FoundUser] | None:
-        """Everybody with this domain; None when that takes more pages, or the pages shifted."""
-        first, total = await self._users_page(domain, 1)
-        if total is None or math.ceil(total / max(1, len(first))) > most_pages:
-            return None
-        return await self._users_rest(domain, first, total)
-
-    async def _users_page(self, search: str, page: int) -> tuple[dict[str, FoundUser], int | None]:
-        """One page: users by id, and how many there are in all, when the service tells."""
-        what = f"looking up {search}"
-        params: dict[str, str | int] = {"search": search, "page": page, "limit": USERS_PER_PAGE}
-        try:
-            body = await self._admin("GET", USERS, what, params=params, safety=True)
+            return await self._admin("GET", USERS, what, params=params, safety=True)
         except NotFound as error:
             raise NotOffered(f"{what}: the service offers no look-up of users") from error
-        found = read(UsersPage, body, what)
-        return {user.user_id or user.email: user for user in found.users}, found.total
-
-    async def _users_rest(
-        self, search: str, first: dict[str, FoundUser], total: int | None
-    ) -> dict[str, FoundUser] | None:
-        """All pages from the first on, by lower-case email; None when they shifted while they were read."""
-        users = dict(first)
-        page = 1
-        more = first
-        while more if total is None else len(users) < total:
-            page += 1
-            if page > MOST_PAGES:
-                return None
-            more, now = await self._users_page(search, page)
-            new = more.keys() - users.keys()
-            if total is None:
-                more = more if new else {}
-            elif not new or now is None or now < total:
-                return None
-            users |= more
-            total = now
-        return {user.email.lower(): user for user in users.values()}
 
     # Signing in
 
@@ -300,6 +244,7 @@ class AuthService:
         body: Secret | None = None,
         secrets: tuple[Secret, ...] = (),
         safety: bool = False,
+        not_after: float | None = None,
     ) -> dict[str, Any]:
         """One call of an admin endpoint, down to its JSON object."""
         renewed = repeated = False
@@ -315,6 +260,7 @@ class AuthService:
                 body=body,
                 secrets=(token, *secrets),
                 safety=safety,
+                not_after=not_after,
             )
             answer = await self.line.call(call)
             if answer.status == 401 and not renewed and self._admin_token.renewable:

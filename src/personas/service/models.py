@@ -182,7 +182,10 @@ class Deleted(Told):
 
 
 class FoundUser(Told):
-    """A user of the service, persona or not, as the look-up tells it."""
+    """A user of the service, persona or not, as the look-up tells it.
+
+    The id is empty where the service tells that somebody is there, but not who.
+    """
 
     user_id: str = Field(default="", validation_alias="id")
     email: Text

@@ -17,7 +17,15 @@ from urllib.parse import urlencode
 import anyio
 import httpx
 
-from personas.errors import BadAnswer, RateLimited, ServiceError, Unanswered, Unavailable, Unreachable
+from personas.errors import (
+    BadAnswer,
+    RateLimited,
+    ServiceError,
+    TooLate,
+    Unanswered,
+    Unavailable,
+    Unreachable,
+)
 from personas.secret import Secret
 from personas.service.calls import Answer, Call, Retry, asked_wait, read_date, reason_of
 from personas.service.pacing import Gate
@@ -158,10 +166,14 @@ class Line:
             BadAnswer: An answer too large or broken, or a service that stays busy.
         """
         made, lost = 1, False
+        before: ServiceError | None = None
         while isinstance(result := await self._attempt(call), _Trouble):
+            if isinstance(result.error, TooLate):
+                result.error.held_back_by = before
             if not self._may_repeat(result, call, made):
                 result.error.lost = lost
                 raise result.error
+            before = result.error
             lost = lost or isinstance(result.error, Unanswered)
             if result.wait is None:
                 await anyio.sleep(self._patience.wait(made))
@@ -176,6 +188,10 @@ class Line:
 
     async def _attempt(self, call: Call) -> Answer | _Trouble:
         async with self.gate:
+            if call.not_after is not None and time.monotonic() > call.not_after:
+                return _Trouble(
+                    TooLate(f"{call.what}: held back for too long, and not sent"), sent=False, most=1
+                )
             self.requests += 1
             self.safety_requests += call.safety
             started = time.monotonic()
