@@ -26,20 +26,27 @@ PYTHON = sys.executable
 def main() -> None:
     print(f"{'what':<44} {'tool':>9} {'beside':>9} {'ratio':>7} {'limit':>7}")
     with tempfile.TemporaryDirectory() as folder:
-        help_beside_python()
-        for number, limit in ((10, 0.7), (200, 0.52)):
-            first_seed(Path(folder), number, limit)
-        for number, limit in ((200, 0.95), (2000, 0.8)):
-            seed_again(Path(folder), number, limit)
+        starts(Path(folder))
+        first_seed(Path(folder), 200, 0.52)
+        seed_again(Path(folder), 2000, 0.8)
+        cleanup(Path(folder), 200, 1.3)
         plan_of_100_000(Path(folder))
         creating_beside_hashing(Path(folder))
         list_of_10_000(Path(folder))
     reports()
 
 
-def help_beside_python() -> None:
+def starts(folder: Path) -> None:
+    """What a start costs, in seconds: beside it, a bare Python."""
     tool, beside = side_by_side(lambda: run(PERSONAS, "--help"), lambda: run(PYTHON, "-c", "pass"), rounds=15)
-    show("--help beside python -c pass", tool, beside, 8)
+    show_seconds("--help", tool, beside, 0.25)
+    catalog = write_catalog(folder, 10)
+    with service(folder) as (url, token):
+        run(*seed(catalog, url, token))
+        tool, beside = side_by_side(
+            seeder("tool", catalog, url, token), lambda: run(PYTHON, "-c", "pass"), rounds=9
+        )
+    show_seconds("seed again of 10", tool, beside, 0.5)
 
 
 def first_seed(folder: Path, number: int, limit: float) -> None:
@@ -69,6 +76,19 @@ def seed_again(folder: Path, number: int, limit: float) -> None:
     show(f"seed again of {number}", tool, beside, limit)
     each = (cpu(before, after) - cpu(started, ended)) / 3 / number * 1000
     print(f"{'  the tool’s own CPU for each persona':<44} {each:>6.2f} ms {'':>17} {1.5:>4.1f} ms")
+
+
+def cleanup(folder: Path, number: int, limit: float) -> None:
+    catalog = write_catalog(folder, number)
+    times: dict[str, list[float]] = {"tool": [], "beside": []}
+    for _ in range(3):
+        for who, times_of in times.items():
+            with service(folder) as (url, token):
+                run(*seed(catalog, url, token))
+                tool = (PERSONAS, "cleanup", "-c", str(catalog), "--auth", url, "--jwt", token, "--yes", "-q")
+                beside = (PYTHON, str(HERE / "baseline.py"), "cleanup", str(catalog), url, token)
+                times_of.append(seconds(lambda: run(*(tool if who == "tool" else beside))))  # noqa: B023
+    show(f"cleanup of {number}", min(times["tool"]), min(times["beside"]), limit)
 
 
 def cpu(before: resource.struct_rusage, after: resource.struct_rusage) -> float:
@@ -268,7 +288,7 @@ def write_catalog(folder: Path, number: int) -> Path:
 def seeder(who: str, catalog: Path, url: str, token: str) -> Callable[[], object]:
     if who == "tool":
         return lambda: run(*seed(catalog, url, token))
-    return lambda: run(PYTHON, str(HERE / "baseline.py"), str(catalog), url, token)
+    return lambda: run(PYTHON, str(HERE / "baseline.py"), "seed", str(catalog), url, token)
 
 
 def seed(catalog: Path, url: str, token: str) -> tuple[str, ...]:
@@ -305,6 +325,11 @@ def show(what: str, tool: float, beside: float, limit: float) -> None:
     ratio = tool / beside
     mark = "" if ratio <= limit else "  above the limit"
     print(f"{what:<44} {tool:>7.3f} s {beside:>7.3f} s {ratio:>7.2f} {limit:>7.2f}{mark}", flush=True)
+
+
+def show_seconds(what: str, tool: float, beside: float, limit: float) -> None:
+    mark = "" if tool <= limit else "  above the limit"
+    print(f"{what:<44} {tool:>7.3f} s {beside:>7.3f} s {'':>7} {limit:>5.2f} s{mark}", flush=True)
 
 
 if __name__ == "__main__":

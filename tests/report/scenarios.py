@@ -326,6 +326,12 @@ def doubtful() -> Report:
     return made("validate", catalog="catalog.json", loaded=loaded, warnings=loaded.warnings)
 
 
+def strict() -> Report:
+    """Valid, with a warning that `--strict` lets fail."""
+    loaded = catalog([dict(PERSONAS[0], nmae="x")])
+    return made("validate", catalog="catalog.json", loaded=loaded, warnings=loaded.warnings, exit_code=3)
+
+
 def invalid() -> Report:
     entries = [
         dict(PERSONAS[0], email="Anna@mana.test", tickCadence="monthly"),

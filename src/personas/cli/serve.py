@@ -62,9 +62,8 @@ def serve(
     to whoever sends MANA_SERVICE_KEY as X-Service-Key; without that variable it is closed. On an address of
     this machine alone it is served as localhost, 127.0.0.1, [::1] and what --allow-host names.
     """
-    from personas.cli.access import not_installed
     from personas.cli.boundary import boundary
-    from personas.errors import UsageError
+    from personas.errors import NotInstalled, UsageError
     from personas.settings import resolve
 
     with boundary(debug=debug):
@@ -73,7 +72,7 @@ def serve(
             from personas.embedded import Embedded, EmbeddedError
             from personas.embedded import serve as run
         except ImportError as error:
-            raise not_installed(error) from None
+            raise NotInstalled(error) from None
         try:
             key = settings.service_key
             with Embedded.open(

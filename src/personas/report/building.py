@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from personas.reconcile.changes import SpaceChange, State, Step
-from personas.reconcile.outcome import Result
 from personas.report import deviations as dev
 from personas.report import differences as diff
 from personas.report import document as doc
@@ -80,7 +79,8 @@ def make_report(
         taken_at: When the live state was read.
         snapshot_age: Seconds since the snapshot was taken that the plan compares with; None without one.
     """
-    problems, only, done = tuple(problems), tuple(only), tuple(outcomes)
+    problems, done = tuple(problems), tuple(outcomes)
+    only = tuple(map(without_tokens, only))
     read = loaded is not None or (command == "validate" and error is None)
     planned = _plan(plan, loaded) if plan is not None else None
     report = doc.Report(
@@ -99,7 +99,7 @@ def make_report(
         valid=False if problems else True if read else None,
         problems=tuple(doc.Problem.model_validate(item) for item in problems),
         warnings=tuple(doc.Problem.model_validate(item) for item in warnings),
-        notes=(*notes, *(_left_behind(plan, done) if plan is not None else ())),
+        notes=(*notes, *(_left_behind(plan) if plan is not None and not done else ())),
         plan=planned,
         outcomes=tuple(_outcome(item) for item in done if not isinstance(item.change, SpaceChange)),
         space_outcomes=tuple(_space_outcome(item) for item in done if isinstance(item.change, SpaceChange)),
@@ -117,17 +117,14 @@ def make_report(
     return report.model_copy(update={"verdict": wording.verdict(report)})
 
 
-def _left_behind(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
-    """The personal spaces of whoever is deleted: they may stay, and nothing can be done about it."""
-    gone = {Step.DELETE, Step.RECREATE}
-    planned = sum(change.step in gone for change in plan.personas)
-    done = sum(item.result is Result.DONE and item.change.step in gone for item in outcomes)
-    number = done if outcomes else planned
+def _left_behind(plan: Plan) -> list[str]:
+    """The personal spaces of whoever is to be deleted; what became of them is told by the run itself."""
+    number = sum(change.step in {Step.DELETE, Step.RECREATE} for change in plan.personas)
     if not number:
         return []
+    them = "it" if number == 1 else "them"
     spaces = wording.count(number, "personal space")
-    loses, it = ("loses its", "it") if number == 1 else ("lose their", "them")
-    return [f"{spaces} {loses} only member; a service that keeps {it} then offers no call to delete {it}."]
+    return [f"{spaces} may stay behind on the service, which has no call to delete {them}."]
 
 
 def _error(error: PersonasError) -> doc.Error:
