@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from personas.catalog.reading import Catalog, parse_catalog
@@ -12,7 +13,17 @@ from personas.reconcile.live import Live, Owner, Ownership
 from personas.reconcile.outcome import Outcome, Result
 from personas.reconcile.plan import Intent, Plan, plan
 from personas.report import Report, make_report
-from personas.service.models import LiveDetail, LivePersona, Login, LoginCheck, ModuleFeedback, RecentAction
+from personas.service.models import (
+    Invitation,
+    LiveDetail,
+    LiveMember,
+    LivePersona,
+    LiveSpace,
+    Login,
+    LoginCheck,
+    ModuleFeedback,
+    RecentAction,
+)
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SERVICE = "http://localhost:3001"
@@ -82,12 +93,22 @@ PERSONAS = [
 ]
 
 
-def catalog_text(personas: list[dict[str, object]] | None = None) -> str:
-    return json.dumps({"personas": PERSONAS if personas is None else personas}, indent=2, ensure_ascii=False)
+def catalog_text(
+    personas: list[dict[str, object]] | None = None, spaces: list[dict[str, object]] | None = None
+) -> str:
+    document = {
+        "personas": PERSONAS if personas is None else personas,
+        **({"spaces": spaces} if spaces else {}),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def catalog(personas: list[dict[str, object]] | None = None, file: str = "catalog.json") -> Catalog:
-    return parse_catalog(catalog_text(personas), file=file)
+def catalog(
+    personas: list[dict[str, object]] | None = None,
+    file: str = "catalog.json",
+    spaces: list[dict[str, object]] | None = None,
+) -> Catalog:
+    return parse_catalog(catalog_text(personas, spaces), file=file)
 
 
 def live_persona(entry: Mapping[str, object], number: int = 0) -> LivePersona:
@@ -143,6 +164,118 @@ def drifted() -> Live:
         notes=("The service does not offer a look-up of users: ownership was decided by sign-in alone.",),
         taken_at=None,
     )
+
+
+def space(slug: str, name: str, kind: str, owner: str, *members: str) -> dict[str, object]:
+    """One space of a catalog; `jonas:admin` is a member with a role."""
+    people: list[object] = []
+    for text in members:
+        who, _, role = text.partition(":")
+        people.append({"email": mail(who), "role": role} if role else mail(who))
+    return {"slug": slug, "name": name, "type": kind, "owner": mail(owner), "members": people}
+
+
+def mail(who: str) -> str:
+    return who if "@" in who else f"persona.{who}@mana.test"
+
+
+SPACES = [
+    space("studio-nord", "Studio Nord", "team", "anna", "ben:admin", "chloe", "daniel", "elif"),
+    space("fjord-flat", "The flat at the fjord", "family", "gustav", "hana"),
+    space("rock-club", "Rock Club", "club", "ivo", "elif"),
+    space("fotolabor", "Fotolabor Größe XL", "brand", "jonas", "hana:admin"),
+    space("field-notes", "Field notes", "practice", "elif", "ivo"),
+    space("translations", "翻訳 translations", "team", "yumi", "anna"),
+]
+
+
+def live_space(slug: str, name: str, kind: str, *members: str, invited: tuple[str, ...] = ()) -> LiveSpace:
+    """One space of the service; `jonas:admin` is a member with a role, `mika:expired` one who was invited."""
+    roles = [text.partition(":")[::2] for text in members]
+    return LiveSpace(
+        space_id=f"space-{slug}",
+        slug=slug,
+        name=name,
+        type=kind,
+        metadata={"type": kind},
+        members=tuple(
+            LiveMember.model_construct(
+                member_id=f"member-{who}",
+                user_id=f"user-{who}",
+                email=mail(who),
+                name=who,
+                role=role or "member",
+            )
+            for who, role in roles
+        ),
+        invitations=tuple(
+            Invitation(
+                invitation_id=f"invitation-{who}",
+                email=mail(who),
+                role="member",
+                expires_at=NOW - timedelta(days=1) if past else NOW + timedelta(days=1),
+                expired=bool(past),
+            )
+            for who, _, past in (text.partition(":") for text in invited)
+        ),
+    )
+
+
+def in_sync_with_spaces() -> Live:
+    spaces = [
+        live_space(
+            str(entry["slug"]),
+            str(entry["name"]),
+            str(entry["type"]),
+            f"{entry['owner']}:owner",
+            *(
+                f"{member['email']}:{member['role']}" if isinstance(member, dict) else member
+                for member in entry["members"]  # type: ignore[attr-defined]
+            ),
+        )
+        for entry in SPACES
+    ]
+    return Live(personas=tuple(everyone()), spaces=tuple(spaces), spaces_of={e.email: "" for e in everyone()})
+
+
+def drifted_spaces() -> Live:
+    """One of each state, and in one space every way in which it can differ."""
+    spaces = (
+        live_space(
+            "studio-nord",
+            "Studio Süd",
+            "club",
+            "anna:owner",
+            "ben:member",
+            "hana:admin",
+            invited=("chloe", "daniel:expired"),
+        ),
+        live_space("field-notes", "Field notes", "practice", "elif:owner", "ivo", "a.human@example.org"),
+        live_space("rock-club", "Rock Club", "club", "ivo:owner", "elif"),
+        live_space("old-club", "The club of old", "club", "ivo:owner"),
+        live_space("half-human", "Half human", "team", "ben:owner", "a.human@example.org"),
+    )
+    return Live(
+        personas=tuple(one for one in everyone() if one.email != mail("yumi")),
+        owners={mail("yumi"): Owner(Ownership.FREE)},
+        spaces=spaces,
+        slugs={
+            "fjord-flat": Owner(
+                Ownership.FOREIGN, "the slug is taken by a space of which no persona is a member"
+            ),
+            "fotolabor": Owner(Ownership.NOT_KNOWN, "the service answered 500 three times"),
+            "translations": Owner(Ownership.FREE),
+        },
+        spaces_of={one.email: "" for one in everyone()},
+    )
+
+
+def with_spaces(
+    command: str = "dry-run", found: Live | None = None, intent: Intent | None = None, **more: object
+) -> Report:
+    read = catalog(spaces=SPACES)
+    made = plan(read, drifted_spaces() if found is None else found, intent or Intent())
+    return base(command, plan=made, loaded=read, **more)
 
 
 def base(command: str, **more: object) -> Report:
@@ -419,6 +552,25 @@ HOSTILE = (
 )
 
 
+def hostile_space(text: str, slug: str) -> LiveSpace:
+    """A space of Anna's, in which whatever a service may tell is bad text."""
+    people = [
+        LiveMember.model_construct(member_id=text, user_id=text, email=mail("anna"), name=text, role="owner")
+    ]
+    people += [LiveMember.model_construct(member_id=text, user_id=text, email=text, name=text, role=text)]
+    invited = Invitation.model_construct(
+        invitation_id=text, email=mail("ben"), role=text, status="pending", expires_at=NOW, expired=False
+    )
+    return LiveSpace.model_construct(
+        space_id=f"{text}{slug}",
+        slug=slug,
+        name=text,
+        type=text,
+        members=tuple(people),
+        invitations=(invited,),
+    )
+
+
 def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Report:
     """The same bad text wherever a catalog or a service may put one."""
     # Not validated: what the client would refuse does no harm here either.
@@ -436,7 +588,19 @@ def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Repor
     )
     wanted = catalog().personas[0]
     changed = live.model_copy(update={"user_id": "u2", "email": wanted.email})
-    planned = plan(catalog(), Live(personas=(live, changed), notes=(text,)))
+    found = Live(
+        personas=(live, changed),
+        notes=(text,),
+        owners={text: Owner(Ownership.FOREIGN, text)},
+        unread={text: text},
+        spaces=(hostile_space(text, "studio-nord"), hostile_space(text, text)),
+        slugs={"rock-club": Owner(Ownership.FOREIGN, text), text: Owner(Ownership.NOT_KNOWN, text)},
+        unread_spaces={f"{text}?": text},
+        unread_by={f"{text}?": (text,)},
+        spaces_of={wanted.email: text, text: text},
+    )
+    read = catalog(spaces=SPACES)
+    planned = plan(read, found)
     outcomes = tuple(Outcome(change, Result.FAILED, text) for change in planned.steps)
     problem = Problem(path=text, line=3, column=4, message=text, file=text)
     action = RecentAction.model_construct(
@@ -451,9 +615,8 @@ def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Repor
         "warnings": (problem,),
         "notes": (text,),
         "error": Unreachable(text, hint=text),
-        "live": Live(
-            personas=(live, changed), owners={text: Owner(Ownership.FOREIGN, text)}, unread={text: text}
-        ),
+        "live": found,
+        "loaded": read,
         "detail": detail,
         "exit_code": 4,
         **more,
@@ -507,6 +670,50 @@ def one_huge_update() -> Report:
     return base("dry-run", dry_run=True, plan=plan(catalog(), live))
 
 
+def spaces() -> Report:
+    return with_spaces(dry_run=True)
+
+
+def spaces_seeded() -> Report:
+    """Pruned: one space failed, one was not done."""
+    read = catalog(spaces=SPACES)
+    made = plan(read, drifted_spaces(), Intent(prune=True))
+    results = [(Result.DONE, ""), (Result.FAILED, "the service answered 500 (Internal Server Error)")]
+    outcomes = tuple(
+        Outcome(change, *results[index % 2], seconds=0.2) for index, change in enumerate(made.steps)
+    )
+    error = PartlyFailed("some failed", hint="Run again: personas seed")
+    return base("seed", plan=made, loaded=read, outcomes=outcomes, error=error, exit_code=6)
+
+
+def spaces_in_sync() -> Report:
+    return with_spaces("seed", in_sync_with_spaces())
+
+
+def spaces_cleanup() -> Report:
+    return with_spaces("cleanup", intent=Intent(purpose="cleanup"), dry_run=True)
+
+
+def spaces_listed() -> Report:
+    return with_spaces("list", live=drifted_spaces())
+
+
+def spaces_offline() -> Report:
+    return with_spaces(found=Live(), offline=True, service="", requests=0, safety_requests=0, dry_run=True)
+
+
+def spaces_shown() -> Report:
+    read = catalog(spaces=SPACES)
+    everything = plan(read, drifted_spaces())
+    anna = everyone()[0]
+    of_anna = tuple(
+        change for change in everything if change.key in {anna.email, "studio-nord", "translations"}
+    )
+    return base(
+        "show", plan=replace(everything, changes=of_anna), detail=LiveDetail(persona=anna), loaded=read
+    )
+
+
 SCENARIOS = {
     "against-snapshot": against_snapshot,
     "cleaned": cleaned,
@@ -534,6 +741,13 @@ SCENARIOS = {
     "seeded": seeded,
     "show": shown,
     "show-alone": shown_alone,
+    "spaces": spaces,
+    "spaces-cleanup": spaces_cleanup,
+    "spaces-in-sync": spaces_in_sync,
+    "spaces-listed": spaces_listed,
+    "spaces-offline": spaces_offline,
+    "spaces-seeded": spaces_seeded,
+    "spaces-shown": spaces_shown,
     "unreachable": unreachable,
     "valid": valid,
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from personas.catalog.models import Space
 from personas.catalog.reading import Catalog, load_catalog, parse_catalog
 from personas.catalog.who import choose
 from personas.cli.access import credentials_of, open_embedded
@@ -17,6 +18,7 @@ from personas.cli.progress import Progress
 from personas.errors import CatalogError, CredentialsRefused, Problem, Refused, UsageError
 from personas.passwords import check_secret
 from personas.reconcile.apply import Stop, apply
+from personas.reconcile.changes import people_of
 from personas.reconcile.live import Live
 from personas.reconcile.outcome import Applied
 from personas.reconcile.owners import Passwords
@@ -204,6 +206,7 @@ class Run:
         check_login: bool = False,
         deleting: bool = False,
         whole: bool = False,
+        spaces: bool = True,
         everybodys_spaces: bool = False,
     ) -> Live:
         """Read what is live; the options are those of `survey`."""
@@ -219,6 +222,7 @@ class Run:
             check_login=check_login,
             deleting=deleting,
             whole=whole,
+            spaces=spaces,
             everybodys_spaces=everybodys_spaces,
             passwords=self.passwords,
             workers=self.settings.concurrency,
@@ -260,8 +264,8 @@ class Run:
     def _note(self, notes: Iterable[str]) -> None:
         self.read.notes += [note for note in notes if note not in self.read.notes]
 
-    async def read_one(self, service: AuthService, who: str) -> str:
-        """Read one live persona with all that is known of it; its email.
+    async def read_one(self, service: AuthService, who: str, secret: Secret | None) -> str:
+        """Read one live persona with all that is known of it, and the spaces it should share; its email.
 
         Raises:
             UsageError: Nobody live is meant, or more than one.
@@ -277,8 +281,28 @@ class Run:
         }
         whole = detail.persona.model_copy(update=told_by_list)
         self.read.detail = detail.model_copy(update={"persona": whole})
-        self.read.live, self.read.taken_at = Live(personas=(whole,)), datetime.now(UTC)
+        shared = await self._read_spaces_of(service, email, secret)
+        personas = tuple(whole if one is persona else one for one in listed)
+        self.read.live, self.read.taken_at = replace(shared, personas=personas), datetime.now(UTC)
         return email
+
+    async def _read_spaces_of(self, service: AuthService, email: str, secret: Secret | None) -> Live:
+        """The spaces that the catalog has one persona share; nothing else is read."""
+        catalog = self.read.catalog
+        if catalog is None or not (spaces := _shared_by(email, catalog)):
+            return Live()
+        read = await survey(
+            service,
+            catalog.model_copy(update={"spaces": spaces}),
+            secret=secret,
+            owners=False,
+            details=False,
+            check_secret=False,
+            deleting=False,
+            workers=self.settings.concurrency,
+            observe=self.progress.reading,
+        )
+        return replace(read, details=True, notes=())
 
     def read_snapshot(self, name: str) -> Live:
         """Read what was live from a snapshot.
@@ -293,10 +317,12 @@ class Run:
 
     # Planning
 
-    def make_plan(self, intent: Intent) -> Plan:
-        """Compare the catalog with what was read."""
+    def make_plan(self, intent: Intent, *, spaces: bool = True) -> Plan:
+        """Compare the catalog with what was read; without `spaces`, they were not read and are left out."""
         only = self.asked.only or None
         made = plan(self.read.catalog, self.read.live or Live(), intent, only=only)
+        if not spaces:
+            made = replace(made, changes=made.personas)
         if only is not None and not made.changes:
             raise UsageError(
                 f"nothing matches --only {' or '.join(map(repr, only))}, in the catalog or live",
@@ -308,8 +334,10 @@ class Run:
     def make_plan_of(self, email: str, intent: Intent) -> Plan:
         """Compare one persona alone."""
         everything = plan(self.read.catalog, self.read.live or Live(), intent)
-        one = tuple(change for change in everything if change.key == email.lower())
-        self.plan = replace(everything, changes=one, whole=False)
+        shared = {space.slug for space in _shared_by(email, self.read.catalog)}
+        one = [change for change in everything.personas if change.key == email.lower()]
+        spaces = [change for change in everything.spaces if change.key in shared]
+        self.plan = replace(everything, changes=(*one, *spaces), whole=False)
         return self.plan
 
     # Doing
@@ -331,6 +359,13 @@ class Run:
         )
         self._note(self.applied.notes)
         return self.applied
+
+
+def _shared_by(email: str, catalog: Catalog | None) -> tuple[Space, ...]:
+    """The catalog's spaces that somebody is in."""
+    if catalog is None:
+        return ()
+    return tuple(space for space in catalog.spaces if email.lower() in people_of(space))
 
 
 def no_credentials(why: str) -> CredentialsRefused:

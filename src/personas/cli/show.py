@@ -35,7 +35,7 @@ def show(
 ) -> None:
     """Show one live persona, with all that is known of it.
 
-    Its descriptor, its drift, its last 20 actions, and its feedback by module.
+    Its descriptor, its drift, its spaces, its last 20 actions, and its feedback by module.
     """
     from personas.cli.asked import Asked
     from personas.cli.conduct import conduct
@@ -60,7 +60,7 @@ def show(
     async def job(run: Run) -> None:
         run.try_catalog()
         async with run.connect() as service:
-            email = await run.read_one(service, who)
+            email = await run.read_one(service, who, run.secret_if_any())
             run.make_plan_of(email, Intent())
 
     conduct(asked, job)

@@ -286,6 +286,7 @@ def _live(live: Live, taken_at: datetime | None, only: tuple[str, ...]) -> told.
         notes=tuple(live.notes),
         spaces=tuple(told.Space.model_validate(space) for space in live.spaces),
         unread_spaces=dict(live.unread_spaces),
+        unread_by=dict(live.unread_by),
         slugs={slug: told.Owner.model_validate(owner) for slug, owner in live.slugs.items()},
         spaces_of=dict(live.spaces_of),
         no_spaces=live.no_spaces,

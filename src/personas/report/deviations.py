@@ -15,13 +15,13 @@ class Deviation(Protocol):
 
     Attributes:
         nothing: What is said where there is no value.
-        obstacle: Why an update does not mend it, where it does not.
-        cure: The command that does.
+        obstacle: What is said where an update does not mend it.
+        remedy: The same, with the command that does.
     """
 
     nothing: ClassVar[str]
     obstacle: ClassVar[str]
-    cure: ClassVar[str]
+    remedy: ClassVar[str]
 
     @property
     def mark(self) -> str:
@@ -72,7 +72,7 @@ class FieldChange(Model):
 
     nothing: ClassVar = "not told"
     obstacle: ClassVar = "an update cannot mend this"
-    cure: ClassVar = "personas seed --recreate"
+    remedy: ClassVar = f"{obstacle}; personas seed --recreate does"
 
     field: Text
     old: Value = Field(description="What is live; null when the service does not tell.")
@@ -113,8 +113,8 @@ class Membership(Model):
     """Somebody in a space, or who should be."""
 
     nothing: ClassVar = "no member"
-    obstacle: ClassVar = "an update leaves who is too many"
-    cure: ClassVar = "personas seed --prune"
+    obstacle: ClassVar = "is not removed"
+    remedy: ClassVar = f"{obstacle}; personas seed --prune removes members too many"
     mark: ClassVar = "member"
 
     email: Text

@@ -176,7 +176,7 @@ def diff_of(change: Difference) -> list[str]:
             lines += wrapped("- ", wording.value(item.old, item.nothing))
             lines += wrapped("+ ", wording.value(item.new, item.nothing))
         if not item.mendable:
-            lines.append(f"! {item.obstacle}; {item.cure} does")
+            lines.append(f"! {item.remedy}")
     return lines
 
 

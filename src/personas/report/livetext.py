@@ -49,7 +49,11 @@ def list_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
     if left:
         parts.append(prose(f"and {wording.count(left, 'more live persona')} ({ALL})", indent=2))
     sections: list[RenderableType] = [Group(head, *snapshot_told(report), verdict(report)), Group(*parts)]
-    sections += _spaces(plan, full=full)
+    if plan.space_changes:
+        sections.append(_spaces(plan, full=full))
+    elif report.catalog_spaces:
+        spaces = wording.count(report.catalog_spaces, "space")
+        sections.append(prose((f"{spaces} of the catalog not looked at (--full does)", "dim"), indent=2))
     missing = [shown(change.email, 60) for change in plan.changes if change.live is None]
     if missing:
         are = "persona of the catalog is" if len(missing) == 1 else "personas of the catalog are"
@@ -58,11 +62,9 @@ def list_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
     return sections
 
 
-def _spaces(plan: Plan, *, full: bool) -> list[RenderableType]:
+def _spaces(plan: Plan, *, full: bool) -> RenderableType:
     """The spaces, live or not, what differs first."""
     told, left = wording.few(plan.space_changes, _MOST_ROWS, full=full)
-    if not told:
-        return []
     columns = (Column("state"), *SPACE, Column("members", right=True))
     rows = tuple(
         (
@@ -73,7 +75,7 @@ def _spaces(plan: Plan, *, full: bool) -> list[RenderableType]:
         for change in told
     )
     more = [prose(f"and {wording.count(left, 'more space')} ({ALL})", indent=2)] if left else []
-    return [Group(Listing(columns, rows), *more)]
+    return Group(Listing(columns, rows), *more)
 
 
 def _state(change: Difference, *, known: bool) -> Text:

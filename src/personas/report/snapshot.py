@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, NoReturn
 from pydantic import ValidationError
 
 from personas.errors import ServiceError, UsageError
+from personas.reconcile.changes import people_of
 from personas.reconcile.live import Live, Owner
-from personas.reconcile.only import matches
+from personas.reconcile.only import matches, means_space
 from personas.report import wording
 from personas.report.document import Report
 from personas.service.models import Invitation, LiveMember, LivePersona, LiveSpace, LoginCheck
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime, timedelta
 
     from pydantic_core import ErrorDetails
 
-    from personas.reconcile.plan import Plan
+    from personas.reconcile.changes import Plan, SpaceChange
     from personas.report.told import Space
 
 _HOW = "personas list --full -o json > live.json"
@@ -46,7 +48,10 @@ class Snapshot:
         """The plan without what the snapshot does not hold, and a note that says so."""
         if not self.only:
             return plan
-        held = tuple(change for change in plan.changes if matches(change, self.only))
+        personas = [change for change in plan.personas if matches(change, self.only)]
+        named = {change.key for change in personas}
+        spaces = [change for change in plan.spaces if _is_held(change, named, self.only)]
+        held = tuple(sorted((*personas, *spaces)))
         left_out = sum(change.wanted is not None for change in plan.changes) - sum(
             change.wanted is not None for change in held
         )
@@ -57,6 +62,13 @@ class Snapshot:
             "not in it and compared with nothing."
         )
         return replace(plan, changes=held, whole=False, notes=(*plan.notes, note))
+
+
+def _is_held(change: SpaceChange, held: Collection[str], only: Collection[str]) -> bool:
+    people = people_of(change.space) if change.space else ()
+    if change.live and not people:
+        people = tuple(member.email.lower() for member in change.live.members)
+    return means_space(change.key, change.name, people, held, only)
 
 
 def read_snapshot(text: str, *, now: datetime, max_age: timedelta | None = None) -> Snapshot:
@@ -103,6 +115,7 @@ def read_snapshot(text: str, *, now: datetime, max_age: timedelta | None = None)
         service=report.service or "",
         spaces=tuple(_space(space) for space in found.spaces),
         unread_spaces=found.unread_spaces,
+        unread_by=found.unread_by,
         slugs={slug: Owner(owner.verdict, owner.reason) for slug, owner in found.slugs.items()},
         spaces_of=found.spaces_of,
         no_spaces=found.no_spaces,

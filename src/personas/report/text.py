@@ -103,7 +103,8 @@ def _valid(report: Report) -> list[RenderableType]:
         return [prose((said, "bold"), rest, mark=mark)]
     after = report.usage.after
     size = f"{wording.count(after.personas, 'persona')}, {wording.count(len(after.archetypes), 'archetype')}"
-    told = prose((said, "bold"), f"{rest}: {size}", mark=mark)
+    spaces = f", {wording.count(report.catalog_spaces, 'space')}" if report.catalog_spaces else ""
+    told = prose((said, "bold"), f"{rest}: {size}{spaces}", mark=mark)
     return [told, Group(*use(Usage(before=None, after=after), full=False))]
 
 

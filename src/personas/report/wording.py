@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from personas.errors import DriftFound, Interrupted, PartlyFailed
-from personas.reconcile.changes import EXPIRED, State, Step
+from personas.reconcile.changes import EXPIRED, INVITED, State, Step
 from personas.reconcile.outcome import Result
 from personas.report.visible import shown
 
@@ -171,7 +171,8 @@ def verdict_of(report: Report, part: Part[Difference]) -> str:
 
 
 def _listed(part: Part[Difference]) -> str:
-    live = count(sum(change.live_id is not None for change in part.changes), f"live {part.thing}")
+    number = sum(change.is_live for change in part.changes)
+    live = count(number, "live persona") if part is part.plan.personas else f"{number:,} live"
     if not part.plan.catalog_known:
         return f"{live}; the catalog could not be read, so drift is not known"
     return f"{live}, {drift(part) or 'all in sync'}"
@@ -232,18 +233,23 @@ def field_change(item: Deviation) -> str:
 
 
 def differing(change: Difference) -> str:
-    """What differs, in a few words: `prompt, weights`, or of a space `name, 2 members missing`."""
-    counted = Counter(item.label for item in change.deviations)
-    return ", ".join(
-        what if number == 1 else f"{number:,} {_SEVERAL.get(what, what)}" for what, number in counted.items()
-    )
+    """What differs, in a few words: `prompt, weights`, or of a space `name, member missing`."""
+    counted = Counter(item.label for item in change.deviations if not item.about)
+    members = Counter(item.label for item in change.deviations if item.about)
+    if len(members) > _MOST_KINDS:
+        members = Counter({"member": members.total()})
+    told = [what if number == 1 else count(number, *_KINDS[what]) for what, number in members.items()]
+    return ", ".join([*counted, *told])
 
 
-_SEVERAL = {
-    "member missing": "members missing",
-    "member too many": "members too many",
-    "role": "roles",
-    EXPIRED: "invitations expired",
+_MOST_KINDS = 2  # of how members may differ; where there are more, they are counted
+_KINDS = {
+    "member": ("member", "members"),
+    "member missing": ("member missing", "members missing"),
+    "member too many": ("member too many", "members too many"),
+    "role": ("role", "roles"),
+    INVITED: ("invited", "invited"),
+    EXPIRED: ("invitation expired", "invitations expired"),
 }
 
 
@@ -342,7 +348,7 @@ def advice(part: Part[Difference]) -> list[Advice]:
     found = []
     for state in [state for state in State if state in words]:
         if changes := alone(part, state):
-            explained = of_spaces or pruned or state is State.NOT_KNOWN
+            explained = pruned or state is State.NOT_KNOWN or (of_spaces and state is not State.STRAY)
             title = count(len(changes), *titles[state])
             found.append(Advice(state, title, *words[state], changes, explained))
     return found
