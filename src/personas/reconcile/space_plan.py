@@ -243,7 +243,7 @@ def _decide(change: SpaceChange, people: _People, intent: Intent) -> SpaceChange
         return replace(change, step=Step.CREATE) if intent.purpose == "seed" else change
     homeless = people.loses_owners(found)
     if intent.purpose == "cleanup" or space is None:
-        goes = homeless or (intent.prune and space is None)
+        goes = homeless or people.strangers(found) or (intent.prune and space is None)
         return _with_deletion(change, Step.DELETE, people) if goes else change
     if all(email in people.again for email in people.actors(found)):
         again = replace(change, state=State.RECREATE, waits_for=_again(space, people))
