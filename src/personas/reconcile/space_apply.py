@@ -69,9 +69,13 @@ class SpaceSteps:
         if (space := change.space) is None:
             raise AssertionError(change.key)
         found = change.live if change.live and change.live.space_id not in self._deleted else None
+        owner = change.owner if found else space.owner
+        if found is not None and change.waits_for:
+            # Whoever was created again has left it since it was read.
+            session = await self._passwords.session(owner)
+            found = await self._calls.get(session, slug=space.slug, space_id=found.space_id)
         # Whoever has to act is signed in before anything is written: half a space is none.
         joining = [m.email for m in space.members if found is None or found.member(m.email) is None]
-        owner = change.owner if found else space.owner
         await spread(dict.fromkeys((owner, *joining)), self._passwords.session, workers=SIGN_INS_AT_ONCE)
         if found is None:
             found = await self._create(change)
