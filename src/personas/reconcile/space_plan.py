@@ -65,6 +65,11 @@ class _People:
         """Its members who are no personas."""
         return sorted(m.email.lower() for m in space.members if m.email.lower() not in self.live)
 
+    def concern(self, space: LiveSpace) -> bool:
+        """Whether it has to be deleted for their sake, or joined again."""
+        back = any(member.email.lower() in self.again for member in space.members)
+        return back or (bool(space.owners) and self.loses_owners(space))
+
     def loses_owners(self, space: LiveSpace) -> bool:
         """Whether none of its owners stays as they are."""
         return all(email in self.again or email in self.gone for email in space.owners)
@@ -102,7 +107,7 @@ def plan_spaces(
     changes: list[SpaceChange] = []
     for slug in wanted.keys() | existing.keys():
         space, found = wanted.get(slug), existing.get(slug)
-        if only and not _is_meant(space, found, named, only):
+        if only and not (_is_meant(space, found, named, only) or (found and people.concern(found))):
             continue
         if space is None and found is not None and not people.actors(found) and found.members:
             continue  # somebody else's space, of which a persona is a member
