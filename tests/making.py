@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from personas.catalog.models import Member, Space, SpaceType
 from personas.catalog.reading import Cadence, Catalog, Persona, parse_catalog
 from personas.reconcile.live import Live
-from personas.service.models import LivePersona
+from personas.service.models import LiveMember, LivePersona, LiveSpace
 
 SECRET = "a-seed-secret-for-tests"
 PROMPT = "You are somebody who tests things with great care."
@@ -32,13 +33,46 @@ def write_persona(persona: Persona) -> dict[str, Any]:
     return persona.model_dump(mode="json", by_alias=True)
 
 
-def catalog_json(personas: Iterable[Persona]) -> str:
-    return json.dumps({"personas": [write_persona(persona) for persona in personas]}, indent=2)
+def make_space(slug: str, owner: str, *members: str | Member, **changes: Any) -> Space:
+    values: dict[str, Any] = {
+        "slug": slug,
+        "name": slug.title(),
+        "type": SpaceType.FAMILY,
+        "owner": f"persona.{owner}@mana.test",
+        "members": tuple(
+            Member(email=f"persona.{member}@mana.test") if isinstance(member, str) else member
+            for member in members
+        ),
+    }
+    return Space(**{**values, **changes})
 
 
-def make_catalog(*personas: Persona | str) -> Catalog:
+def catalog_json(personas: Iterable[Persona], spaces: Iterable[Space] = ()) -> str:
+    whole: dict[str, Any] = {"personas": [write_persona(persona) for persona in personas]}
+    if written := [space.model_dump(mode="json", by_alias=True) for space in spaces]:
+        whole["spaces"] = written
+    return json.dumps(whole, indent=2)
+
+
+def make_catalog(*personas: Persona | str, spaces: Iterable[Space] = ()) -> Catalog:
     whole = [make_persona(p) if isinstance(p, str) else p for p in personas]
-    return parse_catalog(catalog_json(whole))
+    return parse_catalog(catalog_json(whole, spaces))
+
+
+def make_live_space(space: Space, roles: Mapping[str, str] | None = None, **changes: Any) -> LiveSpace:
+    """A live space as the catalog wants it, or with these members."""
+    wanted = {space.owner: "owner", **{member.email: str(member.role) for member in space.members}}
+    values: dict[str, Any] = {
+        "space_id": f"id-{space.slug}",
+        "slug": space.slug,
+        "name": space.name,
+        "metadata": {"type": str(space.type)},
+        "members": tuple(
+            LiveMember(member_id=f"member-{email}", user_id=f"id-{email}", email=email, role=role)
+            for email, role in (wanted if roles is None else roles).items()
+        ),
+    }
+    return LiveSpace(**{**values, **changes})
 
 
 def make_live_persona(persona: Persona | str, **changes: Any) -> LivePersona:

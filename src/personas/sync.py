@@ -172,6 +172,10 @@ class AuthService:
         """Whether a password is right; at most one wrong try."""
         return self.wait_for(lambda service: service.check_password(email, password))
 
+    def try_password(self, email: str, password: Secret) -> tuple[LoginCheck, Session | None]:
+        """As `check_password`, and the session that came of it; None also where the email is not verified."""
+        return self.wait_for(lambda service: service.try_password(email, password))
+
     def sign_in(self, email: str, password: Secret) -> Session:
         """Sign in with a password; `sign_in` of this module derives it."""
         return self.wait_for(lambda service: service.sign_in(email, password))

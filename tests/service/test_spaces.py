@@ -31,7 +31,9 @@ RECORDED: dict[str, Any] = {
     exchange["name"]: exchange
     for exchange in json.loads((Path(__file__).parent.parent / "data" / "exchanges.json").read_text("utf-8"))
 }
-FLAT = LiveSpace(space_id="naGvQ8m2yW48oU1KuIPtJe0A2Eeq2Kq0", slug="flat-ada-bo", name="Flat", type="family")
+FLAT = LiveSpace(
+    space_id="naGvQ8m2yW48oU1KuIPtJe0A2Eeq2Kq0", slug="flat-ada-bo", name="Flat", metadata={"type": "family"}
+)
 
 
 @pytest.fixture
@@ -170,7 +172,11 @@ async def test_an_invitation_has_expired_by_the_services_clock(
     ],
 )
 async def test_what_cannot_be_done_or_understood_is_an_error_in_our_words(
-    service: AuthService, router: respx.MockRouter, response: httpx.Response, error: type[ServiceError], words: str
+    service: AuthService,
+    router: respx.MockRouter,
+    response: httpx.Response,
+    error: type[ServiceError],
+    words: str,
 ) -> None:
     router.route(path__startswith=SPACES).mock(return_value=response)
     with pytest.raises(error) as raised:

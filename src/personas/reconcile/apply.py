@@ -132,6 +132,7 @@ class _Run:
         self._passwords = passwords
         self._spaces = SpaceSteps(service, passwords, plan.live_spaces)
         self._cleared: dict[int, Outcome] = {}
+        self._leaving = {c.key for c in plan.personas if c.step in {Step.DELETE, Step.RECREATE}}
         self._watch = Watch(
             service,
             self._passwords,
@@ -335,7 +336,7 @@ class _Run:
                 outcome = self._cleared.get(id(space)) or self.outcomes.get(id(space))
                 if outcome is None or outcome.result is not Result.DONE:
                     raise BadAnswer(f"{change.key} is kept: its space {space.key} could not be deleted")
-        await self._spaces.depart(change.key, self.plan.spaces)
+        await self._spaces.depart(change.key, self.plan.spaces, self._leaving)
         async with self._watch.deleting():
             self._begun.add(id(change))
             deleted = await self.service.delete(existing.user_id, who=change.key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from personas.errors import BadAnswer, RateLimited, Unavailable
 from personas.reconcile.changes import FieldChange, SpaceChange
@@ -69,9 +70,13 @@ class SpaceSteps:
         if (space := change.space) is None:
             raise AssertionError(change.key)
         found = change.live if change.live and change.live.space_id not in self._deleted else None
+        owner = change.owner if found else space.owner
+        if found is not None and change.waits_for:
+            # Whoever was created again has left it since it was read.
+            session = await self._passwords.session(owner)
+            found = await self._calls.get(session, slug=space.slug, space_id=found.space_id)
         # Whoever has to act is signed in before anything is written: half a space is none.
         joining = [m.email for m in space.members if found is None or found.member(m.email) is None]
-        owner = change.owner if found else space.owner
         await spread(dict.fromkeys((owner, *joining)), self._passwords.session, workers=SIGN_INS_AT_ONCE)
         if found is None:
             found = await self._create(change)
@@ -82,16 +87,21 @@ class SpaceSteps:
             raise
         return ""
 
-    async def depart(self, email: str, planned: Iterable[SpaceChange]) -> None:
+    async def depart(self, email: str, planned: Iterable[SpaceChange], leaving: Collection[str]) -> None:
         """Have somebody who is about to be deleted leave every space; else nobody could read it any more.
+
+        Args:
+            email: Who.
+            planned: The spaces of the plan, whose owners can remove a member.
+            leaving: All who are about to be deleted, and so might be gone too soon to do that.
 
         Raises:
             BadAnswer: The service refused.
         """
-        actors = {change.key: change.owner for change in planned if change.live is not None}
+        actors = {c.key: c.owner for c in planned if c.live is not None and c.owner not in leaving}
         for space in self._spaces:
             member = space.member(email)
-            if member is None or space.space_id in self._deleted:
+            if member is None or space.space_id in self._deleted or space.owners == (email,):
                 continue
             actor = actors.get(space.slug) or email
             try:
@@ -141,15 +151,20 @@ class SpaceSteps:
             except (RateLimited, Unavailable):
                 raise
             except BadAnswer:
-                owner = space.owner if space.owner in found.owners else change.owner
-                now = await self._calls.get(
-                    await self._passwords.session(owner), slug=space.slug, space_id=found.space_id
-                )
+                now = await self._look(found, (space.owner, change.owner))
                 if now == found or look == MOST_LOOKS:
                     raise
                 found = now
             else:
                 return
+
+    async def _look(self, space: LiveSpace, members: Iterable[str]) -> LiveSpace:
+        """A space as the first of these who is a member of it is told."""
+        for email in dict.fromkeys(members):
+            session = await self._passwords.session(email)
+            with suppress(NotAMember):
+                return await self._calls.get(session, slug=space.slug, space_id=space.space_id)
+        raise NotAMember(f"reading the space {space.slug}: its owner is no member any more")
 
     async def _do(self, change: SpaceChange, found: LiveSpace, todo: Collection[FieldChange]) -> None:
         if (space := change.space) is None:

@@ -65,6 +65,11 @@ class _People:
         """Its members who are no personas."""
         return sorted(m.email.lower() for m in space.members if m.email.lower() not in self.live)
 
+    def concern(self, space: LiveSpace) -> bool:
+        """Whether it has to be deleted for their sake, or joined again."""
+        back = any(member.email.lower() in self.again for member in space.members)
+        return back or (bool(space.owners) and self.loses_owners(space))
+
     def loses_owners(self, space: LiveSpace) -> bool:
         """Whether none of its owners stays as they are."""
         return all(email in self.again or email in self.gone for email in space.owners)
@@ -102,7 +107,7 @@ def plan_spaces(
     changes: list[SpaceChange] = []
     for slug in wanted.keys() | existing.keys():
         space, found = wanted.get(slug), existing.get(slug)
-        if only and not _is_meant(space, found, named, only):
+        if only and not (_is_meant(space, found, named, only) or (found and people.concern(found))):
             continue
         if space is None and found is not None and not people.actors(found) and found.members:
             continue  # somebody else's space, of which a persona is a member
@@ -243,7 +248,7 @@ def _decide(change: SpaceChange, people: _People, intent: Intent) -> SpaceChange
         return replace(change, step=Step.CREATE) if intent.purpose == "seed" else change
     homeless = people.loses_owners(found)
     if intent.purpose == "cleanup" or space is None:
-        goes = homeless or (intent.prune and space is None)
+        goes = homeless or people.strangers(found) or (intent.prune and space is None)
         return _with_deletion(change, Step.DELETE, people) if goes else change
     if all(email in people.again for email in people.actors(found)):
         again = replace(change, state=State.RECREATE, waits_for=_again(space, people))

@@ -246,10 +246,14 @@ class LiveSpace(Told):
     space_id: Text = Field(validation_alias="id")
     slug: Text
     name: str = ""
-    type: LooseText = Field(default=None, validation_alias=AliasPath("metadata", "type"))
     metadata: Mapping[str, Any] = Field(default_factory=dict, strict=False)
     members: Annotated[tuple[LiveMember, ...], FailFast()] = Field(default=(), strict=False)
     invitations: Annotated[tuple[Invitation, ...], FailFast()] = Field(default=(), strict=False)
+
+    @property
+    def type(self) -> str | None:
+        """The kind of space; None when the service does not say."""
+        return _text_or_unsaid(self.metadata.get("type"))
 
     @property
     def is_personal(self) -> bool:
