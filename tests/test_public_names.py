@@ -31,6 +31,7 @@ PUBLIC = [
     "ServiceError",
     "Session",
     "SignedIn",
+    "Space",
     "State",
     "Step",
     "Unreachable",

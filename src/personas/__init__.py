@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from personas.catalog.reading import Catalog, Persona, load_catalog
+    from personas.catalog.reading import Catalog, Persona, Space, load_catalog
     from personas.errors import (
         BadAnswer,
         CatalogError,
@@ -54,6 +54,7 @@ __all__ = [
     "ServiceError",
     "Session",
     "SignedIn",
+    "Space",
     "State",
     "Step",
     "Unreachable",
@@ -91,6 +92,7 @@ _HOMES = {
     "ServiceError": "personas.errors",
     "Session": "personas.service.signing",
     "SignedIn": "personas.sessions.signed_in",
+    "Space": "personas.catalog.reading",
     "State": "personas.reconcile.plan",
     "Step": "personas.reconcile.plan",
     "Unreachable": "personas.errors",

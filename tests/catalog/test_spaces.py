@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +284,27 @@ def test_the_schema_agrees_on_spaces(change: dict[str, Any], valid: bool) -> Non
 def test_endless_members_that_are_wrong_are_told_up_to_a_number() -> None:
     found = problems_of(catalog_with({"members": [1] * 100_005}))
     assert len(found) == 100_000
+
+
+def test_a_persona_knows_the_spaces_that_it_shares_and_its_role_in_each() -> None:
+    catalog = parse_catalog(catalog_with({}, {"slug": "cold-rooms", "owner": CY, "members": []}))
+    told = {
+        persona.email: {space.slug: space.role_of(persona) for space in persona.spaces}
+        for persona in catalog.personas
+    }
+    assert told == {
+        ANNA: {"flat": "owner"},
+        BO: {"flat": "member"},
+        CY: {"flat": "admin", "cold-rooms": "owner"},
+    }
+    assert catalog.spaces[1].role_of(BO) is None
+
+
+def test_a_persona_is_the_same_persona_with_spaces_and_without() -> None:
+    alone = parse_catalog(json.dumps(json.loads(catalog_with({})) | {"spaces": []})).personas[0]
+    shared = parse_catalog(catalog_with({})).personas[0]
+    assert alone.spaces == ()
+    assert alone == shared
+    assert hash(alone) == hash(shared)
+    assert (shared.model_dump(), repr(shared)) == (alone.model_dump(), repr(alone))
+    assert [space.slug for space in pickle.loads(pickle.dumps(shared)).spaces] == ["flat"]

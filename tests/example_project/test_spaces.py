@@ -35,6 +35,20 @@ def test_a_parameter_chooses_several(persona: Persona, persona_client: httpx.Cli
     assert whoami(persona_client) == persona.email
 
 
+@pytest.mark.parametrize(("persona", "role"), [("ada", "owner"), ("ben", "member")], indirect=["persona"])
+def test_the_spaces_of_the_catalog_are_there(
+    persona: Persona, persona_client: httpx.Client, role: str
+) -> None:
+    (space,) = persona.spaces
+    assert (space.slug, space.role_of(persona)) == ("garden-books", role)
+    found = persona_client.get(
+        "/api/auth/organization/get-full-organization", params={"organizationSlug": space.slug}
+    ).json()
+    roles = {member["user"]["email"]: member["role"] for member in found["members"]}
+    assert roles[persona.email] == role
+    assert len(roles) == 2
+
+
 def test_the_cookie_and_the_jwt_are_good_for_writing_too(persona_client: httpx.Client) -> None:
     space = {"name": "Herbarium", "slug": "herbarium", "metadata": {"type": "family"}}
     persona_client.post("/api/auth/organization/create", json=space).raise_for_status()

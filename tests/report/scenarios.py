@@ -196,7 +196,6 @@ def live_space(slug: str, name: str, kind: str, *members: str, invited: tuple[st
         space_id=f"space-{slug}",
         slug=slug,
         name=name,
-        type=kind,
         metadata={"type": kind},
         members=tuple(
             LiveMember.model_construct(
@@ -565,7 +564,7 @@ def hostile_space(text: str, slug: str) -> LiveSpace:
         space_id=f"{text}{slug}",
         slug=slug,
         name=text,
-        type=text,
+        metadata={"type": text},
         members=tuple(people),
         invitations=(invited,),
     )

@@ -147,8 +147,10 @@ def test_a_taken_slug_is_told_with_its_reason() -> None:
 
 
 def test_a_stray_space_with_a_human_in_it_is_left_alone_and_said_so() -> None:
-    stray = "2 stray spaces Not in the catalog, and left alone. To delete: personas seed --prune half-human,"
-    assert f"{stray} old-club" in flat(scenarios.spaces())
+    human = "half-human: not in the catalog; a.human@example.org is a member and no persona: never deleted"
+    shown = flat(scenarios.spaces())
+    assert "2 stray spaces Not in the catalog, and left alone. To delete: personas seed --prune" in shown
+    assert f"{human} old-club: not in the catalog" in shown
     pruned = flat(scenarios.spaces_seeded())
     assert "1 stray space Not in the catalog, and left alone all the same." in pruned
     assert (

@@ -53,14 +53,14 @@ def test_the_example_project_passes_under_xdist_with_a_service_for_each_worker(
     without = [f"-pno:{name}" for name in ("cacheprovider", *slow)]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--personas-serve", *without]
     told = subprocess.run(command, cwd=tmp_path / "example", capture_output=True, text=True, check=False)
-    assert "7 passed" in told.stdout, told.stdout + told.stderr
+    assert "9 passed" in told.stdout, told.stdout + told.stderr
     urls = (tmp_path / "example" / "urls").read_text(encoding="utf-8").split()
-    assert (len(urls), len(set(urls))) == (7, 2)
+    assert (len(urls), len(set(urls))) == (9, 2)
 
 
 def test_the_example_project_passes_with_the_service_on_a_port(pytester: pytest.Pytester) -> None:
     shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
-    pytester.runpytest(*QUIET, "--personas-serve").assert_outcomes(passed=7)
+    pytester.runpytest(*QUIET, "--personas-serve").assert_outcomes(passed=9)
 
 
 def test_a_project_that_uses_no_fixture_pays_for_no_import() -> None:

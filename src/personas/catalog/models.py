@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from personas.errors import Problem
 
 PERSONA_DOMAIN = "@mana.test"
+OWNER = "owner"
 
 _PROMPT_UNITS = 20  # of UTF-16, as every program that reads the catalog counts
 _MAX_SLUG = 60
@@ -182,6 +183,14 @@ class Persona(_Entry):
     def __hash__(self) -> int:
         return hash(self.email)
 
+    @cached_property
+    def spaces(self) -> tuple[Space, ...]:
+        """The spaces that it shares in the catalog that it was read from, in the catalog's order.
+
+        Not a part of it: personas are equal, hashed and written without them.
+        """
+        return ()
+
 
 class Member(_Entry):
     """Somebody who shares a space: an email alone, or an email with a role."""
@@ -221,6 +230,13 @@ class Space(_Entry):
         description="The personas who share the space with its owner.",
         examples=[["persona.jonas@mana.test"]],
     )
+
+    def role_of(self, who: Persona | str) -> str | None:
+        """Return what somebody is in this space: `owner`, `admin` or `member`; None for a stranger."""
+        email = who if isinstance(who, str) else who.email
+        if email == self.owner:
+            return OWNER
+        return next((member.role.value for member in self.members if member.email == email), None)
 
 
 class ModuleMix(RootModel[_ModuleMix]):
@@ -290,6 +306,17 @@ class Catalog(_Entry):
         Columns count code points. A missing key is stood for by its nearest parent.
         """
         return self._origin.positions.locate(path)
+
+
+def tell_spaces(catalog: Catalog) -> None:
+    """Let each persona of a catalog know the spaces that it shares."""
+    shared: dict[str, list[Space]] = {}
+    for space in catalog.spaces:
+        for email in (space.owner, *(member.email for member in space.members)):
+            shared.setdefault(email, []).append(space)
+    for persona in catalog.personas if shared else ():
+        # Where a cached property keeps its value: no field, so that nothing else of the persona changes.
+        vars(persona)["spaces"] = tuple(shared.get(persona.email, ()))
 
 
 @lru_cache

@@ -27,6 +27,7 @@ from personas.catalog.models import (
     email_flaw,
     known_keys,
     personal_slug,
+    tell_spaces,
 )
 from personas.catalog.positions import Cursor, Positions
 from personas.catalog.wording import (
@@ -44,7 +45,7 @@ from personas.errors import CatalogError, Problem
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["Cadence", "Catalog", "Persona", "catalog_schema", "load_catalog", "parse_catalog"]
+__all__ = ["Cadence", "Catalog", "Persona", "Space", "catalog_schema", "load_catalog", "parse_catalog"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -127,7 +128,10 @@ class _Reading:
         self._warn_of_unknown_keys(root, known_keys(Catalog), ())
         self._warn_of_namesakes()
         origin = Origin(self.file, self._arrange(self.warnings), self.positions)
-        return self._check(Catalog, root, (), context=origin)
+        catalog = self._check(Catalog, root, (), context=origin)
+        if catalog is not None:
+            tell_spaces(catalog)
+        return catalog
 
     def _read_root(self) -> dict[str | int, object]:
         root: dict[str | int, object] = {}

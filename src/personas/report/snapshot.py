@@ -124,14 +124,12 @@ def read_snapshot(text: str, *, now: datetime, max_age: timedelta | None = None)
 
 
 def _space(space: Space) -> LiveSpace:
-    told = space.model_dump()
+    told = space.model_dump(exclude={"type", "members", "invitations"})
     return LiveSpace.model_construct(
-        **told
-        | {
-            "metadata": {} if space.type is None else {"type": space.type},
-            "members": tuple(LiveMember.model_construct(**member) for member in told["members"]),
-            "invitations": tuple(Invitation.model_construct(**invited) for invited in told["invitations"]),
-        }
+        **told,
+        metadata={} if space.type is None else {"type": space.type},
+        members=tuple(LiveMember.model_construct(**member.model_dump()) for member in space.members),
+        invitations=tuple(Invitation.model_construct(**each.model_dump()) for each in space.invitations),
     )
 
 

@@ -348,7 +348,7 @@ def advice(part: Part[Difference]) -> list[Advice]:
     found = []
     for state in [state for state in State if state in words]:
         if changes := alone(part, state):
-            explained = pruned or state is State.NOT_KNOWN or (of_spaces and state is not State.STRAY)
+            explained = of_spaces or pruned or state is State.NOT_KNOWN
             title = count(len(changes), *titles[state])
             found.append(Advice(state, title, *words[state], changes, explained))
     return found

@@ -192,13 +192,13 @@ def open_embedded(catalog: Catalog, folder: Path, *, serve: bool = False) -> Ite
     """An embedded service of its own, seeded from a catalog.
 
     Args:
-        catalog: Whom to seed.
+        catalog: Whom to seed, and the spaces that they share.
         folder: Where its database goes.
         serve: Answer on a free port of 127.0.0.1 too, for browsers and other programs.
 
     Raises:
         NotInstalled: The embedded service is not installed.
-        PartlyFailed: Somebody could not be seeded.
+        PartlyFailed: A persona or a space could not be seeded.
     """
     try:
         from personas.embedded import Embedded, serving
@@ -217,7 +217,7 @@ def open_embedded(catalog: Catalog, folder: Path, *, serve: bool = False) -> Ite
             failed = [outcome for outcome in seeded.outcomes if outcome.result is not Result.DONE]
             if failed:
                 number = f"{len(failed)} of {len(seeded.outcomes)}"
-                raise PartlyFailed(f"{number} personas could not be seeded: {failed[0].message}")
+                raise PartlyFailed(f"{number} personas and spaces could not be seeded: {failed[0].message}")
             yield PersonasService(catalog, service, secret=secret, app=app)
 
 
