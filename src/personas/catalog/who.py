@@ -51,7 +51,7 @@ def choose(who: str, among: Sequence[tuple[str, str]], *, where: str, see: str =
         for text in (email, email.split("@")[0], email.split("@")[0].removeprefix("persona."), name)
         if text
     }
-    near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(wanted, known, n=3)
     if near:
         hint = f"Did you mean {' or '.join(known[text] for text in near)}?"
     elif among:
