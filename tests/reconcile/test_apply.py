@@ -451,7 +451,9 @@ async def test_what_waits_for_its_turn_when_the_run_is_stopped_was_never_sent(
 
     route = router.post(PERSONAS).mock(side_effect=created)
     async with AuthService(URL, Credentials(mint=mint), patience=QUICK) as service:
-        applied = await carry_out(creation("ada", "bo"), service, stop=stop)
+        service.line.gate.pause(60)
+        with anyio.fail_after(5):
+            applied = await carry_out(creation("ada", "bo"), service, stop=stop)
     assert results(applied) == [NOT_DONE, NOT_DONE]
     assert not route.called
 
