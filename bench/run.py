@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 HERE = Path(__file__).resolve().parent
 PERSONAS = str(Path(sys.executable).parent / "personas")
@@ -24,18 +26,27 @@ PYTHON = sys.executable
 def main() -> None:
     print(f"{'what':<44} {'tool':>9} {'beside':>9} {'ratio':>7} {'limit':>7}")
     with tempfile.TemporaryDirectory() as folder:
-        help_beside_python()
-        for number, limit in ((10, 0.7), (200, 0.52)):
-            first_seed(Path(folder), number, limit)
-        for number, limit in ((200, 0.95), (2000, 0.8)):
-            seed_again(Path(folder), number, limit)
+        starts(Path(folder))
+        first_seed(Path(folder), 200, 0.52)
+        seed_again(Path(folder), 2000, 0.8)
+        cleanup(Path(folder), 200, 1.3)
         plan_of_100_000(Path(folder))
+        creating_beside_hashing(Path(folder))
+        list_of_10_000(Path(folder))
     reports()
 
 
-def help_beside_python() -> None:
+def starts(folder: Path) -> None:
+    """What a start costs, in seconds: beside it, a bare Python."""
     tool, beside = side_by_side(lambda: run(PERSONAS, "--help"), lambda: run(PYTHON, "-c", "pass"), rounds=15)
-    show("--help beside python -c pass", tool, beside, 8)
+    show_seconds("--help", tool, beside, 0.25)
+    catalog = write_catalog(folder, 10)
+    with service(folder) as (url, token):
+        run(*seed(catalog, url, token))
+        tool, beside = side_by_side(
+            seeder("tool", catalog, url, token), lambda: run(PYTHON, "-c", "pass"), rounds=9
+        )
+    show_seconds("seed again of 10", tool, beside, 0.5)
 
 
 def first_seed(folder: Path, number: int, limit: float) -> None:
@@ -65,6 +76,19 @@ def seed_again(folder: Path, number: int, limit: float) -> None:
     show(f"seed again of {number}", tool, beside, limit)
     each = (cpu(before, after) - cpu(started, ended)) / 3 / number * 1000
     print(f"{'  the tool’s own CPU for each persona':<44} {each:>6.2f} ms {'':>17} {1.5:>4.1f} ms")
+
+
+def cleanup(folder: Path, number: int, limit: float) -> None:
+    catalog = write_catalog(folder, number)
+    times: dict[str, list[float]] = {"tool": [], "beside": []}
+    for _ in range(3):
+        for who, times_of in times.items():
+            with service(folder) as (url, token):
+                run(*seed(catalog, url, token))
+                tool = (PERSONAS, "cleanup", "-c", str(catalog), "--auth", url, "--jwt", token, "--yes", "-q")
+                beside = (PYTHON, str(HERE / "baseline.py"), "cleanup", str(catalog), url, token)
+                times_of.append(seconds(lambda: run(*(tool if who == "tool" else beside))))  # noqa: B023
+    show(f"cleanup of {number}", min(times["tool"]), min(times["beside"]), limit)
 
 
 def cpu(before: resource.struct_rusage, after: resource.struct_rusage) -> float:
@@ -123,10 +147,110 @@ def reports() -> None:
         show(f"8,000 personas as {fmt} beside 1,000", many, few, 12)
 
 
+CREATING = """
+import sys, time
+import anyio, httpx
+from personas.embedded import Embedded
+
+async def main(embedded, number):
+    headers = {"authorization": f"Bearer {embedded.admin_token()}"}
+    transport = httpx.ASGITransport(embedded.app)
+    async with httpx.AsyncClient(transport=transport, base_url=embedded.base_url, headers=headers) as client:
+        async def create(first):
+            for each in range(first, number, 16):
+                body = {"email": f"p{each}@mana.test", "name": "P", "password": f"password-{each}",
+                        "archetype": "a", "systemPrompt": "You are one of many.", "moduleMix": {"notes": 1}}
+                answer = await client.post("/api/v1/admin/personas", json=body)
+                assert answer.status_code == 200, answer.text
+        async with anyio.create_task_group() as group:
+            for first in range(16):
+                group.start_soon(create, first)
+
+with Embedded.open(sys.argv[1]) as embedded:
+    start = time.perf_counter()
+    anyio.run(main, embedded, int(sys.argv[2]))
+    print(time.perf_counter() - start)
+"""
+HASHING = """
+import os, sys, time
+from concurrent.futures import ThreadPoolExecutor
+from personas.embedded.passwords import COST, Hasher
+
+hasher = Hasher(COST)
+with ThreadPoolExecutor(os.cpu_count()) as pool:
+    start = time.perf_counter()
+    list(pool.map(hasher.hash, (f"password-{each}" for each in range(int(sys.argv[1])))))
+    print(time.perf_counter() - start)
+"""
+
+
+def creating_beside_hashing(folder: Path, number: int = 100) -> None:
+    """The embedded service in process, sixteen calls at once, beside the same hashes on all cores."""
+    times = []
+    for turn in range(3):
+        database = folder / f"creating-{turn}.db"
+        creating = float(run(PYTHON, "-c", CREATING, str(database), str(number)))
+        hashing = float(run(PYTHON, "-c", HASHING, str(number)))
+        times.append((creating, hashing))
+    show(
+        f"{number} created in process beside hashing alone",
+        min(t for t, _ in times),
+        min(t for _, t in times),
+        1.05,
+    )
+
+
+def list_of_10_000(folder: Path) -> None:
+    """The most memory that `personas serve` ever had after its list of 10,000 was read three times."""
+    database = folder / "many.db"
+    fill(database, 10_000)
+    with serve(database) as (process, url, token):
+        for _ in range(3):
+            answer = urlopen(
+                Request(f"{url}/api/v1/admin/personas", headers={"authorization": f"Bearer {token}"})
+            )
+            assert len(json.load(answer)["personas"]) == 10_000
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    peak = int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+    print(f"{'  the service’s memory, 10,000 listed':<44} {peak:>7.0f} MiB {'':>15} {200:>3} MiB")
+
+
+def fill(database: Path, number: int) -> None:
+    """Write personas past the service, which would hash a password for each."""
+    import datetime as dt
+
+    import sqlalchemy as sa
+
+    from personas.embedded import Embedded, schema
+    from personas.embedded.database import open_database
+
+    Embedded.open(database).close()
+    now = dt.datetime.now(dt.UTC)
+    common = {"created_at": now, "updated_at": now}
+    users = [
+        {"id": f"{i:032}", "name": f"P {i}", "email": f"p{i}@mana.test", "kind": "persona", **common}
+        for i in range(number)
+    ]
+    descriptor = {"archetype": "a", "system_prompt": "You are one of many.", "module_mix": {"notes": 1}}
+    personas = [
+        {"user_id": f"{i:032}", "tick_cadence": "daily", **descriptor, **common} for i in range(number)
+    ]
+    opened = open_database(database)
+    opened.write(lambda connection: connection.execute(sa.insert(schema.users), users))
+    opened.write(lambda connection: connection.execute(sa.insert(schema.personas), personas))
+    opened.close()
+
+
 @contextmanager
 def service(folder: Path) -> Iterator[tuple[str, str]]:
     """The embedded service on a free port, with a fresh database."""
-    database = folder / f"{time.monotonic_ns()}.db"
+    with serve(folder / f"{time.monotonic_ns()}.db") as (_, url, token):
+        yield url, token
+
+
+@contextmanager
+def serve(database: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """The embedded service on a free port: its process, its URL and an admin's token."""
     process = subprocess.Popen(
         [PERSONAS, "serve", "--port", "0", "--database", str(database)],
         stdout=subprocess.PIPE,
@@ -138,7 +262,7 @@ def service(folder: Path) -> Iterator[tuple[str, str]]:
             word for line in process.stdout or () for word in line.split() if word.startswith("http://")
         )
         token = run(PERSONAS, "token", "--auth", f"embedded:{database}").strip()
-        yield url.rstrip("/.,"), token
+        yield process, url.rstrip("/.,"), token
     finally:
         process.terminate()
         process.wait(10)
@@ -164,7 +288,7 @@ def write_catalog(folder: Path, number: int) -> Path:
 def seeder(who: str, catalog: Path, url: str, token: str) -> Callable[[], object]:
     if who == "tool":
         return lambda: run(*seed(catalog, url, token))
-    return lambda: run(PYTHON, str(HERE / "baseline.py"), str(catalog), url, token)
+    return lambda: run(PYTHON, str(HERE / "baseline.py"), "seed", str(catalog), url, token)
 
 
 def seed(catalog: Path, url: str, token: str) -> tuple[str, ...]:
@@ -201,6 +325,11 @@ def show(what: str, tool: float, beside: float, limit: float) -> None:
     ratio = tool / beside
     mark = "" if ratio <= limit else "  above the limit"
     print(f"{what:<44} {tool:>7.3f} s {beside:>7.3f} s {ratio:>7.2f} {limit:>7.2f}{mark}", flush=True)
+
+
+def show_seconds(what: str, tool: float, beside: float, limit: float) -> None:
+    mark = "" if tool <= limit else "  above the limit"
+    print(f"{what:<44} {tool:>7.3f} s {beside:>7.3f} s {'':>7} {limit:>5.2f} s{mark}", flush=True)
 
 
 if __name__ == "__main__":

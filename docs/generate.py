@@ -1,7 +1,7 @@
 """Make the documentation that comes from the program itself, or with --check fail when it is stale.
 
 - docs/commands.md: the help of every command
-- README.md: the output of each command in a `console` block, run for real, one after another
+- docs/tour.md: the output of each command in a `console` block, run for real, one after another
 - catalog.schema.json: what `personas schema` prints
 - docs/*.svg: pictures of what commands show on a terminal, run for real
 """
@@ -22,7 +22,7 @@ from personas.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-README = ROOT / "README.md"
+TOUR = ROOT / "docs" / "tour.md"
 COMMANDS = ROOT / "docs" / "commands.md"
 SCHEMA = ROOT / "catalog.schema.json"
 
@@ -30,7 +30,7 @@ BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 # What differs from run to run: durations, dates, the service's ids and the checksums of plans with them.
 VOLATILE = re.compile(
     r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d \d\d:\d\d( UTC)?|\b\d+ s(econds)? ago"
-    r"|\b[A-Za-z0-9]{32}\b|\b[0-9a-f]{16}\b|textLength=\"[0-9.]+\""
+    r"|\b[A-Za-z0-9]{32}\b|textLength=\"[0-9.]+\""
 )
 # What is done in a folder with the catalog before each picture's command, and the command.
 _EDIT = "sed -i.orig -e 's/{}/{}/' -e 's/{}/{}/' catalog.json"
@@ -50,11 +50,11 @@ PICTURES = {
 def main() -> int:
     """Write what is stale, or with --check only name it."""
     check = sys.argv[1:] == ["--check"]
-    blocks = iter(readme_blocks())
+    blocks = iter(tour_blocks())
     made = {
         COMMANDS: commands(),
         SCHEMA: run("personas schema", ROOT),
-        README: BLOCK.sub(lambda _: next(blocks), README.read_text(encoding="utf-8")),
+        TOUR: BLOCK.sub(lambda _: next(blocks), TOUR.read_text(encoding="utf-8")),
         **{ROOT / "docs" / f"{name}.svg": drawn(*commands) for name, commands in PICTURES.items()},
     }
     stale = [
@@ -86,13 +86,13 @@ def commands() -> str:
     return "\n".join([head, *helps])
 
 
-def readme_blocks() -> list[str]:
-    """The README's console blocks with the output that their commands have now."""
+def tour_blocks() -> list[str]:
+    """The tour's console blocks with the output that their commands have now."""
     blocks = []
     with tempfile.TemporaryDirectory() as folder:
         for name in ("catalog.json", "catalog.schema.json"):
             shutil.copy(ROOT / name, folder)
-        for block in BLOCK.findall(README.read_text(encoding="utf-8")):
+        for block in BLOCK.findall(TOUR.read_text(encoding="utf-8")):
             lines = [line for line in block.splitlines() if line.startswith("$ ")]
             blocks.append("\n".join(f"{line}\n{run(line[2:], Path(folder))}" for line in lines))
     return blocks
@@ -109,13 +109,13 @@ def drawn(before: str, command: str) -> str:
 def run(command: str, folder: Path, *, color: bool = False) -> str:
     """What a command prints to standard output, 80 columns wide."""
     environ = {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",  # noqa: TID251 - the programs that the README names
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",  # noqa: TID251 - the programs that the tour names
         "COLUMNS": "80",
         "FORCE_COLOR" if color else "NO_COLOR": "1",
         "PYTHONUTF8": "1",
         "TERMINAL_WIDTH": "80",
     }
-    done = subprocess.run(  # noqa: S602 - the README's own commands, which hold pipes
+    done = subprocess.run(  # noqa: S602 - the tour's own commands, which hold pipes
         command,
         shell=True,
         cwd=folder,

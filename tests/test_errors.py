@@ -6,6 +6,7 @@ from personas import errors
 
 EXIT_CODES = {
     "PersonasError": 1,
+    "NotInstalled": 2,
     "UsageError": 2,
     "CatalogError": 3,
     "ServiceError": 4,

@@ -4,10 +4,13 @@ import io
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from making import make_jwt
+from making import catalog_json, make_jwt, make_persona
+from typer.testing import CliRunner
 
+from personas.cli.app import app
 from personas.errors import CredentialsRefused, PersonasError, Refused, UsageError
 from personas.secret import Secret
 from personas.settings import DEFAULT_ENDPOINT, Settings, is_loopback, parse_auth, parse_duration, resolve
@@ -109,6 +112,13 @@ def test_the_embedded_service_is_named_with_or_without_its_file(text: str, file:
     address = parse_auth(text)
     assert (address.embedded, address.loopback, address.url) == (Path(file), True, "")
     assert str(address) == f"embedded:{file}"
+
+
+def test_embedded_takes_no_url_and_does_not_show_the_one_it_got() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_auth("embedded:postgresql://user:geheim@localhost/app")
+    assert str(caught.value).startswith("--auth embedded:… takes a file, not a URL")
+    assert "geheim" not in f"{caught.value} {caught.value.hint}"
 
 
 @pytest.mark.parametrize(
@@ -278,3 +288,48 @@ def test_a_token_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ]:
         with pytest.raises(PersonasError, match=reason):
             resolve(jwt=Secret(f"@{name}"), environ={})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://user:hush-hush@auth.example.com",
+        "https://user:hush/hush@auth.example.com",
+        "https://user:hush?hush@auth.example.com",
+        "https://user:hush#hush@auth.example.com",
+        "https://user:hush:hush@auth.example.com:99999",
+        "https://user:hush@auth.example.com:port",
+        "https://[user:hush@auth.example.com",
+        "user:hush@auth.example.com",
+        "https://hush@",
+    ],
+)
+def test_a_password_in_an_address_is_in_no_message(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_auth(text)
+    assert "hush" not in refused.value.message + refused.value.hint
+
+
+def test_a_token_in_the_place_of_an_address_or_a_path_is_in_no_message() -> None:
+    places: list[dict[str, Any]] = [
+        {"auth": TOKEN},
+        {"auth": f"ftp://{TOKEN}"},
+        {"endpoint": TOKEN},
+        {"endpoint": f"/{TOKEN}?"},
+    ]
+    for given in places:
+        with pytest.raises(UsageError) as refused:
+            resolve(**given, environ={})
+        assert "eyJ" not in refused.value.message + refused.value.hint
+
+
+@pytest.mark.parametrize("arguments", [["--auth", TOKEN], ["--endpoint", TOKEN], ["--only", TOKEN], [TOKEN]])
+def test_a_token_in_a_wrong_place_is_in_no_output(
+    folder: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANA_AUTH_URL", "embedded")
+    (folder / "catalog.json").write_text(catalog_json([make_persona("ada")]), encoding="utf-8")
+    for output in ("text", "json"):
+        told = CliRunner().invoke(app, ["seed", *arguments, "-o", output])
+        assert told.exit_code == 2
+        assert "eyJ" not in told.output

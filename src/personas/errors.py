@@ -2,6 +2,7 @@
 
 PersonasError            1   a bug in the tool, when nothing below fits
 ├── UsageError           2   a flag, a variable or a file that was named wrongly
+│   └── NotInstalled         an extra is needed, and not installed
 ├── CatalogError         3   the catalog is not valid; carries every problem at once
 ├── ServiceError         4   the service is unreachable, or it refused the credentials
 │   ├── Unreachable          nothing answers at the address
@@ -46,6 +47,17 @@ class UsageError(PersonasError):
     """A flag, an environment variable or a file was named wrongly."""
 
     exit_code = 2
+
+
+class NotInstalled(UsageError):
+    """A part of this package that is an extra is needed, and not installed."""
+
+    def __init__(self, missing: ImportError) -> None:
+        super().__init__(
+            f"the embedded service is not installed: {missing.name} is missing",
+            hint="Install it with: pip install '.[embedded]' in a clone, pip install 'personas[embedded]' "
+            "from an index, or pip install 'personas[embedded] @ git+URL' from its repository.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

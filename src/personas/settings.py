@@ -156,7 +156,11 @@ def parse_auth(text: str, *, allow_http: bool = False, source: str = "--auth") -
         Refused: It is plain http to another machine, and `allow_http` is not said.
     """
     if text == "embedded" or text.startswith("embedded:"):
-        return Address(url="", loopback=True, embedded=Path(text.partition(":")[2] or EMBEDDED_FILE))
+        file = text.partition(":")[2] or EMBEDDED_FILE
+        if "://" in file:  # a database's URL may hold a password: it is not shown
+            hint = "For a database by URL: personas serve --database URL, and the address it tells."
+            raise UsageError(f"{source} embedded:… takes a file, not a URL", hint=hint)
+        return Address(url="", loopback=True, embedded=Path(file))
     split = _split_url(text, source)
     host = split.hostname or ""
     loopback = is_loopback(host)

@@ -68,6 +68,20 @@ def test_a_full_disk_is_told(personas: Personas, command: list[str]) -> None:
     assert done.stderr == "error: standard output cannot be written: no space left on device\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_full_disk_after_a_seed_is_told_with_what_was_done(
+    personas: Personas, served: Served, at: tuple[str, ...], form: str
+) -> None:
+    del personas
+    with Path("/dev/full").open("w") as full:
+        done = start("seed", *at, "-o", form, stdout=full)
+    assert done.returncode == 2
+    assert "error: standard output cannot be written: no space left on device\n" in done.stderr
+    assert "All the same, this is done: 3 created (exit code 0)." in done.stderr
+    assert served.writes == 3
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
 def test_closed_streams_break_nothing(personas: Personas, closed: str) -> None:
     del personas
@@ -168,7 +182,7 @@ class Terminal:
 
     def wait_for(self, text: str) -> None:
         """Read on until this text is on the screen."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while text not in self.screen:
             assert time.monotonic() < end, self.screen
             assert self._read(), self.screen
@@ -181,14 +195,14 @@ class Terminal:
 
     def end(self) -> int:
         """The exit code."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while self._read():
             assert time.monotonic() < end, self.screen
         os.close(self._terminal)
         return self._program.wait()
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._terminal], [], [], 10)
+        ready, _, _ = select.select([self._terminal], [], [], 60)
         assert ready, self.screen
         try:
             part = os.read(self._terminal, 65536)
@@ -203,7 +217,7 @@ def test_on_a_terminal_there_is_a_bar_colour_and_a_question(seeded: tuple[str, .
     terminal.wait_for("[y/N]")
     assert f"cleanup would delete 3 personas at {served.url}; their actions" in terminal.screen
     assert "feedback and spaces are lost. Go on? [y/N]" in terminal.screen
-    assert "reading personas" in terminal.screen
+    assert "reading the list" in terminal.screen
     assert "\x1b[31m" in terminal.screen
     assert served.count("DELETE") == 0
     terminal.type("y\n")

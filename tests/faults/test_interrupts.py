@@ -148,7 +148,7 @@ def test_an_interrupt_between_the_two_halves_of_a_recreation_says_that_one_half_
     arrived = threading.Event()
 
     def script(seen: Seen) -> Fault | None:
-        if seen.method != "POST":
+        if seen.method != "POST" or "/personas" not in seen.path:
             return None
         arrived.set()
         return Stall()

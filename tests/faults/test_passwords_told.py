@@ -51,17 +51,24 @@ def test_a_locked_out_persona_is_found_by_one_wrong_try_and_mended_by_recreate(
     seen_only = run("seed", "-c", catalog, "--check-login", env=env)
     assert seen_only.code == 0
     assert "--recreate" in seen_only.out
-    assert run("seed", "-c", catalog, "--check-login", "--recreate", env=env).code == 0
+    assert run("seed", "-c", catalog, "--recreate", "--yes", env=env).code == 0
     calm = run("seed", "-c", catalog, "--check-login", env=env)
     assert "in sync" in calm.out
 
 
-def test_without_check_login_nobody_is_signed_in(real: World, tmp_path: Path) -> None:
-    real.add_personas("a", "b")
-    catalog = write_catalog(tmp_path, ["a", "b"])
+@both_worlds
+@pytest.mark.parametrize("command", ["dry-run", "seed"])
+def test_without_check_login_one_is_signed_in_and_out_again_and_that_is_counted_as_safety(
+    real: World, tmp_path: Path, command: str
+) -> None:
+    real.add_personas("a", "b", "c")
+    catalog = write_catalog(tmp_path, ["a", "b", "c"])
     with fault_server(upstream=real.url) as proxy:
-        run("seed", "-c", catalog, env=environment(proxy.url, real.token))
-        assert proxy.to("/api/auth/") == []
+        ended = run(command, "-c", catalog, "-o", "json", env=environment(proxy.url, real.token))
+        assert [one.path for one in proxy.to("/api/auth/")] == [SIGN_IN, "/api/auth/sign-out"]
+    assert ended.code == 0, ended
+    assert ended.document()["safetyRequests"] == 2
+    assert real.rows(tables.sessions) == []
 
 
 @both_worlds
@@ -91,7 +98,7 @@ def test_a_secret_that_fits_none_of_them_is_mended_where_recreate_is_said(
     real.add_personas("a", "b", "c", password="a-password-of-another-secret")
     catalog = write_catalog(tmp_path, ["a", "b", "c"])
     env = environment(real.url, real.token)
-    ended = run("seed", "-c", catalog, "--check-login", "--recreate", env=env)
+    ended = run("seed", "-c", catalog, "--recreate", "--yes", env=env)
     assert ended.code == 0, ended
     assert "3 recreated" in ended.out
     assert run("seed", "-c", catalog, "--check-login", "--fail-on-drift", env=env).code == 0

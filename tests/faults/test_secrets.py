@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from typer.main import get_command
@@ -233,6 +234,31 @@ def test_no_secret_is_shown_by_any_command(
                 ""
             }
             watched.assert_silent_about(secrets_of(token) | {f"token {n}": t for n, t in enumerate(sent)})
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 500])
+@pytest.mark.parametrize("kind", ["json", "json beyond ASCII", "url"])
+def test_an_admins_password_of_strange_characters_is_hidden_however_it_is_said_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, kind: str
+) -> None:
+    password = 'xyzzy-ä "with" \\ and/plugh'
+    catalog = write_catalog(tmp_path, LOCALS)
+
+    def say_again(seen: Seen) -> Fault:
+        said = seen.body.decode()
+        if kind == "json beyond ASCII":
+            said = json.dumps(json.loads(said or "null"), ensure_ascii=False)
+        if kind == "url":
+            said = urlencode(json.loads(said or "{}"))
+        return Answer(status, {"error": said, "message": f"{said} was wrong", "code": said})
+
+    with fault_server(say_again) as server:
+        env = environment(server.url, MANA_ADMIN_EMAIL="a@b.example", MANA_ADMIN_PASSWORD=password)
+        args = ["seed", "--catalog", str(catalog), "-o", "json"]
+        ended, watched = watch(args, env, tmp_path, monkeypatch)
+    assert ended.code == 4, ended
+    assert (MASK in watched.texts["report.json"]) == (status != 200)
+    watched.assert_silent_about({"the password": password, "its start": "xyzzy", "its end": "plugh"})
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

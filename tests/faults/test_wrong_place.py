@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from personas.embedded import schema as tables
+
 from .faultserver import Answer, Fault, Seen, fault_server
 from .world import SECRET, World, both_worlds, email_of, entry, environment, run, write_catalog
 
+LOST = "actions, feedback and spaces are lost"
 PRODUCTION = pytest.mark.parametrize("variable", ["NODE_ENV", "PERSONAS_ENV"])
 DELETING = pytest.mark.parametrize(
     ("args", "words"),
@@ -58,8 +61,7 @@ def test_on_a_terminal_host_and_number_are_asked_about_and_only_a_yes_deletes(
     real: World, catalog: Path, args: tuple[str, ...], words: str, answer: str
 ) -> None:
     code, shown = on_a_terminal(real, catalog, args, f"{answer}\n")
-    lost = "their actions, feedback and spaces are lost"
-    assert f"{words} at {real.url}; {lost}. Go on? [y/N]" in " ".join(shown.split())
+    assert f"{words} at {real.url}; their {LOST}. Go on? [y/N]" in " ".join(shown.split())
     if answer in {"y", "yes"}:
         assert code == 0, shown
         assert real.personas == ({email_of("a")} if args[0] == "seed" else set())
@@ -94,6 +96,38 @@ def on_a_terminal(real: World, catalog: Path, args: tuple[str, ...], answer: str
         code = process.wait(20)
     os.close(ours)
     return code, shown.decode()
+
+
+@both_worlds
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_recreating_asks_like_every_deletion(real: World, tmp_path: Path, answer: str) -> None:
+    real.add_personas("a", "b")
+    catalog = write_catalog(tmp_path, [entry("a", name="Another name"), "b"])
+    before = {row["id"] for row in real.rows(tables.users)}
+    words = f"--recreate would delete 1 persona and create it again at {real.url}; its {LOST}"
+    env = environment(real.url, real.token)
+    ended = run("seed", "--recreate", "-c", catalog, env=env)
+    assert ended.code == 5, ended
+    assert f"{words}: nobody can be asked here" in ended.err
+    for variable in ("NODE_ENV", "PERSONAS_ENV"):
+        ended = run("seed", "--recreate", "--yes", "-c", catalog, env={**env, variable: "production"})
+        assert ended.code == 5, ended
+        assert "and this is production" in ended.err
+    assert {row["id"] for row in real.rows(tables.users)} == before
+    code, shown = on_a_terminal(real, catalog, ("seed", "--recreate"), f"{answer}\n")
+    assert f"{words}. Go on? [y/N]" in " ".join(shown.split())
+    assert code == (0 if answer == "y" else 5), shown
+    assert ({row["id"] for row in real.rows(tables.users)} == before) is (answer == "n")
+
+
+def test_pruning_and_recreating_are_asked_about_together(real: World, catalog: Path) -> None:
+    write_catalog(catalog.parent, [entry("a", name="Another name")])
+    env = environment(real.url, real.token)
+    ended = run("seed", "--recreate", "--prune", "-c", catalog, env=env)
+    assert ended.code == 5, ended
+    both = "--prune would delete 2 strays and --recreate would delete 1 persona and create it again"
+    assert f"{both} at {real.url}; their {LOST}" in ended.err
+    assert len(real.personas) == 3
 
 
 @PRODUCTION

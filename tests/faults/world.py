@@ -180,6 +180,25 @@ class World:
     def add_personas(self, *emails: str, password: str = "derived") -> None:
         self.add_users([email_of(email) for email in emails], password, kind="persona")
 
+    def add_sessions(self, *emails: str) -> None:
+        """Let these users have signed in: from then on the original answers 500 where it would show them."""
+        now = self.embedded._service.now()
+        wanted = {email_of(email) for email in emails}
+        rows = [
+            {
+                "id": f"s{row['id']}",
+                "user_id": row["id"],
+                "token": f"token-of-{row['id']}",
+                "expires_at": now + dt.timedelta(days=7),
+                "created_at": now,
+                "updated_at": now,
+            }
+            for row in self.rows(tables.users)
+            if row["email"] in wanted
+        ]
+        if rows:
+            self.write(lambda c: c.execute(sa.insert(tables.sessions), rows))
+
     def start_anew(self) -> None:
         """An empty service again, but for its admin."""
         self.now_is_later_by = dt.timedelta(0)

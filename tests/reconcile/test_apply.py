@@ -174,6 +174,26 @@ async def test_a_write_without_an_answer_is_told_as_unknown(
     assert applied.error is None
 
 
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_write_that_may_have_been_acted_on_is_unknown_whatever_is_answered_later(
+    router: respx.MockRouter, attempts: int
+) -> None:
+    later = httpx.Response(429, headers={"Retry-After": "1800"})
+    router.post(PERSONAS).mock(side_effect=[httpx.ReadError("x"), later, *[httpx.ReadError("x")] * 3])
+    patience = Patience(attempts=attempts, first_attempts=attempts, wait_initial=0.001, wait_max=0.002)
+    async with AuthService(URL, Credentials(token=Secret(make_jwt())), patience=patience) as service:
+        applied = await carry_out(creation("ada"), service)
+    assert results(applied) == [UNKNOWN]
+
+
+async def test_a_write_that_was_never_accepted_is_a_failure(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(PERSONAS).respond(429, headers={"Retry-After": "1800"})
+    applied = await carry_out(creation("ada"), service)
+    assert results(applied) == [FAILED]
+
+
 async def test_three_writes_in_a_row_without_an_answer_end_the_run(
     service: AuthService, router: respx.MockRouter
 ) -> None:
@@ -417,6 +437,25 @@ async def test_a_run_that_is_asked_twice_ends_at_once_and_what_was_sent_is_unkno
         applied = await carry_out(creation("ada", "bo"), service, workers=1, stop=stop)
     assert results(applied) == [UNKNOWN, NOT_DONE]
     assert applied.interrupted
+
+
+async def test_what_waits_for_its_turn_when_the_run_is_stopped_was_never_sent(
+    router: respx.MockRouter,
+) -> None:
+    stop = Stop()
+
+    def mint() -> str:
+        stop.ask()
+        stop.ask()
+        return make_jwt()
+
+    route = router.post(PERSONAS).mock(side_effect=created)
+    async with AuthService(URL, Credentials(mint=mint), patience=QUICK) as service:
+        service.line.gate.pause(60)
+        with anyio.fail_after(5):
+            applied = await carry_out(creation("ada", "bo"), service, stop=stop)
+    assert results(applied) == [NOT_DONE, NOT_DONE]
+    assert not route.called
 
 
 async def test_an_empty_plan_asks_nothing(service: AuthService, router: respx.MockRouter) -> None:

@@ -468,14 +468,16 @@ def test_an_account_whose_name_could_not_be_read_is_left_alone_without_force(int
     assert (change.step is Step.DELETE) is intent.force
 
 
-def test_many_doubtful_accounts_are_counted() -> None:
-    who = [f"p{n}" for n in range(9)]
+@pytest.mark.parametrize(("number", "last"), [(9, "4 more such accounts are left alone."), (6, "")])
+def test_many_doubtful_accounts_are_counted(number: int, last: str) -> None:
+    who = [f"p{n}" for n in range(number)]
     live = make_live(
         *(make_live_persona(w, name="Eve") for w in who),
         logins={f"persona.{w}@mana.test": WRONG for w in who},
     )
     notes = plan(make_catalog(*who), live, CLEANUP).notes
-    assert (len(notes), notes[-1]) == (6, "4 more such accounts are left alone.")
+    assert len(notes) == 6
+    assert notes[-1] == last or not last
 
 
 # The list alone

@@ -10,7 +10,7 @@ from personas.catalog.reading import Catalog, parse_catalog
 from personas.errors import CatalogError, DriftFound, PartlyFailed, Problem, Unreachable
 from personas.reconcile.live import Live, Owner, Ownership
 from personas.reconcile.outcome import Outcome, Result
-from personas.reconcile.plan import Intent, plan
+from personas.reconcile.plan import Intent, Plan, plan
 from personas.report import Report, make_report
 from personas.service.models import LiveDetail, LivePersona, Login, LoginCheck, ModuleFeedback, RecentAction
 
@@ -326,6 +326,12 @@ def doubtful() -> Report:
     return made("validate", catalog="catalog.json", loaded=loaded, warnings=loaded.warnings)
 
 
+def strict() -> Report:
+    """Valid, with a warning that `--strict` lets fail."""
+    loaded = catalog([dict(PERSONAS[0], nmae="x")])
+    return made("validate", catalog="catalog.json", loaded=loaded, warnings=loaded.warnings, exit_code=3)
+
+
 def invalid() -> Report:
     entries = [
         dict(PERSONAS[0], email="Anna@mana.test", tickCadence="monthly"),
@@ -373,6 +379,11 @@ def large(number: int = 200, *, live: bool = True) -> Report:
     return base(
         "dry-run", dry_run=True, plan=plan(read, Live(personas=tuple(found) if live else ())), loaded=read
     )
+
+
+def plan_of(number: int) -> Plan:
+    entries = [dict(PERSONAS[0], email=f"persona.p{n}@mana.test") for n in range(number)]
+    return plan(catalog(entries), Live())
 
 
 def many(number: int) -> Report:

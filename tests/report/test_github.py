@@ -120,6 +120,12 @@ def test_an_update_that_leaves_the_name_is_still_drift() -> None:
     assert (warning.kind, warning.properties["title"]) == ("warning", "Persona differs")
 
 
+@pytest.mark.parametrize(("age", "warned"), [(3_600.0, False), (93_784.0, True)])
+def test_a_snapshot_older_than_a_day_is_a_warning(age: float, warned: bool) -> None:
+    titles = [c.properties["title"] for c in obeyed(render(scenarios.dry_run(snapshot_age=age), "github"))]
+    assert ("Old snapshot" in titles) is warned
+
+
 def test_values_are_escaped_as_the_runner_reads_them() -> None:
     (command, *_rest) = obeyed(
         render(scenarios.hostile_problems("50% a:b,c\r\n::stop-commands::x"), "github")

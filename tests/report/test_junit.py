@@ -59,6 +59,11 @@ def test_problems_are_failures_and_a_valid_catalog_passes() -> None:
     assert verdicts(scenarios.valid()) == {"catalog.json is valid": "passed"}
 
 
+def test_a_warning_is_a_failure_where_it_fails_the_command() -> None:
+    assert list(verdicts(scenarios.strict()).values()) == ["failure"]
+    assert list(verdicts(scenarios.doubtful()).values()) == ["passed"]
+
+
 def test_what_stopped_a_run_is_an_error() -> None:
     assert set(verdicts(scenarios.unreachable()).values()) == {"error"}
 

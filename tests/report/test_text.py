@@ -12,7 +12,7 @@ from personas.errors import Problem
 from personas.reconcile.live import Live
 from personas.reconcile.outcome import Outcome, Result
 from personas.reconcile.plan import plan
-from personas.report import Report, page, render
+from personas.report import Report, blocks, page, render
 
 from . import scenarios
 from .scenarios import HOSTILE_KINDS, SCENARIOS
@@ -68,6 +68,8 @@ def test_an_offline_preview_says_that_nothing_was_compared() -> None:
     assert "Offline: nothing was compared." in shown
     assert "--expect-plan" not in shown
     assert "create" not in shown
+    many = scenarios.base("dry-run", dry_run=True, offline=True, plan=scenarios.plan_of(30))
+    assert "and 24 more personas (--full or -o json shows all)" in text(many)
 
 
 def test_a_preview_tells_counts_advice_cost_and_how_to_pin_the_plan() -> None:
@@ -207,6 +209,23 @@ def test_on_a_terminal_a_problem_shows_its_source_with_a_caret() -> None:
     assert text(report).splitlines()[:2] == ["catalog.json:2:9: is wrong", ""]
     assert lines[:2] == ["catalog.json:2:9: is wrong", '      "n\\t日": wrong']
     assert cell_len(lines[2][: lines[2].index("^")]) == cell_len(lines[1][: lines[1].index("wrong")])
+
+
+def test_a_warning_that_fails_is_no_success() -> None:
+    assert text(scenarios.strict(), width=120).startswith(
+        "✗ catalog.json is valid, with 1 warning, and --strict lets no warning pass: 1 persona, 1 archetype\n"
+    )
+
+
+def test_of_several_valid_catalogs_all_are_named() -> None:
+    assert text(scenarios.made("validate", catalog="a.json, b.json")) == "✓ a.json, b.json are valid\n"
+
+
+def test_many_rows_look_as_few_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = text(scenarios.large(60, live=False), full=True, color=True)
+    monkeypatch.setattr(blocks, "MOST_TABLE_ROWS", 10)
+    many = text(scenarios.large(60, live=False), full=True, color=True)
+    assert ANSI.sub("", many) == ANSI.sub("", few)
 
 
 def test_many_problems_have_their_number_above_them_too() -> None:

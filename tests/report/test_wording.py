@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from personas.reconcile.live import Live
-from personas.reconcile.plan import Intent, State, Step, plan
+from personas.reconcile.plan import Intent, State, plan
 from personas.report import Report, wording
-from personas.report.visible import inert, shorten, visible
+from personas.report.visible import inert, shown, visible
 
 from . import scenarios
 
@@ -39,7 +39,6 @@ def test_a_verdict_is_one_clause(report: Report, expected: str) -> None:
 
 def test_every_state_and_step_has_a_word() -> None:
     assert all(wording.plural_state(state, number) for state in State for number in (1, 2))
-    assert all(wording._DONE[step] for step in Step)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +101,8 @@ def test_what_cannot_be_seen_is_written_out() -> None:
 
 
 def test_what_is_long_is_cut() -> None:
-    assert shorten("abcdef", 6) == "abcdef"
-    assert shorten("abcdefg", 6) == "abcde…"
+    assert shown("abcdef", 6) == "abcdef"
+    assert shown("abcdefg", 6) == "abcde…"
 
 
 def test_a_command_to_a_runner_is_made_inert_wherever_it_stands() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 import respx
@@ -593,12 +594,20 @@ async def test_the_admins_session_is_ended_with_the_run(router: respx.MockRouter
 async def test_the_admins_session_is_ended_also_when_the_run_is_cancelled(router: respx.MockRouter) -> None:
     router.post(SIGN_IN).mock(return_value=SIGNED_IN)
     router.get(TOKEN).respond(200, json={"token": make_jwt()})
+    ended: list[str] = []
+
+    async def end(request: httpx.Request) -> httpx.Response:
+        await anyio.lowlevel.checkpoint()  # where a cancelled call would end
+        ended.append(request.headers["cookie"])
+        return httpx.Response(200)
+
+    router["sign-out"].mock(side_effect=end)
     with anyio.CancelScope() as scope:
         async with AuthService(URL, ADMIN, patience=QUICK) as service:
             await service.admin_token()
             scope.cancel()
             await anyio.sleep_forever()
-    assert router["sign-out"].call_count == 1
+    assert ended == ["mana.session_token=abc.def%3D"]
 
 
 async def test_a_session_that_cannot_be_ended_is_no_failure_of_the_run(router: respx.MockRouter) -> None:

@@ -6,7 +6,9 @@ import logging
 import os
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -18,7 +20,7 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personas.errors import BadAnswer, RateLimited, Unanswered, Unreachable
+from personas.errors import BadAnswer, RateLimited, TooLate, Unanswered, Unreachable
 from personas.secret import MASK, Secret
 from personas.service.calls import LONGEST_REASON, NOTHING, Answer, Call, Retry, reason_of
 from personas.service.transport import LONGEST_PAUSE, MAX_ANSWER_BYTES, Line, Patience
@@ -543,3 +545,35 @@ def test_a_reason_is_told_once_and_whole_up_to_its_limit() -> None:
     assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == f": {'x' * LONGEST_REASON}"
     body["error"] = "x" * (LONGEST_REASON + 1)
     assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == f": {'x' * LONGEST_REASON}…"
+
+
+async def test_what_must_not_be_sent_after_a_moment_is_not_sent_after_it(
+    line: Line, thing: respx.Route
+) -> None:
+    thing.respond(200)
+    assert (await line.call(replace(ASK, not_after=time.monotonic() + 60))).status == 200
+    with pytest.raises(TooLate, match="asking: held back for too long, and not sent") as caught:
+        await line.call(replace(ASK, not_after=time.monotonic() - 0.001))
+    assert (line.requests, thing.call_count) == (1, 1)
+    assert (caught.value.held_back_by, caught.value.lost) == (None, False)
+
+
+async def test_what_the_service_holds_back_until_it_is_too_late_says_who_did(
+    line: Line, thing: respx.Route
+) -> None:
+    thing.side_effect = [httpx.Response(429, headers={"Retry-After": "0.2"}), httpx.Response(200)]
+    with pytest.raises(TooLate) as caught:
+        await line.call(replace(ASK, not_after=time.monotonic() + 0.1))
+    assert isinstance(caught.value.held_back_by, RateLimited)
+    assert thing.call_count == 1
+
+
+async def test_what_got_no_answer_before_it_was_too_late_may_have_been_acted_on(
+    line: Line, thing: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "_patience", Patience(attempts=4, first_attempts=4, wait_initial=0.4))
+    thing.side_effect = httpx.ReadError("x")
+    with pytest.raises(TooLate) as caught:
+        await line.call(replace(ASK, not_after=time.monotonic() + 0.1))
+    assert caught.value.lost
+    assert thing.call_count == 1

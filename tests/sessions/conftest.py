@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +18,6 @@ from personas.service.credentials import Credentials
 from personas.sync import AuthService, apply, survey
 
 SECRET = "a-secret-for-tests"
-CHROMIUM_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-# Looked up here: no test sees the variables of whoever runs it.
-CI = bool(os.environ.get("CI"))
 NAMES = {"ada": "Ada O'Neil", "ben": "Ben $HOME", "cem": "Cem", "dana": "Dana"}
 
 
@@ -64,18 +50,6 @@ def write_catalog(path: Path) -> Catalog:
     ]
     path.write_text(json.dumps({"personas": personas}), encoding="utf-8")
     return load_catalog(path)
-
-
-@pytest.fixture
-def chromium() -> str:
-    """The program of a browser; where none can be had, the test is skipped, but in CI that is a failure."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        reason = "no chromium here; install it with: apt-get install chromium"
-        if CI:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return program
 
 
 @pytest.fixture(scope="session")

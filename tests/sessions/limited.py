@@ -7,13 +7,16 @@ from typing import Any
 
 
 class Limited:
-    """Three sign-ins in so many seconds, then 429 with X-Retry-After; counts what it refused."""
+    """Three sign-ins, then 429 with X-Retry-After for so many seconds, and again; counts what it refused.
+
+    The wait begins with the first refusal: however slow the machine is, the fourth sign-in meets it.
+    """
 
     def __init__(self, app: Any, *, window: float) -> None:
         self._app = app
         self._window = window
         self._count = 0
-        self._last = 0.0
+        self._until = 0.0
         self.refused = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -21,14 +24,15 @@ class Limited:
             await self._app(scope, receive, send)
             return
         now = time.monotonic()
-        if now - self._last > self._window:
-            self._count = 0
+        if self._until and now >= self._until:
+            self._count, self._until = 0, 0.0
         if self._count >= 3:
+            self._until = self._until or now + self._window
             self.refused += 1
-            left = f"{self._last + self._window - now + 0.01:.3f}".encode()
+            left = f"{self._until - now + 0.01:.3f}".encode()
             headers = [(b"content-type", b"application/json"), (b"x-retry-after", left)]
             await send({"type": "http.response.start", "status": 429, "headers": headers})
             await send({"type": "http.response.body", "body": b'{"message": "Too many requests."}'})
             return
-        self._count, self._last = self._count + 1, now
+        self._count += 1
         await self._app(scope, receive, send)

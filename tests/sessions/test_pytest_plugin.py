@@ -91,7 +91,7 @@ def test_a_project_without_a_catalog_is_not_troubled_until_it_asks_for_a_persona
     pytester.makepyfile("def test_nothing(): pass\ndef test_asks(persona): pass")
     result = pytester.runpytest(*QUIET)
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["personas: *catalog.json*there is no such file*"])
+    result.stdout.fnmatch_lines(["personas: *catalog.json*there is no such file*", "*--personas-catalog*"])
 
 
 def test_a_persona_that_nobody_knows_is_told_with_the_nearest_name(project: pytest.Pytester) -> None:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from personas.errors import UsageError
+from personas.errors import NotInstalled, UsageError
 from personas.service.credentials import Credentials
 from personas.settings import Settings
 
 if TYPE_CHECKING:
     from personas.embedded import Embedded
-
-INSTALL = (
-    "Install it with: pip install '.[embedded]' in a clone, pip install 'personas[embedded]' from an index, "
-    "or pip install 'personas[embedded] @ git+URL' from its repository."
-)
 
 
 def open_embedded(file: Path, *, create: bool) -> Embedded:
@@ -26,12 +21,13 @@ def open_embedded(file: Path, *, create: bool) -> Embedded:
         create: Make one where there is none; a command that only reads says that there is none.
 
     Raises:
-        UsageError: There is none, it is no such database, or the service is not installed.
+        UsageError: There is none, or it is no such database.
+        NotInstalled: The extra is missing.
     """
     try:
         from personas.embedded import DatabaseError, Embedded
     except ImportError as error:
-        raise not_installed(error) from None
+        raise NotInstalled(error) from None
     if not create and not file.exists():
         raise UsageError(
             f"there is no embedded service at {file}",
@@ -41,11 +37,6 @@ def open_embedded(file: Path, *, create: bool) -> Embedded:
         return Embedded.open(file)
     except DatabaseError as error:
         raise UsageError(error.message, hint=error.hint) from None
-
-
-def not_installed(error: ImportError) -> UsageError:
-    """What to say where the extra is missing."""
-    return UsageError(f"the embedded service is not installed: {error.name} is missing", hint=INSTALL)
 
 
 def credentials_of(settings: Settings, embedded: Embedded | None) -> Credentials:

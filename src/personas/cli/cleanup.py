@@ -39,9 +39,10 @@ def cleanup(
 ) -> None:
     """Delete every live persona for good.
 
-    Whether the catalog has it or not. Drift from the catalog, as far as the list of personas tells it, is
-    told first. An account with another name than in the catalog is left alone, unless the derived password
-    proves that it is ours. Asks on a terminal; --yes says it elsewhere.
+    Whether the catalog has it or not. Drift from the catalog, as far as the list
+    tells it, is told first. An account with another name than in the catalog is
+    left alone, unless the derived password proves that it is ours. Asks on a
+    terminal; --yes says it elsewhere.
     """
     from personas.cli.asked import Asked
     from personas.cli.conduct import conduct, confirm_deletions

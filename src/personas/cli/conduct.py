@@ -18,7 +18,15 @@ from personas.cli.options import Output
 from personas.cli.progress import Progress
 from personas.cli.question import ask
 from personas.cli.run import Run
-from personas.errors import CatalogError, DriftFound, Interrupted, PartlyFailed, PersonasError, Refused
+from personas.errors import (
+    CatalogError,
+    DriftFound,
+    Interrupted,
+    PartlyFailed,
+    PersonasError,
+    Refused,
+    UsageError,
+)
 from personas.reconcile.outcome import Outcome, Result
 from personas.reconcile.plan import Change, Plan, State
 from personas.report import Report, make_report
@@ -53,7 +61,14 @@ def conduct(asked: Asked, job: Job) -> None:
             if error is None:
                 error = _done(run, job, interrupts)
             report = report_of(run, error, seconds=time.monotonic() - started)
-            output.write(report, asked, settings, shown_before=run.previewed and run.applied is None)
+            try:
+                output.write(report, asked, settings, shown_before=run.previewed and run.applied is None)
+            except UsageError as lost:
+                if run.applied is not None:
+                    lost.hint = (
+                        f"All the same, this is done: {report.verdict} (exit code {report.exit_code})."
+                    )
+                raise
             # As text, the catalog's problems stand on standard output already.
             if error is not None and not (isinstance(error, CatalogError) and asked.output is Output.TEXT):
                 show_error(error, debug=asked.debug)

@@ -7,6 +7,7 @@ FORCE_COLOR. rich is loaded when a page is shown: what prints one line does with
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import sys
@@ -76,6 +77,16 @@ def _silence_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Written(io.StringIO):
+    """A text in memory, of which rich believes that it goes to a stream with this encoding."""
+
+    encoding = "utf-8"
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self.encoding = encoding
+
+
 @dataclass(frozen=True)
 class Terminal:
     """The consoles of one run.
@@ -89,11 +100,6 @@ class Terminal:
     force_color: bool = False
 
     @cached_property
-    def out(self) -> Console:
-        """Standard output."""
-        return self._console(sys.stdout)
-
-    @cached_property
     def err(self) -> Console:
         """Standard error, for narration and progress."""
         return self._console(sys.stderr)
@@ -104,21 +110,23 @@ class Terminal:
         Raises:
             UsageError: It cannot be written, for another reason than that its reader has gone.
         """
-        with self.out.capture() as captured:
-            self.out.print(page, crop=False)
-        emit(captured.get())
+        # Made whole in memory first: what cannot be written is then told by `emit`, and nothing else fails.
+        written = _Written(sys.stdout.encoding or "utf-8")
+        self._console(sys.stdout, written).print(page, crop=False)
+        emit(written.getvalue())
 
     def tell(self, page: RenderableType) -> None:
         """Print a page to standard error."""
         self.err.print(page, crop=False)
 
-    def _console(self, stream: TextIO) -> Console:
+    def _console(self, stream: TextIO, file: TextIO | None = None) -> Console:
+        """A console that looks as one on this stream does."""
         from rich.console import Console
 
         terminal = stream.isatty()
         color = (terminal or self.force_color) and not self.no_color
         return Console(
-            file=stream,
+            file=file or stream,
             width=max(shutil.get_terminal_size((80, 24)).columns, 40),
             color_system="standard" if color else None,
             # Cursor movements are for terminals alone, whoever asks for colours in a pipe.

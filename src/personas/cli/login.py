@@ -118,12 +118,12 @@ def _check_base_url(run: Run, base_url: str | None, form: Form) -> str | None:
 
 def _email_of(who: str, run: Run) -> str:
     from personas.catalog.models import email_flaw
-    from personas.catalog.who import choose
+    from personas.catalog.who import choose_from
     from personas.errors import UsageError
 
     if "@" not in who:
         catalog = run.read_catalog()
-        return choose(who, [(p.email, p.name) for p in catalog.personas], where=f"in {catalog.file}")
+        return choose_from(catalog, who)
     email = who.strip().lower()
     if why := email_flaw(email):
         raise UsageError(f"WHO is no persona: its email {why}")

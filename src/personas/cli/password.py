@@ -17,7 +17,7 @@ def password(
     It is derived from the email and PERSONA_SEED_SECRET. A whole email needs no catalog.
     """
     from personas.catalog.reading import load_catalog
-    from personas.catalog.who import choose
+    from personas.catalog.who import choose_from
     from personas.cli.boundary import boundary
     from personas.cli.console import emit
     from personas.passwords import check_secret, derive_password
@@ -35,5 +35,5 @@ def password(
         email = who.strip().lower()
         if "@" not in who:
             loaded = load_catalog(settings.catalog)
-            email = choose(who, [(p.email, p.name) for p in loaded.personas], where=f"in {loaded.file}")
+            email = choose_from(loaded, who)
         emit(derive_password(email, secret))

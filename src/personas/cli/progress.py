@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from personas.cli.console import Terminal, harmless, say
+from personas.errors import ServiceError
 from personas.reconcile.outcome import Outcome, Result
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One line of narration."""
-        if self._quiet:
-            return
-        if self._bar is not None:
-            self._bar.console.print(harmless(text), markup=False, highlight=False)
-        else:
-            say(text)
+        if not self._quiet:
+            self._print(text)
+
+    def requested(self, method: str, path: str, told: int | ServiceError, seconds: float) -> None:
+        """Tell one request, for `--verbose`: what was asked, what came of it, how long it took."""
+        came = told if isinstance(told, int) else told.message
+        self._print(f"{method} {path} {came} {seconds:.3f} s")
 
     def reading(self, what: str, done: int, total: int) -> None:
         """Note how much has been read."""
@@ -67,6 +69,12 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+    def _print(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
+        else:
+            say(text)
 
     def _advance(self, what: str, done: int, total: int) -> None:
         if self._quiet:

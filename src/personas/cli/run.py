@@ -179,6 +179,7 @@ class Run:
                 timeout=settings.timeout,
                 concurrency=settings.concurrency,
                 app=embedded.app if embedded else None,
+                observe=self.progress.requested if self.asked.verbose else None,
             )
             async with self.service:
                 if admin and credentials.token:

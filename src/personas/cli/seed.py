@@ -46,9 +46,10 @@ def seed(
 ) -> None:
     """Make the catalog true on the service.
 
-    Personas are created and updated. Strays (live personas that the catalog lacks) are reported and kept;
-    --prune deletes them. Emails that belong to somebody else are refused before anything is written, and so
-    is the whole run with another seed secret than the live personas were seeded with.
+    Personas are created and updated. Strays (live personas that the catalog
+    lacks) are reported and kept; --prune deletes them. Emails that belong to
+    somebody else are refused before anything is written, and so is the whole run
+    with another seed secret than the live personas were seeded with.
     """
     from personas.cli.asked import Asked
     from personas.cli.conduct import conduct

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 
 from personas.embedded.answers import Call, Refusal, iso, path_id
 from personas.embedded.bodies import Body, read_json
+from personas.embedded.cadence import is_due
 from personas.embedded.descriptors import descriptor_of
 from personas.embedded.schema import persona_actions, persona_feedback, personas, users
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from personas.embedded.service import Service
 
 PREFIX: Final = "/api/v1/internal/personas"
-HOUR: Final = dt.timedelta(hours=1)
-DAY: Final = dt.timedelta(days=1)
-SATURDAY: Final = 5
 MAX_ID: Final = 255  # UTF-16 units
 MAX_MODULE: Final = 2600  # bytes; longer ones overflow an index of PostgreSQL
 _NUMBER: Final = re.compile(r"\s*[+-]?0*[0-9]{1,10}\s*", re.ASCII)
@@ -161,18 +159,11 @@ class RunnerCalls:
 
 def list_due(connection: Connection, now: dt.datetime) -> list[dict[str, Any]]:
     """The personas whose turn it is at `now`, never active ones first, then the longest inactive."""
-    cadence, active = personas.c.tick_cadence, personas.c.last_active_at
-    waiting = {"hourly": now - HOUR, "daily": now - DAY}
-    if now.astimezone(dt.UTC).weekday() < SATURDAY:
-        waiting["weekdays"] = now - DAY
-    is_due = [
-        sa.and_(cadence == name, sa.or_(active.is_(None), active <= latest))
-        for name, latest in waiting.items()
-    ]
+    active = personas.c.last_active_at
     rows = connection.execute(
         sa.select(personas, users.c.email, users.c.name)
         .join(users, users.c.id == personas.c.user_id)
-        .where(sa.or_(*is_due))
+        .where(is_due(now))
         .order_by(active.is_not(None), active, personas.c.created_at, personas.c.user_id)
     )
     described = [descriptor_of(row) for row in rows]

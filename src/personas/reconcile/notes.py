@@ -32,7 +32,7 @@ def tell_renamed(changes: Sequence[Change]) -> tuple[tuple[Change, ...], list[st
     ]
     marked = tuple(
         replace(change, reason="; ".join(filter(None, (change.reason, reasons[change.key]))))
-        if change.key in reasons and change.state in {State.CREATE, State.STRAY}
+        if change.key in reasons
         else change
         for change in changes
     )
@@ -61,7 +61,7 @@ def _tell(changes: Iterable[Change], what: str) -> Iterator[str]:
 
 def _few(notes: list[str], more: str) -> list[str]:
     left = len(notes) - MOST_NOTES
-    return [*notes[:MOST_NOTES], f"{left:,} {more}."] if left > 0 else notes
+    return [*notes[:MOST_NOTES], f"{left:,} {more}."] if left > 1 else notes
 
 
 def _by_unique_name(changes: Iterable[Change]) -> Mapping[str, Change]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, assert_never
 
+from personas.report import github, junit, markdown
 from personas.report.building import make_report
 from personas.report.document import Report, report_schema
+from personas.report.github import output_lines, step_outputs, step_summary
 from personas.report.snapshot import Snapshot, read_snapshot
+from personas.report.visible import inert_json
 
 if TYPE_CHECKING:
     from personas.report.blocks import Page
@@ -42,27 +45,18 @@ def render(report: Report, fmt: Format, *, width: int = 80, color: bool = False,
         color: Whether to use ANSI colours; in the text only.
         full: Whether every row is told, however many there are; in the text only.
     """
-    # Each format is loaded when it is asked for: the start of the program is measured.
     match fmt:
         case "text":
             from personas.report.blocks import text_of
 
             return text_of(page(report, full=full), width=width, color=color)
         case "json":
-            from personas.report.visible import inert_json
-
             return inert_json(report.model_dump_json(by_alias=True, indent=2)) + "\n"
         case "markdown":
-            from personas.report import markdown
-
             return markdown.render(report)
         case "github":
-            from personas.report import github
-
             return github.render(report)
         case "junit":
-            from personas.report import junit
-
             return junit.render(report)
         case _:
             assert_never(fmt)
@@ -70,27 +64,6 @@ def render(report: Report, fmt: Format, *, width: int = 80, color: bool = False,
 
 def page(report: Report, *, full: bool = False) -> Page:
     """The report as a page for rich to print, with `crop=False`; with `full`, every row of it."""
-    from personas.report import text
+    from personas.report import text  # rich, which the other formats do without
 
     return text.page(report, full=full)
-
-
-def step_summary(report: Report) -> str:
-    """The report as markdown for the summary of a step of GitHub Actions."""
-    from personas.report import github
-
-    return github.step_summary(report)
-
-
-def step_outputs(report: Report) -> dict[str, str]:
-    """The outputs of a step of GitHub Actions: `changed`, `create`, `update`, `checksum` and more."""
-    from personas.report import github
-
-    return github.step_outputs(report)
-
-
-def output_lines(outputs: dict[str, str]) -> str:
-    """The outputs as lines for `$GITHUB_OUTPUT`; no value can end its line and begin another output."""
-    from personas.report import github
-
-    return github.output_lines(outputs)

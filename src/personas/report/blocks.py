@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -18,12 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from personas.report.visible import inert
+from personas.report.wording import few
 
 if TYPE_CHECKING:
     from io import StringIO
 
 Span = str | tuple[str, str]  # text, or text and its style in rich's words
-_Thing = TypeVar("_Thing")
 
 MOST_TABLE_ROWS = 200  # beyond them, a Table of rich takes a millisecond a row
 ALL = "--full or -o json shows all"
@@ -115,11 +115,6 @@ def advice(text: str, *, mark: Span = "") -> Group:
 def command(text: str) -> Text:
     """A command on a line of its own, to be copied."""
     return line("    ", (text, "bold"))
-
-
-def few(things: Sequence[_Thing], most: int, *, full: bool) -> tuple[Sequence[_Thing], int]:
-    """The things that a page has room for, and how many it leaves out."""
-    return (things, 0) if full or len(things) <= most + 1 else (things[:most], len(things) - most)
 
 
 def names(emails: Sequence[str], *, most: int = 5, full: bool = False) -> str:

@@ -75,7 +75,7 @@ def make_report(
         taken_at: When the live state was read.
         snapshot_age: Seconds since the snapshot was taken that the plan compares with; None without one.
     """
-    problems, only = tuple(problems), tuple(only)
+    problems, only = tuple(problems), tuple(map(without_tokens, only))
     read = loaded is not None or (command == "validate" and error is None)
     planned = _plan(plan, loaded) if plan is not None else None
     report = doc.Report(

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Literal
 
-from personas.report.visible import visible
+from personas.report import wording
+from personas.report.visible import shown, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from personas.report.document import Change
 
 _SENTENCE = re.compile(r".*?(?:[.!?…:;]+[\"'”’»)\]]*\s+|\n|$)", re.DOTALL)
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 _MOST_CHARACTERS = 20_000  # of one text that is compared by sentences and words
+_LINE = 110
+_MOST_LINES = 20
 _MOST_WORDS = 400  # of one sentence that is compared word by word
 
 
@@ -155,3 +161,59 @@ def _trimmed(parts: list[tuple[str, bool]]) -> _Parts:
 
 def _clean(text: str) -> str:
     return visible(text.rstrip())
+
+
+def diff_of(change: Change) -> list[str]:
+    """Every field that differs, in the form of a diff: lines that begin with `-`, `+` or a space."""
+    lines: list[str] = []
+    for item in change.fields:
+        lines.append(f"@@ {wording.label(item.field)} @@")
+        if item.prompts:
+            lines += _prompt(*item.prompts)
+        elif isinstance(item.new, dict):
+            lines += _weights(item.mixes[0] if item.mixes else None, item.new)
+        else:
+            lines += wrapped("- ", wording.value(item.old)) + wrapped("+ ", wording.value(item.new))
+        if not item.mendable:
+            lines.append("! an update cannot mend this; personas seed --recreate does")
+    return lines
+
+
+def _prompt(old: str, new: str) -> list[str]:
+    """Words that changed inside a line stand in [-…-] and {+…+}."""
+    starts = {"old": ("- ", "[-{}-]"), "new": ("+ ", "{{+{}+}}")}
+    lines: list[str] = []
+    for line in text_diff(old, new):
+        start, mark = starts.get(line.kind, ("  ", "{}"))
+        text = "".join(mark.format(part) if changed else part for part, changed in line.parts)
+        lines += wrapped(start, line.left_out or text)
+    return lines
+
+
+def _weights(old: Mapping[str, float] | None, new: Mapping[str, float]) -> list[str]:
+    lines = ["- not told"] if old is None else []
+    before = {
+        module: f"{shown(module, 60)} {wording.number(weight)}" for module, weight in (old or {}).items()
+    }
+    after = {module: f"{shown(module, 60)} {wording.number(mix)}" for module, mix in new.items()}
+    for module in sorted({*before, *after}):
+        was, becomes = before.get(module), after.get(module)
+        if was == becomes:
+            lines.append(f"  {was}")
+            continue
+        lines += [f"- {was}"] if was else []
+        lines += [f"+ {becomes}"] if becomes else []
+    return lines
+
+
+def wrapped(start: str, text: str) -> list[str]:
+    """Foreign text in lines that each begin so, for where long lines would not be wrapped."""
+    return textwrap.wrap(
+        visible(text),
+        _LINE,
+        initial_indent=start,
+        subsequent_indent=start,
+        break_on_hyphens=False,
+        max_lines=_MOST_LINES,
+        placeholder=" …",
+    ) or [start.rstrip()]

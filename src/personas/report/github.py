@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from personas.reconcile.outcome import Result
 from personas.reconcile.plan import State
@@ -10,37 +10,13 @@ from personas.report import markdown, wording
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from personas.report.document import Change, Plan, Problem, Report
 
 SUMMARY_LIMIT = 1_048_576
-_MOST = 10  # annotations of a kind; GitHub shows no more of one step
+_MOST = 9  # annotations of a kind, and one that sums up; GitHub shows no more than ten of one step
 
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
-_WORDS = {
-    State.COLLISION: "collision",
-    State.NOT_KNOWN: "not known",
-    State.LOCKED_OUT: "locked out",
-    State.RECREATE: "differs",
-    State.CREATE: "not live",
-    State.UPDATE: "differs",
-    State.STRAY: "stray",
-}
-
-_COUNTED = (
-    State.CREATE,
-    State.UPDATE,
-    State.RECREATE,
-    State.STRAY,
-    State.COLLISION,
-    State.LOCKED_OUT,
-    State.NOT_KNOWN,
-    State.IN_SYNC,
-)
-
-_Thing = TypeVar("_Thing")
 
 
 def render(report: Report) -> str:
@@ -75,7 +51,7 @@ def step_outputs(report: Report) -> dict[str, str]:
     changed = str(not plan.in_sync or bool(report.outcomes)).lower() if plan else ""
     return {
         "changed": changed,
-        **{state.value: str(plan.count[state]) if plan else "" for state in _COUNTED},
+        **{state.value: str(plan.count[state]) if plan else "" for state in State},
         "checksum": plan.checksum if plan else "",
         "valid": {True: "true", False: "false", None: ""}[report.valid],
         "verdict": report.verdict,
@@ -100,13 +76,8 @@ def _command(kind: str, message: str, **properties: object) -> str:
     return f"::{kind}{' ' if given else ''}{given}::{data}".replace("##[", "#\\[")
 
 
-def _few(things: Sequence[_Thing]) -> tuple[Sequence[_Thing], int]:
-    """What is told one by one, and how many are summed up in one more annotation."""
-    return (things, 0) if len(things) <= _MOST else (things[: _MOST - 1], len(things) - _MOST + 1)
-
-
 def _problems(kind: str, problems: tuple[Problem, ...]) -> list[str]:
-    told, more = _few(problems)
+    told, more = wording.few(problems, _MOST)
     lines = [
         _command(
             kind, item.message, file=item.file, line=item.line, col=item.column, title=f"Catalog {item.path}"
@@ -123,7 +94,7 @@ def _problems(kind: str, problems: tuple[Problem, ...]) -> list[str]:
 
 
 def _failures(report: Report) -> list[str]:
-    told, more = _few([outcome for outcome in report.outcomes if outcome.result is not Result.DONE])
+    told, more = wording.few([item for item in report.outcomes if item.result is not Result.DONE], _MOST)
     places = {change.identity: change for change in report.plan.changes} if report.plan else {}
     lines = []
     for outcome in told:
@@ -152,7 +123,7 @@ def _drift(report: Report, plan: Plan) -> list[str]:
 
 
 def _annotations(report: Report, kind: str, changes: list[Change], noun: str) -> list[str]:
-    told, more = _few(changes)
+    told, more = wording.few(changes, _MOST)
     lines = [_annotation(report, kind, change) for change in told]
     if more:
         text = f"and {wording.count(more, noun)}"
@@ -161,7 +132,7 @@ def _annotations(report: Report, kind: str, changes: list[Change], noun: str) ->
 
 
 def _annotation(report: Report, kind: str, change: Change) -> str:
-    word = _WORDS.get(change.state, change.state.value)
+    word = wording.relation(change)
     parts = [
         f"{wording.label(item.field)}: {_short(item.field, wording.field_change(item))}"
         for item in change.fields

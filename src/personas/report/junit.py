@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from personas.reconcile.outcome import Result
 from personas.reconcile.plan import State
 from personas.report import wording
-from personas.report.diffs import text_diff
+from personas.report.diffs import diff_of
 from personas.report.visible import inert, shown
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def _add_plan(suite: _Suite, report: Report, plan: Plan) -> None:
             suite.add(name, "skipped", change.reason)
         else:
             bodies += 1
-            body = _body(change) if bodies <= _MOST_BODIES else ""
-            suite.add(name, "failure", _message(change), body)
+            body = [*diff_of(change), shown(change.reason)] if bodies <= _MOST_BODIES else []
+            suite.add(name, "failure", _message(change), "\n".join(body).rstrip())
 
 
 def _add_outcome(suite: _Suite, name: str, change: Change, outcome: Outcome) -> None:
@@ -100,16 +100,3 @@ def _message(change: Change) -> str:
     word = wording.state_word(change)
     remark = wording.differing(change) or change.reason
     return f"{word}: {remark}" if remark else word
-
-
-def _body(change: Change) -> str:
-    lines: list[str] = []
-    for item in change.fields:
-        if item.prompts:
-            lines.append(f"{wording.label(item.field)}:")
-            starts = {"old": "- ", "new": "+ "}
-            diff = text_diff(*item.prompts, most=40)
-            lines += [f"{starts.get(line.kind, '  ')}{line.left_out or line.text}" for line in diff]
-        else:
-            lines.append(f"{wording.label(item.field)}: {wording.field_change(item)}")
-    return "\n".join([*lines, *([shown(change.reason)] if change.reason else [])])

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from personas.reconcile.plan import State
 from personas.report import wording
-from personas.report.blocks import ALL, Column, Listing, bar, few, joined, names, prose
+from personas.report.blocks import ALL, Column, Listing, bar, joined, names, prose
 from personas.report.plantext import ARCHETYPE, EMAIL, NAME, SIGNS, fields_of, snapshot_told, verdict
 from personas.report.visible import shown
 
@@ -38,7 +38,7 @@ def list_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
     """The live personas, what differs first, and what the catalog has beside them."""
     live = [(change, change.live) for change in plan.changes if change.live is not None]
     head = joined(("Live personas  ", "bold"), (shown(wording.service_name(report)), "cyan"))
-    told, left = few(live, _MOST_ROWS, full=full)
+    told, left = wording.few(live, _MOST_ROWS, full=full)
     rows = tuple(_row(change, facts, report.taken_at, known=plan.catalog_known) for change, facts in told)
     parts: list[RenderableType] = [
         Listing(_COLUMNS, rows) if rows else prose("The service has no persona.", indent=2)

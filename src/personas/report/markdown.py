@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from personas.reconcile.outcome import Result
 from personas.reconcile.plan import State, Step
 from personas.report import usage, wording
-from personas.report.diffs import text_diff
+from personas.report.diffs import diff_of, wrapped
 from personas.report.safemarkdown import code, fenced, html_code, plain
 from personas.report.sections import Sections, size
-from personas.report.visible import inert, shown, visible
+from personas.report.visible import inert
 
 if TYPE_CHECKING:
-    from personas.report.document import Change, FieldChange, Outcome, Plan, Problem, Report, Usage
+    from personas.report.document import Change, Outcome, Plan, Problem, Report, Usage
 
 MARKER = "<!-- personas-preview -->"
 COMMENT_LIMIT = 65_536
@@ -37,7 +36,6 @@ _TITLES = {
     "cleanup": "Cleanup",
     "validate": "Catalog",
 }
-_LINE = 110  # a longer line of a diff goes on in the next one: a fence does not wrap
 _MOST_MODULES = 20
 _MOST_PLACES = 100
 _MOST_REFUSED = 20  # sections that did not fit, before the rest is not tried any more
@@ -246,64 +244,8 @@ def _advice(plan: Plan) -> str:
 def _update(change: Change) -> str:
     """One folded update with its differences."""
     names = ", ".join(plain(wording.label(item.field)) for item in change.fields)
-    lines: list[str] = []
-    for item in change.fields:
-        lines.append(f"@@ {wording.label(item.field)} @@")
-        lines += _field(item)
     summary = f"<b>{plain(change.name or change.email, 80)}</b> {html_code(change.email)}: {names}"
-    return f"<details><summary>{summary}</summary>\n\n{fenced(lines, 'diff')}\n\n</details>"
-
-
-def _field(item: FieldChange) -> list[str]:
-    if item.mixes:
-        return _weights(*item.mixes)
-    if item.prompts:
-        return _diff(*item.prompts)
-    if isinstance(item.new, dict):
-        return ["- not told", *(f"+ {shown(key, 60)} {wording.number(item.new[key])}" for key in item.new)]
-    lines = _wrapped("- ", wording.value(item.old)) + _wrapped("+ ", wording.value(item.new))
-    return lines if item.mendable else [*lines, "! an update cannot mend this; personas seed --recreate does"]
-
-
-def _weights(old: Mapping[str, float], new: Mapping[str, float]) -> list[str]:
-    lines: list[str] = []
-    for module in sorted(old.keys() | new.keys()):
-        name = shown(module, 60)
-        if module in old and old[module] != new.get(module):
-            lines.append(f"- {name} {wording.number(old[module])}")
-        if module in new and new[module] != old.get(module):
-            lines.append(f"+ {name} {wording.number(new[module])}")
-        if module in old and module in new and old[module] == new[module]:
-            lines.append(f"  {name} {wording.number(old[module])}")
-    return lines
-
-
-def _diff(old: str, new: str) -> list[str]:
-    """The prompt's diff; words that changed inside a line stand in [-…-] and {+…+}."""
-    starts = {"old": "- ", "new": "+ ", "same": "  "}
-    lines: list[str] = []
-    for line in text_diff(old, new):
-        if line.left_out:
-            lines.append(f"  {line.left_out}")
-            continue
-        marks = ("[-", "-]") if line.kind == "old" else ("{+", "+}")
-        text = "".join(f"{marks[0]}{part}{marks[1]}" if changed else part for part, changed in line.parts)
-        lines += _wrapped(starts[line.kind], text)
-    return lines
-
-
-def _wrapped(start: str, text: str, most: int = 20) -> list[str]:
-    """The text in lines of about `_LINE` characters, each with the same beginning."""
-    lines: list[str] = []
-    rest = visible(text)
-    while len(rest) > _LINE and len(lines) < most:
-        cut = rest.rfind(" ", _LINE // 2, _LINE)
-        cut = _LINE if cut < 0 else cut
-        lines.append(start + rest[:cut].rstrip())
-        rest = rest[cut:].lstrip()
-    if len(rest) > _LINE:
-        rest = rest[: _LINE - 1] + "…"
-    return [*lines, (start + rest).rstrip()]
+    return f"<details><summary>{summary}</summary>\n\n{fenced(diff_of(change), 'diff')}\n\n</details>"
 
 
 def _usage(found: Usage) -> str:
@@ -356,7 +298,7 @@ def _show(sections: Sections, report: Report) -> None:
         if change.fields:
             sections.add(_update(change), "folded update")
     if persona.system_prompt is not None:
-        body = [line for text in persona.system_prompt.split("\n") for line in _wrapped("", text)]
+        body = [line for text in persona.system_prompt.split("\n") for line in wrapped("", text)]
         sections.add(f"<details><summary>Prompt</summary>\n\n{fenced(body[:400])}\n\n</details>", "prompt")
     if detail.recent_actions:
         rows = ["| when | tool | result | error |", "| --- | --- | --- | --- |"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -13,14 +11,12 @@ from rich.text import Text
 from personas.reconcile.outcome import Result
 from personas.reconcile.plan import PERSONA_DOMAIN, State, Step
 from personas.report import wording
-from personas.report.blocks import ALL, Column, Listing, Span, command, few, joined, line, names, prose
+from personas.report.blocks import ALL, Column, Listing, Span, command, joined, line, names, prose
 from personas.report.diffs import core, text_diff
 from personas.report.usagetext import change_of_use
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from personas.report.document import Change, FieldChange, Outcome, Plan, Report
 
 SIGNS: dict[State, tuple[str, str]] = {
@@ -48,12 +44,13 @@ EMAIL = Column(
 )
 ARCHETYPE = Column("archetype", least=9, most=20, rank=1)
 
-_ROWS_IN_SYNC = 5  # more than these are one line
+_ONLY_COUNTED = {"in sync": 5, "not done": 0}  # more than these are one line
 _MOST_ROWS = 20  # of one state; where there are more, a few stand for all
 _FEW_ROWS = 6
 _MOST_DETAILS = 20  # changes, or groups of equal changes, that are told in full
 _MOST_REASONS = 10
 _ALIKE = 3  # so many equal changes are told as one
+_WARNING: Span = ("Warning: ", "bold yellow")
 _TITLES = {"seed": "Seed", "dry-run": "Dry run", "cleanup": "Cleanup"}
 
 
@@ -99,7 +96,7 @@ def snapshot_told(report: Report) -> list[RenderableType]:
     if not age:
         return []
     if wording.is_stale(report):
-        return [prose(age, mark=("Warning: ", "bold yellow"))]
+        return [prose(age, mark=_WARNING)]
     return [prose((f"{age[0].upper()}{age[1:]}.", "yellow"))]
 
 
@@ -130,9 +127,6 @@ def _headline(report: Report, plan: Plan) -> RenderableType:
     return Group(*lines, verdict(report))
 
 
-_WARNING: Span = ("Warning: ", "bold yellow")
-
-
 def verdict(report: Report) -> RenderableType:
     """What it comes to, in bold, with what is in sync or left alone."""
     plan = report.plan
@@ -150,47 +144,36 @@ def verdict(report: Report) -> RenderableType:
 
 
 def _table(report: Report, plan: Plan, *, full: bool) -> list[RenderableType]:
-    """What will be written, then what will not; long states are cut, and what is in sync is one line."""
-    few_in_sync = plan.count[State.IN_SYNC] <= _ROWS_IN_SYNC
-    rows: list[Change] = []
-    folded: Counter[str] = Counter()
+    """What will be written, then what will not; of long states a few, and what is in sync as a number."""
+    by_word: dict[str, list[Change]] = {}
     for change in sorted(plan.changes, key=lambda change: change.step is None):
-        result = report.result(change)
-        if plan.is_cleanup and change.live is None:
-            continue
-        if result is not None and result.result is Result.NOT_DONE:
-            folded["· not done"] += 1
-        elif change.state is State.IN_SYNC and change.step is None and not few_in_sync:
-            folded["✓ in sync"] += 1
-        else:
-            rows.append(change)
+        if change.live is not None or not plan.is_cleanup:
+            by_word.setdefault(_word(change, report.result(change))[1], []).append(change)
     told: list[Change] = []
     more: list[str] = []
-    for word, group in groupby(rows, key=lambda change: _word(change, report.result(change))[1]):
-        alike = [*group]
+    numbers: list[RenderableType] = []
+    for word, alike in by_word.items():
+        if not full and len(alike) > _ONLY_COUNTED.get(word, len(alike)):
+            sign, _, style = _word(alike[0], report.result(alike[0]))
+            numbers.append(prose((f"{sign} {len(alike):,} {word}", style), indent=2))
+            continue
         most = _MOST_ROWS if len(alike) <= _MOST_ROWS else _FEW_ROWS
-        kept, left = few(alike, most, full=full)
+        kept, left = wording.few(alike, most, full=full)
         told += kept
         planned = "to " if kept[0].step and not report.outcomes else ""
-        more += [f"{left:,} more {planned}{word}"] if left else []
-    columns = [Column("state"), NAME, EMAIL, ARCHETYPE]
-    cells: Callable[[Change], list[Text]] = lambda change: _row(change, report.result(change), plan)  # noqa: E731
-    parts: list[RenderableType] = []
-    made = [cells(change) for change in told]
-    if report.offline:
         # What a run would do is not known where nothing was compared.
-        columns, made = columns[1:], [row[1:-1] for row in made]
-    elif any(row[-1].plain for row in made):
-        columns.append(Column("drift" if plan.is_cleanup else "differs", least=12))
-    if made:
-        parts.append(Listing(tuple(columns), tuple(tuple(row[: len(columns)]) for row in made)))
+        what = "personas" if report.offline else f"{planned}{word}"
+        more += [f"{left:,} more {what}"] if left else []
     if more:
-        parts.append(prose(f"and {', '.join(more)} ({ALL})", indent=2))
-    styles = {"· not done": "yellow", "✓ in sync": SIGNS[State.IN_SYNC][1]}
-    parts += [
-        prose((f"{text[0]} {number:,}{text[1:]}", styles[text]), indent=2) for text, number in folded.items()
-    ]
-    return [Group(*parts)] if parts else []
+        numbers.insert(0, prose(f"and {', '.join(more)} ({ALL})", indent=2))
+    columns = [Column("state"), NAME, EMAIL, ARCHETYPE]
+    rows = [_row(change, report.result(change), plan) for change in told]
+    if report.offline:
+        columns, rows = columns[1:], [row[1:-1] for row in rows]
+    elif any(row[-1].plain for row in rows):
+        columns.append(Column("drift" if plan.is_cleanup else "differs", least=12))
+    table = [Listing(tuple(columns), tuple(tuple(row[: len(columns)]) for row in rows))] if rows else []
+    return [Group(*table, *numbers)] if table or numbers else []
 
 
 def _word(change: Change, outcome: Outcome | None) -> tuple[str, str, str]:
@@ -224,7 +207,7 @@ def _details(plan: Plan, *, full: bool) -> list[RenderableType]:
         for group in alike.values()
         for part in ([group] if len(group) >= _ALIKE else [[one] for one in group])
     ]
-    told, _ = few(groups, _MOST_DETAILS, full=full)
+    told, _ = wording.few(groups, _MOST_DETAILS, full=full)
     sections: list[RenderableType] = [_group(group, full=full) for group in told]
     if left := len(changed) - sum(len(group) for group in told):
         verb = "differs" if left == 1 else "differ"
@@ -307,7 +290,7 @@ def _failures(outcomes: tuple[Outcome, ...], *, full: bool) -> list[RenderableTy
         if told or outcome.message:
             key = (outcome.result, wording.result_word(outcome), outcome.message)
             reasons.setdefault(key, []).append(outcome.email)
-    kept, left = few([*reasons.items()], _MOST_REASONS, full=full)
+    kept, left = wording.few([*reasons.items()], _MOST_REASONS, full=full)
     parts: list[RenderableType] = []
     for (result, word, message), emails in kept:
         sign, style = _RESULTS[result]
@@ -358,7 +341,7 @@ def _one_advice(plan: Plan, state: State, text: str, cure: str, *, full: bool) -
     reasons: dict[str, list[str]] = {}
     for change in changes:
         reasons.setdefault(change.reason, []).append(change.email)
-    kept, left = few([*reasons.items()], _MOST_REASONS, full=full)
+    kept, left = wording.few([*reasons.items()], _MOST_REASONS, full=full)
     parts += [_reason(emails, reason, indent=4, full=full) for reason, emails in kept]
     return Group(*parts, *_left(left, "more reason"))
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 
 from personas.report import wording
-from personas.report.blocks import ALL, Page, advice, few, line, prose
+from personas.report.blocks import ALL, Page, advice, line, prose
 from personas.report.document import Usage
 from personas.report.livetext import list_sections, show_sections
 from personas.report.plantext import is_calm, next_step, plan_sections, verdict
@@ -57,7 +57,7 @@ def _problems(report: Report, *, full: bool) -> list[RenderableType]:
     wrong = list(dict.fromkeys(item.file for item in report.problems))
     which = f"{shown(wrong[0])} is" if len(wrong) == 1 else f"{len(wrong):,} catalogs are"
     told = prose((f"{which} not valid: {report.verdict}", "bold"), mark=("✗ ", "bold red"))
-    kept, left = few(places, _MOST_PLACES, full=full)
+    kept, left = wording.few(places, _MOST_PLACES, full=full)
     listed = Group(
         *(_place(item, warning=id(item) in warned) for item in kept),
         *([prose(f"and {wording.count(left, 'more place')} ({ALL})")] if left else []),

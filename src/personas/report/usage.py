@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from personas.reconcile.plan import Step
 from personas.report.document import Shares, Usage
@@ -13,25 +13,15 @@ from personas.report.visible import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from personas.catalog.reading import Catalog
+    from personas.catalog.reading import Catalog, Persona
     from personas.reconcile.plan import Change, Plan
     from personas.report.document import Report
+    from personas.service.models import LivePersona
 
 TICKS_A_WEEK: Mapping[str, int] = {"hourly": 168, "daily": 7, "weekdays": 5}
 
 
-class Described(Protocol):
-    """What matters of a persona here, in the catalog or live."""
-
-    @property
-    def archetype(self) -> str | None: ...  # noqa: D102 - a protocol, named by its fields
-    @property
-    def tick_cadence(self) -> str | None: ...  # noqa: D102 - a protocol, named by its fields
-    @property
-    def module_mix(self) -> Mapping[str, float] | None: ...  # noqa: D102 - a protocol, named by its fields
-
-
-def shares(personas: Iterable[Described]) -> Shares:
+def shares(personas: Iterable[Persona | LivePersona]) -> Shares:
     """The expected use by these personas; modules are sorted by use, cadences by ticks."""
     number = not_told = ticks = 0
     modules: dict[str, float] = {}
@@ -81,7 +71,7 @@ def usage_of(command: str, plan: Plan | None, loaded: Catalog | None, *, offline
     return None
 
 
-def _left(change: Change) -> Described | None:
+def _left(change: Change) -> Persona | LivePersona | None:
     """What is live once a change's step is carried out."""
     if change.step is Step.DELETE:
         return None

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from personas.report import usage, wording
-from personas.report.blocks import ALL, Column, Listing, bar, few, joined, prose
+from personas.report.blocks import ALL, Column, Listing, bar, joined, prose
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def change_of_use(report: Report, *, full: bool) -> list[RenderableType]:
 
 def _bars(found: Usage, *, full: bool) -> list[RenderableType]:
     ranked = usage.ranked(found)
-    told, left = few(ranked, _MOST_MODULES, full=full)
+    told, left = wording.few(ranked, _MOST_MODULES, full=full)
     largest = max((max(old, new) for _, old, new in ranked), default=0.0)
     rows = []
     for module, old, new in told:

@@ -19,14 +19,9 @@ def visible(text: str) -> str:
     return _UNSAFE.sub(_escape, text) if _UNSAFE.search(text) else text
 
 
-def shorten(text: str, length: int) -> str:
-    """The text, or its first `length - 1` characters and an ellipsis."""
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
 def shown(text: str, length: int = 300) -> str:
     """Foreign text for one line: cut to a length, then made visible."""
-    return visible(shorten(text, length))
+    return visible(text if len(text) <= length else text[: length - 1] + "…")
 
 
 def inert(text: str) -> str:

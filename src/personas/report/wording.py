@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from personas.errors import DriftFound, Interrupted, PartlyFailed
 from personas.reconcile.outcome import Result
@@ -18,26 +18,12 @@ if TYPE_CHECKING:
 LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
 DAY = 86_400.0  # seconds
 
+_Thing = TypeVar("_Thing")
+
 # Errors that only sum up what a report tells anyway.
 _TOLD = {kind.__name__ for kind in (PartlyFailed, DriftFound, Interrupted)}
 
 _MOST_WEIGHTS = 40  # more of them are counted
-_STATES = {
-    State.COLLISION: "collision",
-    State.NOT_KNOWN: "not known",
-    State.LOCKED_OUT: "locked out",
-    State.RECREATE: "recreate",
-    State.CREATE: "create",
-    State.UPDATE: "update",
-    State.STRAY: "stray",
-    State.IN_SYNC: "in sync",
-}
-_DONE = {
-    Step.CREATE: "created",
-    Step.UPDATE: "updated",
-    Step.RECREATE: "recreated",
-    Step.DELETE: "deleted",
-}
 # What a difference is called where nothing is compared in order to mend it.
 _DRIFT = {
     State.COLLISION: ("collision", "collisions"),
@@ -56,6 +42,11 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def few(things: Sequence[_Thing], most: int, *, full: bool = False) -> tuple[Sequence[_Thing], int]:
+    """The things that there is room for, and how many are left out; never a single one."""
+    return (things, 0) if full or len(things) <= most + 1 else (things[:most], len(things) - most)
+
+
 def label(field: str) -> str:
     """What a field of the catalog is called in prose."""
     return LABELS.get(field, field)
@@ -69,7 +60,7 @@ def state_word(change: Change) -> str:
         return "recreate"
     if change.state is State.RECREATE:
         return "update" if change.step is Step.UPDATE else "differs"
-    return _STATES[change.state]
+    return change.state.value.replace("-", " ")
 
 
 def relation(change: Change) -> str:
@@ -88,7 +79,7 @@ def remark(change: Change, *, cleanup: bool = False) -> str:
 def result_word(outcome: Outcome) -> str:
     """What became of a step: `created`, `failed`, `unknown` or `not done`."""
     if outcome.result is Result.DONE and outcome.step is not None:
-        return _DONE[outcome.step]
+        return f"{outcome.step.value}d"
     return "not done" if outcome.result is Result.NOT_DONE else outcome.result.value
 
 
@@ -123,7 +114,7 @@ def drift(plan: Plan) -> str:
 def achieved(outcomes: Iterable[Outcome]) -> str:
     """What was done, by the service's word: `3 created, 1 failed`; empty when there was nothing to do."""
     counted = Counter(result_word(outcome) for outcome in outcomes)
-    order = [*_DONE.values(), "failed", "unknown", "not done"]
+    order = [*(f"{step.value}d" for step in Step), "failed", "unknown", "not done"]
     return ", ".join(f"{counted[word]:,} {word}" for word in order if counted[word])
 
 

@@ -114,10 +114,14 @@ def _settings(config: pytest.Config) -> tuple[Settings, Catalog]:
 @contextmanager
 def _told() -> Iterator[None]:
     """Tell an error of ours as the reason why a test cannot run, without a traceback."""
-    from personas.errors import PersonasError
+    from personas.errors import CatalogError, PersonasError
 
     try:
         yield
     except PersonasError as error:
+        if isinstance(error, CatalogError):
+            error.hint = (
+                "Name another catalog with --personas-catalog FILE, or see all of it: personas validate FILE"
+            )
         reason = f"{error.message}\n{error.hint}" if error.hint else error.message
         raise pytest.fail.Exception(f"personas: {reason}", pytrace=False) from None

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from personas.catalog.reading import Catalog, Persona
-from personas.catalog.who import choose
-from personas.errors import CredentialsRefused, PartlyFailed, UsageError
+from personas.catalog.who import choose_from
+from personas.errors import CredentialsRefused, NotInstalled, PartlyFailed, UsageError
 from personas.reconcile.outcome import Result
 from personas.reconcile.plan import plan
 from personas.secret import Secret
@@ -60,7 +60,7 @@ class PersonasService:
             return who
         personas = self.catalog.personas
         if who is not None:
-            email = choose(who, [(p.email, p.name) for p in personas], where=f"in {self.catalog.file}")
+            email = choose_from(self.catalog, who)
             return next(p for p in personas if p.email == email)
         for persona in personas:
             if archetype in {None, persona.archetype}:
@@ -197,16 +197,13 @@ def open_embedded(catalog: Catalog, folder: Path, *, serve: bool = False) -> Ite
         serve: Answer on a free port of 127.0.0.1 too, for browsers and other programs.
 
     Raises:
-        UsageError: The embedded service is not installed.
+        NotInstalled: The embedded service is not installed.
         PartlyFailed: Somebody could not be seeded.
     """
     try:
         from personas.embedded import Embedded, serving
     except ImportError as error:
-        raise UsageError(
-            f"the embedded service is not installed: {error.name} is missing",
-            hint="Install it with: pip install 'personas[embedded]'",
-        ) from None
+        raise NotInstalled(error) from None
     database = folder / "auth.db"
     with (
         Embedded.open(database, scrypt_cost=QUICK_SCRYPT) as embedded,
