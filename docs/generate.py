@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from personas.cli.app import app
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 README = ROOT / "README.md"
@@ -61,7 +63,7 @@ def settled(text: str) -> str:
 def commands() -> str:
     """The help of every command, as Markdown."""
     overview = run("personas --help", ROOT)
-    names = re.findall(r"^  ([a-z-]+) ", overview.partition("Commands:\n")[2], re.MULTILINE)
+    names = [command.name or command.callback.__name__ for command in app.registered_commands]
     helps = (f"## personas {name}\n\n```text\n{run(f'personas {name} --help', ROOT)}```\n" for name in names)
     head = f"# Commands\n\nThis page is generated from the program: `make docs`.\n\n```text\n{overview}```\n"
     return "\n".join([head, *helps])

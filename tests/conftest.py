@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from personas.embedded import Embedded
+
+# How long an example takes on a busy machine says nothing of what it shows.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 _PREFIXES = ("MANA_", "PERSONA", "GITHUB_")
 _NAMES = {"NO_COLOR", "FORCE_COLOR", "CI", "NODE_ENV", "COLUMNS", "LINES", "TERM"}

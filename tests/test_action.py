@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from personas.embedded import Embedded
 from personas.report.markdown import COMMENT_LIMIT
 
 ROOT = Path(__file__).parent.parent
@@ -29,8 +30,7 @@ class Runner:
         self.summary = folder / "summary.md"
         self.outputs = folder / "outputs.txt"
         self.calls = folder / "gh-calls"
-        (folder / "personas").mkdir()
-        (folder / "personas" / "bin").symlink_to(Path(sys.executable).parent)
+        (folder / "personas").symlink_to(sys.prefix)
         (folder / "fake").mkdir()
 
     def fake_gh(self, script: str) -> None:
@@ -71,6 +71,12 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
 
 
+def make_embedded(folder: Path) -> None:
+    """An embedded service with nobody in it, where `--auth embedded` looks for it."""
+    (folder / ".personas").mkdir()
+    Embedded.open(folder / ".personas" / "auth.db").close()
+
+
 def test_a_preview_without_secrets_looks_at_the_catalog_alone_and_writes_the_summary(runner: Runner) -> None:
     done = runner.run("Preview")
 
@@ -80,6 +86,7 @@ def test_a_preview_without_secrets_looks_at_the_catalog_alone_and_writes_the_sum
 
 
 def test_a_preview_against_a_service_sets_every_output(runner: Runner) -> None:
+    make_embedded(runner.folder)
     done = runner.run("Preview", auth="embedded", **{"seed-secret": "a secret of ours"})
 
     assert done.returncode == 0
@@ -90,6 +97,7 @@ def test_a_preview_against_a_service_sets_every_output(runner: Runner) -> None:
 
 
 def test_a_preview_against_a_snapshot_needs_no_secret(runner: Runner) -> None:
+    make_embedded(runner.folder)
     personas = Path(sys.executable).parent / "personas"
     snapshot = subprocess.run(
         [personas, "list", "--full", "-o", "json", "--auth", "embedded"],
@@ -103,6 +111,47 @@ def test_a_preview_against_a_snapshot_needs_no_secret(runner: Runner) -> None:
 
     assert done.returncode == 0
     assert "create=10" in runner.outputs.read_text()
+
+
+def test_a_service_without_credentials_fails_the_step_and_says_which_are_missing(runner: Runner) -> None:
+    done = runner.run("Preview", auth="https://auth.example.com", **{"fail-on-drift": "true"})
+
+    assert done.returncode == 4
+    assert re.search(r"^::error .*no credentials", done.stdout, re.MULTILINE)
+    assert "MANA_ADMIN_JWT" in done.stderr
+
+
+def test_several_patterns_stand_on_lines_of_their_own(runner: Runner) -> None:
+    make_embedded(runner.folder)
+    done = runner.run("Preview", auth="embedded", only="anna\n\nresearcher\n")
+
+    assert done.returncode == 0
+    assert "create=3\n" in runner.outputs.read_text()
+
+
+@pytest.mark.parametrize("name", ["venv", "pip", "personas", "json", "sitecustomize"])
+def test_nothing_of_the_checkout_is_run(runner: Runner, name: str) -> None:
+    (runner.folder / f"{name}.py").write_text("open('was-run', 'w').close()\n")
+
+    assert runner.run("Preview").returncode == 0
+    made = runner.folder / "elsewhere"
+    made.mkdir()
+    installing = STEPS["Install personas"]["run"].replace("$RUNNER_TEMP", str(made))
+    first_line = next(line for line in installing.splitlines() if "venv" in line and "#" not in line)
+    subprocess.run(["bash", "-c", f"{first_line} --without-pip"], cwd=runner.folder, check=True)
+
+    assert not (runner.folder / "was-run").exists()
+
+
+def test_every_python_of_the_action_is_isolated_and_every_action_of_the_workflow_pinned() -> None:
+    for step in STEPS.values():
+        for line in step["run"].splitlines():
+            if re.search(r"python3?\"? ", line) and not line.strip().startswith("#"):
+                assert re.search(r"python3?\"? -I ", line), line
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    uses = re.findall(r"uses: (\S+)", workflow)
+    assert uses
+    assert [use for use in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", use)] == []
 
 
 def test_a_broken_catalog_fails_the_step_and_is_annotated_at_its_line(runner: Runner) -> None:

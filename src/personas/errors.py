@@ -18,7 +18,7 @@ PersonasError            1   a bug in the tool, when nothing below fits
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -57,6 +57,8 @@ class Problem:
         column: The column in code points, from 1.
         message: What is wrong and what would be right.
         file: The catalog file as it was named.
+        excerpt: The source around the place, one line; empty when it is not kept.
+        caret: Where in the excerpt the place is, in code points, from 0.
     """
 
     path: str
@@ -64,6 +66,8 @@ class Problem:
     column: int
     message: str
     file: str = ""
+    excerpt: str = field(default="", compare=False)
+    caret: int = field(default=0, compare=False)
 
 
 class CatalogError(PersonasError):

@@ -1,8 +1,11 @@
-"""A text that must not be shown."""
+"""A text that must not be shown, in whatever way it is written."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
 from weakref import WeakValueDictionary
 
 MASK = "…hidden…"
@@ -13,15 +16,29 @@ SHORTEST = 8
 class Secret:
     """Holds a token or a password so that no repr, no traceback and no report shows it."""
 
-    __slots__ = ("__weakref__", "_text")
+    __slots__ = ("__weakref__", "_escaped", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._escaped: frozenset[str] | None = None
         _alive[id(self)] = self
 
     def reveal(self) -> str:
         """The text itself; call it where it is sent, and keep no other name for it."""
         return self._text
+
+    def hidden_in(self, text: str) -> str:
+        """A text with a mask instead of this secret, also where that is escaped as in JSON or in a URL."""
+        if not self._text:
+            return text
+        text = text.replace(self._text, MASK)
+        if _PLAIN.fullmatch(self._text) or not _ESCAPES.search(text):
+            return text
+        if self._escaped is None:
+            self._escaped = _escaped(self._text)
+        for way in self._escaped:
+            text = text.replace(way, MASK)
+        return text
 
     def __bool__(self) -> bool:
         return bool(self._text)
@@ -41,6 +58,21 @@ class Secret:
 # By identity: two secrets may be equal, and one of them may go before the other.
 _alive: WeakValueDictionary[int, Secret] = WeakValueDictionary()
 
+# What no encoder writes in another way than as it is, and what every escape has in it.
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]*")
+_ESCAPES = re.compile(r"[\\%+]")
+_HEX = re.compile(r"(?<=%)[0-9A-F]{2}|(?<=\\u)[0-9a-f]{4}")
+
+
+def _escaped(text: str) -> frozenset[str]:
+    """A text as JSON and URLs have it: with and without ASCII alone, JSON within JSON, hex in either case."""
+    in_json = [json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
+    in_json += [json.dumps(once, ensure_ascii=False)[1:-1] for once in in_json]
+    encoded = text.encode("utf-8", "surrogatepass")
+    in_url = [quote_plus(encoded), *(quote(encoded, safe) for safe in ("", "/", "!'()*"))]
+    ways = {*in_json, *in_url}
+    return frozenset(ways | {_HEX.sub(lambda digits: digits[0].swapcase(), way) for way in ways})
+
 
 def masked(text: str, secrets: Iterable[Secret] | None = None) -> str:
     """A text without the secrets in it.
@@ -51,5 +83,5 @@ def masked(text: str, secrets: Iterable[Secret] | None = None) -> str:
     """
     for secret in list(_alive.values()) if secrets is None else secrets:
         if len(secret.reveal()) >= SHORTEST:
-            text = text.replace(secret.reveal(), MASK)
+            text = secret.hidden_in(text)
     return text

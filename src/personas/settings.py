@@ -1,14 +1,19 @@
-"""Flags and environment become one frozen Settings; nothing else reads the environment."""
+"""What was said and the environment become one frozen Settings; nothing else reads the environment.
+
+The variables that stand for an option (PERSONAS_CATALOG, MANA_AUTH_URL, MANA_ADMIN_JWT) are read by the
+command line, with the option; those that have none are read here.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from personas.errors import CredentialsRefused, Refused, UsageError
@@ -21,9 +26,9 @@ DEFAULT_CONCURRENCY = 8
 DEFAULT_TIMEOUT = 30.0
 EMBEDDED_FILE = ".personas/auth.db"
 MAX_CONCURRENCY = 64
+MIN_TIMEOUT = 0.1
+MAX_TIMEOUT = 3600
 MAX_TOKEN_BYTES = 64 * 1024
-
-N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,12 @@ class Settings:
     admin_email: str | None = None
     admin_password: Secret | None = None
     seed_secret: Secret | None = None
-    only: str | None = None
     concurrency: int = DEFAULT_CONCURRENCY
     timeout: float = DEFAULT_TIMEOUT
     production: bool = False
     ci: bool = False
     no_color: bool = False
+    force_color: bool = False
     step_summary: Path | None = None
     step_outputs: Path | None = None
     service_key: Secret | None = None
@@ -68,49 +73,44 @@ class Settings:
 
 def resolve(
     *,
-    catalog: str | None = None,
-    auth: str | None = None,
-    endpoint: str | None = None,
+    catalog: str = DEFAULT_CATALOG,
+    auth: str = DEFAULT_AUTH,
+    endpoint: str = DEFAULT_ENDPOINT,
     jwt: Secret | None = None,
-    only: str | None = None,
-    concurrency: int | None = None,
-    timeout: float | None = None,
+    concurrency: int = DEFAULT_CONCURRENCY,
+    timeout: float = DEFAULT_TIMEOUT,
     allow_http: bool = False,
-    uses: Collection[str] = ("auth", "jwt"),
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Join flags and environment variables; an empty variable counts as not set.
-
-    What is not in `uses` is not even looked at: a catalog can be checked whatever the token's variable holds.
+    """Join what was said with the environment; an empty variable counts as not set.
 
     Raises:
-        UsageError: A flag or a variable cannot be meant so.
+        UsageError: Something cannot be meant so.
         CredentialsRefused: What should be a token can be none.
         Refused: Credentials would travel over plain http to another machine.
     """
     # Not by a name of its own: a traceback that carries what has one must not show the environment.
     variable = _Variables(os.environ if environ is None else environ)
-    if "auth" not in uses:
-        auth = "embedded"
     summary, outputs = variable("GITHUB_STEP_SUMMARY"), variable("GITHUB_OUTPUT")
+    token_source = "MANA_ADMIN_JWT" if jwt and jwt == variable.secret("MANA_ADMIN_JWT") else "--jwt"
     return Settings(
-        catalog=catalog or variable("PERSONAS_CATALOG") or DEFAULT_CATALOG,
+        catalog=catalog,
         auth=parse_auth(
-            auth or variable("MANA_AUTH_URL") or DEFAULT_AUTH,
+            auth,
             allow_http=allow_http,
-            source="--auth" if auth else "MANA_AUTH_URL",
+            source="MANA_AUTH_URL" if auth == variable("MANA_AUTH_URL") else "--auth",
         ),
-        endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
-        jwt=_given_token(jwt, variable.secret("MANA_ADMIN_JWT")) if "jwt" in uses else None,
+        endpoint=_parse_endpoint(endpoint),
+        jwt=None if jwt is None else _read_token(jwt, token_source),
         admin_email=variable("MANA_ADMIN_EMAIL"),
         admin_password=variable.secret("MANA_ADMIN_PASSWORD"),
         seed_secret=find_seed_secret(variable.environ),
-        only=only,
-        concurrency=_between("--concurrency", concurrency, DEFAULT_CONCURRENCY, 1, MAX_CONCURRENCY),
-        timeout=_between("--timeout", timeout, DEFAULT_TIMEOUT, 0.1, 3600.0),
+        concurrency=concurrency,
+        timeout=timeout,
         production=is_production(variable.environ),
         ci=(variable("CI") or "").lower() not in {"", "0", "false"},
         no_color=variable("NO_COLOR") is not None or variable("TERM") == "dumb",
+        force_color=variable("FORCE_COLOR") not in {None, "0"},
         step_summary=Path(summary) if summary else None,
         step_outputs=Path(outputs) if outputs else None,
         service_key=variable.secret("MANA_SERVICE_KEY"),
@@ -133,6 +133,11 @@ class _Variables:
 def find_seed_secret(environ: Mapping[str, str] | None = None) -> Secret | None:
     """What PERSONA_SEED_SECRET holds; None when it is not set, or empty."""
     return _Variables(os.environ if environ is None else environ).secret("PERSONA_SEED_SECRET")
+
+
+def find_catalog() -> str:
+    """The catalog that PERSONAS_CATALOG names, for programs without the command line."""
+    return os.environ.get("PERSONAS_CATALOG") or DEFAULT_CATALOG
 
 
 def is_production(environ: Mapping[str, str] | None = None) -> bool:
@@ -216,28 +221,24 @@ def _parse_endpoint(text: str) -> str:
     return text.rstrip("/") or "/"
 
 
-def _given_token(flag: Secret | None, variable: Secret | None) -> Secret | None:
-    return _token(variable, "MANA_ADMIN_JWT") if flag is None else _read_token(flag)
-
-
-def _read_token(said: Secret) -> Secret:
+def _read_token(said: Secret, source: str) -> Secret:
     if said.reveal() == "-":
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError(
-                "--jwt - reads the token from standard input, and that is a terminal", hint="Pipe it in."
+                f"{source} - reads the token from standard input, and that is a terminal", hint="Pipe it in."
             )
         try:
             piped = Secret(sys.stdin.read(MAX_TOKEN_BYTES))
         except UnicodeDecodeError:
             raise CredentialsRefused("what standard input holds is no text, and so no token") from None
-        return _token(piped, "standard input") or _no_token("standard input")
+        return _token(piped, "standard input")
     if said.reveal().startswith("@"):
         path = Path(said.reveal()[1:])
         try:
             with path.open("rb") as file:
                 content = Secret(file.read(MAX_TOKEN_BYTES).decode("utf-8"))
         except UnicodeDecodeError:
-            raise CredentialsRefused(f"--jwt @{path}: the file is no text, and so no token") from None
+            raise CredentialsRefused(f"{source} @{path}: the file is no text, and so no token") from None
         except (OSError, ValueError) as error:
             reason = (
                 error.strerror
@@ -245,22 +246,19 @@ def _read_token(said: Secret) -> Secret:
                 else "it cannot be a file name"
             )
             raise UsageError(
-                f"--jwt @{path}: {reason.lower()}", hint="Name a file that holds the token."
+                f"{source} @{path}: {reason.lower()}", hint="Name a file that holds the token."
             ) from None
-        return _token(content, f"the file {path}") or _no_token(f"the file {path}")
-    return _token(said, "--jwt") or _no_token("--jwt")
+        return _token(content, f"the file {path}")
+    return _token(said, source)
 
 
-def _no_token(source: str) -> Secret:
-    raise UsageError(
-        f"there is no token in {source}: it is empty", hint="Is the variable that it comes from set?"
-    )
-
-
-def _token(given: Secret | None, source: str) -> Secret | None:
+def _token(given: Secret, source: str) -> Secret:
     """The token without what people paste around it."""
-    if given is None or not (token := _bare(given)):
-        return None
+    token = _bare(given)
+    if not token:
+        raise UsageError(
+            f"there is no token in {source}: it is empty", hint="Is the variable that it comes from set?"
+        )
     if not token.reveal().isascii() or any(ch.isspace() for ch in token.reveal()):
         raise CredentialsRefused(
             f"what {source} holds is not one token: it has spaces, line breaks or non-ASCII characters"
@@ -275,9 +273,17 @@ def _bare(token: Secret) -> Secret:
     return Secret(text[7:].strip() if text.lower().startswith("bearer ") else text)
 
 
-def _between(flag: str, value: N | None, default: N, low: N, high: N) -> N:
-    if value is None:
-        return default
-    if not low <= value <= high:
-        raise UsageError(f"{flag} must be between {low} and {high}, not {value}")
-    return value
+_DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_duration(text: str) -> timedelta:
+    """Understand a whole number with its unit: 90m, 12h, 7d.
+
+    Raises:
+        ValueError: It is none.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is no duration: write it as 90m, 12h or 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -8,7 +8,7 @@ Each function and method does what its namesake does, and waits for it. One thre
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -28,7 +28,7 @@ from personas.service import endpoints as _service
 from personas.service.credentials import Credentials
 from personas.service.models import FoundUser, LiveDetail, LivePersona, LoginCheck
 from personas.service.signing import Session
-from personas.service.transport import Patience
+from personas.service.transport import Observer, Patience
 from personas.sessions import signed_in as _sessions
 from personas.sessions.signed_in import SignedIn
 from personas.settings import DEFAULT_CONCURRENCY, DEFAULT_ENDPOINT, DEFAULT_TIMEOUT, Address
@@ -58,6 +58,7 @@ class AuthService:
         concurrency: How many calls at once, at the most.
         app: An ASGI application to call in process; `address` is then only its name.
         patience: How long a call is tried again.
+        observe: Told of each attempt of a call, in the service's thread.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class AuthService:
         concurrency: int = DEFAULT_CONCURRENCY,
         app: Any = None,
         patience: Patience | None = None,
+        observe: Observer | None = None,
     ) -> None:
         self._options: dict[str, Any] = {
             "endpoint": endpoint,
@@ -77,6 +79,7 @@ class AuthService:
             "concurrency": concurrency,
             "app": app,
             "patience": patience,
+            "observe": observe,
         }
         self._given = (address, credentials)
         self._resources = ExitStack()
@@ -195,7 +198,7 @@ def survey(
     catalog: Catalog | None,
     *,
     secret: Secret | None = None,
-    only: str | None = None,
+    only: str | Collection[str] | None = None,
     check_login: bool = False,
 ) -> Live:
     """Read what is live, as `personas.survey` does."""

@@ -39,7 +39,7 @@ def test_every_command_and_each_of_its_options_has_help(personas: Personas, name
     said = personas(name, "--help")
     assert said.code == 0
     assert said.err == ""
-    assert said.out.startswith(f"Usage: personas {name} ") or f" {name} [OPTIONS]" in said.out.splitlines()[0]
+    assert f"Usage: personas {name} [OPTIONS]" in said.out
     assert COMMANDS[name].help
     for parameter in COMMANDS[name].params:
         assert parameter.help, f"{name} {parameter.name}"
@@ -48,11 +48,27 @@ def test_every_command_and_each_of_its_options_has_help(personas: Personas, name
                 assert option in said.out
 
 
+@pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize("name", DESIGNED)
-def test_the_list_of_commands_tells_each_in_a_whole_line(personas: Personas, name: str) -> None:
-    (line,) = re.findall(rf"^  {name} +(.+)$", personas("--help").out, re.MULTILINE)
+def test_the_list_of_commands_tells_each_in_a_whole_line(
+    personas: Personas, monkeypatch: pytest.MonkeyPatch, name: str, columns: int
+) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", columns)
+    (line,) = re.findall(rf"^│ {name} +(.+?) *│$", personas("--help").out, re.MULTILINE)
     assert line.endswith(".")
-    assert not line.endswith("...")
+
+
+@pytest.mark.parametrize("name", ["seed", "dry-run", "cleanup"])
+def test_the_options_of_a_command_stand_in_panels_of_their_subject(personas: Personas, name: str) -> None:
+    panels = re.findall(r"^╭─ (\w+) ─+╮$", personas(name, "--help").out, re.MULTILINE)
+    assert panels == ["Options", "Catalog", "Service", "Safety", "Output"]
+
+
+def test_the_help_names_the_variable_and_the_default_of_an_option(personas: Personas) -> None:
+    out = " ".join(personas("seed", "--help").out.split())
+    for name in ("PERSONAS_CATALOG", "MANA_AUTH_URL", "MANA_ADMIN_JWT"):
+        assert f"[env var: {name}]" in out
+    assert "[default: catalog.json]" in out
 
 
 @pytest.mark.parametrize("name", DESIGNED)

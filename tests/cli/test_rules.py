@@ -197,3 +197,24 @@ def test_what_a_service_says_cannot_act_on_the_terminal(personas: Personas, rout
             said = personas(command, *GIVEN, "-o", form)
             assert "\x1b" not in said.out + said.err
             assert "\x07" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["seed", "{token}"],
+        ["{token}"],
+        ["seed", "--timeout", "{token}"],
+        ["seed", "--output={token}"],
+        ["seed", "--jtw={token}"],
+        ["validate", "--report", "a.json", "--of", "{token}"],
+    ],
+    ids=" ".join,
+)
+def test_a_token_in_a_wrong_place_is_not_repeated(personas: Personas, arguments: list[str]) -> None:
+    token = make_jwt()
+    said = personas(*(argument.format(token=token) for argument in arguments))
+    assert said.code == 2
+    flat = "".join((said.out + said.err).replace("│", "").split())
+    for part in token.split("."):
+        assert part not in flat

@@ -52,7 +52,24 @@ def test_in_process_the_state_is_a_file_in_the_folder(personas: Personas, folder
     assert (folder / ".personas" / "auth.db").exists()
     again = personas("seed", "--auth", "embedded")
     assert "in sync: 1 persona" in again.out
-    assert personas("list", "--auth", "embedded:other.db").out.startswith("Live personas  embedded:other.db")
+    assert personas("list", "--auth", "embedded").out.startswith("Live personas  embedded:.personas/auth.db")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["dry-run"], ["cleanup", "--yes"], ["list"], ["show", "ada"], ["token"], ["login", "ada"]],
+    ids=" ".join,
+)
+def test_only_seed_and_serve_make_an_embedded_service_and_the_others_say_that_there_is_none(
+    personas: Personas, folder: Path, command: list[str]
+) -> None:
+    said = personas(*command, "--auth", "embedded:there/is/none.db")
+    assert (said.code, said.out) == (2, "")
+    assert "there is no embedded service at there/is/none.db" in said.err
+    assert "personas seed --auth embedded:there/is/none.db" in said.err
+    assert not (folder / "there").exists()
+    assert personas("seed", "--dry-run", "--auth", "embedded:there/is/none.db").code == 2
+    assert not (folder / "there").exists()
 
 
 def test_only_leaves_the_others_out(personas: Personas, served: Served, at: tuple[str, ...]) -> None:
@@ -176,9 +193,9 @@ def test_without_credentials_or_offline_a_dry_run_shows_the_catalog_alone(
     assert said.err == ""
 
 
-def test_without_credentials_seeding_is_wrong_usage_that_says_what_to_give(personas: Personas) -> None:
+def test_without_credentials_seeding_says_what_to_give(personas: Personas) -> None:
     said = personas("seed")
-    assert (said.code, said.out) == (2, "")
+    assert (said.code, said.out) == (4, "")
     assert "seed needs an admin's credentials for http://localhost:3001" in said.err
     assert "--jwt (MANA_ADMIN_JWT)" in said.err
     assert "--auth embedded" in said.err

@@ -217,7 +217,7 @@ def test_anything_but_a_yes_is_a_no(seeded: tuple[str, ...], served: Served, ans
     terminal.type(answer)
     assert terminal.end() == 5
     assert "not confirmed; nothing was changed" in terminal.screen
-    assert terminal.screen.count("3 to delete") <= 1
+    assert terminal.screen.count("Cleanup  ") <= 1
     assert served.count("DELETE") == 0
 
 

@@ -9,6 +9,7 @@ from personas.embedded import Embedded
 
 from . import postgresql
 from .client import Client, Clock
+from .flat import Flat, move_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,3 +77,15 @@ def small(tmp_path: Path, clock: Clock) -> Iterator[Client]:
     """A fresh service on SQLite, for what does not depend on the database."""
     with Embedded.open(tmp_path / "auth.db", clock=clock, scrypt_cost=2, service_key=SERVICE_KEY) as embedded:
         yield Client(embedded)
+
+
+@pytest.fixture
+def flat(client: Client) -> Flat:
+    """A shared space, on each kind of database."""
+    return move_in(client)
+
+
+@pytest.fixture
+def small_flat(small: Client) -> Flat:
+    """The same on SQLite alone."""
+    return move_in(small)

@@ -88,6 +88,7 @@ class Replay:
         for name in ("upsert-creates", "upsert-creates-2"):
             sent = RECORDED[name]["request"]["json"]
             body = {"email": sent["email"], "password": sent["password"]}
+            self._client.cookies.clear()
             answer = await self._client.post("/api/auth/sign-in/email", json=body)
             self._cookies[sent["email"]] = answer.headers["set-cookie"].partition(";")[0]
         self._client.cookies.clear()

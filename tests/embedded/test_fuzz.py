@@ -46,6 +46,14 @@ CALLS = (
     "POST /api/auth/organization/update-member-role",
     "POST /api/auth/organization/remove-member",
     "POST /api/auth/organization/delete",
+    "POST /api/auth/organization/update",
+    "POST /api/auth/organization/check-slug",
+    "POST /api/auth/organization/set-active",
+    "POST /api/auth/organization/leave",
+    "POST /api/auth/organization/reject-invitation",
+    "POST /api/auth/organization/cancel-invitation",
+    "GET /api/auth/organization/get-invitation",
+    "GET /api/auth/organization/list-members",
     "GET /api/v1/internal/personas/due",
     "POST /api/v1/internal/personas/{id}/actions",
     "POST /api/v1/internal/personas/{id}/feedback",
@@ -64,6 +72,7 @@ FIELDS = (
         "metadata",
     ),
     *("type", "role", "organizationId", "invitationId", "memberId", "memberIdOrEmail", "actions", "feedback"),
+    *("data", "logo", "resend", "organizationSlug", "userId"),
     *(
         "id",
         "tickId",
@@ -108,7 +117,19 @@ QUERIES = (
     st.just(b"")
     | st.binary(max_size=30)
     | st.dictionaries(
-        st.sampled_from(["search", "page", "limit", "tier", "organizationId", "organizationSlug"]),
+        st.sampled_from(
+            [
+                "search",
+                "page",
+                "limit",
+                "tier",
+                "organizationId",
+                "organizationSlug",
+                "offset",
+                "sortBy",
+                "id",
+            ]
+        ),
         st.sampled_from(["", "1", "-1", "9" * 400, "%00", "%ff", "%ed%a0%80", "x" * 1001, "٣", "%", "_"]),
     ).map(lambda some: "&".join(f"{key}={value}" for key, value in some.items()).encode())
 )
@@ -194,10 +215,13 @@ def target(request: pytest.FixtureRequest, make_database: Callable[[str], str]) 
 def _check(answer: tuple[int, dict[bytes, bytes], bytes], method: str) -> None:
     status, headers, content = answer
     assert status < 500, content
-    if headers[b"content-type"] == b"application/json" and method != "HEAD":
+    kind = headers.get(b"content-type", b"")
+    if kind == b"application/json" and method != "HEAD":
         json.loads(content)
+    elif kind:
+        assert kind.startswith((b"text/", b"application/json"))
     else:
-        assert headers[b"content-type"].startswith((b"text/", b"application/json"))
+        assert content == b""
 
 
 @DETERMINISTIC
@@ -228,7 +252,7 @@ def test_no_path_and_no_method_gets_an_error_of_the_service(
 
 
 @pytest.mark.parametrize(
-    ("depth", "status"), [(40, 200), (60, 400), (500, 400), (990, 400), (5000, 400), (200_000, 400)]
+    ("depth", "status"), [(60, 200), (490, 200), (500, 400), (990, 400), (5000, 400), (200_000, 400)]
 )
 def test_no_depth_of_nesting_gets_an_error_of_the_service(target: Target, depth: int, status: int) -> None:
     for opening, closing in (("[", "]"), ('{"a":', "}")):

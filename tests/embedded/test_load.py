@@ -81,10 +81,10 @@ def test_sixteen_clients_that_write_at_once_lose_nothing(database: str) -> None:
                     made = await client.post(PERSONAS, json=body(email))
                     assert made.status_code == 200, made.text
                     persona = made.json()["userId"]
-                    rows = [{"tickId": "t", "toolName": "x", "result": "ok"} for _ in range(5)]
+                    rows = [{"tickId": persona, "toolName": "x", "result": "ok"} for _ in range(5)]
                     path = f"/api/v1/internal/personas/{persona}/actions"
                     added = await client.post(path, json={"actions": rows})
-                    assert added.json() == {"ok": True, "inserted": 5}
+                    assert added.json() == {"ok": True, "written": 5}
                     if turn % 4 == 3:
                         assert (await client.delete(f"{PERSONAS}/{persona}")).status_code == 200
 

@@ -286,7 +286,7 @@ def test_no_secret_is_shown_by_wrong_usage(
     with errors_noted(monkeypatch) as errors:
         ended = run(*args, *own, "--debug", env=env)
     assert ended.code in {2, 4, 5}, ended
-    assert errors
+    assert errors or "Invalid value for" in ended.err  # typer refuses some of them by itself
     watched = Watched({"stdout": ended.out, "stderr": ended.err}, errors)
     watched.assert_silent_about(secrets_of("SECRET-TOKEN"))
 

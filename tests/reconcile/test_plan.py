@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -207,6 +208,18 @@ def test_only_means_email_local_part_name_or_archetype_of_either_side(pattern: s
     made = plan(make_catalog("ada", "bo"), live, only=pattern)
     assert sorted(change.key for change in made) == [f"persona.{key}@mana.test" for key in keys]
     assert not made.whole
+
+
+@pytest.mark.parametrize(
+    ("patterns", "keys"),
+    [(("ada", "b*"), ["ada", "bo"]), (["nobody", "CY"], ["cy"]), ({"cy"}, ["cy"]), ((), ["ada", "bo", "cy"])],
+)
+def test_of_several_patterns_each_adds_what_it_means_and_no_pattern_leaves_nothing_out(
+    patterns: Collection[str], keys: list[str]
+) -> None:
+    made = plan(make_catalog("ada", "bo", "cy"), make_live("ada"), only=patterns)
+    assert sorted(change.key for change in made) == [f"persona.{key}@mana.test" for key in keys]
+    assert made.whole is not bool(patterns)
 
 
 @pytest.mark.parametrize(

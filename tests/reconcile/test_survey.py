@@ -95,10 +95,12 @@ async def test_details_are_read_only_of_what_is_compared(
     has(router, "ada", "bo", "eve")
     await read(service, make_catalog("ada", "bo"), only="ada")
     assert (router["ada"].call_count, router["bo"].call_count, router["eve"].call_count) == (1, 0, 0)
+    await read(service, make_catalog("ada", "bo"), only=("ada", "bo"))
+    assert (router["ada"].call_count, router["bo"].call_count, router["eve"].call_count) == (2, 1, 0)
     await read(service, make_catalog("ada", "bo"), whole=True)
     assert router["eve"].call_count == 1
     await read(service, None)
-    assert router["ada"].call_count == 2
+    assert router["ada"].call_count == 3
 
 
 async def test_a_persona_that_is_gone_meanwhile_is_not_live(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from personas.catalog.reading import Catalog, parse_catalog
@@ -12,7 +11,7 @@ from personas.errors import CatalogError, DriftFound, PartlyFailed, Problem, Unr
 from personas.reconcile.live import Live, Owner, Ownership
 from personas.reconcile.outcome import Outcome, Result
 from personas.reconcile.plan import Intent, plan
-from personas.report.model import Report
+from personas.report import Report, make_report
 from personas.service.models import LiveDetail, LivePersona, Login, LoginCheck, ModuleFeedback, RecentAction
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -126,13 +125,11 @@ def in_sync() -> Live:
 def drifted() -> Live:
     """Four in sync, two updates, one of each other state."""
     anna, ben, chloe, daniel, elif_, _yumi, _gustav, *rest = everyone()
-    anna = replace(
-        anna,
-        system_prompt=ANNA.replace("five lists", "six lists").replace("mute it", "snooze it"),
-        module_mix={"todo": 0.3, "calendar": 0.4, "mail": 0.3},
-    )
-    ben = replace(ben, tick_cadence="daily", archetype="ceo")
-    chloe = replace(chloe, name="Chloe Martin")
+    prompt = ANNA.replace("five lists", "six lists").replace("mute it", "snooze it")
+    mix = {"todo": 0.3, "calendar": 0.4, "mail": 0.3}
+    anna = anna.model_copy(update={"system_prompt": prompt, "module_mix": mix})
+    ben = ben.model_copy(update={"tick_cadence": "daily", "archetype": "ceo"})
+    chloe = chloe.model_copy(update={"name": "Chloe Martin"})
     return Live(
         personas=(anna, ben, chloe, daniel, elif_, *rest[:-1], stray()),
         owners={
@@ -149,22 +146,25 @@ def drifted() -> Live:
 
 
 def base(command: str, **more: object) -> Report:
-    report = Report(
-        command=command,
-        version="0.1.0",
-        catalog="catalog.json",
-        service=SERVICE,
-        requests=14,
-        safety_requests=2,
-        seconds=0.84,
-        taken_at=NOW,
-        loaded=catalog(),
-    )
-    return replace(report, **more)  # type: ignore[arg-type]
+    given: dict[str, object] = {
+        "catalog": "catalog.json",
+        "service": SERVICE,
+        "requests": 14,
+        "safety_requests": 2,
+        "seconds": 0.84,
+        "taken_at": NOW,
+        "loaded": catalog(),
+        **more,
+    }
+    return made(command, **given)
 
 
-def dry_run() -> Report:
-    return base("dry-run", dry_run=True, plan=plan(catalog(), drifted()))
+def made(command: str, **more: object) -> Report:
+    return make_report(command, version="0.1.0", **more)  # type: ignore[arg-type]
+
+
+def dry_run(**more: object) -> Report:
+    return base("dry-run", dry_run=True, plan=plan(catalog(), drifted()), **more)
 
 
 def first_dry_run() -> Report:
@@ -206,13 +206,13 @@ def sync() -> Report:
 
 
 def seeded() -> Report:
-    made = plan(catalog(), Live(personas=in_sync().personas[:7]))
-    done = tuple(Outcome(change, Result.DONE, seconds=0.1) for change in made.steps)
-    return base("seed", plan=made, outcomes=done)
+    planned = plan(catalog(), Live(personas=in_sync().personas[:7]))
+    done = tuple(Outcome(change, Result.DONE, seconds=0.1) for change in planned.steps)
+    return base("seed", plan=planned, outcomes=done)
 
 
 def partly_failed() -> Report:
-    made = plan(catalog(), drifted(), Intent(prune=True))
+    planned = plan(catalog(), drifted(), Intent(prune=True))
     results = [
         (Result.DONE, ""),
         (Result.FAILED, "the service answered 500 (Internal Server Error) three times"),
@@ -221,27 +221,29 @@ def partly_failed() -> Report:
     ]
     outcomes = tuple(
         Outcome(change, *results[index % len(results)], seconds=0.2)
-        for index, change in enumerate(made.steps)
+        for index, change in enumerate(planned.steps)
     )
     error = PartlyFailed("some personas failed", hint="Run again: personas seed")
-    return base("seed", plan=made, outcomes=outcomes, error=error, exit_code=6)
+    return base("seed", plan=planned, outcomes=outcomes, error=error, exit_code=6)
 
 
 def half_mended() -> Report:
     """An update that mends the weights and leaves the name as it is."""
     anna, *rest = everyone()
-    anna = replace(anna, name="Ana", module_mix={"todo": 1.0})
-    made = plan(catalog(), Live(personas=(anna, *rest)))
-    return base("seed", plan=made, outcomes=tuple(Outcome(change, Result.DONE) for change in made.steps))
+    anna = anna.model_copy(update={"name": "Ana", "module_mix": {"todo": 1.0}})
+    planned = plan(catalog(), Live(personas=(anna, *rest)))
+    return base(
+        "seed", plan=planned, outcomes=tuple(Outcome(change, Result.DONE) for change in planned.steps)
+    )
 
 
 def interrupted() -> Report:
-    made = plan(catalog(), Live())
+    planned = plan(catalog(), Live())
     outcomes = tuple(
         Outcome(change, Result.DONE if index < 4 else Result.NOT_DONE)
-        for index, change in enumerate(made.steps)
+        for index, change in enumerate(planned.steps)
     )
-    return base("seed", plan=made, outcomes=outcomes, interrupted=True, exit_code=130)
+    return base("seed", plan=planned, outcomes=outcomes, interrupted=True, exit_code=130)
 
 
 def cleanup_preview() -> Report:
@@ -250,16 +252,18 @@ def cleanup_preview() -> Report:
 
 
 def cleaned() -> Report:
-    made = plan(catalog(), drifted(), Intent(purpose="cleanup"))
-    return base("cleanup", plan=made, outcomes=tuple(Outcome(change, Result.DONE) for change in made.steps))
+    planned = plan(catalog(), drifted(), Intent(purpose="cleanup"))
+    return base(
+        "cleanup", plan=planned, outcomes=tuple(Outcome(change, Result.DONE) for change in planned.steps)
+    )
 
 
 def cleanup_blind() -> Report:
-    made = plan(None, in_sync(), Intent(purpose="cleanup"))
+    planned = plan(None, in_sync(), Intent(purpose="cleanup"))
     return base(
         "cleanup",
         dry_run=True,
-        plan=made,
+        plan=planned,
         loaded=None,
         notes=("the catalog could not be read: no such file",),
     )
@@ -292,11 +296,11 @@ def shown() -> Report:
         for number in range(20)
     )
     feedback = (
-        ModuleFeedback("todo", 12, 4.25),
-        ModuleFeedback("calendar", 3, 2.0),
-        ModuleFeedback("mail", 7, None),
+        ModuleFeedback(module="todo", ratings=12, mean=4.25),
+        ModuleFeedback(module="calendar", ratings=3, mean=2.0),
+        ModuleFeedback(module="mail", ratings=7),
     )
-    detail = LiveDetail(anna, actions, feedback)
+    detail = LiveDetail(persona=anna, recent_actions=actions, feedback=feedback)
     return base(
         "show",
         plan=plan(catalog(), Live(personas=(anna,)), only="persona.anna"),
@@ -308,18 +312,18 @@ def shown() -> Report:
 
 def shown_alone() -> Report:
     """Nothing known but what the service must tell."""
-    quiet = LivePersona("user-9", "persona.quiet@mana.test")
-    return base("show", detail=LiveDetail(quiet), loaded=None, catalog="")
+    quiet = LivePersona(user_id="user-9", email="persona.quiet@mana.test")
+    return base("show", detail=LiveDetail(persona=quiet), loaded=None, catalog="")
 
 
 def valid() -> Report:
-    return Report("validate", "0.1.0", catalog="catalog.json", loaded=catalog())
+    return made("validate", catalog="catalog.json", loaded=catalog())
 
 
 def doubtful() -> Report:
     entry = dict(PERSONAS[0], nmae="x")
     loaded = catalog([entry])
-    return Report("validate", "0.1.0", catalog="catalog.json", loaded=loaded, warnings=loaded.warnings)
+    return made("validate", catalog="catalog.json", loaded=loaded, warnings=loaded.warnings)
 
 
 def invalid() -> Report:
@@ -330,9 +334,7 @@ def invalid() -> Report:
     try:
         catalog(entries)
     except CatalogError as error:
-        return Report(
-            "validate", "0.1.0", catalog="catalog.json", problems=error.problems, error=error, exit_code=3
-        )
+        return made("validate", catalog="catalog.json", problems=error.problems, error=error, exit_code=3)
     raise AssertionError("the catalog is valid")
 
 
@@ -344,7 +346,7 @@ def unreachable() -> Report:
 
 
 def drift_found() -> Report:
-    return replace(dry_run(), error=DriftFound("catalog and service differ"), exit_code=10)
+    return dry_run(error=DriftFound("catalog and service differ"), exit_code=10)
 
 
 def large(number: int = 200, *, live: bool = True) -> Report:
@@ -359,10 +361,11 @@ def large(number: int = 200, *, live: bool = True) -> Report:
         for index in range(number)
     ]
     found = [
-        replace(
-            live_persona(entry, index),
-            user_id=f"u{index}",
-            system_prompt=str(entry["systemPrompt"]).replace("minute", "hour"),
+        live_persona(entry, index).model_copy(
+            update={
+                "user_id": f"u{index}",
+                "system_prompt": str(entry["systemPrompt"]).replace("minute", "hour"),
+            }
         )
         for index, entry in enumerate(entries)
     ]
@@ -370,6 +373,31 @@ def large(number: int = 200, *, live: bool = True) -> Report:
     return base(
         "dry-run", dry_run=True, plan=plan(read, Live(personas=tuple(found) if live else ())), loaded=read
     )
+
+
+def many(number: int) -> Report:
+    """One half differs in the same weight, a fifth is in sync, a tenth each is new, not known, or a stray."""
+    entries = [
+        persona(f"Person {n}", "solo-dev", BEN, {"todo": 0.3}, email=f"persona.p{n:06}@mana.test")
+        for n in range(number)
+    ]
+    live = [live_persona(entry, n) for n, entry in enumerate(entries)]
+    live = [one.model_copy(update={"user_id": f"u{n}"}) for n, one in enumerate(live)]
+    tenth = number // 10
+    changed = [one.model_copy(update={"module_mix": {"todo": 0.2}}) for one in live[: 5 * tenth]]
+    strays = [
+        one.model_copy(update={"user_id": f"s{one.user_id}", "email": f"s{one.email}"})
+        for one in live[:tenth]
+    ]
+    owners = {
+        str(entry["email"]): Owner(Ownership.NOT_KNOWN, "the sign-in is rate-limited")
+        for entry in entries[7 * tenth : 8 * tenth]
+    }
+    read = catalog(entries)
+    found = Live(
+        personas=(*changed, *live[5 * tenth : 7 * tenth], *live[9 * tenth :], *strays), owners=owners
+    )
+    return base("dry-run", dry_run=True, plan=plan(read, found), loaded=read)
 
 
 HOSTILE = (
@@ -380,9 +408,10 @@ HOSTILE = (
 )
 
 
-def hostile(text: str = HOSTILE) -> Report:
+def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Report:
     """The same bad text wherever a catalog or a service may put one."""
-    live = LivePersona(
+    # Not validated: what the client would refuse does no harm here either.
+    live = LivePersona.model_construct(
         user_id=text,
         email=text,
         name=text,
@@ -395,46 +424,51 @@ def hostile(text: str = HOSTILE) -> Report:
         actions_7d=3,
     )
     wanted = catalog().personas[0]
-    changed = replace(live, user_id="u2", email=wanted.email)
-    made = plan(catalog(), Live(personas=(live, changed), notes=(text,)))
-    outcomes = tuple(Outcome(change, Result.FAILED, text) for change in made.steps)
+    changed = live.model_copy(update={"user_id": "u2", "email": wanted.email})
+    planned = plan(catalog(), Live(personas=(live, changed), notes=(text,)))
+    outcomes = tuple(Outcome(change, Result.FAILED, text) for change in planned.steps)
     problem = Problem(path=text, line=3, column=4, message=text, file=text)
-    return base(
-        "seed",
-        plan=made,
-        outcomes=outcomes,
-        warnings=(problem,),
-        notes=(text,),
-        error=Unreachable(text, hint=text),
-        live=Live(personas=(live, changed), owners={text: Owner(Ownership.FOREIGN, text)}),
-        detail=LiveDetail(
-            live,
-            (RecentAction(text, text, NOW, float("nan"), text),),
-            (ModuleFeedback(text, 1, float("nan")),),
-        ),
-        exit_code=4,
+    action = RecentAction.model_construct(
+        tool=text, result=text, created_at=NOW, latency_ms=float("nan"), error_message=text
     )
+    feedback = ModuleFeedback.model_construct(module=text, ratings=1, mean=float("nan"))
+    detail = LiveDetail.model_construct(persona=live, recent_actions=(action,), feedback=(feedback,))
+    given: dict[str, object] = {
+        "plan": planned,
+        "outcomes": outcomes,
+        "only": (text,),
+        "warnings": (problem,),
+        "notes": (text,),
+        "error": Unreachable(text, hint=text),
+        "live": Live(
+            personas=(live, changed), owners={text: Owner(Ownership.FOREIGN, text)}, unread={text: text}
+        ),
+        "detail": detail,
+        "exit_code": 4,
+        **more,
+    }
+    return base(command, **given)
 
 
 def hostile_problems(text: str = HOSTILE) -> Report:
     problem = Problem(path=text, line=3, column=4, message=text, file=text)
-    return Report("validate", "0.1.0", catalog=text, problems=(problem,) * 12, exit_code=3)
+    return made("validate", catalog=text, problems=(problem,) * 12, exit_code=3)
 
 
 def hostile_plan(text: str = HOSTILE) -> Report:
-    return replace(hostile(text), command="dry-run", dry_run=True, detail=None, outcomes=())
+    return hostile(text, "dry-run", dry_run=True, detail=None, outcomes=())
 
 
 def hostile_run(text: str = HOSTILE) -> Report:
-    return replace(hostile(text), detail=None)
+    return hostile(text, detail=None)
 
 
 def hostile_list(text: str = HOSTILE) -> Report:
-    return replace(hostile(text), command="list", detail=None, outcomes=())
+    return hostile(text, "list", detail=None, outcomes=())
 
 
 def hostile_show(text: str = HOSTILE) -> Report:
-    return replace(hostile(text), command="show")
+    return hostile(text, "show")
 
 
 def many_problems(number: int) -> Report:
@@ -442,7 +476,13 @@ def many_problems(number: int) -> Report:
         Problem(f"$.personas[{index}]", index + 1, 1, f"problem {index}", "catalog.json")
         for index in range(number)
     )
-    return Report("validate", "0.1.0", catalog="catalog.json", problems=problems, exit_code=3)
+    return made("validate", catalog="catalog.json", problems=problems, exit_code=3)
+
+
+def invalid_and_doubtful() -> Report:
+    problems = tuple(Problem("$", line, 1, "is wrong", "catalog.json") for line in (2, 4))
+    warnings = (Problem("$", 3, 1, "is doubtful", "catalog.json"),)
+    return made("validate", catalog="catalog.json", problems=problems, warnings=warnings, exit_code=3)
 
 
 HOSTILE_KINDS = (hostile_plan, hostile_run, hostile_list, hostile_show, hostile_problems)
@@ -450,13 +490,9 @@ HOSTILE_KINDS = (hostile_plan, hostile_run, hostile_list, hostile_show, hostile_
 
 def one_huge_update() -> Report:
     anna, ben, *rest = everyone()
-    anna = replace(
-        anna,
-        system_prompt="\n".join(
-            f"Line {number} is long gone: {' '.join(['word'] * 60)}" for number in range(300)
-        ),
-    )
-    live = Live(personas=(anna, replace(ben, tick_cadence="daily"), *rest))
+    lines = [f"Line {number} is long gone: {' '.join(['word'] * 60)}" for number in range(300)]
+    anna = anna.model_copy(update={"system_prompt": "\n".join(lines)})
+    live = Live(personas=(anna, ben.model_copy(update={"tick_cadence": "daily"}), *rest))
     return base("dry-run", dry_run=True, plan=plan(catalog(), live))
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given, settings
 
-from personas.report import render, step_outputs
-from personas.report.github import output_lines
+from personas.report import output_lines, render, step_outputs
 
 from . import scenarios
 from .scenarios import SCENARIOS

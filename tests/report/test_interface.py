@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
@@ -17,6 +16,10 @@ def test_the_interface_is_what_is_named() -> None:
     assert sorted(report.__all__) == [
         "Format",
         "Report",
+        "Snapshot",
+        "make_report",
+        "output_lines",
+        "page",
         "read_snapshot",
         "render",
         "report_schema",
@@ -31,8 +34,8 @@ def test_the_interface_is_what_is_named() -> None:
 )
 def test_only_text_loads_the_library_for_terminals(fmt: str, loaded: bool) -> None:
     program = (
-        "import sys; from personas.report import Report, render; "
-        f"render(Report('validate', '1'), {fmt!r}); print('rich' in sys.modules)"
+        "import sys; from personas.report import make_report, render; "
+        f"render(make_report('validate', version='1'), {fmt!r}); print('rich' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(loaded)
@@ -45,9 +48,10 @@ def test_the_same_report_gives_the_same_text_twice(fmt: Format) -> None:
 
 def test_a_service_that_tells_too_much_does_not_flood_the_terminal() -> None:
     many = {f"module {number}": 1.0 for number in range(5_000)}
-    persona = LivePersona("u", "a@mana.test", module_mix=many, system_prompt="x" * 100_000)
-    detail = LiveDetail(persona, tuple(RecentAction(f"tool {number}", "ok") for number in range(5_000)))
-    shown = render(replace(scenarios.shown_alone(), detail=detail), "text")
+    persona = LivePersona(user_id="u", email="a@mana.test", module_mix=many, system_prompt="x" * 100_000)
+    actions = tuple(RecentAction(tool=f"tool {number}", result="ok") for number in range(5_000))
+    detail = LiveDetail(persona=persona, recent_actions=actions)
+    shown = render(scenarios.made("show", detail=detail), "text")
     assert len(shown.splitlines()) < 500
     assert "tool 19" in shown
     assert "tool 20" not in shown

@@ -72,8 +72,15 @@ def test_a_plan_has_its_checksum_counts_and_every_old_and_new_value() -> None:
     }
     ben = next(change for change in plan["changes"] if change["email"] == "persona.ben@mana.test")
     assert ben["fields"] == [
-        {"field": "archetype", "old": "ceo", "new": "ceo-busy", "mendable": True},
-        {"field": "tickCadence", "old": "daily", "new": "weekdays", "mendable": True},
+        {"field": "archetype", "old": "ceo", "new": "ceo-busy", "mendable": True, "line": 18, "column": 20},
+        {
+            "field": "tickCadence",
+            "old": "daily",
+            "new": "weekdays",
+            "mendable": True,
+            "line": 24,
+            "column": 22,
+        },
     ]
     assert (ben["state"], ben["step"], ben["line"]) == ("update", "update", 15)
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -40,7 +39,7 @@ def test_a_verdict_is_one_clause(report: Report, expected: str) -> None:
 
 def test_every_state_and_step_has_a_word() -> None:
     assert all(wording.plural_state(state, number) for state in State for number in (1, 2))
-    assert all(wording.done_word(step) for step in Step)
+    assert all(wording._DONE[step] for step in Step)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,8 @@ def test_a_moment_without_a_now_is_told_in_utc_and_never_is_never() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(0.30000000000000004, "0.3"), (1, "1"), (float("nan"), "nan"), (10**400, "inf")]
+    ("value", "expected"),
+    [(0.30000000000000004, "0.3"), (1, "1"), (float("nan"), "nan"), (float("inf"), "inf")],
 )
 def test_a_number_is_short(value: float, expected: str) -> None:
     assert wording.number(value) == expected
@@ -90,10 +90,10 @@ def test_a_number_is_short(value: float, expected: str) -> None:
 def test_the_age_of_a_snapshot_is_told() -> None:
     report = scenarios.against_snapshot()
     assert wording.age(report) == "compared with a snapshot taken 26 h ago, not with the service"
-    assert wording.age(replace(report, snapshot_age=3.0)).startswith(
-        "compared with a snapshot taken less than a"
-    )
-    assert wording.age(replace(report, snapshot_age=None)) == ""
+    young = scenarios.dry_run(snapshot_age=3.0)
+    assert wording.age(young).startswith("compared with a snapshot taken less than a")
+    assert (wording.is_stale(report), wording.is_stale(young)) == (True, False)
+    assert wording.age(scenarios.dry_run()) == ""
 
 
 def test_what_cannot_be_seen_is_written_out() -> None:

@@ -241,7 +241,7 @@ async def test_the_older_log_in_serves_where_there_is_no_other(router: respx.Moc
             httpx.Response(401, json={"error": "Invalid credentials"}),
             "Invalid credentials",
         ),
-        (httpx.Response(404), httpx.Response(200, json={}), "HTTP 200"),
+        (httpx.Response(404), httpx.Response(200, json={}), "no token: accessToken is missing"),
     ],
 )
 async def test_an_admin_who_is_refused_is_told_where_to_look(

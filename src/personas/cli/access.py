@@ -2,40 +2,63 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from personas.errors import UsageError
-from personas.service.credentials import HINT, Credentials
+from personas.service.credentials import Credentials
 from personas.settings import Settings
 
 if TYPE_CHECKING:
     from personas.embedded import Embedded
 
+INSTALL = (
+    "Install it with: pip install '.[embedded]' in a clone, pip install 'personas[embedded]' from an index, "
+    "or pip install 'personas[embedded] @ git+URL' from its repository."
+)
 
-def open_embedded(settings: Settings) -> Embedded:
-    """The embedded service's database, opened in process."""
+
+def open_embedded(file: Path, *, create: bool) -> Embedded:
+    """The embedded service's database, opened in process.
+
+    Args:
+        file: The database.
+        create: Make one where there is none; a command that only reads says that there is none.
+
+    Raises:
+        UsageError: There is none, it is no such database, or the service is not installed.
+    """
     try:
         from personas.embedded import DatabaseError, Embedded
     except ImportError as error:
+        raise not_installed(error) from None
+    if not create and not file.exists():
         raise UsageError(
-            f"the embedded service is not installed: {error.name} is missing",
-            hint="Install it with: pip install 'personas[embedded]'",
-        ) from None
-    if settings.auth.embedded is None:
-        raise AssertionError(settings.auth)
+            f"there is no embedded service at {file}",
+            hint=f"personas seed --auth embedded:{file} makes one, and so does personas serve.",
+        )
     try:
-        return Embedded.open(settings.auth.embedded)
+        return Embedded.open(file)
     except DatabaseError as error:
         raise UsageError(error.message, hint=error.hint) from None
 
 
+def not_installed(error: ImportError) -> UsageError:
+    """What to say where the extra is missing."""
+    return UsageError(f"the embedded service is not installed: {error.name} is missing", hint=INSTALL)
+
+
 def credentials_of(settings: Settings, embedded: Embedded | None) -> Credentials:
-    """What opens the admin endpoints; false when nothing was given."""
+    """What opens the admin endpoints; false when nothing was given.
+
+    Raises:
+        UsageError: Half of an email and password is missing.
+    """
     if embedded is not None:
         return Credentials(mint=embedded.admin_token)
     if settings.jwt is not None:
         return Credentials(token=settings.jwt)
     if (settings.admin_email is None) != (settings.admin_password is None):
         missing = "MANA_ADMIN_EMAIL" if settings.admin_email is None else "MANA_ADMIN_PASSWORD"
-        raise UsageError(f"{missing} is not set, and its counterpart is", hint=HINT)
+        raise UsageError(f"{missing} is not set, and its counterpart is", hint=f"Set {missing} too.")
     return Credentials(email=settings.admin_email, password=settings.admin_password)

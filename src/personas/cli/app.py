@@ -1,11 +1,12 @@
-"""The commands, listed."""
+"""The program: its commands, and the way in and out of it."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Iterator, MutableMapping
-from importlib import import_module
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -13,85 +14,65 @@ import typer
 from typer.core import TyperGroup
 
 from personas import __version__
+from personas.cli.cleanup import cleanup
+from personas.cli.listing import list_
+from personas.cli.login import login
+from personas.cli.password import password
+from personas.cli.schema import schema
+from personas.cli.seed import dry_run, seed
+from personas.cli.serve import serve
+from personas.cli.show import show
+from personas.cli.token import token
+from personas.cli.validate import validate
+from personas.secret import MASK
 
-# The module of each command, and what the list of commands says of it.
-_COMMANDS = {
-    "seed": ("seed", "seed", "Make the catalog true on the service."),
-    "dry-run": ("seed", "dry_run", "Show what seed would do; write nothing."),
-    "cleanup": ("cleanup", "cleanup", "Delete every live persona for good."),
-    "list": ("listing", "list_", "The live personas and their state."),
-    "show": ("show", "show", "One live persona, with all there is to know."),
-    "validate": ("validate", "validate", "Check the catalog alone."),
-    "password": ("password", "password", "Derive a persona's password."),
-    "login": ("login", "login", "Sign in as a persona."),
-    "token": ("token", "token", "Get an admin's token."),
-    "schema": ("schema", "schema", "JSON Schema of the catalog or the report."),
-    "serve": ("serve", "serve", "Run the embedded service on a port."),
-}
-_SETTINGS: dict[str, Any] = {
-    "add_completion": False,
-    # Plain help: rich would more than double the time that --help takes.
-    "rich_markup_mode": None,
-    "pretty_exceptions_enable": False,
-    "context_settings": {"help_option_names": ["--help", "-h"]},
-}
+# What looks like a JWT: whoever forgets the option before it has typed it all the same.
+_TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]*)*")
 
 
-class _Commands(MutableMapping[str, Any]):
-    """The commands by name; each is loaded when it is used, for a start pays for what it loads."""
+class _Commands(TyperGroup):
+    """The commands; a token in a wrong place is not repeated in what typer says of it."""
 
-    def __init__(self) -> None:
-        self._loaded: dict[str, Any] = {}
+    def make_context(self, *args: Any, **given: Any) -> Any:
+        with _masked_usage_errors():
+            return super().make_context(*args, **given)
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._loaded:
-            module, function, short_help = _COMMANDS[name]
-            alone = typer.Typer(**_SETTINGS)
-            command = getattr(import_module(f"personas.cli.{module}"), function)
-            alone.command(name, short_help=short_help)(command)
-            self._loaded[name] = typer.main.get_command(alone)
-        return self._loaded[name]
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._loaded[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        raise TypeError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_COMMANDS)
-
-    def __len__(self) -> int:
-        return len(_COMMANDS)
+    def invoke(self, ctx: Any) -> Any:
+        with _masked_usage_errors():
+            return super().invoke(ctx)
 
 
-class _Group(TyperGroup):
-    """Lists the commands without loading them."""
+@contextmanager
+def _masked_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except typer.TyperException as error:
+        error.message = _TOKEN.sub(MASK, error.message)
+        raise
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self.commands = _Commands()
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, short_help) for name, (_, _, short_help) in _COMMANDS.items()])
-
-
-_EPILOG = (
-    "Credentials come from --jwt (MANA_ADMIN_JWT), or from MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD. "
-    "Personas' passwords are derived from PERSONA_SEED_SECRET. To try without a service: "
-    "personas seed --auth embedded"
-)
 
 app = typer.Typer(
     name="personas",
-    cls=_Group,
+    cls=_Commands,
     no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a traceback of typer's would show the values of variables
+    context_settings={"help_option_names": ["--help", "-h"]},
     help="Keep the test users of an auth service true to one JSON catalog.",
-    epilog=_EPILOG,
-    **_SETTINGS,
+    epilog="Credentials come from --jwt (MANA_ADMIN_JWT), or from MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD. "
+    "Personas' passwords are derived from PERSONA_SEED_SECRET. "
+    "To try without a service: personas seed --auth embedded",
 )
+app.command()(seed)
+app.command("dry-run")(dry_run)
+app.command()(cleanup)
+app.command("list")(list_)
+app.command()(show)
+app.command()(validate)
+app.command()(password)
+app.command()(login)
+app.command()(token)
+app.command()(schema)
+app.command()(serve)
 
 
 def _version(value: bool) -> None:

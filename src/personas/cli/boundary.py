@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
-from personas.errors import PersonasError, UsageError
+from personas.cli.console import say
+from personas.errors import PersonasError
 from personas.secret import masked
 
 INTERRUPTED = 130
@@ -40,51 +39,13 @@ def boundary(*, debug: bool) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def emit(text: str) -> None:
-    """Write to standard output, now; a reader who has gone is no error.
-
-    Raises:
-        UsageError: It cannot be written for any other reason, such as a full disk.
-    """
-    try:
-        _write_whole(text if text.endswith("\n") or not text else text + "\n")
-    except BrokenPipeError:
-        _silence_stdout()
-    except OSError as error:
-        _silence_stdout()
-        reason = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"standard output cannot be written: {reason}") from None
-
-
-def _write_whole(text: str) -> None:
-    """Write all of a text, also when a signal comes in the middle of it."""
-    stream = sys.stdout
-    stream.flush()
-    raw = getattr(stream, "buffer", None)
-    if raw is None or os.linesep != "\n":
-        stream.write(text)
-        stream.flush()
-        return
-    # With PYTHONUNBUFFERED a write may end early, and the stream itself would drop the rest of the text.
-    rest = memoryview(text.encode(stream.encoding, stream.errors or "strict"))
-    while rest:
-        rest = rest[raw.write(rest) or 0 :]
-    raw.flush()
-
-
-def _silence_stdout() -> None:
-    # What is still buffered would fail again at exit.
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def show_error(error: PersonasError, *, debug: bool = False) -> None:
     """One message: what happened, and what to do next."""
     if debug:
         show_traceback(error)
-    print(f"error: {visible(error.message)}", file=sys.stderr)
+    say(f"error: {error.message}")
     if error.hint:
-        print(f"  {visible(error.hint)}", file=sys.stderr)
+        say(f"  {error.hint}")
 
 
 def show_traceback(error: BaseException) -> None:
@@ -92,10 +53,6 @@ def show_traceback(error: BaseException) -> None:
     import traceback
 
     trace = traceback.TracebackException(type(error), error, error.__traceback__, capture_locals=False)
-    for line in trace.format(chain=False):
-        print(visible(masked(line), keep="\n"), end="", file=sys.stderr)
-
-
-def visible(text: str, *, keep: str = "") -> str:
-    """A text whose control characters cannot act on the terminal."""
-    return "".join(ch if ch.isprintable() or ch in keep else f"\\x{ord(ch):02x}" for ch in text)
+    for part in trace.format(chain=False):
+        for line in masked(part).splitlines():
+            say(line)

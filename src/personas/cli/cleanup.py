@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from personas.cli.options import CATALOG, REPORT, SERVICE, Given, taking
-from personas.cli.seed import Force, Yes
+from personas.cli import options
+from personas.cli.options import Output
+from personas.settings import (
+    DEFAULT_AUTH,
+    DEFAULT_CATALOG,
+    DEFAULT_CONCURRENCY,
+    DEFAULT_ENDPOINT,
+    DEFAULT_TIMEOUT,
+)
 
 if TYPE_CHECKING:
     from personas.cli.run import Run
 
 
-@taking(*CATALOG, *SERVICE, "only", *REPORT)
 def cleanup(
-    given: Given,
-    *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing.", show_default=False)] = False,
-    force: Force = False,
-    yes: Yes = False,
+    catalog: options.Catalog = DEFAULT_CATALOG,
+    only: options.Only = None,
+    auth: options.Auth = DEFAULT_AUTH,
+    endpoint: options.Endpoint = DEFAULT_ENDPOINT,
+    jwt: options.Jwt = None,
+    allow_http: options.AllowHttp = False,
+    concurrency: options.Concurrency = DEFAULT_CONCURRENCY,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    force: options.Force = False,
+    output: options.Format = Output.TEXT,
+    report: options.Reports = None,
+    full: options.Full = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
 ) -> None:
-    """Delete every live persona for good, whether the catalog has it or not.
+    """Delete every live persona for good.
 
-    Drift from the catalog is told first. Asks on a terminal; --yes says it elsewhere.
+    Whether the catalog has it or not. Drift from the catalog is told first. Asks on a terminal; --yes says
+    it elsewhere.
     """
-    from personas.cli.run import conduct
+    from personas.cli.asked import Asked
+    from personas.cli.conduct import conduct, confirm
     from personas.errors import Refused
     from personas.reconcile.plan import Intent
     from personas.secret import Secret
+
+    asked = Asked(
+        command="cleanup",
+        catalog=catalog,
+        only=tuple(only or ()),
+        auth=auth,
+        endpoint=endpoint,
+        jwt=jwt,
+        allow_http=allow_http,
+        concurrency=concurrency,
+        timeout=timeout,
+        dry_run=dry_run,
+        output=output,
+        report=tuple(report or ()),
+        full=full,
+        quiet=quiet,
+        verbose=verbose,
+        debug=debug,
+    )
 
     async def job(run: Run) -> None:
         run.try_catalog()
@@ -42,7 +79,7 @@ def cleanup(
             what = f"cleanup would delete {number} {noun} at {run.settings.auth}"
             if run.settings.production and not force:
                 raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
-            await run.confirm(f"{what}. Go on?", yes=yes, what=what)
+            await confirm(run, what, yes=yes)
             await run.carry_out(service, Secret(""))
 
-    conduct(given, "cleanup", job, dry_run=dry_run)
+    conduct(asked, job)

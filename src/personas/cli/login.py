@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from personas.cli.options import CATALOG, Given, taking
+from personas.cli import options
 from personas.sessions.forms import REUSABLE, Form
+from personas.settings import DEFAULT_AUTH, DEFAULT_CATALOG, DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from personas.catalog.reading import Catalog
+    from personas.cli.asked import Asked
     from personas.cli.run import Run
     from personas.errors import ServiceError
     from personas.secret import Secret
@@ -19,40 +21,50 @@ if TYPE_CHECKING:
 
 MAX_KEPT_BYTES = 64 * 1024
 
-MaybeWho = Annotated[
-    str | None,
-    typer.Argument(metavar="[WHO]", help="An email, its part before the @, or a name when unique."),
-]
 _BASE_URL_HELP = "Where the browser will go, for its cookie. [default: the service]"
 _REUSE_HELP = "Keep a file of before whose session still holds; for env, json and storage-state."
 
 
-@taking(*CATALOG, "auth", "allow_http", "timeout", "only")
 def login(
-    given: Given,
-    who: MaybeWho = None,
-    *,
+    who: options.MaybeWho = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Everybody in the catalog, a file each.")] = False,
     form: Annotated[Form, typer.Option("--as", help="What to print or write.")] = Form.JWT,
     out: Annotated[
         str | None,
         typer.Option("--out", metavar="FILE", help="For its owner alone; with --all: a folder."),
     ] = None,
-    everybody: Annotated[
-        bool, typer.Option("--all", help="Everybody in the catalog, a file each.", show_default=False)
-    ] = False,
+    reuse: Annotated[bool, typer.Option("--reuse", help=_REUSE_HELP)] = False,
     base_url: Annotated[str | None, typer.Option("--base-url", metavar="URL", help=_BASE_URL_HELP)] = None,
-    reuse: Annotated[bool, typer.Option("--reuse", help=_REUSE_HELP, show_default=False)] = False,
+    catalog: options.Catalog = DEFAULT_CATALOG,
+    only: options.Only = None,
+    auth: options.Auth = DEFAULT_AUTH,
+    allow_http: options.AllowHttp = False,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
 ) -> None:
-    """Sign in as a persona, and print what is asked for and nothing else.
+    """Sign in as a persona.
 
-    Needs no admin's credentials: the password is derived from the email and PERSONA_SEED_SECRET.
-    A whole email needs no catalog.
+    Prints what is asked for and nothing else. Needs no admin's credentials: the password is derived from the
+    email and PERSONA_SEED_SECRET. A whole email needs no catalog.
     """
-    from personas.cli.run import listen_only
+    from personas.cli.asked import Asked
+    from personas.cli.conduct import print_only
 
-    _check_flags(given, who, everybody=everybody, out=out, reuse=reuse, form=form)
+    asked = Asked(
+        command="login",
+        catalog=catalog,
+        only=tuple(only or ()),
+        auth=auth,
+        allow_http=allow_http,
+        timeout=timeout,
+        quiet=not everybody,
+        verbose=verbose,
+        debug=debug,
+    )
 
     async def job(run: Run) -> None:
+        _check_flags(asked, who, everybody=everybody, out=out, reuse=reuse, form=form)
         place = _check_base_url(run, base_url, form)
         secret = run.secret()
         if who is not None:
@@ -60,20 +72,20 @@ def login(
             path = Path(out) if out is not None else None
             await _login_one(run, email, _SigningIn(secret, form, place, reuse=reuse), path)
         elif out is not None:
-            emails = _emails_of(run.read_catalog(), given.only)
+            emails = _emails_of(run.read_catalog(), asked.only)
             await _login_all(run, emails, _SigningIn(secret, form, place, reuse=reuse), Path(out))
 
-    listen_only(given, "login", job, quiet=not everybody)
+    print_only(asked, job)
 
 
 def _check_flags(
-    given: Given, who: str | None, *, everybody: bool, out: str | None, reuse: bool, form: Form
+    asked: Asked, who: str | None, *, everybody: bool, out: str | None, reuse: bool, form: Form
 ) -> None:
     from personas.errors import UsageError
 
     if everybody == (who is not None):
         raise UsageError("login needs either WHO or --all", hint="Such as: personas login anna")
-    if given.only is not None and not everybody:
+    if asked.only and not everybody:
         raise UsageError("--only goes with --all")
     if everybody and out is None:
         raise UsageError("--all needs a folder for its files", hint="Name one with --out, such as --out auth")
@@ -118,15 +130,15 @@ def _email_of(who: str, run: Run) -> str:
     return email
 
 
-def _emails_of(catalog: Catalog, only: str | None) -> list[str]:
+def _emails_of(catalog: Catalog, only: tuple[str, ...]) -> list[str]:
     from personas.errors import UsageError
     from personas.reconcile.plan import matches_any
 
     emails = [
-        p.email for p in catalog.personas if only is None or matches_any((p.email, p.name, p.archetype), only)
+        p.email for p in catalog.personas if not only or matches_any((p.email, p.name, p.archetype), only)
     ]
     if not emails:
-        raise UsageError(f"nobody in {catalog.file} matches --only {only}")
+        raise UsageError(f"nobody in {catalog.file} matches --only {' or '.join(only)}")
     return emails
 
 
@@ -171,7 +183,7 @@ def _read_kept(path: Path) -> str:
 
 
 async def _login_one(run: Run, email: str, signing_in: _SigningIn, path: Path | None) -> None:
-    from personas.cli.boundary import emit
+    from personas.cli.console import emit
     from personas.cli.files import check_private_file
 
     if path is not None:
@@ -187,7 +199,6 @@ async def _login_one(run: Run, email: str, signing_in: _SigningIn, path: Path | 
 
 
 async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder: Path) -> None:
-    from personas.cli.boundary import visible
     from personas.cli.files import make_private_folder
     from personas.errors import (
         PartlyFailed,
@@ -197,6 +208,7 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
         Unavailable,
         Unreachable,
     )
+    from personas.report.visible import visible
     from personas.service.pacing import spread
     from personas.service.signing import SIGN_INS_AT_ONCE, NotOffered
 
@@ -272,8 +284,8 @@ def _write(path: Path, text: str) -> None:
 def _warn_if_tracked(files: list[Path], named: Path) -> None:
     import sys
 
-    from personas.cli.boundary import visible
     from personas.cli.files import find_tracked
+    from personas.report.visible import visible
 
     if find_tracked(files):
         print(

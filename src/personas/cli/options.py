@@ -1,21 +1,18 @@
-"""The options that commands share, each written once; a command takes those it needs as one `Given`."""
+"""The options that commands share, each written once: a command takes one by naming its type."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
-from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from personas.cli.boundary import boundary
+from personas.cli.completion import complete_only, complete_who
 from personas.secret import Secret
+from personas.settings import MAX_CONCURRENCY, MAX_TIMEOUT, MIN_TIMEOUT, parse_duration
 
-if TYPE_CHECKING:
-    from personas.settings import Settings
+_CATALOG, _SERVICE, _SAFETY, _OUTPUT = "Catalog", "Service", "Safety", "Output"
 
 
 class Output(StrEnum):
@@ -28,121 +25,213 @@ class Output(StrEnum):
     JUNIT = "junit"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What was said on the command line, as it was said; None means not said."""
+# Whom and what it is about
 
-    catalog: str | None = None
-    auth: str | None = None
-    endpoint: str | None = None
-    jwt: Secret | None = None
-    allow_http: bool = False
-    only: str | None = None
-    concurrency: int | None = None
-    timeout: float | None = None
-    output: Output = Output.TEXT
-    report: tuple[str, ...] = ()
-    quiet: bool = False
-    debug: bool = False
-    takes: tuple[str, ...] = ()
+Who = Annotated[
+    str,
+    typer.Argument(
+        metavar="WHO",
+        help="An email, its part before the @, or a name when unique.",
+        autocompletion=complete_who,
+    ),
+]
+MaybeWho = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="WHO",
+        help="An email, its part before the @, or a name when unique.",
+        autocompletion=complete_who,
+    ),
+]
+Catalog = Annotated[
+    str,
+    typer.Option(
+        "--catalog",
+        "-c",
+        envvar="PERSONAS_CATALOG",
+        metavar="FILE",
+        rich_help_panel=_CATALOG,
+        help="The catalog.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="PATTERN",
+        rich_help_panel=_CATALOG,
+        help="Only these: email, name or archetype; * and ? allowed. Repeatable.",
+        autocompletion=complete_only,
+    ),
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        "--against",
+        metavar="FILE",
+        rich_help_panel=_CATALOG,
+        help="Compare with a snapshot instead of a service: list --full -o json > FILE.",
+    ),
+]
+MaxAge = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--max-age",
+        metavar="DURATION",
+        parser=parse_duration,
+        rich_help_panel=_CATALOG,
+        help="Exit with 4 if the snapshot is older: 90m, 12h, 7d.",
+    ),
+]
 
-    def settings(self) -> Settings:
-        """What was said, joined with the environment, as far as the command takes it."""
-        from personas.settings import resolve
+# The way to the service
 
-        return resolve(
-            catalog=self.catalog,
-            auth=self.auth,
-            endpoint=self.endpoint,
-            jwt=self.jwt,
-            only=self.only,
-            concurrency=self.concurrency,
-            timeout=self.timeout,
-            allow_http=self.allow_http,
-            uses=self.takes,
-        )
+Auth = Annotated[
+    str,
+    typer.Option(
+        "--auth",
+        envvar="MANA_AUTH_URL",
+        metavar="URL",
+        rich_help_panel=_SERVICE,
+        help="The auth service: a URL, embedded, or embedded:FILE.",
+    ),
+]
+Endpoint = Annotated[
+    str,
+    typer.Option(
+        "--endpoint", metavar="PATH", rich_help_panel=_SERVICE, help="The path of the persona endpoints."
+    ),
+]
+Jwt = Annotated[
+    Secret | None,
+    typer.Option(
+        "--jwt",
+        envvar="MANA_ADMIN_JWT",
+        metavar="TOKEN|-|@FILE",
+        parser=Secret,
+        rich_help_panel=_SERVICE,
+        help="An admin's token; - reads it from standard input, @FILE from a file. "
+        "With MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD set, none is needed.",
+    ),
+]
+AllowHttp = Annotated[
+    bool,
+    typer.Option("--allow-http", rich_help_panel=_SERVICE, help="Allow plain http to another machine."),
+]
+Concurrency = Annotated[
+    int,
+    typer.Option(
+        "--concurrency",
+        metavar="N",
+        min=1,
+        max=MAX_CONCURRENCY,
+        rich_help_panel=_SERVICE,
+        help="How many calls at once.",
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=MIN_TIMEOUT,
+        max=MAX_TIMEOUT,
+        rich_help_panel=_SERVICE,
+        help="How long one call may take.",
+    ),
+]
 
+# What may be done
 
-CATALOG = ("catalog",)
-SERVICE = ("auth", "endpoint", "jwt", "allow_http", "concurrency", "timeout")
-REPORT = ("output", "report", "quiet")
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", rich_help_panel=_SAFETY, help="Show what would be done; write nothing.")
+]
+Prune = Annotated[bool, typer.Option("--prune", rich_help_panel=_SAFETY, help="Delete strays too.")]
+Recreate = Annotated[
+    bool,
+    typer.Option(
+        "--recreate",
+        rich_help_panel=_SAFETY,
+        help="Delete and create again what an update cannot mend: name, password.",
+    ),
+]
+CheckLogin = Annotated[
+    bool,
+    typer.Option(
+        "--check-login",
+        rich_help_panel=_SAFETY,
+        help="Sign in as every persona, to find those that are locked out.",
+    ),
+]
+ExpectPlan = Annotated[
+    str | None,
+    typer.Option(
+        "--expect-plan",
+        metavar="SUM",
+        rich_help_panel=_SAFETY,
+        help="Refuse unless the plan has this checksum.",
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        rich_help_panel=_SAFETY,
+        help="Allow deleting in production, strays outside @mana.test, and accounts that may be somebody's.",
+    ),
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", rich_help_panel=_SAFETY, help="Do not ask before deleting.")
+]
+Offline = Annotated[
+    bool | None,
+    typer.Option(
+        "--offline/--online",
+        rich_help_panel=_SERVICE,
+        help="Look at the catalog alone; --online: exit with 4 where there are no credentials. "
+        "Without either, no credentials mean the catalog alone.",
+    ),
+]
 
-_REPORT_HELP = "Also write the report to FILE, by its ending: .json, .md, .xml (JUnit) or .txt. Repeatable."
-_CATALOG_HELP = "The catalog. [env: PERSONAS_CATALOG; default: catalog.json]"
-_JWT_HELP = "The admin's token; - reads it from standard input, @FILE from a file. [env: MANA_ADMIN_JWT]"
-_AUTH_HELP = "The auth service. [env: MANA_AUTH_URL; default: http://localhost:3001]"
+# What is said about it
 
-_OPTIONS: dict[str, Any] = {
-    "catalog": Annotated[
-        str | None,
-        typer.Option("--catalog", "-c", metavar="FILE", help=_CATALOG_HELP),
-    ],
-    "auth": Annotated[
-        str | None, typer.Option("--auth", metavar="URL|embedded[:FILE]", help=_AUTH_HELP, show_default=False)
-    ],
-    "endpoint": Annotated[
-        str | None,
-        typer.Option(
-            "--endpoint", metavar="PATH", help="The persona endpoints. [default: /api/v1/admin/personas]"
-        ),
-    ],
-    "jwt": Annotated[str | None, typer.Option("--jwt", metavar="TOKEN|-|@FILE", help=_JWT_HELP)],
-    "allow_http": Annotated[
-        bool, typer.Option("--allow-http", help="Allow plain http to another machine.", show_default=False)
-    ],
-    "only": Annotated[
-        str | None,
-        typer.Option(
-            "--only", metavar="PATTERN", help="Only these: email, name or archetype; * and ? allowed."
-        ),
-    ],
-    "concurrency": Annotated[
-        int | None, typer.Option("--concurrency", metavar="N", help="Calls at once, 1 to 64. [default: 8]")
-    ],
-    "timeout": Annotated[
-        float | None, typer.Option("--timeout", metavar="SECONDS", help="For one call. [default: 30]")
-    ],
-    "output": Annotated[Output, typer.Option("--output", "-o", help="The format on standard output.")],
-    "report": Annotated[list[str] | None, typer.Option("--report", metavar="FILE", help=_REPORT_HELP)],
-    "quiet": Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress, and nothing when in sync.", show_default=False)
-    ],
-    "debug": Annotated[
-        bool, typer.Option("--debug", help="Show a traceback with an error.", show_default=False)
-    ],
-}
-_DEFAULTS: dict[str, Any] = {"allow_http": False, "quiet": False, "debug": False, "output": Output.TEXT}
-
-
-def taking(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command these shared options, as its first parameter `given`, and the error boundary.
-
-    Typer reads a command's signature: the shared options stand there like the command's own.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        shared = (*names, "debug")
-
-        @wraps(command)
-        def run(**said: Any) -> None:
-            values = {name: said.pop(name) for name in shared}
-            if values.get("jwt") is not None:
-                # From here on no name, and so no traceback, holds the token in the clear.
-                values["jwt"] = Secret(values["jwt"])
-            if "report" in values:
-                values["report"] = tuple(values["report"] or ())
-            given = Given(**values, takes=names)
-            with boundary(debug=given.debug):
-                command(given, **said)
-
-        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-        added = [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS.get(name), annotation=_OPTIONS[name]
-            )
-            for name in shared
-        ]
-        run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]  # typeshed
-        return run
-
-    return decorate
+Format = Annotated[
+    Output,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FORMAT",
+        rich_help_panel=_OUTPUT,
+        help="What to print: text, json, markdown, github or junit.",
+    ),
+]
+Reports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        rich_help_panel=_OUTPUT,
+        help="Also write the report to FILE, by its ending: .json, .md, .xml (JUnit) or .txt. Repeatable.",
+    ),
+]
+Full = Annotated[
+    bool, typer.Option("--full", rich_help_panel=_OUTPUT, help="Show everything, however long it gets.")
+]
+FailOnDrift = Annotated[
+    bool, typer.Option("--fail-on-drift", rich_help_panel=_OUTPUT, help="Exit with 10 if drift is left.")
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress, and nothing at all when in sync."
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", rich_help_panel=_OUTPUT, help="Tell each request: method, path, status, time."
+    ),
+]
+Debug = Annotated[
+    bool, typer.Option("--debug", rich_help_panel=_OUTPUT, help="Show a traceback with an error.")
+]

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
 
-from personas.cli.boundary import emit, visible
+from personas.cli.asked import Asked
+from personas.cli.console import Terminal, emit, say
 from personas.cli.files import replace_file
-from personas.cli.options import Given, Output
+from personas.cli.options import Output
 from personas.errors import UsageError
-from personas.report import Format
-from personas.report.model import Report
+from personas.report import Format, Report, output_lines, page, render, step_outputs, step_summary
 from personas.settings import Settings
 
 _FORMATS: dict[str, Format] = {".json": "json", ".md": "markdown", ".xml": "junit", ".txt": "text"}
@@ -48,32 +45,33 @@ def check_report_files(files: tuple[str, ...]) -> None:
             raise UsageError(f"--report {name} cannot be written: {reason}") from None
 
 
-def write(report: Report, given: Given, settings: Settings, *, shown_before: bool = False) -> None:
+def write(report: Report, asked: Asked, settings: Settings, *, shown_before: bool = False) -> None:
     """Print a report and write the files that were asked for.
 
     Args:
         report: What to say.
-        given: In which formats, and where.
+        asked: In which formats, and where.
         settings: Whether colours are wanted, and which files GitHub names.
         shown_before: The same text stands on the terminal already, above a question.
     """
-    from personas.report import render
-
     # The files first: whatever becomes of standard output, they are there.
-    for name in given.report:
+    for name in asked.report:
         ending = Path(name).suffix.lower()
-        _replace(Path(name), render(report, _FORMATS[ending], width=100, color=False))
-    if given.output is Output.GITHUB:
+        _replace(Path(name), render(report, _FORMATS[ending], width=100, full=True))
+    if asked.output is Output.GITHUB:
         _tell_github(report, settings)
-    form: Format = given.output.value
-    if given.output is not Output.TEXT:
+    terminal = Terminal(no_color=settings.no_color, force_color=settings.force_color)
+    form: Format = asked.output.value
+    if asked.output is not Output.TEXT:
         emit(render(report, form))
     elif report.problems and report.command != "validate":
         # What is wrong with a catalog is what `validate` was asked for; of other commands it is the error.
-        print(_text(report, settings, sys.stderr), end="", file=sys.stderr)
-    elif not (shown_before or _is_silent(report, quiet=given.quiet)):
+        terminal.tell(page(report))
+    elif not (shown_before or _is_silent(report, quiet=asked.quiet)):
+        # A list that goes to another program is whole, like that of other tools.
+        full = asked.full or (report.command == "list" and not sys.stdout.isatty())
         # As text, an error is told once: on stderr, by the boundary.
-        emit(_text(replace(report, error=None), settings, sys.stdout))
+        terminal.show(page(report.model_copy(update={"error": None}), full=full))
 
 
 def _is_silent(report: Report, *, quiet: bool) -> bool:
@@ -85,26 +83,12 @@ def _is_silent(report: Report, *, quiet: bool) -> bool:
     return quiet and calm and report.command not in {"list", "show"} and (plan is None or plan.in_sync)
 
 
-def _text(report: Report, settings: Settings, stream: TextIO) -> str:
-    from personas.report import render
-
-    return render(
-        report,
-        "text",
-        width=shutil.get_terminal_size((80, 24)).columns,
-        color=stream.isatty() and not settings.no_color,
-        unicode=(stream.encoding or "").lower().replace("-", "") in {"utf8", "utf16", "utf32"},
-    )
-
-
 def preview(report: Report, settings: Settings) -> None:
     """Show a report's text on stderr, before a question about it."""
-    print(_text(report, settings, sys.stderr), file=sys.stderr)
+    Terminal(no_color=settings.no_color, force_color=settings.force_color).tell(page(report))
 
 
 def _tell_github(report: Report, settings: Settings) -> None:
-    from personas.report.github import output_lines, step_outputs, step_summary
-
     if settings.step_summary is not None:
         _append(settings.step_summary, step_summary(report), "GITHUB_STEP_SUMMARY")
     if settings.step_outputs is not None:
@@ -117,7 +101,7 @@ def _append(path: Path, text: str, variable: str) -> None:
             file.write(text if text.endswith("\n") else text + "\n")
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        print(f"warning: {variable} {visible(str(path))} cannot be written: {reason}", file=sys.stderr)
+        say(f"warning: {variable} {path} cannot be written: {reason}")
 
 
 def _replace(path: Path, text: str) -> None:
@@ -125,4 +109,4 @@ def _replace(path: Path, text: str) -> None:
         replace_file(path, text if text.endswith("\n") else text + "\n")
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        print(f"warning: --report {visible(str(path))} could not be written: {reason}", file=sys.stderr)
+        say(f"warning: --report {path} could not be written: {reason}")

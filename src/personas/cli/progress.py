@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from personas.cli.boundary import visible
+from personas.cli.console import harmless, say
 from personas.reconcile.outcome import Outcome, Result
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Progress:
         if self._quiet:
             return
         if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False)
+            self._bar.console.print(harmless(text), markup=False, highlight=False)
         else:
-            print(text, file=sys.stderr)
+            say(text)
 
     def reading(self, what: str, done: int, total: int) -> None:
         """Note how much has been read."""
@@ -59,7 +59,7 @@ class Progress:
         """Note one outcome; a failure is told at once."""
         self._done += 1
         if outcome.result in {Result.FAILED, Result.UNKNOWN}:
-            self.say(f"{outcome.result}: {visible(outcome.message)}")
+            self.say(f"{outcome.result}: {outcome.message}")
         self._advance("writing", self._done, self._total)
 
     def close(self) -> None:

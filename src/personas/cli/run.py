@@ -1,101 +1,122 @@
-"""One run of a command: from what was given, through the service, to the report and the exit code."""
+"""One run of a command, in its steps: what was asked, what was read, what is planned, what was done."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import anyio
-import typer
-
-from personas import __version__
-from personas.catalog.reading import Catalog, load_catalog
-from personas.cli import output
+from personas.catalog.reading import Catalog, load_catalog, parse_catalog
+from personas.catalog.who import choose
 from personas.cli.access import credentials_of, open_embedded
-from personas.cli.boundary import show_error
-from personas.cli.interrupts import Interrupts
-from personas.cli.options import Given, Output
+from personas.cli.asked import Asked
 from personas.cli.progress import Progress
-from personas.cli.question import ask
-from personas.errors import (
-    CatalogError,
-    DriftFound,
-    Interrupted,
-    PartlyFailed,
-    PersonasError,
-    Problem,
-    Refused,
-    UsageError,
-)
+from personas.errors import CatalogError, CredentialsRefused, Problem, Refused, UsageError
 from personas.passwords import check_secret
 from personas.reconcile.apply import Stop, apply
 from personas.reconcile.live import Live
-from personas.reconcile.outcome import Applied, Outcome, Result
-from personas.reconcile.plan import Change, Intent, Plan, State, plan
+from personas.reconcile.outcome import Applied
+from personas.reconcile.plan import Intent, Plan, plan
 from personas.reconcile.survey import survey
-from personas.report.model import Report
+from personas.report import Snapshot, read_snapshot
 from personas.secret import Secret
 from personas.service.credentials import Credentials, check_token
 from personas.service.endpoints import AuthService
 from personas.service.models import LiveDetail
 from personas.settings import Settings
 
+STDIN = "<stdin>"
+MAX_PIPED_BYTES = 50_000_000
+
 
 @dataclass(slots=True)
-class Run:
-    """A command under way; what it has learnt so far is what its report will say."""
+class Read:
+    """What has been read so far.
 
-    command: str
-    given: Given
-    settings: Settings
-    progress: Progress
-    dry_run: bool = False
-    fail_on_drift: bool = False
-    started: float = field(default_factory=time.monotonic)
-    stop: Stop = field(default_factory=Stop)
+    Attributes:
+        catalog: The catalog; None until it is read, and where it cannot be.
+        problems: What is wrong with it.
+        warnings: What is doubtful in it.
+        live: What the service, or a snapshot, has.
+        whole: Whether all there is was read of everybody.
+        detail: The one persona that was asked for.
+        taken_at: When the service was read.
+        snapshot: The snapshot that stands for the service; None for a service.
+        notes: What a reader must know about this reading.
+    """
+
     catalog: Catalog | None = None
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
-    service: AuthService | None = None
     live: Live | None = None
-    plan: Plan | None = None
-    offline: bool = False
-    applied: Applied | None = None
-    detail: LiveDetail | None = None
-    notes: list[str] = field(default_factory=list)
-    snapshot_age: float | None = None
-    taken_at: datetime | None = None
     whole: bool = False
-    error: PersonasError | None = None
+    detail: LiveDetail | None = None
+    taken_at: datetime | None = None
+    snapshot: Snapshot | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Run:
+    """A command under way; each step leaves what it learnt here, for the report."""
+
+    asked: Asked
+    settings: Settings
+    progress: Progress
+    read: Read = field(default_factory=Read)
+    service: AuthService | None = None
+    offline: bool = False
+    plan: Plan | None = None
     previewed: bool = False
+    stop: Stop = field(default_factory=Stop)
     writing: bool = False
-    scope: anyio.CancelScope | None = None
+    applied: Applied | None = None
     interruption: str = "interrupted before anything was changed"
 
-    # The steps of a run
+    # Reading
 
     def read_catalog(self) -> Catalog:
-        """Load the catalog, and note what is doubtful in it."""
+        """Load the catalog."""
         try:
-            self.catalog = load_catalog(self.settings.catalog)
+            self.read.catalog = load_catalog(self.settings.catalog)
         except CatalogError as error:
-            self.problems = error.problems
+            self.read.problems = error.problems
             raise
-        self.warnings = self.catalog.warnings
-        return self.catalog
+        self.read.warnings = self.read.catalog.warnings
+        return self.read.catalog
+
+    def read_catalogs(self, files: list[str]) -> None:
+        """Load each of these catalogs, and note what is wrong or doubtful in any; - is standard input.
+
+        Raises:
+            CatalogError: Something is wrong, with every problem of all of them.
+        """
+        loaded: list[Catalog] = []
+        for file in files:
+            try:
+                catalog = (
+                    parse_catalog(_read_standard_input(), file=STDIN) if file == "-" else load_catalog(file)
+                )
+            except CatalogError as error:
+                self.read.problems += error.problems
+            else:
+                self.read.warnings += catalog.warnings
+                loaded.append(catalog)
+        if self.read.problems:
+            raise CatalogError(self.read.problems)
+        # Of one catalog there is more to say than that it is valid.
+        self.read.catalog = loaded[0] if len(loaded) == 1 else None
 
     def try_catalog(self) -> None:
         """Load the catalog where it is good to have; note why where it cannot be read."""
         try:
             self.read_catalog()
         except CatalogError as error:
-            self.problems = ()
-            self.notes.append(f"The catalog cannot be read, so drift is not known: {error.message}.")
+            self.read.problems = ()
+            self.read.notes.append(f"The catalog cannot be read, so drift is not known: {error.message}.")
 
     def secret(self) -> Secret:
         """The seed secret.
@@ -117,7 +138,7 @@ class Run:
         try:
             return self.secret()
         except Refused as error:
-            self.notes.append(f"No password was tried: {error.message}.")
+            self.read.notes.append(f"No password was tried: {error.message}.")
             return None
 
     @property
@@ -127,17 +148,21 @@ class Run:
 
     @asynccontextmanager
     async def connect(self, *, admin: bool = True) -> AsyncIterator[AuthService]:
-        """The service, opened; with `admin`, a token that would be refused is told before it is sent."""
+        """The service, opened; with `admin`, a token that would be refused is told before it is sent.
+
+        Raises:
+            CredentialsRefused: An admin's credentials are needed, and there are none that could do.
+        """
         settings = self.settings
-        embedded = open_embedded(settings) if settings.auth.embedded is not None else None
+        embedded = None
+        if settings.auth.embedded is not None:
+            embedded = open_embedded(
+                settings.auth.embedded, create=self.asked.command == "seed" and not self.asked.dry_run
+            )
         try:
             credentials = credentials_of(settings, embedded) if admin else Credentials()
             if admin and not credentials:
-                raise UsageError(
-                    f"{self.command} needs an admin's credentials for {settings.auth}",
-                    hint="Give --jwt (MANA_ADMIN_JWT), or set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; "
-                    "to try without a service: --auth embedded.",
-                )
+                raise no_credentials(f"{self.asked.command} needs an admin's credentials for {settings.auth}")
             if admin and credentials.token:
                 check_token(credentials.token, datetime.now(UTC))
             self.service = AuthService(
@@ -169,55 +194,81 @@ class Run:
         Raises:
             Refused: The secret is not the one that the personas were seeded with, and nobody said `recreate`.
         """
-        self.live = await survey(
+        live = await survey(
             service,
-            self.catalog,
+            self.read.catalog,
             secret=secret,
-            only=self.given.only,
+            only=self.asked.only or None,
             owners=owners,
             check_login=check_login,
             whole=whole,
             workers=self.settings.concurrency,
             observe=self.progress.reading,
         )
-        if self.live.secret_differs and not recreate:
+        self.read.live, self.read.whole, self.read.taken_at = live, whole, datetime.now(UTC)
+        self.read.notes += [note for note in live.notes if note not in self.read.notes]
+        if live.secret_differs and not recreate:
             raise Refused(
                 "the secret differs from the one these personas were seeded with: "
-                f"none of {len(self.live.logins)} derived passwords signs in",
+                f"none of {len(live.logins)} derived passwords signs in",
                 hint="Set PERSONA_SEED_SECRET to that one. To give them the passwords of this one instead: "
                 "personas seed --check-login --recreate",
             )
-        self.whole = whole
-        self.taken_at = datetime.now(UTC)
-        self.notes += [note for note in self.live.notes if note not in self.notes]
-        return self.live
+        return live
+
+    async def read_one(self, service: AuthService, who: str) -> str:
+        """Read one live persona with all that is known of it; its email.
+
+        Raises:
+            UsageError: Nobody live is meant, or more than one.
+        """
+        listed = await service.list_personas()
+        email = choose(who, [(p.email, p.name or "") for p in listed], where="among the live personas")
+        persona = next(p for p in listed if p.email == email)
+        detail = await service.get_persona(persona.user_id, who=email)
+        told_by_list = {
+            "email": email,
+            "name": detail.persona.name or persona.name,
+            "actions_7d": persona.actions_7d,
+        }
+        whole = detail.persona.model_copy(update=told_by_list)
+        self.read.detail = detail.model_copy(update={"persona": whole})
+        self.read.live, self.read.taken_at = Live(personas=(whole,)), datetime.now(UTC)
+        return email
+
+    def read_snapshot(self, name: str) -> Live:
+        """Read what was live from a snapshot.
+
+        Raises:
+            ServiceError: It is older than `--max-age`.
+        """
+        text = read_text(name, "--against")
+        self.read.snapshot = read_snapshot(text, now=datetime.now(UTC), max_age=self.asked.max_age)
+        self.read.live = self.read.snapshot.live
+        return self.read.live
+
+    # Planning
 
     def make_plan(self, intent: Intent) -> Plan:
         """Compare the catalog with what was read."""
-        made = plan(self.catalog, self.live or Live(), intent, only=self.given.only)
-        if self.given.only is not None and not made.changes:
+        only = self.asked.only or None
+        made = plan(self.read.catalog, self.read.live or Live(), intent, only=only)
+        if only is not None and not made.changes:
             raise UsageError(
-                f"nothing matches --only {self.given.only!r}, in the catalog or live",
+                f"nothing matches --only {' or '.join(map(repr, only))}, in the catalog or live",
                 hint="It is compared with emails, their part before the @, names and archetypes.",
             )
-        self.plan = made
-        return made
+        self.plan = made if self.read.snapshot is None else self.read.snapshot.within(made)
+        return self.plan
 
     def make_plan_of(self, email: str, intent: Intent) -> Plan:
         """Compare one persona alone."""
-        everything = plan(self.catalog, self.live or Live(), intent)
+        everything = plan(self.read.catalog, self.read.live or Live(), intent)
         one = tuple(change for change in everything if change.key == email.lower())
         self.plan = replace(everything, changes=one, whole=False)
         return self.plan
 
-    def read_snapshot(self, name: str) -> Live:
-        """Read what was live from a snapshot; its age is told."""
-        from personas.report import read_snapshot
-
-        self.live = read_snapshot(read_text(name, "--against"))
-        if self.live.taken_at is not None:
-            self.snapshot_age = (datetime.now(UTC) - self.live.taken_at).total_seconds()
-        return self.live
+    # Doing
 
     async def carry_out(self, service: AuthService, secret: Secret) -> Applied:
         """Carry out the plan's steps."""
@@ -233,145 +284,25 @@ class Run:
             stop=self.stop,
             observe=self.progress.wrote,
         )
-        self.error = self.applied.error
         return self.applied
 
-    async def confirm(self, question: str, *, yes: bool, what: str) -> None:
-        """Ask on a terminal; anywhere else, `--yes` has to say it.
 
-        Raises:
-            Refused: The answer was no, or nobody could be asked.
-        """
-        if yes:
-            return
-        if self.settings.ci or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-            raise Refused(f"{what}: nobody can be asked here", hint="Say --yes if that is meant.")
-        self.progress.close()
-        output.preview(self.report(), self.settings)
-        self.previewed = True
-        if not await ask(question):
-            raise Refused("not confirmed; nothing was changed")
-
-    # The end of a run
-
-    def interrupt(self) -> None:
-        """End at once before the first write; later finish what is in flight, at once when asked twice."""
-        if not self.writing and self.scope is not None:
-            self.scope.cancel()
-        elif not self.stop.asked:
-            self.progress.say("interrupted: finishing what is in flight; once more to stop now")
-        self.stop.ask()
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code that this run has earned."""
-        if self.applied is not None and self.applied.interrupted:
-            return Interrupted.exit_code
-        if self.error is not None:
-            return self.error.exit_code
-        outcomes = self.applied.outcomes if self.applied else ()
-        if any(outcome.result is not Result.DONE for outcome in outcomes):
-            return PartlyFailed.exit_code
-        if self.plan is not None and self.command in {"seed", "dry-run"}:
-            if self.plan.of(State.COLLISION):
-                return Refused.exit_code
-            if self.plan.of(State.NOT_KNOWN):
-                return PartlyFailed.exit_code
-        if self.fail_on_drift and self.plan is not None and _remaining_drift(self.plan, outcomes):
-            return DriftFound.exit_code
-        return 0
-
-    def report(self) -> Report:
-        """What there is to say now."""
-        return Report(
-            command=self.command,
-            version=__version__,
-            catalog=self.settings.catalog,
-            service=str(self.settings.auth) if self.service is not None else "",
-            dry_run=self.dry_run,
-            plan=self.plan,
-            offline=self.offline,
-            outcomes=self.applied.outcomes if self.applied else (),
-            problems=self.problems,
-            warnings=self.warnings,
-            notes=tuple(self.notes),
-            detail=self.detail,
-            error=self.error,
-            exit_code=self.exit_code,
-            interrupted=self.applied.interrupted if self.applied else isinstance(self.error, Interrupted),
-            requests=self.service.requests if self.service else 0,
-            safety_requests=self.service.safety_requests if self.service else 0,
-            seconds=time.monotonic() - self.started,
-            snapshot_age=self.snapshot_age,
-            taken_at=self.taken_at,
-            loaded=self.catalog,
-            live=self.live if self.whole else None,
-        )
+def no_credentials(why: str) -> CredentialsRefused:
+    """What to say where an admin's credentials are needed and there are none."""
+    return CredentialsRefused(
+        why,
+        hint="Give --jwt (MANA_ADMIN_JWT), or set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; "
+        "to try without a service: --auth embedded.",
+    )
 
 
-def conduct(
-    given: Given,
-    command: str,
-    job: Callable[[Run], Awaitable[None]],
-    *,
-    dry_run: bool = False,
-    fail_on_drift: bool = False,
-) -> None:
-    """Run a command's job to its end, whatever that is; report it; exit.
-
-    Raises:
-        typer.Exit: Always, with the run's exit code.
-    """
-    output.check_report_files(given.report)
-    wrong: PersonasError | None = None
-    try:
-        settings = given.settings()
-    except PersonasError as error:
-        # A report is owed also when it cannot even begin; nothing that could be wrong is looked at for it.
-        wrong = error
-        settings = replace(given, takes=(), concurrency=None, timeout=None).settings()
-    progress = Progress(quiet=given.quiet, ci=settings.ci, no_color=settings.no_color)
-    run = Run(command, given, settings, progress, dry_run=dry_run, fail_on_drift=fail_on_drift, error=wrong)
-    with Interrupts() as interrupts:
-        try:
-            if wrong is None:
-                anyio.run(_listening, run, job, interrupts)
-        except PersonasError as error:
-            run.error = error
-        finally:
-            progress.close()
-        report = run.report()
-        shown_before = run.previewed and run.applied is None and sys.stdout.isatty()
-        output.write(report, given, settings, shown_before=shown_before)
-        # As text, the catalog's problems stand on standard output already.
-        told = isinstance(run.error, CatalogError) and given.output is Output.TEXT
-        if run.error is not None and not told:
-            show_error(run.error, debug=given.debug)
-    raise typer.Exit(report.exit_code)
-
-
-def listen_only(
-    given: Given, command: str, job: Callable[[Run], Awaitable[None]], *, quiet: bool = True
-) -> None:
-    """Run a job that prints what it was asked for, and has no report."""
-    settings = given.settings()
-    progress = Progress(quiet=quiet, ci=settings.ci, no_color=settings.no_color)
-    run = Run(command, given, settings, progress)
-    with Interrupts() as interrupts:
-        try:
-            anyio.run(_listening, run, job, interrupts)
-        finally:
-            progress.close()
-
-
-async def _listening(run: Run, job: Callable[[Run], Awaitable[None]], interrupts: Interrupts) -> None:
-    """Do the job; interrupts are told to the run instead of tearing it apart."""
-    with anyio.CancelScope() as scope:
-        run.scope = scope
-        with interrupts.told_to(run.interrupt):
-            await job(run)
-    if scope.cancelled_caught:
-        raise Interrupted(run.interruption)
+def _read_standard_input() -> bytes:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("- reads a catalog from standard input, and that is a terminal", hint="Pipe it in.")
+    piped = sys.stdin.buffer.read(MAX_PIPED_BYTES + 1)
+    if len(piped) > MAX_PIPED_BYTES:
+        raise UsageError(f"standard input holds more than {MAX_PIPED_BYTES:,} bytes: that is no catalog")
+    return piped
 
 
 def read_text(name: str, flag: str) -> str:
@@ -383,14 +314,3 @@ def read_text(name: str, flag: str) -> str:
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
         raise UsageError(f"{flag} {name}: {reason}") from None
-
-
-def _remaining_drift(plan: Plan, outcomes: tuple[Outcome, ...]) -> list[Change]:
-    """What still differs after the run."""
-    mended = {id(outcome.change) for outcome in outcomes if outcome.result is Result.DONE}
-    return [
-        change
-        for change in plan.drift
-        if id(change) not in mended
-        or (change.state in {State.RECREATE, State.LOCKED_OUT} and change.step != "recreate")
-    ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from personas.cli.options import Given, taking
+from personas.cli import options
 
 
 class Of(StrEnum):
@@ -17,24 +17,23 @@ class Of(StrEnum):
     REPORT = "report"
 
 
-@taking()
 def schema(
-    given: Given,
-    *,
     of: Annotated[Of, typer.Option("--of", help="What to describe.")] = Of.CATALOG,
+    debug: options.Debug = False,
 ) -> None:
-    """Print the JSON Schema of the catalog (for editors), or of the JSON report."""
+    """Print the JSON Schema of the catalog, or of the JSON report."""
     import json
 
-    from personas.cli.boundary import emit
+    from personas.cli.boundary import boundary
+    from personas.cli.console import emit
 
-    del given
-    if of is Of.CATALOG:
-        from personas.catalog.reading import catalog_schema
+    with boundary(debug=debug):
+        if of is Of.CATALOG:
+            from personas.catalog.reading import catalog_schema
 
-        document = catalog_schema()
-    else:
-        from personas.report import report_schema
+            document = catalog_schema()
+        else:
+            from personas.report import report_schema
 
-        document = report_schema()
-    emit(json.dumps(document, indent=2, ensure_ascii=False))
+            document = report_schema()
+        emit(json.dumps(document, indent=2, ensure_ascii=False))

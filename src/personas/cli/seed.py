@@ -2,69 +2,75 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from personas.cli.options import CATALOG, REPORT, SERVICE, Given, taking
+from personas.cli import options
+from personas.cli.options import Output
+from personas.settings import (
+    DEFAULT_AUTH,
+    DEFAULT_CATALOG,
+    DEFAULT_CONCURRENCY,
+    DEFAULT_ENDPOINT,
+    DEFAULT_TIMEOUT,
+)
 
 if TYPE_CHECKING:
     from personas.cli.run import Run
     from personas.reconcile.plan import Plan
 
-Prune = Annotated[bool, typer.Option("--prune", help="Delete strays too.", show_default=False)]
-Recreate = Annotated[
-    bool,
-    typer.Option(
-        "--recreate",
-        help="Delete and create again what an update cannot mend: name, password.",
-        show_default=False,
-    ),
-]
-CheckLogin = Annotated[
-    bool,
-    typer.Option(
-        "--check-login", help="Sign in as every persona, to find locked-out ones.", show_default=False
-    ),
-]
-ExpectPlan = Annotated[
-    str | None, typer.Option("--expect-plan", metavar="SUM", help="Refuse unless the plan has this checksum.")
-]
-FailOnDrift = Annotated[
-    bool, typer.Option("--fail-on-drift", help="Exit with 10 if drift is left.", show_default=False)
-]
-Force = Annotated[
-    bool,
-    typer.Option(
-        "--force",
-        help="Allow strays outside @mana.test to be deleted, and deleting in production.",
-        show_default=False,
-    ),
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)]
 
-
-@taking(*CATALOG, *SERVICE, "only", *REPORT)
 def seed(
-    given: Given,
-    *,
-    prune: Prune = False,
-    recreate: Recreate = False,
-    check_login: CheckLogin = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.", show_default=False)] = False,
-    expect_plan: ExpectPlan = None,
-    fail_on_drift: FailOnDrift = False,
-    force: Force = False,
-    yes: Yes = False,
+    catalog: options.Catalog = DEFAULT_CATALOG,
+    only: options.Only = None,
+    auth: options.Auth = DEFAULT_AUTH,
+    endpoint: options.Endpoint = DEFAULT_ENDPOINT,
+    jwt: options.Jwt = None,
+    allow_http: options.AllowHttp = False,
+    concurrency: options.Concurrency = DEFAULT_CONCURRENCY,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
+    dry_run: options.DryRun = False,
+    prune: options.Prune = False,
+    recreate: options.Recreate = False,
+    check_login: options.CheckLogin = False,
+    expect_plan: options.ExpectPlan = None,
+    yes: options.Yes = False,
+    force: options.Force = False,
+    fail_on_drift: options.FailOnDrift = False,
+    output: options.Format = Output.TEXT,
+    report: options.Reports = None,
+    full: options.Full = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
 ) -> None:
-    """Make the catalog true on the service: create and update its personas.
+    """Make the catalog true on the service.
 
-    Strays (live personas that the catalog lacks) are reported and kept; --prune deletes them.
-    Emails that belong to somebody else are refused before anything is written.
+    Personas are created and updated. Strays (live personas that the catalog lacks) are reported and kept;
+    --prune deletes them. Emails that belong to somebody else are refused before anything is written.
     """
-    from personas.cli.run import conduct
+    from personas.cli.asked import Asked
+    from personas.cli.conduct import conduct
     from personas.reconcile.plan import Intent
 
+    asked = Asked(
+        command="seed",
+        catalog=catalog,
+        only=tuple(only or ()),
+        auth=auth,
+        endpoint=endpoint,
+        jwt=jwt,
+        allow_http=allow_http,
+        concurrency=concurrency,
+        timeout=timeout,
+        dry_run=dry_run,
+        fail_on_drift=fail_on_drift,
+        output=output,
+        report=tuple(report or ()),
+        full=full,
+        quiet=quiet,
+        verbose=verbose,
+        debug=debug,
+    )
     intent = Intent(prune=prune, recreate=recreate, force=force)
 
     async def job(run: Run) -> None:
@@ -79,54 +85,93 @@ def seed(
             await _confirm_deletions(run, plan, yes=yes, force=force)
             await run.carry_out(service, secret)
 
-    conduct(given, "seed", job, dry_run=dry_run, fail_on_drift=fail_on_drift)
+    conduct(asked, job)
 
 
-@taking(*CATALOG, *SERVICE, "only", *REPORT)
 def dry_run(
-    given: Given,
-    *,
-    prune: Prune = False,
-    recreate: Recreate = False,
-    check_login: CheckLogin = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Look at the catalog alone.", show_default=False)
-    ] = False,
-    against: Annotated[
-        str | None,
-        typer.Option(
-            "--against", metavar="FILE", help="Compare with a snapshot: list --full -o json > FILE."
-        ),
-    ] = None,
-    expect_plan: ExpectPlan = None,
-    fail_on_drift: FailOnDrift = False,
-    force: Force = False,
+    catalog: options.Catalog = DEFAULT_CATALOG,
+    only: options.Only = None,
+    against: options.Against = None,
+    max_age: options.MaxAge = None,
+    auth: options.Auth = DEFAULT_AUTH,
+    endpoint: options.Endpoint = DEFAULT_ENDPOINT,
+    jwt: options.Jwt = None,
+    allow_http: options.AllowHttp = False,
+    concurrency: options.Concurrency = DEFAULT_CONCURRENCY,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
+    offline: options.Offline = None,
+    prune: options.Prune = False,
+    recreate: options.Recreate = False,
+    check_login: options.CheckLogin = False,
+    expect_plan: options.ExpectPlan = None,
+    force: options.Force = False,
+    fail_on_drift: options.FailOnDrift = False,
+    output: options.Format = Output.TEXT,
+    report: options.Reports = None,
+    full: options.Full = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
 ) -> None:
     """Show what seed would do, and write nothing.
 
-    Without credentials the catalog alone is looked at; so it is with --offline.
+    Without credentials the catalog alone is looked at, unless a comparison was asked for: by --online,
+    --expect-plan, --fail-on-drift or --quiet.
     """
-    from personas.cli.run import conduct
+    from personas.cli.asked import Asked
+    from personas.cli.conduct import conduct
+    from personas.cli.run import no_credentials
     from personas.errors import UsageError
     from personas.reconcile.plan import Intent
 
-    if against is not None and (offline or check_login):
-        raise UsageError("--against compares with a file: --offline and --check-login do not go with it")
+    asked = Asked(
+        command="dry-run",
+        catalog=catalog,
+        only=tuple(only or ()),
+        auth=auth,
+        endpoint=endpoint,
+        jwt=jwt,
+        allow_http=allow_http,
+        concurrency=concurrency,
+        timeout=timeout,
+        dry_run=True,
+        fail_on_drift=fail_on_drift,
+        max_age=max_age,
+        output=output,
+        report=tuple(report or ()),
+        full=full,
+        quiet=quiet,
+        verbose=verbose,
+        debug=debug,
+    )
     intent = Intent(prune=prune, recreate=recreate, force=force)
+    compares = offline is False or expect_plan is not None or fail_on_drift or quiet
 
     async def job(run: Run) -> None:
+        if against is not None and (offline is not None or check_login):
+            raise UsageError(
+                "--against compares with a file: --offline, --online and --check-login do not go with it"
+            )
+        if offline and (expect_plan is not None or fail_on_drift):
+            raise UsageError(
+                "--offline compares nothing: --expect-plan and --fail-on-drift do not go with it"
+            )
+        if max_age is not None and against is None:
+            raise UsageError("--max-age is about the age of a snapshot", hint="Name one with --against.")
         run.read_catalog()
         if against is not None:
             run.read_snapshot(against)
-        elif offline or not run.has_credentials:
+        elif offline or not (run.has_credentials or compares):
             run.offline = True
+        elif not run.has_credentials:
+            raise no_credentials(f"there are no credentials to compare with {run.settings.auth}")
         else:
             async with run.connect() as service:
                 secret = run.secret_for_reading()
                 await run.read_live(service, secret=secret, check_login=check_login, recreate=recreate)
         _check(run, run.make_plan(intent), expect_plan)
 
-    conduct(given, "dry-run", job, dry_run=True, fail_on_drift=fail_on_drift)
+    conduct(asked, job)
 
 
 def _check(run: Run, plan: Plan, expected: str | None) -> None:
@@ -153,6 +198,7 @@ def _check(run: Run, plan: Plan, expected: str | None) -> None:
 
 
 async def _confirm_deletions(run: Run, plan: Plan, *, yes: bool, force: bool) -> None:
+    from personas.cli.conduct import confirm
     from personas.errors import Refused
     from personas.reconcile.plan import Step
 
@@ -162,4 +208,4 @@ async def _confirm_deletions(run: Run, plan: Plan, *, yes: bool, force: bool) ->
     what = f"--prune would delete {number} {'stray' if number == 1 else 'strays'} at {run.settings.auth}"
     if run.settings.production and not force:
         raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
-    await run.confirm(f"{what}. Go on?", yes=yes, what=what)
+    await confirm(run, what, yes=yes)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from personas.cli.options import Given, taking
+from personas.cli import options
 
 if TYPE_CHECKING:
     from personas.embedded import Embedded
@@ -17,10 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_DATABASE = ".personas/auth.db"
 
 
-@taking()
 def serve(
-    given: Given,
-    *,
     port: Annotated[
         int, typer.Option("--port", "-p", min=0, max=65535, help="The port; 0 takes a free one.")
     ] = 3001,
@@ -31,39 +27,41 @@ def serve(
         str,
         typer.Option("--database", metavar="FILE|URL", help="An SQLite file, or postgresql://…"),
     ] = DEFAULT_DATABASE,
-    reset: Annotated[
-        bool, typer.Option("--reset", help="Delete everything in the database first.", show_default=False)
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Delete everything in the database first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    debug: options.Debug = False,
 ) -> None:
     """Run the embedded auth service until Ctrl-C.
 
     The first start makes the database and an admin, whose password it shows once. The runner's side is open
     to whoever sends MANA_SERVICE_KEY as X-Service-Key; without that variable it is closed.
     """
+    from personas.cli.access import not_installed
+    from personas.cli.boundary import boundary
     from personas.errors import UsageError
+    from personas.settings import resolve
 
-    settings = replace(given, auth="embedded").settings()
-    try:
-        from personas.embedded import EmbeddedError
-        from personas.embedded import serve as run
-    except ImportError as error:
-        message = f"the embedded service is not installed: {error.name} is missing"
-        raise UsageError(message, hint="Install it with: pip install 'personas[embedded]'") from None
-    try:
-        with _open(database, settings) as embedded:
-            if reset:
-                _reset(embedded, database, settings, yes=yes)
-            run(
-                embedded,
-                host=host,
-                port=port,
-                ready=lambda url: _greet(embedded, url, database, settings, host=host),
-                log=_log,
-            )
-            _log("stopped")
-    except EmbeddedError as error:
-        raise UsageError(error.message, hint=error.hint) from None
+    with boundary(debug=debug):
+        settings = resolve()
+        try:
+            from personas.embedded import EmbeddedError
+            from personas.embedded import serve as run
+        except ImportError as error:
+            raise not_installed(error) from None
+        try:
+            with _open(database, settings) as embedded:
+                if reset:
+                    _reset(embedded, database, settings, yes=yes)
+                run(
+                    embedded,
+                    host=host,
+                    port=port,
+                    ready=lambda url: _greet(embedded, url, database, settings, host=host),
+                    log=_log,
+                )
+                _log("stopped")
+        except EmbeddedError as error:
+            raise UsageError(error.message, hint=error.hint) from None
 
 
 def _open(database: str, settings: Settings) -> Embedded:

@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from personas.cli.options import CATALOG, REPORT, SERVICE, Given, taking
+from personas.cli import options
+from personas.cli.options import Output
+from personas.settings import (
+    DEFAULT_AUTH,
+    DEFAULT_CATALOG,
+    DEFAULT_CONCURRENCY,
+    DEFAULT_ENDPOINT,
+    DEFAULT_TIMEOUT,
+)
 
 if TYPE_CHECKING:
     from personas.cli.run import Run
 
-Who = Annotated[
-    str, typer.Argument(metavar="WHO", help="An email, its part before the @, or a name when unique.")
-]
 
+def show(
+    who: options.Who,
+    catalog: options.Catalog = DEFAULT_CATALOG,
+    auth: options.Auth = DEFAULT_AUTH,
+    endpoint: options.Endpoint = DEFAULT_ENDPOINT,
+    jwt: options.Jwt = None,
+    allow_http: options.AllowHttp = False,
+    concurrency: options.Concurrency = DEFAULT_CONCURRENCY,
+    timeout: options.Timeout = DEFAULT_TIMEOUT,
+    output: options.Format = Output.TEXT,
+    report: options.Reports = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show one live persona, with all that is known of it.
 
-@taking(*CATALOG, *SERVICE, *REPORT)
-def show(given: Given, who: Who) -> None:
-    """Show one live persona: descriptor, drift, its last 20 actions, its feedback by module."""
-    from dataclasses import replace
-    from datetime import UTC, datetime
-
-    from personas.catalog.who import choose
-    from personas.cli.run import conduct
-    from personas.reconcile.live import Live
+    Its descriptor, its drift, its last 20 actions, and its feedback by module.
+    """
+    from personas.cli.asked import Asked
+    from personas.cli.conduct import conduct
     from personas.reconcile.plan import Intent
+
+    asked = Asked(
+        command="show",
+        catalog=catalog,
+        auth=auth,
+        endpoint=endpoint,
+        jwt=jwt,
+        allow_http=allow_http,
+        concurrency=concurrency,
+        timeout=timeout,
+        output=output,
+        report=tuple(report or ()),
+        quiet=quiet,
+        verbose=verbose,
+        debug=debug,
+    )
 
     async def job(run: Run) -> None:
         run.try_catalog()
         async with run.connect() as service:
-            listed = await service.list_personas()
-            email = choose(who, [(p.email, p.name or "") for p in listed], where="among the live personas")
-            persona = next(p for p in listed if p.email == email)
-            detail = await service.get_persona(persona.user_id, who=email)
-            whole = replace(
-                detail.persona,
-                email=email,
-                name=detail.persona.name or persona.name,
-                actions_7d=persona.actions_7d,
-            )
-            run.detail = replace(detail, persona=whole)
-            run.live = Live(personas=(whole,))
-            run.taken_at = datetime.now(UTC)
+            email = await run.read_one(service, who)
             run.make_plan_of(email, Intent())
 
-    conduct(given, "show", job)
+    conduct(asked, job)

@@ -1,29 +1,62 @@
-"""`personas validate`: the catalog alone."""
+"""`personas validate`: catalogs alone."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from personas.cli.options import CATALOG, REPORT, Given, taking
+from personas.cli import options
+from personas.cli.options import Output
+from personas.settings import DEFAULT_CATALOG
 
 if TYPE_CHECKING:
     from personas.cli.run import Run
 
 
-@taking(*CATALOG, *REPORT)
 def validate(
-    given: Given,
-    file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="The catalog, as with --catalog.")
+    ctx: typer.Context,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE", help="The catalogs; - is standard input. Without any, what --catalog says."
+        ),
     ] = None,
+    catalog: options.Catalog = DEFAULT_CATALOG,
+    strict: Annotated[
+        bool, typer.Option("--strict", rich_help_panel="Output", help="Let warnings fail too, exit code 3.")
+    ] = False,
+    output: options.Format = Output.TEXT,
+    report: options.Reports = None,
+    full: options.Full = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
-    """Check the catalog alone; every problem with file:line:column."""
-    from personas.cli.run import conduct
+    """Check catalogs alone, each problem with its place.
+
+    Every problem and every warning is told at once, as file:line:column.
+    """
+    from personas.cli.asked import Asked
+    from personas.cli.conduct import conduct
+    from personas.errors import UsageError
+
+    asked = Asked(
+        command="validate",
+        catalog=", ".join(files) if files else catalog,
+        strict=strict,
+        output=output,
+        report=tuple(report or ()),
+        full=full,
+        quiet=quiet,
+        debug=debug,
+    )
+    said = ctx.get_parameter_source("catalog")
 
     async def job(run: Run) -> None:
-        run.read_catalog()
+        if files and said is not None and said.name == "COMMANDLINE":
+            raise UsageError("--catalog does not go with FILE: name every catalog the same way")
+        if not all(files or [catalog]):
+            raise UsageError("a catalog's name is empty", hint="Is the variable that it comes from set?")
+        run.read_catalogs(files or [catalog])
 
-    conduct(replace(given, catalog=file or given.catalog), "validate", job)
+    conduct(asked, job)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import sqlalchemy as sa
+from pydantic import AfterValidator, BeforeValidator, ValidationError
 from starlette.responses import JSONResponse
 
 from personas.embedded import descriptors
@@ -16,15 +16,20 @@ from personas.embedded.answers import (
     invalid,
     iso,
     path_id,
-    query_number,
+    query_given,
+    query_parsed,
     query_text,
-    read_object,
     utf16_length,
 )
+from personas.embedded.auth import SignUp, check_password
+from personas.embedded.bodies import Body, Says, as_text, is_falsy, mistakes, read_json, wrong
 from personas.embedded.descriptors import Descriptor
+from personas.embedded.passwords import MIN_PASSWORD
 from personas.embedded.schema import CADENCES, users
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sqlalchemy.engine import Connection
     from starlette.requests import Request
     from starlette.responses import Response
@@ -33,19 +38,81 @@ if TYPE_CHECKING:
 
 # The second is where later deployments have the same four calls.
 MOUNTS: Final = ("/api/v1/admin/personas", "/api/v1/personas/admin")
-MAX_LIMIT: Final = 100
-MAX_PAGE: Final = 1_000_000
-MAX_SEARCH: Final = 1000  # SQLite refuses patterns that are much longer
+TIERS: Final = ("guest", "public", "beta", "alpha", "founder")
+MAX_SEARCH: Final = 10_000  # SQLite refuses patterns that are much longer
+MAX_ROWS: Final = 2**63 - 1
+_MEASURES: Final[Mapping[type, Callable[[Any], int]]] = {str: utf16_length, list: len}
 
 
-@dataclass(frozen=True, slots=True)
-class Upsert:
-    """A checked body of POST: who is to be a persona, and which."""
+def _with_an_at(value: Any) -> Any:
+    """What `value.includes("@")` lets through, but for what has no such method."""
+    if not isinstance(value, str) or "@" not in value:
+        raise wrong()
+    return value
 
-    email: str
-    name: str
-    password: str
-    descriptor: Descriptor
+
+def _long_enough(value: Any) -> Any:
+    """What `!value || value.length < 8` lets through: also what has no length, unless it is to be hashed."""
+    measure = _MEASURES.get(type(value))
+    if is_falsy(value) or (measure is not None and measure(value) < MIN_PASSWORD):
+        raise wrong()
+    return value
+
+
+def _as_text(value: Any) -> str:
+    if is_falsy(value):
+        raise wrong()
+    return as_text(value)
+
+
+def _cadence(value: Any) -> Any:
+    """One of the cadences, the first for what JavaScript takes for none."""
+    given = CADENCES[0] if is_falsy(value) else value
+    if given not in CADENCES:
+        raise wrong()
+    return given
+
+
+Anything = Annotated[str, BeforeValidator(_as_text)]
+
+
+class Upsert(Body):
+    """Who is to be a persona, and which; of a name and a password no more is known than the original asks."""
+
+    email: Annotated[str, BeforeValidator(_with_an_at), Says("email required")]
+    name: Any = None
+    password: Annotated[Any, AfterValidator(_long_enough), Says("password ≥ 8 chars required")]
+    archetype: Annotated[Anything, Says("archetype required")]
+    system_prompt: Annotated[Anything, Says("systemPrompt required")]
+    module_mix: Annotated[dict[str, Any] | list[Any], Says("moduleMix object required")]
+    tick_cadence: Annotated[
+        str, BeforeValidator(_cadence), Says(f"tickCadence must be one of {', '.join(CADENCES)}")
+    ] = CADENCES[0]
+
+    def descriptor(self) -> Descriptor:
+        """What makes the user a persona."""
+        return Descriptor(
+            archetype=self.archetype,
+            system_prompt=self.system_prompt,
+            module_mix=self.module_mix,
+            tick_cadence=self.tick_cadence,
+        )
+
+    def sign_up(self) -> SignUp:
+        """The user, who is called by the local part of the email without a name.
+
+        Raises:
+            Refusal: 400 for what sign-up refuses.
+        """
+        name = self.email.partition("@")[0] if self.name is None else self.name
+        try:
+            wanted = SignUp.check({"email": self.email, "name": name, "password": self.password})
+            check_password(wanted.password)
+        except Refusal as refusal:
+            # The original answers 500, although it is the caller's mistake.
+            body = {"error": "Sign-up failed", "message": refusal.body["message"]}
+            raise Refusal(400, body) from None
+        return wanted
 
 
 class AdminCalls:
@@ -86,8 +153,7 @@ class AdminCalls:
         """Create a persona, or change the descriptor of the one that has the email."""
         service = self._service
         service.require_admin(request)
-        body = await read_object(request, bad=Refusal(400, {"error": "Invalid JSON body"}))
-        wanted = check_upsert(body)
+        wanted = check_upsert(await read_json(request, bad=_no_json()))
         user = await service.read(lambda connection: _find(connection, wanted.email))
         if user is None:
             user_id = await self._create(wanted)
@@ -100,13 +166,10 @@ class AdminCalls:
         return JSONResponse({"ok": True, "userId": user_id, "email": wanted.email})
 
     async def _create(self, wanted: Upsert) -> str:
-        if not accounts.is_email(wanted.email):
-            raise _sign_up_failed("[body.email] Invalid email address")
-        if utf16_length(wanted.password) > accounts.MAX_PASSWORD:
-            raise _sign_up_failed("Password too long")
         service = self._service
+        given = wanted.sign_up()
         new = accounts.NewUser(
-            email=wanted.email, name=wanted.name, password=await service.hash(wanted.password)
+            email=given.email, name=given.name, password=await service.hash(given.password)
         )
 
         def work(connection: Connection) -> sa.Row[Any] | str:
@@ -135,13 +198,13 @@ class AdminCalls:
         if user.kind == "persona":
             return
         may_be_ours = user.kind == "human" and user.role == "user"
-        if may_be_ours and await self._service.verify(user.password, wanted.password):
+        if may_be_ours and await self._service.verify(user.password, as_text(wanted.password)):
             return
         message = f"{wanted.email} belongs to a user that is no persona"
         raise Refusal(409, {"error": "Conflict", "message": message})
 
     def _stamp(self, connection: Connection, user_id: str, wanted: Upsert) -> bool:
-        return descriptors.stamp(connection, user_id, wanted.descriptor, self._service.now())
+        return descriptors.stamp(connection, user_id, wanted.descriptor(), self._service.now())
 
     async def delete(self, request: Request) -> Response:
         """Delete a persona's user with everything that hangs on it."""
@@ -163,105 +226,86 @@ class AdminCalls:
     async def find_users(self, request: Request) -> Response:
         """Users by part of their email or name, in pages; or the users of one access tier."""
         self._service.require_admin(request)
-        limit = query_number(request, "limit", default=20, at_most=MAX_LIMIT)
-        tier = query_text(request, "tier")
-        if tier:
+        limit = query_parsed(request, "limit", default=20)
+        tier = query_given(request, "tier")
+        search = query_text(request, "search") or ""
+        if tier and not search and not query_given(request, "page"):
+            if tier not in TIERS:
+                raise Refusal(400, {"error": "Invalid tier"})
             return JSONResponse(
                 await self._service.read(lambda connection: _by_tier(connection, tier, limit))
             )
-        search = query_text(request, "search") or ""
         if len(search) > MAX_SEARCH:
             raise invalid(f"search must be at most {MAX_SEARCH} characters")
-        page = query_number(request, "page", default=1, at_most=MAX_PAGE)
+        page = query_parsed(request, "page", default=1)
         found = await self._service.read(lambda connection: _by_text(connection, search, page, limit))
         return JSONResponse(found)
 
 
-def check_upsert(body: dict[str, Any]) -> Upsert:
+def check_upsert(body: Any) -> Upsert:
     """Check a body of POST.
 
     Raises:
         Refusal: 400 with every reason at once.
     """
-    email, name, password = body.get("email"), body.get("name"), body.get("password")
-    archetype, prompt = body.get("archetype"), body.get("systemPrompt")
-    mix, cadence = body.get("moduleMix"), body.get("tickCadence")
-    problems = {
-        "email required": isinstance(email, str) and email,
-        "name must be text": name is None or isinstance(name, str),
-        "password ≥ 8 chars required": isinstance(password, str)
-        and utf16_length(password) >= accounts.MIN_PASSWORD,
-        "archetype required": isinstance(archetype, str) and archetype,
-        "systemPrompt required": isinstance(prompt, str) and prompt,
-        "moduleMix object required": isinstance(mix, dict),
-        f"tickCadence must be one of {', '.join(CADENCES)}": cadence is None or cadence in CADENCES,
-    }
-    details = [problem for problem, is_right in problems.items() if not is_right]
-    if details:
-        raise invalid(*details)
-    descriptor = Descriptor(
-        archetype=str(archetype),
-        system_prompt=str(prompt),
-        module_mix=dict(mix or {}),
-        tick_cadence=str(cadence or CADENCES[0]),
-    )
-    own_name = str(name or "") or str(email).partition("@")[0]
-    return Upsert(email=str(email), name=own_name, password=str(password), descriptor=descriptor)
+    if body is None:
+        raise _no_json()
+    try:
+        return Upsert.model_validate(body if isinstance(body, dict) else {})
+    except ValidationError as error:
+        raise invalid(*mistakes(Upsert, error)) from None
 
 
-def _sign_up_failed(message: str) -> Refusal:
-    """What the original answers with 500, although it is the caller's mistake."""
-    return Refusal(400, {"error": "Sign-up failed", "message": message})
+def _no_json() -> Refusal:
+    return Refusal(400, {"error": "Invalid JSON body"})
 
 
 def _find(connection: Connection, email: str) -> sa.Row[Any] | None:
     return accounts.find_by_email(connection, email)
 
 
-def _by_tier(connection: Connection, tier: str, limit: int) -> dict[str, Any]:
-    rows = connection.execute(
+def _by_tier(connection: Connection, tier: str, limit: int | None) -> dict[str, Any]:
+    query = (
         sa.select(users)
         .where(users.c.access_tier == tier)
         .order_by(users.c.name, users.c.created_at, users.c.id)
-        .limit(limit)
-    ).all()
+        .limit(_rows(limit))
+    )
     found = [
-        {
-            "id": row.id,
-            "email": row.email,
-            "name": row.name,
-            "role": row.role,
-            "accessTier": row.access_tier,
-            "createdAt": iso(row.created_at),
-        }
-        for row in rows
+        {**_in_short(row), "accessTier": row.access_tier, "createdAt": iso(row.created_at)}
+        for row in connection.execute(query)
     ]
     return {"users": found, "count": len(found)}
 
 
-def _by_text(connection: Connection, search: str, page: int, limit: int) -> dict[str, Any]:
+def _by_text(connection: Connection, search: str, page: int | None, limit: int | None) -> dict[str, Any]:
+    matches: sa.ColumnElement[bool] = sa.true()
     if search:
-        matches = sa.or_(
-            users.c.email.icontains(search, autoescape=True), users.c.name.icontains(search, autoescape=True)
-        )
-    else:
-        matches = sa.true()
-    rows = connection.execute(
+        # The original puts the text into a pattern as it is: % and _ stand for whatever.
+        pattern = f"%{search}%"
+        matches = sa.or_(users.c.email.ilike(pattern, escape="\\"), users.c.name.ilike(pattern, escape="\\"))
+    query = (
         sa.select(users)
         .where(matches)
         .order_by(users.c.created_at.desc(), users.c.id)
-        .limit(limit)
-        .offset((page - 1) * limit)
-    ).all()
-    found = [
-        {
-            "id": row.id,
-            "email": row.email,
-            "name": row.name,
-            "role": row.role,
-            "createdAt": iso(row.created_at),
-        }
-        for row in rows
-    ]
+        .limit(_rows(limit))
+        .offset(_offset(page, limit))
+    )
+    found = [{**_in_short(row), "createdAt": iso(row.created_at)} for row in connection.execute(query)]
     total = connection.scalar(sa.select(sa.func.count()).select_from(users).where(matches))
     return {"users": found, "total": total, "page": page, "limit": limit}
+
+
+def _in_short(row: sa.Row[Any]) -> dict[str, Any]:
+    return {"id": row.id, "email": row.email, "name": row.name, "role": row.role}
+
+
+def _rows(limit: int | None) -> int | None:
+    """How many rows a limit lets through: all of them where it is below 0 or no number."""
+    return None if limit is None or limit < 0 else min(limit, MAX_ROWS)
+
+
+def _offset(page: int | None, limit: int | None) -> int:
+    """How many rows come before a page; the original breaks where they are fewer than none, or too many."""
+    before = (max(page or 1, 1) - 1) * (20 if limit is None else limit)
+    return min(max(before, 0), MAX_ROWS)

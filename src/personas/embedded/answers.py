@@ -1,4 +1,4 @@
-"""Requests read and answers written as the original does, with its four shapes of error.
+"""Calls and answers as the original has them, with its four shapes of error.
 
 {statusCode, message}       no or a bad token; an error of the service itself
 {error}, {error, message}   the admin and the auth calls
@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,14 +16,12 @@ from starlette.routing import Match, Route
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import Scope
 
-MAX_BODY: Final = 4 * 1024 * 1024
-MAX_DEPTH: Final = 50
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -49,7 +45,17 @@ class Refusal(Exception):
 
 
 class Call(Route):
-    """A route that is not there for any other method: the original answers 404, never 405."""
+    """A route that is not there for any other method: the original answers 404, never 405.
+
+    Under /api/auth, which is Better Auth's own, HEAD is such a method.
+    """
+
+    def __init__(
+        self, path: str, endpoint: Callable[[Request], Awaitable[Response]], *, methods: Collection[str]
+    ) -> None:
+        super().__init__(path, endpoint, methods=methods)
+        if self.methods is not None and path.startswith("/api/auth/"):
+            self.methods.discard("HEAD")
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match path and method, or nothing."""
@@ -72,11 +78,6 @@ def coded(status: int, code: str, message: str) -> Refusal:
     return Refusal(status, {"message": message, "code": code})
 
 
-def bad_json() -> Refusal:
-    """A body under /api/auth that is no JSON object."""
-    return coded(400, "INVALID_JSON", "Invalid JSON in request body")
-
-
 def is_storable(text: str) -> bool:
     """Tell whether every database can store the text: NUL and lone surrogates are refused by some."""
     return UNSTORABLE.search(text) is None
@@ -91,69 +92,17 @@ def iso(moment: dt.datetime | None) -> str | None:
 
 def utf16_length(text: str) -> int:
     """A length as JavaScript counts it."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-async def read_body(request: Request) -> bytes:
-    """A request's body.
-
-    Raises:
-        Refusal: 413 when it is too large.
-    """
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise Refusal(413, {"error": "Body too large", "message": f"At most {MAX_BODY} bytes"})
-    return bytes(raw)
-
-
-async def read_object(request: Request, *, bad: Refusal) -> dict[str, Any]:
-    """The JSON object in a request's body.
-
-    Raises:
-        Refusal: `bad` when it is no JSON object; 413 when it is too large; 400 for what cannot be stored.
-    """
-    raw = await read_body(request)
-    try:
-        body = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise bad from None
-    if not isinstance(body, dict):
-        raise bad
-    _check_values(body)
-    return body
-
-
-def _refuse_constant(name: str) -> None:
-    msg = f"{name} is no JSON"
-    raise ValueError(msg)
-
-
-def _check_values(body: dict[str, Any]) -> None:
-    """Refuse what some database or some reader could not take, wherever in the body it is."""
-    level: list[Any] = [body]
-    for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                below += value.keys()
-                below += value.values()
-            elif isinstance(value, list):
-                below += value
-            elif isinstance(value, str) and not is_storable(value):
-                raise invalid("text must not contain NUL or lone surrogates")
-            elif isinstance(value, float) and not math.isfinite(value):
-                raise invalid("numbers must be finite")
-        if not below:
-            return
-        level = below
-    raise invalid(f"at most {MAX_DEPTH} levels of nesting")
+def query_given(request: Request, name: str) -> str:
+    """A query parameter as it is given, the first of several, or nothing."""
+    return next(iter(request.query_params.getlist(name)), "")
 
 
 def query_text(request: Request, name: str) -> str | None:
     """A query parameter that can be compared with stored text, or None when it is missing."""
-    value = request.query_params.get(name)
+    value = query_given(request, name) if name in request.query_params else None
     if value is not None and not is_storable(value):
         raise invalid(f"{name} must not contain NUL or lone surrogates")
     return value
@@ -161,11 +110,20 @@ def query_text(request: Request, name: str) -> str | None:
 
 def query_number(request: Request, name: str, *, default: int, at_most: int) -> int:
     """A whole number from 1 in the query, the default when it is missing or nonsense, at most `at_most`."""
-    text = request.query_params.get(name, "")
+    text = query_given(request, name)
     if not (text.isascii() and text.isdecimal()):
         return default
     number = int(text[:20])
     return min(number, at_most) if number >= 1 else default
+
+
+def query_parsed(request: Request, name: str, *, default: int) -> int | None:
+    """A number in the query as parseInt reads it: None for what is none, the default for nothing."""
+    text = query_given(request, name)
+    if not text:
+        return default
+    found = re.match(r"\s*([+-]?[0-9]{1,20})", text)
+    return int(found[1]) if found else None
 
 
 def path_id(request: Request) -> str:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from sqlalchemy import exc
-from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Router
 
 from personas.embedded.admin import AdminCalls
 from personas.embedded.answers import Call, Refusal, iso, not_found
 from personas.embedded.auth import AuthCalls
 from personas.embedded.browser import BrowserCalls
+from personas.embedded.invitations import InvitationCalls
+from personas.embedded.login import LoginCalls
+from personas.embedded.memberships import MembershipCalls
 from personas.embedded.organizations import OrganizationCalls
+from personas.embedded.origins import Cors
 from personas.embedded.runner import RunnerCalls
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from personas.embedded.service import Service
@@ -38,15 +42,32 @@ def make_app(service: Service) -> ASGIApp:
         Call("/health", health, methods=["GET"]),
         *AdminCalls(service).routes(),
         *auth.routes(),
+        *LoginCalls(service, auth).routes(),
         *BrowserCalls(service, auth).routes(),
         *OrganizationCalls(service).routes(),
+        *MembershipCalls(service).routes(),
+        *InvitationCalls(service).routes(),
         *RunnerCalls(service).routes(),
     ]
-    return _Boundary(Router(routes, redirect_slashes=False, default=_answer_not_found))
+    router = Router(routes, redirect_slashes=False, default=_Nowhere(service))
+    return Cors(_Boundary(router), service.origins)
 
 
-async def _answer_not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    await not_found()(scope, receive, send)
+class _Nowhere:
+    """What a wrong path, or a wrong method, is answered: nobody learns of paths that are not for them."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        path = f"{scope['path']}/"
+        if path.startswith("/api/auth/"):
+            await Response(status_code=404)(scope, receive, send)
+            return
+        if path.startswith(("/api/v1/admin/", "/api/v1/personas/admin/")):
+            self._service.require_admin(request)
+        await not_found()(scope, receive, send)
 
 
 class _Boundary:
@@ -59,6 +80,7 @@ class _Boundary:
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
+        scope = {**scope, "path": _resolve(scope.get("raw_path") or scope["path"].encode())}
         started = False
 
         async def watch(message: Message) -> None:
@@ -74,6 +96,22 @@ class _Boundary:
             if started:
                 raise
             await _answer_to(error)(scope, receive, send)
+
+
+def _resolve(raw: bytes) -> str:
+    """A path as the original routes it: dots resolved, however encoded; an encoded slash parts nothing."""
+    head, *rest = raw.decode("latin-1").split("/")
+    kept = [head]
+    for index, segment in enumerate(rest, 1):
+        dots = re.sub("%2e", ".", segment, flags=re.IGNORECASE)
+        if dots not in (".", ".."):
+            kept.append(segment)
+            continue
+        if dots == "..":
+            del kept[max(1, len(kept) - 1) :]
+        if index == len(rest):
+            kept.append("")
+    return unquote(re.sub("%2f", "%252F", "/".join(kept), flags=re.IGNORECASE))
 
 
 def _answer_to(error: Exception) -> Response:

@@ -9,7 +9,8 @@ from starlette.responses import RedirectResponse
 
 from personas.embedded import page
 from personas.embedded import users as accounts
-from personas.embedded.answers import Call, Refusal, coded, is_storable, read_body
+from personas.embedded.answers import Call, Refusal, coded, is_storable
+from personas.embedded.bodies import read_body
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -24,7 +24,7 @@ class Descriptor:
 
     archetype: str
     system_prompt: str
-    module_mix: dict[str, Any]
+    module_mix: dict[str, Any] | list[Any]  # a list too is an object to the original
     tick_cadence: str
 
 

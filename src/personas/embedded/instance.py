@@ -18,7 +18,7 @@ from personas.embedded.tokens import Cookies, Signer, make_id
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DATABASE: Final = Path(".personas/auth.db")
 DEFAULT_BASE_URL: Final = "http://embedded.localhost"
+DEFAULT_ORIGINS: Final = ("http://localhost:5173",)
 ADMIN_EMAIL: Final = "admin@embedded.localhost"
 _COOKIE: Final = "cookie"
 _INTRODUCED: Final = "admin-introduced"
@@ -74,6 +75,7 @@ class Embedded:
         base_url: str = DEFAULT_BASE_URL,
         service_key: str | None = None,
         behind_proxy: bool = False,
+        allow_origins: Sequence[str] = DEFAULT_ORIGINS,
         clock: Callable[[], dt.datetime] = utc_now,
         scrypt_cost: int = COST,
     ) -> Embedded:
@@ -84,6 +86,7 @@ class Embedded:
             base_url: Where it is reached; tokens name it as their issuer.
             service_key: What the runner must send as X-Service-Key; without one its calls are refused.
             behind_proxy: Limit sign-ins by X-Forwarded-For as the original does in production.
+            allow_origins: The origins whose pages may call it from a browser, such as `http://localhost:5173`.
             clock: Gives the time, in UTC.
             scrypt_cost: For tests: scrypt's N. Other values make hashes that only they verify.
 
@@ -111,6 +114,7 @@ class Embedded:
             base_url=base_url.rstrip("/"),
             service_key=service_key,
             behind_proxy=behind_proxy,
+            allow_origins=tuple(allow_origins),
             now=clock,
         )
         return cls(service, admin)

@@ -7,11 +7,12 @@ import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 import sqlalchemy as sa
 
 from personas.embedded.schema import login_attempts
+from personas.embedded.users import MAX_EMAIL
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -25,25 +26,33 @@ SIGN_IN_WINDOW: Final = dt.timedelta(seconds=10)
 MAX_ADDRESSES: Final = 10_000
 
 
+def is_countable(email: object) -> TypeGuard[str]:
+    """Tell whether failures of this email are counted: it is text that could be somebody's, however wrong."""
+    return isinstance(email, str) and 0 < len(email) <= MAX_EMAIL
+
+
 def locked_seconds(connection: Connection, email: str, now: dt.datetime) -> int:
-    """For how many more seconds an email is locked; 0 when it is not."""
+    """For how many more seconds an email is said to be locked; 0 when it is not.
+
+    The original says half an hour from the last failure, and yet counts the failures of a quarter of an hour.
+    """
     table = login_attempts
-    newest = connection.scalars(
+    recent = connection.scalars(
         sa.select(table.c.created_at)
-        .where(table.c.email == email.lower())
+        .where(table.c.email == email.lower(), table.c.created_at > now - FAILURE_WINDOW)
         .order_by(table.c.created_at.desc())
         .limit(FAILURES)
     ).all()
-    if len(newest) < FAILURES or newest[0] - newest[-1] > FAILURE_WINDOW:
+    if len(recent) < FAILURES:
         return 0
-    left: dt.timedelta = newest[0] + LOCK - now
-    return max(0, math.ceil(left.total_seconds()))
+    left: dt.timedelta = recent[0] + LOCK - now
+    return math.ceil(left.total_seconds())
 
 
 def record_failure(connection: Connection, email: str, now: dt.datetime) -> None:
     """Count a wrong password, and forget the ones that no longer matter."""
     table = login_attempts
-    connection.execute(sa.delete(table).where(table.c.created_at <= now - LOCK - FAILURE_WINDOW))
+    connection.execute(sa.delete(table).where(table.c.created_at <= now - FAILURE_WINDOW))
     connection.execute(sa.insert(table).values(email=email.lower(), created_at=now))
 
 

@@ -11,6 +11,10 @@ import secrets
 import unicodedata
 from typing import Final
 
+from personas.embedded.answers import utf16_length
+
+MIN_PASSWORD: Final = 8  # in UTF-16 units, as JavaScript counts
+MAX_PASSWORD: Final = 128
 COST: Final = 16384  # scrypt's N
 BLOCK_SIZE: Final = 16  # scrypt's r
 KEY_BYTES: Final = 64
@@ -30,12 +34,25 @@ class Hasher:
         self._nobody = self._join("0" * 2 * SALT_BYTES, bytes(KEY_BYTES))
 
     def hash(self, password: str) -> str:
-        """Hash with a fresh salt."""
+        """Hash with a fresh salt.
+
+        Raises:
+            ValueError: The password is longer than any that is taken.
+        """
+        if is_too_long(password):
+            msg = f"a password has at most {MAX_PASSWORD} UTF-16 units"
+            raise ValueError(msg)
         salt = secrets.token_hex(SALT_BYTES)
         return self._join(salt, self._derive(password, salt))
 
     def verify(self, stored: str | None, password: str) -> bool:
-        """Tell whether the password is right; without a stored hash it costs the same and is wrong."""
+        """Tell whether the password is right; without a stored hash it costs the same and is wrong.
+
+        One that nobody can have is wrong at once: to bring combining marks into NFKC takes a time that grows
+        with the square of their number, seconds for some 100 KB.
+        """
+        if is_too_long(password):
+            return False
         salt, _, key = (stored or self._nobody).partition(":")
         right = hmac.compare_digest(self._derive(password, salt).hex(), key)
         return right and stored is not None
@@ -55,3 +72,8 @@ class Hasher:
     @staticmethod
     def _join(salt: str, key: bytes) -> str:
         return f"{salt}:{key.hex()}"
+
+
+def is_too_long(password: str) -> bool:
+    """Tell whether a password is longer than any that is taken."""
+    return utf16_length(password) > MAX_PASSWORD

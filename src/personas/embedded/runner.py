@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
-from typing import TYPE_CHECKING, Any, Final
+import json
+import re
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 import sqlalchemy as sa
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from starlette.responses import JSONResponse
 
-from personas.embedded.answers import Call, Refusal, invalid, path_id, read_object
+from personas.embedded.answers import Call, Refusal, iso, not_found, path_id
+from personas.embedded.bodies import Body, read_json
 from personas.embedded.descriptors import descriptor_of
 from personas.embedded.schema import persona_actions, persona_feedback, personas, users
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from sqlalchemy.engine import Connection
     from starlette.requests import Request
@@ -22,14 +26,83 @@ if TYPE_CHECKING:
 
     from personas.embedded.service import Service
 
-PREFIX: Final = "/api/v1/internal/personas"
-MAX_ACTIONS: Final = 500
-MAX_FEEDBACK: Final = 100
-MAX_ID: Final = 500  # longer ones overflow an index of PostgreSQL
-MAX_LATENCY: Final = 2**31 - 1
+ROOT: Final = "/api/v1/internal"
+PREFIX: Final = f"{ROOT}/personas"
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 HOUR: Final = dt.timedelta(hours=1)
 DAY: Final = dt.timedelta(days=1)
 SATURDAY: Final = 5
+MAX_ID: Final = 255  # UTF-16 units
+MAX_MODULE: Final = 2600  # bytes; longer ones overflow an index of PostgreSQL
+_NUMBER: Final = re.compile(r"\s*[+-]?0*[0-9]{1,10}\s*", re.ASCII)
+
+
+def _as_text(value: Any) -> str | None:
+    """What stands in a field of free text; the original takes any value there."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _as_number(value: Any) -> Any:
+    """A number, also where it is written as text: the original's database reads it."""
+    return int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+def _fits_index(module: str) -> str:
+    if len(module.encode("utf-8")) > MAX_MODULE:
+        msg = "too long"
+        raise ValueError(msg)
+    return module
+
+
+FreeText = Annotated[str | None, BeforeValidator(_as_text)]
+Milliseconds = Annotated[int, Field(ge=-(2**31), lt=2**31), BeforeValidator(_as_number)]
+
+
+class Action(Body):
+    """One call of a tool."""
+
+    tick_id: str
+    tool_name: str
+    input_hash: FreeText = None
+    result: Literal["ok", "error"]
+    error_message: FreeText = None
+    latency_ms: Milliseconds | None = None
+
+    def row_id(self, index: int) -> str:
+        """What a row is known by, so that a batch that is sent again adds nothing."""
+        return _cut(f"{self.tick_id}-{index}-{self.tool_name}")
+
+
+class Feedback(Body):
+    """What a persona thought of a module."""
+
+    tick_id: str
+    module: Annotated[str, AfterValidator(_fits_index)]
+    rating: Annotated[int, Field(ge=1, le=5)]
+    notes: FreeText = None
+
+    def row_id(self, index: int) -> str:  # noqa: ARG002 - a module is rated once in a tick
+        """The same."""
+        return _cut(f"{self.tick_id}-{self.module}")
+
+
+class Actions(Body):
+    """The body of `actions`."""
+
+    at_most: ClassVar[int] = 500
+    row: ClassVar[str] = "action"
+    actions: Annotated[list[Action], Field(min_length=1, max_length=at_most)]
+
+
+class Ratings(Body):
+    """The body of `feedback`."""
+
+    at_most: ClassVar[int] = 100
+    row: ClassVar[str] = "feedback"
+    feedback: Annotated[list[Feedback], Field(min_length=1, max_length=at_most)]
+
+
+Batch = TypeVar("Batch", Actions, Ratings)
 
 
 class RunnerCalls:
@@ -39,56 +112,66 @@ class RunnerCalls:
         self._service = service
 
     def routes(self) -> list[Call]:
-        """Where they are."""
+        """Where they are; elsewhere under their root the key is asked for before anything else too."""
         return [
             Call(f"{PREFIX}/due", self.due, methods=["GET"]),
             Call(PREFIX + "/{id}/actions", self.add_actions, methods=["POST"]),
             Call(PREFIX + "/{id}/feedback", self.add_feedback, methods=["POST"]),
+            Call(ROOT + "/{rest:path}", self.refuse, methods=METHODS),
         ]
 
     def _require_key(self, request: Request) -> None:
         wanted = self._service.service_key
         given = request.headers.get("x-service-key", "")
         if not wanted or not hmac.compare_digest(wanted.encode("utf-8"), given.encode("utf-8")):
-            raise Refusal(401, {"statusCode": 401, "message": "Missing or invalid X-Service-Key header"})
+            raise Refusal(401, {"statusCode": 401, "message": "Invalid or missing service key"})
+
+    async def refuse(self, request: Request) -> Response:
+        """There is no such call."""
+        self._require_key(request)
+        return not_found()
 
     async def due(self, request: Request) -> Response:
         """The personas whose turn it is, never active ones first."""
         self._require_key(request)
         now = self._service.now()
-        return JSONResponse(
-            {"personas": await self._service.read(lambda connection: list_due(connection, now))}
-        )
+        listed = await self._service.read(lambda connection: list_due(connection, now))
+        return JSONResponse({"personas": listed, "serverTime": iso(now)})
 
     async def add_actions(self, request: Request) -> Response:
-        """A batch of what a persona did; a repeated batch changes nothing."""
-        return await self._add(request, "actions", MAX_ACTIONS, persona_actions, _check_action)
+        """A batch of what a persona did; it was active now, also where every row is known."""
+        user_id, batch = await self._begin(request, Actions)
+        now = self._service.now()
+
+        def work(connection: Connection) -> None:
+            _insert_new(connection, persona_actions, user_id, batch.actions, now)
+            own = personas.c.user_id == user_id
+            connection.execute(sa.update(personas).where(own).values(last_active_at=now))
+
+        await self._service.write(work)
+        return JSONResponse({"ok": True, "written": len(batch.actions)})
 
     async def add_feedback(self, request: Request) -> Response:
-        """A batch of what a persona thought of modules; a repeated batch changes nothing."""
-        return await self._add(request, "feedback", MAX_FEEDBACK, persona_feedback, _check_feedback)
+        """A batch of what a persona thought of modules."""
+        user_id, batch = await self._begin(request, Ratings)
+        now = self._service.now()
 
-    async def _add(
-        self,
-        request: Request,
-        field: str,
-        at_most: int,
-        table: sa.Table,
-        check: Callable[[dict[str, Any], str, list[str]], dict[str, Any]],
-    ) -> Response:
+        def work(connection: Connection) -> None:
+            _insert_new(connection, persona_feedback, user_id, batch.feedback, now)
+
+        await self._service.write(work)
+        return JSONResponse({"ok": True, "written": len(batch.feedback)})
+
+    async def _begin(self, request: Request, model: type[Batch]) -> tuple[str, Batch]:
+        """The persona that the path names, and the batch; the persona is looked for first."""
         self._require_key(request)
         user_id = path_id(request)
-        body = await read_object(request, bad=Refusal(400, {"error": "Invalid JSON body"}))
-        given = body.get(field)
-        if not isinstance(given, list) or not 1 <= len(given) <= at_most:
-            raise invalid(f"{field} must be a list of 1 to {at_most} rows")
-        now = self._service.now()
-        rows = _check_rows(given, field, user_id, now, check)
-
-        def work(connection: Connection) -> int:
-            return _insert_new(connection, table, user_id, rows, now)
-
-        return JSONResponse({"ok": True, "inserted": await self._service.write(work)})
+        await self._service.read(lambda connection: _require_persona(connection, user_id))
+        value = await read_json(request, bad=Refusal(400, {"error": "Invalid JSON"}))
+        try:
+            return user_id, model.model_validate(value)
+        except ValidationError as error:
+            raise _refusal(model, error) from None
 
 
 def list_due(connection: Connection, now: dt.datetime) -> list[dict[str, Any]]:
@@ -107,111 +190,47 @@ def list_due(connection: Connection, now: dt.datetime) -> list[dict[str, Any]]:
         .where(sa.or_(*is_due))
         .order_by(active.is_not(None), active, personas.c.created_at, personas.c.user_id)
     )
-    return [descriptor_of(row) for row in rows]
+    described = [descriptor_of(row) for row in rows]
+    for each in described:
+        del each["name"]  # the runner is told no names
+    return described
+
+
+def _require_persona(connection: Connection, user_id: str) -> None:
+    if connection.scalar(sa.select(personas.c.user_id).where(personas.c.user_id == user_id)) is None:
+        raise Refusal(404, {"error": "Persona not found"})
 
 
 def _insert_new(
-    connection: Connection, table: sa.Table, user_id: str, rows: list[dict[str, Any]], now: dt.datetime
-) -> int:
-    if connection.scalar(sa.select(personas.c.user_id).where(personas.c.user_id == user_id)) is None:
-        raise Refusal(404, {"error": "Not found"})
-    ids = [row["id"] for row in rows]
-    found = connection.execute(sa.select(table.c.id, table.c.persona_id).where(table.c.id.in_(ids)))
-    stored = {row.id: row.persona_id for row in found}
-    for row_id, owner in stored.items():
-        if owner != user_id:
-            raise Refusal(409, {"error": "Conflict", "message": f"row {row_id} is another persona's"})
-    new = [row for row in rows if row["id"] not in stored]
-    if new:
-        connection.execute(sa.insert(table), new)
-        if table is persona_actions:
-            connection.execute(
-                sa.update(personas).where(personas.c.user_id == user_id).values(last_active_at=now)
-            )
-    return len(new)
-
-
-def _check_rows(
-    given: list[Any],
-    field: str,
+    connection: Connection,
+    table: sa.Table,
     user_id: str,
+    given: Sequence[Action | Feedback],
     now: dt.datetime,
-    check: Callable[[dict[str, Any], str, list[str]], dict[str, Any]],
-) -> list[dict[str, Any]]:
-    """Check every row and name every mistake; a row that is given twice counts once."""
-    problems: list[str] = []
+) -> None:
+    """Add the rows whose ids are new: ids are the whole table's, as in the original, not a persona's."""
+    _require_persona(connection, user_id)
     rows: dict[str, dict[str, Any]] = {}
     for index, row in enumerate(given):
-        place = f"{field}[{index}]"
-        if not isinstance(row, dict):
-            problems.append(f"{place} must be an object")
-            continue
-        tick = _text(row, "tickId", place, problems)
-        # Without an id of its own, a row is known by its persona, its tick and its place in the batch.
-        row_id = row.get("id") or f"{user_id}-{tick}-{index}"
-        if not isinstance(row_id, str) or len(row_id) > MAX_ID:
-            problems.append(f"{place}.id must be text of at most {MAX_ID} characters")
-            continue
-        checked = check(row, place, problems)
-        created = _moment(row, place, now, problems)
-        rows.setdefault(
-            row_id, {"id": row_id, "persona_id": user_id, "tick_id": tick, "created_at": created, **checked}
-        )
-    if problems:
-        raise invalid(*problems)
-    return list(rows.values())
+        row_id = row.row_id(index)
+        rows.setdefault(row_id, {**row.model_dump(), "id": row_id, "persona_id": user_id, "created_at": now})
+    known = set(connection.scalars(sa.select(table.c.id).where(table.c.id.in_(rows))))
+    new = [row for row_id, row in rows.items() if row_id not in known]
+    if new:
+        connection.execute(sa.insert(table), new)
 
 
-def _check_action(row: dict[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
-    latency = row.get("latencyMs")
-    is_number = isinstance(latency, int) and not isinstance(latency, bool) and 0 <= latency <= MAX_LATENCY
-    if latency is not None and not is_number:
-        problems.append(f"{place}.latencyMs must be a whole number of milliseconds")
-    if row.get("result") not in ("ok", "error"):
-        problems.append(f"{place}.result must be ok or error")
-    return {
-        "tool_name": _text(row, "toolName", place, problems),
-        "input_hash": _optional_text(row, "inputHash", place, problems),
-        "result": row.get("result"),
-        "error_message": _optional_text(row, "errorMessage", place, problems),
-        "latency_ms": latency,
-    }
+def _refusal(model: type[Actions | Ratings], error: ValidationError) -> Refusal:
+    """What is wrong with a batch: with its size, with some row, or else with the list itself."""
+    (field,) = model.model_fields
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    if any(each["type"] == "too_long" for each in found):
+        return Refusal(400, {"error": f"`{field}` batch size must be ≤ {model.at_most}"})
+    if any(len(each["loc"]) > 1 for each in found):
+        return Refusal(400, {"error": f"One or more {model.row} rows failed validation"})
+    return Refusal(400, {"error": f"`{field}` array required"})
 
 
-def _check_feedback(row: dict[str, Any], place: str, problems: list[str]) -> dict[str, Any]:
-    rating = row.get("rating")
-    if not isinstance(rating, int) or isinstance(rating, bool) or not 1 <= rating <= 5:
-        problems.append(f"{place}.rating must be a whole number from 1 to 5")
-    module = _text(row, "module", place, problems)
-    if len(module) > MAX_ID:
-        problems.append(f"{place}.module must be at most {MAX_ID} characters")
-    return {"module": module, "rating": rating, "notes": _optional_text(row, "notes", place, problems)}
-
-
-def _text(row: dict[str, Any], field: str, place: str, problems: list[str]) -> str:
-    value = row.get(field)
-    if isinstance(value, str) and value:
-        return value
-    problems.append(f"{place}.{field} required")
-    return ""
-
-
-def _optional_text(row: dict[str, Any], field: str, place: str, problems: list[str]) -> str | None:
-    value = row.get(field)
-    if value is None or isinstance(value, str):
-        return value
-    problems.append(f"{place}.{field} must be text")
-    return None
-
-
-def _moment(row: dict[str, Any], place: str, now: dt.datetime, problems: list[str]) -> dt.datetime:
-    value = row.get("createdAt")
-    if value is None:
-        return now
-    try:
-        moment = dt.datetime.fromisoformat(value)
-        moment = moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    except (TypeError, ValueError, OverflowError):
-        problems.append(f"{place}.createdAt must be a moment such as 2026-11-23T08:28:49.577Z")
-        return now
-    return moment
+def _cut(row_id: str) -> str:
+    """An id cut where JavaScript would cut it."""
+    return row_id.encode("utf-16-le")[: 2 * MAX_ID].decode("utf-16-le", "replace")

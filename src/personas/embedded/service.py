@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -15,6 +14,7 @@ from anyio.lowlevel import RunVar
 
 from personas.embedded import schema, users
 from personas.embedded.answers import Refusal, coded
+from personas.embedded.origins import Origins
 from personas.embedded.tokens import Key, Signer
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Service:
         base_url: What tokens name as their issuer; changes once, when a port is bound.
         service_key: What the runner sends as X-Service-Key; None keeps the runner's side closed.
         behind_proxy: Limit sign-ins by X-Forwarded-For, as the original does in production.
+        allow_origins: The origins whose pages may call it from a browser.
     """
 
     database: Database
@@ -54,7 +55,12 @@ class Service:
     base_url: str
     service_key: str | None
     behind_proxy: bool
+    allow_origins: tuple[str, ...]
     now: Callable[[], dt.datetime]
+    origins: Origins = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.origins = Origins(self.allow_origins)
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in a reading transaction in a worker thread."""
@@ -109,23 +115,17 @@ class Service:
         """Refuse what another site's page sends with this site's cookie.
 
         Raises:
-            Refusal: 403, for a request that may change something and has a cookie but not our own Origin.
+            Refusal: 403, for a request that may change something and has a cookie but no trusted Origin.
         """
-        if request.method not in ("GET", "HEAD") and "cookie" in request.headers:
-            self.require_own_page(request)
+        self.origins.require_trusted(request, self.base_url)
 
     def require_own_page(self, request: Request) -> None:
         """Refuse what another site's page sends.
 
         Raises:
-            Refusal: 403 without our own Origin.
+            Refusal: 403 without a trusted Origin.
         """
-        headers = request.headers
-        origin = headers.get("origin", "")
-        if origin in ("", "null"):
-            raise coded(403, "MISSING_OR_NULL_ORIGIN", "Missing or null Origin")
-        if not _is_same_origin(origin, self.base_url, headers.get("host", "")):
-            raise coded(403, "INVALID_ORIGIN", "Invalid origin")
+        self.origins.require_page(request, self.base_url)
 
     def require_admin(self, request: Request) -> dict[str, Any]:
         """The claims of the admin who calls.
@@ -133,27 +133,15 @@ class Service:
         Raises:
             Refusal: 401 without a valid token, 403 when it is somebody else's.
         """
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        if kind != "Bearer" or not token:
+        header = request.headers.get("authorization", "")
+        if not header.startswith("Bearer "):
             raise Refusal(401, {"statusCode": 401, "message": "Missing or invalid Authorization header"})
-        claims = self.signer.verify(token.strip(), now=self.now())
+        claims = self.signer.verify(header.removeprefix("Bearer "), now=self.now())
         if claims is None:
             raise Refusal(401, {"statusCode": 401, "message": "Invalid or expired token"})
         if claims.get("role") != "admin":
             raise Refusal(403, {"error": "Forbidden", "message": "Admin access required"})
         return claims
-
-
-def _is_same_origin(origin: str, base_url: str, host: str) -> bool:
-    """Tell whether a browser's page of this service sent the request."""
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return False
-    own = urlsplit(base_url)
-    if (parts.scheme, parts.netloc) == (own.scheme, own.netloc):
-        return True
-    return parts.scheme in ("http", "https") and parts.netloc == host
 
 
 def _hashing_limiter() -> anyio.CapacityLimiter:

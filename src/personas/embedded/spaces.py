@@ -1,132 +1,167 @@
-"""Spaces, their members and their invitations in the database, and as the calls tell them."""
+"""What the calls on spaces share: who may do what, and how spaces and members are found and told."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import sqlalchemy as sa
+from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from starlette.responses import Response
 
-from personas.embedded.answers import coded, iso
-from personas.embedded.schema import invitations, members, organizations, users
+from personas.embedded.answers import Refusal, coded, iso
+from personas.embedded.bodies import read_unchecked, wrong
+from personas.embedded.schema import members, organizations, users
 from personas.embedded.tokens import make_id
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from sqlalchemy.engine import Connection
+    from starlette.requests import Request
 
-    from personas.embedded.answers import Refusal
+    from personas.embedded.bodies import Model
+    from personas.embedded.service import Service
 
+PREFIX: Final = "/api/auth/organization"
+TYPES: Final = ("personal", "brand", "club", "family", "team", "practice")
+MEMBERS_LIMIT: Final = 100
+PENDING_LIMIT: Final = 100
 
-def no_space() -> Refusal:
-    """There is no such space."""
-    return coded(400, "ORGANIZATION_NOT_FOUND", "Organization not found")
-
-
-def no_member() -> Refusal:
-    """There is no such member."""
-    return coded(400, "MEMBER_NOT_FOUND", "Member not found")
-
-
-def no_invitation() -> Refusal:
-    """There is no such invitation, or it is no longer open."""
-    return coded(400, "INVITATION_NOT_FOUND", "Invitation not found")
-
-
-def not_a_member() -> Refusal:
-    """Whoever is signed in is no member."""
-    code = "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION"
-    return coded(403, code, "User is not a member of the organization")
+_ADMIN: Final = frozenset(
+    {"organization:update", "member:update", "member:delete", "invitation:create", "invitation:cancel"}
+)
+PERMISSIONS: Final = {
+    "owner": _ADMIN | {"organization:delete"},
+    "admin": _ADMIN,
+    "member": frozenset[str](),
+}
 
 
-def find_space(connection: Connection, value: str | None, *, column: str = "id") -> sa.Row[Any]:
-    """A space by its id or its slug; refuses when there is none."""
-    row = connection.execute(sa.select(organizations).where(organizations.c[column] == value)).one_or_none()
-    if row is None:
-        raise no_space()
-    return row
+def _list_roles(given: Any, validate: ValidatorFunctionWrapHandler) -> list[str]:
+    try:
+        roles: list[str] = validate([given] if isinstance(given, str) else given)
+    except ValidationError:
+        raise wrong("Invalid input") from None
+    return roles
 
 
-def select_members(organization_id: str) -> sa.Select[Any]:
-    """The members of a space with their users, oldest first."""
+# One role or a list of them, which is stored with commas.
+Roles = Annotated[list[str], WrapValidator(_list_roles)]
+
+
+class Wordless(Refusal):
+    """A refusal that says no more than its status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status, {})
+
+    def answer(self) -> Response:
+        """The answer itself."""
+        return Response(status_code=self.status, media_type="application/json")
+
+
+def refusal(status: int, code: str) -> Refusal:
+    """A refusal whose message says the same as its code."""
+    return coded(status, code, code.replace("_", " ").capitalize())
+
+
+async def begin(
+    service: Service, request: Request, model: type[Model], *, unknown: Refusal | None = None
+) -> tuple[sa.Row[Any], Model]:
+    """Whoever is signed in, and the body; the original looks at the body first.
+
+    Raises:
+        Refusal: For the body or its origin; without a session 401, or what is given as `unknown`.
+    """
+    value = await read_unchecked(request)
+    service.require_origin(request)
+    body = model.check(value)
+    user = await service.find_session(request)
+    if user is None:
+        raise unknown or coded(401, "UNAUTHORIZED", "Unauthorized")
+    return user, body
+
+
+# A member's role is a list with commas, and what is no known role allows nothing.
+
+
+def is_owner(role: str) -> bool:
+    """Tell whether a role is an owner's."""
+    return "owner" in role.split(",")
+
+
+def may(role: str, act: str) -> bool:
+    """Tell whether a role allows an act."""
+    return any(act in PERMISSIONS.get(each, ()) for each in role.split(","))
+
+
+def lock_space(connection: Connection, space_id: str) -> None:
+    """Let no other call judge by this space's members and invitations until this transaction ends.
+
+    PostgreSQL waits here; SQLite has one writer at a time anyway.
+    """
+    connection.execute(sa.select(organizations.c.id).where(organizations.c.id == space_id).with_for_update())
+
+
+def find_space(connection: Connection, space_id: str) -> sa.Row[Any] | None:
+    """A space by its id."""
+    return connection.execute(sa.select(organizations).where(organizations.c.id == space_id)).one_or_none()
+
+
+def find_space_by_slug(connection: Connection, slug: str) -> sa.Row[Any] | None:
+    """A space by its slug, in exactly this case."""
+    return connection.execute(sa.select(organizations).where(organizations.c.slug == slug)).one_or_none()
+
+
+def select_members() -> sa.Select[Any]:
+    """Members with their users, oldest first."""
     return (
         sa.select(members, users.c.name.label("user_name"), users.c.email, users.c.image)
         .join(users, users.c.id == members.c.user_id)
-        .where(members.c.organization_id == organization_id)
         .order_by(members.c.created_at, members.c.id)
     )
 
 
-def find_member(connection: Connection, organization_id: str, member_id: str) -> sa.Row[Any]:
-    """A member of a space by the membership's id; refuses when there is none."""
-    row = connection.execute(select_members(organization_id).where(members.c.id == member_id)).one_or_none()
-    if row is None:
-        raise no_member()
-    return row
+def find_member(connection: Connection, space_id: str, user_id: str) -> sa.Row[Any] | None:
+    """A user's membership in a space."""
+    query = select_members().where(members.c.organization_id == space_id, members.c.user_id == user_id)
+    return connection.execute(query).one_or_none()
 
 
-def find_member_by_email(connection: Connection, organization_id: str, email: str) -> sa.Row[Any] | None:
-    """A member of a space by its user's email."""
-    return connection.execute(select_members(organization_id).where(users.c.email == email)).one_or_none()
+def find_member_by_id(connection: Connection, member_id: str) -> sa.Row[Any] | None:
+    """A membership by its id, in whatever space."""
+    return connection.execute(select_members().where(members.c.id == member_id)).one_or_none()
+
+
+def find_member_by_email(connection: Connection, space_id: str, email: str) -> sa.Row[Any] | None:
+    """The membership of whoever has this email, in whatever case."""
+    query = select_members().where(members.c.organization_id == space_id, users.c.email == email.lower())
+    return connection.execute(query).one_or_none()
 
 
 def add_member(
-    connection: Connection, organization_id: str, user_id: str, role: str, now: dt.datetime
+    connection: Connection, space_id: str, user_id: str, role: str, now: dt.datetime
 ) -> sa.Row[Any]:
     """Make a user a member."""
     member_id = make_id()
     connection.execute(
         sa.insert(members).values(
-            id=member_id, organization_id=organization_id, user_id=user_id, role=role, created_at=now
+            id=member_id, organization_id=space_id, user_id=user_id, role=role, created_at=now
         )
     )
-    return find_member(connection, organization_id, member_id)
+    return connection.execute(select_members().where(members.c.id == member_id)).one()
 
 
-def count_owners(connection: Connection, organization_id: str) -> int | None:
-    """How many owners a space has."""
-    query = sa.select(sa.func.count()).select_from(members)
-    return connection.scalar(
-        query.where(members.c.organization_id == organization_id, members.c.role == "owner")
-    )
+def count_members(connection: Connection, space_id: str) -> int:
+    """How many members a space has."""
+    query = sa.select(sa.func.count()).select_from(members).where(members.c.organization_id == space_id)
+    return connection.execute(query).scalar_one()
 
 
-def require_role(connection: Connection, organization_id: str, user_id: str, act: str, *, owner: str) -> None:
-    """Refuse members, and refuse admins where an owner's role is touched."""
-    role = connection.scalar(
-        sa.select(members.c.role).where(
-            members.c.organization_id == organization_id, members.c.user_id == user_id
-        )
-    )
-    if role is None:
-        raise not_a_member()
-    if role == "owner" or (role == "admin" and owner != "owner"):
-        return
-    words = act.lower().replace("_", " ")
-    raise coded(403, f"YOU_ARE_NOT_ALLOWED_TO_{act}", f"You are not allowed to {words}")
-
-
-def select_pending(now: dt.datetime, email: str, organization_id: str | None = None) -> sa.Select[Any]:
-    """The open invitations of an email, to any space or to one."""
-    query = (
-        sa.select(invitations, organizations.c.name.label("organization_name"))
-        .join(organizations, organizations.c.id == invitations.c.organization_id)
-        .where(
-            invitations.c.email == email,
-            invitations.c.status == "pending",
-            invitations.c.expires_at > now,
-        )
-        .order_by(invitations.c.created_at, invitations.c.id)
-    )
-    return query if organization_id is None else query.where(organizations.c.id == organization_id)
-
-
-def find_invitation(connection: Connection, invitation_id: str) -> sa.Row[Any]:
-    """An invitation, whatever its state; refuses when there is none."""
-    row = connection.execute(sa.select(invitations).where(invitations.c.id == invitation_id)).one_or_none()
-    if row is None:
-        raise no_invitation()
-    return row
+def is_only_owner(connection: Connection, space_id: str) -> bool:
+    """Tell whether a space has no second owner."""
+    roles = sa.select(members.c.role).where(members.c.organization_id == space_id)
+    return sum(is_owner(role) for role in connection.scalars(roles)) <= 1
 
 
 def describe_space(row: sa.Row[Any]) -> dict[str, Any]:

@@ -20,10 +20,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from starlette.responses import Response
+
+MAX_TOKEN: Final = 4096  # what is longer is no token of ours, and is not kept
 AUDIENCE: Final = "mana"
 LIFETIME: Final = dt.timedelta(minutes=15)
 SESSION_LIFETIME: Final = dt.timedelta(days=7)
+FORGOTTEN_LIFETIME: Final = dt.timedelta(days=1)  # of a session that is not to be remembered
 COOKIE: Final = "mana.session_token"
+CACHE: Final = "mana.session_data"  # never set here; a client that has one from the original loses it
+FORGETFUL: Final = "mana.dont_remember"
 ATTRIBUTES: Final = "Path=/; HttpOnly; SameSite=Lax"
 ALPHABET: Final = string.ascii_letters + string.digits
 
@@ -91,7 +97,7 @@ class Signer:
 
         The issuer is not compared: one database is served at several addresses, and its keys are what counts.
         """
-        claims = self._checked(token)
+        claims = self._checked(token) if len(token) <= MAX_TOKEN else None
         return claims if claims is not None and claims["exp"] > now.timestamp() else None
 
     def _check(self, token: str) -> dict[str, Any] | None:
@@ -125,24 +131,48 @@ class Cookies:
 
     def set(self, token: str) -> str:
         """The value of a Set-Cookie header that signs someone in for seven days."""
-        signed = quote(f"{token}.{self._signature(token)}", safe="!~*'()")
-        return f"{COOKIE}={signed}; Max-Age={int(SESSION_LIFETIME.total_seconds())}; {ATTRIBUTES}"
+        return self._set(COOKIE, token, lifetime=SESSION_LIFETIME)
+
+    def give(self, response: Response, token: str, *, remember: bool = True) -> None:
+        """Sign a browser in: for seven days, or until it is closed."""
+        if remember:
+            response.headers.append("set-cookie", self.set(token))
+        else:
+            response.headers.append("set-cookie", self._set(FORGETFUL, "true"))
+            response.headers.append("set-cookie", self._set(COOKIE, token))
+
+    def take(self, response: Response) -> None:
+        """Sign a browser out."""
+        for name in (COOKIE, CACHE, FORGETFUL):
+            response.headers.append("set-cookie", self.clear(name))
 
     def read(self, header: str) -> str | None:
         """The session token in a Cookie header, if its signature is right."""
-        for pair in header.split(";"):
-            name, _, value = pair.strip().partition("=")
-            if name == COOKIE:
-                token, _, signature = unquote(value).rpartition(".")
-                expected = self._signature(token).encode("utf-8")
-                if hmac.compare_digest(expected, signature.encode("utf-8")):
-                    return token
-        return None
+        return self._read(header, COOKIE)
+
+    def is_forgetful(self, header: str) -> bool:
+        """Tell whether a Cookie header says that the session is not to be remembered."""
+        return self._read(header, FORGETFUL) is not None
 
     @staticmethod
-    def clear() -> str:
-        """The value of a Set-Cookie header that signs out."""
-        return f"{COOKIE}=; Max-Age=0; {ATTRIBUTES}"
+    def clear(name: str = COOKIE) -> str:
+        """The value of a Set-Cookie header that takes a cookie away."""
+        return f"{name}=; Max-Age=0; {ATTRIBUTES}"
+
+    def _set(self, name: str, value: str, *, lifetime: dt.timedelta | None = None) -> str:
+        signed = quote(f"{value}.{self._signature(value)}", safe="!~*'()")
+        age = "" if lifetime is None else f"Max-Age={int(lifetime.total_seconds())}; "
+        return f"{name}={signed}; {age}{ATTRIBUTES}"
+
+    def _read(self, header: str, wanted: str) -> str | None:
+        for pair in header.split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == wanted:
+                text, _, signature = unquote(value).rpartition(".")
+                expected = self._signature(text).encode("utf-8")
+                if hmac.compare_digest(expected, signature.encode("utf-8")):
+                    return text
+        return None
 
     def _signature(self, token: str) -> str:
         return base64.b64encode(hmac.digest(self._secret, token.encode("utf-8"), hashlib.sha256)).decode(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from personas.embedded.answers import iso
+from personas.embedded.personal_spaces import add_personal_space
 from personas.embedded.schema import accounts, members, organizations, sessions, users
-from personas.embedded.tokens import SESSION_LIFETIME, make_id
+from personas.embedded.tokens import FORGOTTEN_LIFETIME, SESSION_LIFETIME, make_id
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from sqlalchemy.engine import Connection
 
 # The pattern of zod's email(), which the original applies at sign-up. `fullmatch`, ASCII, case ignored.
@@ -22,9 +23,8 @@ EMAIL: Final = re.compile(
     r"(?!\.)(?!.*\.\.)([A-Z0-9_'+\-.]*)[A-Z0-9_+-]@([A-Z0-9][A-Z0-9-]*\.)+[A-Z]{2,}",
     re.IGNORECASE | re.ASCII,
 )
+EXTENDED_AFTER: Final = dt.timedelta(days=1)
 MAX_EMAIL: Final = 320  # longer ones overflow an index of PostgreSQL, and no mail server takes them
-MIN_PASSWORD: Final = 8
-MAX_PASSWORD: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class NewUser:
     role: str = "user"
     access_tier: str = "public"
     email_verified: bool = False
+    image: str | None = None
 
 
 def is_email(text: str) -> bool:
@@ -54,6 +55,16 @@ def find_by_email(connection: Connection, email: str) -> sa.Row[Any] | None:
     ).one_or_none()
 
 
+def find_user(connection: Connection, user_id: str) -> sa.Row[Any] | None:
+    """The user with this id."""
+    return connection.execute(sa.select(users).where(users.c.id == user_id)).one_or_none()
+
+
+def get_user(connection: Connection, user_id: str) -> sa.Row[Any]:
+    """The user with this id, who is there."""
+    return connection.execute(sa.select(users).where(users.c.id == user_id)).one()
+
+
 def sign_up(connection: Connection, new: NewUser, now: dt.datetime) -> str:
     """Add a user with a password and a personal space; the id."""
     user_id = make_id()
@@ -63,6 +74,7 @@ def sign_up(connection: Connection, new: NewUser, now: dt.datetime) -> str:
             name=new.name,
             email=new.email.lower(),
             email_verified=new.email_verified,
+            image=new.image,
             kind=new.kind,
             role=new.role,
             access_tier=new.access_tier,
@@ -74,28 +86,8 @@ def sign_up(connection: Connection, new: NewUser, now: dt.datetime) -> str:
     connection.execute(
         sa.insert(accounts).values(id=make_id(), user_id=user_id, password=new.password, **moments)
     )
-    _add_personal_space(connection, user_id, new, now)
+    add_personal_space(connection, user_id, email=new.email, name=new.name, tier=new.access_tier, now=now)
     return user_id
-
-
-def _add_personal_space(connection: Connection, user_id: str, new: NewUser, now: dt.datetime) -> None:
-    organization_id = make_id()[:21]
-    wanted = re.sub(r"[^a-z0-9]+", "-", new.email.lower().partition("@")[0]).strip("-") or "space"
-    taken = connection.scalar(sa.select(organizations.c.id).where(organizations.c.slug == wanted))
-    connection.execute(
-        sa.insert(organizations).values(
-            id=organization_id,
-            name=new.name,
-            slug=f"{wanted}-{make_id()[:8].lower()}" if taken else wanted,
-            metadata={"tier": "public", "type": "personal"},
-            created_at=now,
-        )
-    )
-    connection.execute(
-        sa.insert(members).values(
-            id=make_id(), organization_id=organization_id, user_id=user_id, role="owner", created_at=now
-        )
-    )
 
 
 def delete_user(connection: Connection, user_id: str) -> None:
@@ -109,7 +101,14 @@ def delete_user(connection: Connection, user_id: str) -> None:
     )
 
 
-def describe_user(user: sa.Row[Any]) -> dict[str, Any]:
+def invent_user(new: NewUser, now: dt.datetime) -> dict[str, Any]:
+    """The description of a user who is not stored, and looks like one who has just signed up."""
+    given = {**asdict(new), "email": new.email.lower()}
+    moments = {"created_at": now, "updated_at": now}
+    return describe_user(SimpleNamespace(id=make_id(), two_factor_enabled=False, **given, **moments))
+
+
+def describe_user(user: sa.Row[Any] | SimpleNamespace) -> dict[str, Any]:
     """A user as the auth calls tell it: never with the hash."""
     return {
         "name": user.name,
@@ -135,9 +134,15 @@ class NewSession:
 
 
 def begin_session(
-    connection: Connection, user_id: str, now: dt.datetime, *, address: str | None, agent: str | None
+    connection: Connection,
+    user_id: str,
+    now: dt.datetime,
+    *,
+    address: str | None,
+    agent: str | None,
+    remember: bool = True,
 ) -> NewSession:
-    """Begin a session of seven days, and forget the ones that are over."""
+    """Begin a session of seven days, or of one day, and forget the ones that are over."""
     connection.execute(sa.delete(sessions).where(sessions.c.expires_at <= now))
     session = NewSession(id=make_id(), token=make_id())
     connection.execute(
@@ -147,12 +152,27 @@ def begin_session(
             token=session.token,
             ip_address=address,
             user_agent=agent,
-            expires_at=now + SESSION_LIFETIME,
+            expires_at=now + (SESSION_LIFETIME if remember else FORGOTTEN_LIFETIME),
             created_at=now,
             updated_at=now,
         )
     )
     return session
+
+
+def is_due(user: sa.Row[Any], now: dt.datetime) -> bool:
+    """Tell of a row that `find_session` gave whether its session began, or was extended, a day ago."""
+    expires: dt.datetime = user.session_expires_at
+    return expires - SESSION_LIFETIME + EXTENDED_AFTER <= now
+
+
+def extend_session(connection: Connection, token: str, now: dt.datetime) -> None:
+    """Let a session run for seven days from now."""
+    connection.execute(
+        sa.update(sessions)
+        .where(sessions.c.token == token)
+        .values(expires_at=now + SESSION_LIFETIME, updated_at=now)
+    )
 
 
 def find_session(connection: Connection, token: str, now: dt.datetime) -> sa.Row[Any] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PERSONA_DOMAIN = "@mana.test"
 
 Value = str | Mapping[str, float] | None
+Patterns = str | Collection[str] | None
 
 
 class State(StrEnum):
@@ -201,7 +202,7 @@ def plan(
     live: Live,
     intent: Intent | None = None,
     *,
-    only: str | None = None,
+    only: Patterns = None,
 ) -> Plan:
     """Compare a catalog with what is live.
 
@@ -209,8 +210,8 @@ def plan(
         catalog: The catalog; None when it could not be read, and drift is not known.
         live: What the service has.
         intent: What the run may do; a plain `seed` when left out.
-        only: A pattern (`*` and `?`, case ignored) over email, local part, name and archetype; things that
-            do not match are left out.
+        only: A pattern (`*` and `?`, case ignored) over email, local part, name and archetype, or several;
+            things that match none of them are left out. None, or no pattern at all, leaves nothing out.
     """
     intent = intent or Intent()
     wanted = {persona.email.lower(): persona for persona in catalog.personas} if catalog else {}
@@ -247,34 +248,35 @@ def plan(
         )
         for p in doubles
     ]
-    kept = [change for change in changes if only is None or matches(change, only)]
+    kept = [change for change in changes if not only or matches(change, only)]
     return Plan(
         changes=tuple(sorted(kept)),
         intent=intent,
         notes=live.notes,
         catalog_known=catalog is not None,
-        whole=only is None,
+        whole=not only,
     )
 
 
-def matches(change: Change, pattern: str) -> bool:
+def matches(change: Change, patterns: str | Collection[str]) -> bool:
     """Whether `--only PATTERN` means this change; both sides of it are looked at."""
     texts: list[str | None] = [change.key]
     for side in (change.wanted, change.existing):
         if side is not None:
             texts += [side.name, side.archetype]
-    return matches_any(texts, pattern)
+    return matches_any(texts, patterns)
 
 
-def matches_any(texts: Iterable[str | None], pattern: str) -> bool:
-    """Whether a pattern fits one of these texts; of an email, the part before the @ will do."""
-    folded = pattern.casefold()
+def matches_any(texts: Iterable[str | None], patterns: str | Collection[str]) -> bool:
+    """Whether one of the patterns fits one of these texts; of an email, the part before the @ will do."""
+    folded = [pattern.casefold() for pattern in ([patterns] if isinstance(patterns, str) else patterns)]
     for text in texts:
         if text is None:
             continue
         lowered = text.casefold()
         local = lowered.split("@")[0]
-        if any(fnmatchcase(part, folded) for part in {lowered, local, local.removeprefix("persona.")}):
+        parts = {lowered, local, local.removeprefix("persona.")}
+        if any(fnmatchcase(part, pattern) for part in parts for pattern in folded):
             return True
     return False
 

@@ -9,7 +9,7 @@ from personas.catalog.reading import Catalog, Persona
 from personas.errors import BadAnswer, RateLimited, Unanswered, Unavailable
 from personas.passwords import derive_password
 from personas.reconcile.live import Live, Owner, Ownership
-from personas.reconcile.plan import PERSONA_DOMAIN, matches_any
+from personas.reconcile.plan import PERSONA_DOMAIN, Patterns, matches_any
 from personas.secret import Secret
 from personas.service.endpoints import AuthService, NotFound
 from personas.service.models import FoundUser, LivePersona, Login, LoginCheck
@@ -35,7 +35,7 @@ async def survey(
     catalog: Catalog | None,
     *,
     secret: Secret | None = None,
-    only: str | None = None,
+    only: Patterns = None,
     owners: bool = True,
     check_login: bool = False,
     whole: bool = False,
@@ -48,7 +48,7 @@ async def survey(
         service: Where to read.
         catalog: What it will be compared with; None reads the list alone.
         secret: The seed secret; without it, whose a found account is stays not known.
-        only: Leave out what this pattern does not mean.
+        only: Leave out what this pattern, or none of these, means.
         owners: Whether to look up who has the emails that no live persona has.
         check_login: Whether to sign in as every live persona of the catalog.
         whole: Read the details of live personas that the catalog lacks, too.
@@ -88,7 +88,7 @@ class _Reading:
         self._observe("reading the list", 0, 0)
         self.live = replace(self.live, personas=await self._service.list_personas())
 
-    async def read_details(self, only: str | None, *, whole: bool) -> None:
+    async def read_details(self, only: Patterns, *, whole: bool) -> None:
         """Complete the personas that are compared; one that is gone meanwhile is left out."""
         chosen = [
             persona
@@ -119,7 +119,7 @@ class _Reading:
         personas = (complete.get(persona.user_id, persona) for persona in self.live.personas)
         self.live = replace(self.live, personas=tuple(p for p in personas if p is not None), unread=unread)
 
-    async def find_owners(self, only: str | None) -> None:
+    async def find_owners(self, only: Patterns) -> None:
         """Look up who has the catalog emails that no live persona has."""
         there = {persona.email.lower() for persona in self.live.personas}
         missing = [
@@ -166,7 +166,7 @@ class _Reading:
             case Login.NOT_KNOWN:
                 return Owner(Ownership.NOT_KNOWN, check.reason)
 
-    async def check_logins(self, only: str | None) -> None:
+    async def check_logins(self, only: Patterns) -> None:
         """Sign in once as every live persona of the catalog."""
         chosen: Sequence[LivePersona] = [
             persona
@@ -192,8 +192,8 @@ class _Reading:
         )
 
 
-def _means(only: str | None, wanted: Persona | None, existing: LivePersona | None) -> bool:
-    if only is None:
+def _means(only: Patterns, wanted: Persona | None, existing: LivePersona | None) -> bool:
+    if not only:
         return True
     sides = [side for side in (wanted, existing) if side is not None]
     return matches_any([text for side in sides for text in (side.email, side.name, side.archetype)], only)
@@ -201,10 +201,11 @@ def _means(only: str | None, wanted: Persona | None, existing: LivePersona | Non
 
 def _joined(listed: LivePersona, detailed: LivePersona) -> LivePersona:
     """The details, with what only the list tells."""
-    return replace(
-        detailed,
-        user_id=listed.user_id,
-        email=listed.email,
-        name=detailed.name if detailed.name is not None else listed.name,
-        actions_7d=listed.actions_7d,
+    return detailed.model_copy(
+        update={
+            "user_id": listed.user_id,
+            "email": listed.email,
+            "name": detailed.name if detailed.name is not None else listed.name,
+            "actions_7d": listed.actions_7d,
+        }
     )

@@ -1,63 +1,78 @@
-"""What a command has to say, in each format; every function takes values and returns text."""
+"""What a command has to say: one document, and its views as page, JSON, markdown, annotations and JUnit XML.
+
+`make_report` makes the document of what a command learnt; every view takes the document and returns text, or
+for a terminal a page of rich. Nothing here prints.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, assert_never
 
-from personas.report.model import Report
+from personas.report.building import make_report
+from personas.report.document import Report, report_schema
+from personas.report.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
-    from personas.reconcile.live import Live
+    from personas.report.blocks import Page
 
 Format = Literal["text", "json", "markdown", "github", "junit"]
 
-__all__ = ["Format", "Report", "read_snapshot", "render", "report_schema", "step_outputs", "step_summary"]
+__all__ = [
+    "Format",
+    "Report",
+    "Snapshot",
+    "make_report",
+    "output_lines",
+    "page",
+    "read_snapshot",
+    "render",
+    "report_schema",
+    "step_outputs",
+    "step_summary",
+]
 
 
-def render(report: Report, fmt: Format, *, width: int = 80, color: bool = False, unicode: bool = True) -> str:
+def render(report: Report, fmt: Format, *, width: int = 80, color: bool = False, full: bool = False) -> str:
     """The report in one format.
 
     Args:
         report: What the command has to say.
         fmt: The format.
-        width: The cells of a line; of the text only.
+        width: The columns of a line; of the text only.
         color: Whether to use ANSI colours; in the text only.
-        unicode: Whether signs beyond ASCII can be shown; of the text only.
+        full: Whether every row is told, however many there are; in the text only.
     """
     # Each format is loaded when it is asked for: the start of the program is measured.
-    if fmt == "text":
-        from personas.report import text
+    match fmt:
+        case "text":
+            from personas.report.blocks import text_of
 
-        return text.render(report, width=width, color=color, unicode=unicode)
-    if fmt == "json":
-        from personas.report import jsonreport
+            return text_of(page(report, full=full), width=width, color=color)
+        case "json":
+            from personas.report.visible import inert_json
 
-        return jsonreport.render(report)
-    if fmt == "markdown":
-        from personas.report import markdown
+            return inert_json(report.model_dump_json(by_alias=True, indent=2)) + "\n"
+        case "markdown":
+            from personas.report import markdown
 
-        return markdown.render(report)
-    if fmt == "github":
-        from personas.report import github
+            return markdown.render(report)
+        case "github":
+            from personas.report import github
 
-        return github.render(report)
-    from personas.report import junit
+            return github.render(report)
+        case "junit":
+            from personas.report import junit
 
-    return junit.render(report)
-
-
-def read_snapshot(text: str) -> Live:
-    """The live state that a JSON report of `list --full` carries; raises `UsageError` for any other text."""
-    from personas.report import snapshot
-
-    return snapshot.read_snapshot(text)
+            return junit.render(report)
+        case _:
+            assert_never(fmt)
 
 
-def report_schema() -> dict[str, object]:
-    """The JSON Schema (2020-12) of the JSON report."""
-    from personas.report import schema
+def page(report: Report, *, full: bool = False) -> Page:
+    """The report as a page for rich to print, with `crop=False`; with `full`, every row of it."""
+    from personas.report import text
 
-    return schema.report_schema()
+    return text.page(report, full=full)
 
 
 def step_summary(report: Report) -> str:
@@ -72,3 +87,10 @@ def step_outputs(report: Report) -> dict[str, str]:
     from personas.report import github
 
     return github.step_outputs(report)
+
+
+def output_lines(outputs: dict[str, str]) -> str:
+    """The outputs as lines for `$GITHUB_OUTPUT`; no value can end its line and begin another output."""
+    from personas.report import github
+
+    return github.output_lines(outputs)

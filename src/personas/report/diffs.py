@@ -73,6 +73,13 @@ def text_diff(old: str, new: str, *, context: int = 1, most: int = 60) -> list[L
     return lines
 
 
+def core(old: str, new: str) -> tuple[str, str]:
+    """What differs, without what both texts share at their ends: two equal changes have equal cores."""
+    start = _shared(old, new)
+    end = _shared(old[start:][::-1], new[start:][::-1])
+    return old[start : len(old) - end], new[start : len(new) - end]
+
+
 def _around_difference(old: str, new: str) -> tuple[str, str]:
     """Both texts without most of what they share at their ends, and cut to what can be compared quickly."""
     prefix = _shared(old, new)

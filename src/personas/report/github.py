@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from personas.reconcile.outcome import Result
-from personas.reconcile.plan import Change, State
+from personas.reconcile.plan import State
 from personas.report import markdown, wording
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from personas.errors import Problem
-    from personas.report.model import Report
+    from personas.report.document import Change, Plan, Problem, Report
 
 SUMMARY_LIMIT = 1_048_576
 _MOST = 10  # annotations of a kind; GitHub shows no more of one step
@@ -30,6 +29,17 @@ _WORDS = {
     State.STRAY: "stray",
 }
 
+_COUNTED = (
+    State.CREATE,
+    State.UPDATE,
+    State.RECREATE,
+    State.STRAY,
+    State.COLLISION,
+    State.LOCKED_OUT,
+    State.NOT_KNOWN,
+    State.IN_SYNC,
+)
+
 _Thing = TypeVar("_Thing")
 
 
@@ -40,10 +50,12 @@ def render(report: Report) -> str:
     if report.error is not None and not report.problems:
         message = " ".join(part for part in (report.error.message, report.error.hint) if part)
         lines.append(_command("error", message, title="personas"))
+    if wording.is_stale(report):
+        lines.append(_command("warning", wording.age(report), title="Old snapshot"))
     lines += _failures(report)
     if report.plan is not None and report.plan.catalog_known and not report.offline:
-        lines += _drift(report)
-    lines.append(_command("notice", wording.verdict(report), title=f"personas {report.command}"))
+        lines += _drift(report, report.plan)
+    lines.append(_command("notice", report.verdict, title=f"personas {report.command}"))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -60,21 +72,13 @@ def step_outputs(report: Report) -> dict[str, str]:
     """
     plan = report.plan
     plan = None if report.offline or plan is None or not plan.catalog_known else plan
-    counts = {state: str(number) for state, number in plan.counts.items()} if plan else {}
     changed = str(not plan.in_sync or bool(report.outcomes)).lower() if plan else ""
     return {
         "changed": changed,
-        "create": counts.get(State.CREATE, ""),
-        "update": counts.get(State.UPDATE, ""),
-        "recreate": counts.get(State.RECREATE, ""),
-        "stray": counts.get(State.STRAY, ""),
-        "collision": counts.get(State.COLLISION, ""),
-        "locked-out": counts.get(State.LOCKED_OUT, ""),
-        "not-known": counts.get(State.NOT_KNOWN, ""),
-        "in-sync": counts.get(State.IN_SYNC, ""),
+        **{state.value: str(plan.count[state]) if plan else "" for state in _COUNTED},
         "checksum": plan.checksum if plan else "",
-        "valid": {True: "true", False: "false", None: ""}[wording.is_valid(report)],
-        "verdict": wording.verdict(report),
+        "valid": {True: "true", False: "false", None: ""}[report.valid],
+        "verdict": report.verdict,
         "exit-code": str(report.exit_code),
     }
 
@@ -120,29 +124,23 @@ def _problems(kind: str, problems: tuple[Problem, ...]) -> list[str]:
 
 def _failures(report: Report) -> list[str]:
     told, more = _few([outcome for outcome in report.outcomes if outcome.result is not Result.DONE])
-    places = report.places()
+    places = {change.identity: change for change in report.plan.changes} if report.plan else {}
     lines = []
     for outcome in told:
-        wanted = outcome.change.wanted
-        line, column = places.get(wanted.email, (1, 1)) if wanted else (None, None)
-        place = {"file": report.catalog, "line": line, "col": column} if wanted else {}
+        change = places.get(outcome.identity)
+        place = _place(report, change) if change is not None and change.line else {}
         word = wording.result_word(outcome)
         reason = f": {outcome.message}" if outcome.message else ""
-        lines.append(
-            _command("error", f"{outcome.change.key} {word}{reason}", **place, title=f"Persona {word}")
-        )
+        lines.append(_command("error", f"{outcome.email} {word}{reason}", **place, title=f"Persona {word}"))
     if more:
         text = f"and {wording.count(more, 'more persona')} of which the step was not done"
         lines.append(_command("error", text, title="Personas not done"))
     return lines
 
 
-def _drift(report: Report) -> list[str]:
+def _drift(report: Report, plan: Plan) -> list[str]:
     """What differs, on the lines of the catalog; what a run has just made true is left out."""
-    if report.plan is None:
-        return []
-    done = {id(outcome.change) for outcome in report.outcomes if wording.mended_by_step(outcome.change)}
-    left = [change for change in report.plan.drift if id(change) not in done]
+    left = [c for c in plan.drift if report.result(c) is None or not wording.mended_by_step(c)]
     collisions = [change for change in left if change.state is State.COLLISION]
     strays = [change for change in left if change.state is State.STRAY]
     others = [change for change in left if change.state not in {State.COLLISION, State.STRAY}]
@@ -155,46 +153,29 @@ def _drift(report: Report) -> list[str]:
 
 def _annotations(report: Report, kind: str, changes: list[Change], noun: str) -> list[str]:
     told, more = _few(changes)
-    lines = [
-        _annotation(report, kind, change, line, column) for change, line, column in _places(report, told)
-    ]
+    lines = [_annotation(report, kind, change) for change in told]
     if more:
         text = f"and {wording.count(more, noun)}"
         lines.append(_command(kind, text, file=report.catalog, line=1, title="Drift"))
     return lines
 
 
-def _annotation(report: Report, kind: str, change: Change, line: int, column: int | None) -> str:
+def _annotation(report: Report, kind: str, change: Change) -> str:
     word = _WORDS.get(change.state, change.state.value)
     parts = [
         f"{wording.label(item.field)}: {_short(item.field, wording.field_change(item))}"
         for item in change.fields
     ]
     detail = "; ".join([*parts, *([change.reason] if change.reason else [])])
-    message = f"{change.name or change.key} ({change.key}): {word}" + (f": {detail}" if detail else "")
-    return _command(kind, message, file=report.catalog, line=line, col=column, title=f"Persona {word}")
+    message = f"{change.name or change.email} ({change.email}): {word}" + (f": {detail}" if detail else "")
+    return _command(kind, message, **_place(report, change), title=f"Persona {word}")
+
+
+def _place(report: Report, change: Change) -> dict[str, object]:
+    """Where the catalog has the first field that differs, else the persona; its first line for a stray."""
+    at = next((item for item in change.fields if item.line), change)
+    return {"file": report.catalog, "line": at.line or 1, "col": at.column}
 
 
 def _short(field: str, text: str) -> str:
     return "the text differs" if field == "systemPrompt" else shown(text, 200)
-
-
-def _places(report: Report, changes: Iterable[Change]) -> Iterator[tuple[Change, int, int | None]]:
-    """Each change with its line: of the first field that differs, of the persona, or the catalog's first."""
-    places, positions = report.places(), _positions(report)
-    for change in changes:
-        wanted = change.wanted
-        if wanted is None:
-            yield change, 1, None
-            continue
-        index = positions.get(wanted.email)
-        if report.loaded is not None and index is not None and change.fields:
-            yield change, *report.loaded.locate(("personas", index, change.fields[0].field))
-        else:
-            yield change, *places.get(wanted.email, (1, 1))
-
-
-def _positions(report: Report) -> dict[str, int]:
-    if report.loaded is None:
-        return {}
-    return {persona.email: index for index, persona in enumerate(report.loaded.personas)}

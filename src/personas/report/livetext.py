@@ -4,188 +4,187 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from personas.reconcile.plan import Change, State
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from personas.reconcile.plan import State
 from personas.report import wording
-from personas.report.page import Cell, Column, Page
-from personas.report.plantext import SIGNS, show_field, without_domain
+from personas.report.blocks import ALL, Column, Listing, bar, few, joined, names, prose
+from personas.report.plantext import ARCHETYPE, EMAIL, NAME, SIGNS, fields_of, snapshot_told, verdict
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from personas.report.model import Report
-    from personas.service.models import LiveDetail, LivePersona
+    from personas.report.document import Change, Detail, Facts, Plan, Report
 
+_MOST_ROWS = 50
 _MOST_ACTIONS = 20
 _MOST_MODULES = 30
 _FAILURES = ("error", "fail")
+_COLUMNS = (
+    Column("state"),
+    NAME,
+    EMAIL,
+    ARCHETYPE,
+    Column("cadence", least=7, most=12, rank=2),
+    Column("active"),
+    Column("7 days", right=True),
+)
 
 
-def show_list(page: Page, report: Report) -> None:
-    """A table of the live personas, and what the catalog has beside them."""
-    changes = report.plan.changes if report.plan else ()
-    known = report.plan is not None and report.plan.catalog_known
-    live = [change for change in changes if change.existing is not None]
-    page.line(("Live personas  ", "bold"), (shown(wording.service_name(report)), "cyan"))
-    if age := wording.age(report):
-        page.line((f"{age[0].upper()}{age[1:]}.", "yellow"))
-    page.blank()
-    if live:
-        columns = [
-            Column("name", 12),
-            Column("email", 14),
-            Column("archetype", 9),
-            Column("cadence", 7),
-            Column("active", 8),
-            Column("7 days", 6, right=True),
-            Column("state", 9),
-        ]
-        ordered = sorted(live, key=lambda change: change.key)
-        rows = [
-            _row(change, change.existing, report.taken_at, known=known)
-            for change in ordered
-            if change.existing is not None
-        ]
-        page.table(*without_domain(page, columns, rows))
-    else:
-        page.line("The service has no persona.", indent=2)
-    missing = [change for change in changes if change.existing is None]
+def list_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableType]:
+    """The live personas, what differs first, and what the catalog has beside them."""
+    live = [(change, change.live) for change in plan.changes if change.live is not None]
+    head = joined(("Live personas  ", "bold"), (shown(wording.service_name(report)), "cyan"))
+    told, left = few(live, _MOST_ROWS, full=full)
+    rows = tuple(_row(change, facts, report.taken_at, known=plan.catalog_known) for change, facts in told)
+    parts: list[RenderableType] = [
+        Listing(_COLUMNS, rows) if rows else prose("The service has no persona.", indent=2)
+    ]
+    if left:
+        parts.append(prose(f"and {wording.count(left, 'more live persona')} ({ALL})", indent=2))
+    sections: list[RenderableType] = [Group(head, *snapshot_told(report), verdict(report)), Group(*parts)]
+    missing = [shown(change.email, 60) for change in plan.changes if change.live is None]
     if missing:
-        page.blank()
         are = "persona of the catalog is" if len(missing) == 1 else "personas of the catalog are"
-        names = ", ".join(shown(change.key, 60) for change in missing[:10])
-        more = f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
-        page.line((f"{len(missing):,} {are} not live: ", "yellow"), names + more, hang=2)
+        said = (f"{len(missing):,} {are} not live: ", "yellow")
+        sections.append(prose(said, names(missing, most=10, full=full)))
+    return sections
 
 
-def _row(change: Change, persona: LivePersona, now: datetime | None, *, known: bool) -> list[Cell]:
-    actions = "" if persona.actions_7d is None else f"{persona.actions_7d:,}"
+def _row(change: Change, live: Facts, now: datetime | None, *, known: bool) -> tuple[Text, ...]:
     sign, style = SIGNS[change.state]
-    state = f"{sign} {wording.relation(change)}" if known else "? not known"
-    return [
-        shown(persona.name or change.name),
-        shown(persona.email),
-        shown(persona.archetype or ""),
-        shown(persona.tick_cadence or ""),
-        (wording.moment(persona.last_active_at, now), "" if persona.last_active_at else "dim"),
-        (actions, "" if persona.actions_7d else "dim"),
-        (state, style if known else "yellow"),
-    ]
+    state = Text(f"{sign} {wording.relation(change)}", style) if known else Text("? not known", "yellow")
+    actions = "" if live.actions_7d is None else f"{live.actions_7d:,}"
+    return (
+        state,
+        *(Text(shown(text or "")) for text in (live.name or change.name, live.email, live.archetype)),
+        Text(shown(live.tick_cadence or "")),
+        Text(wording.moment(live.last_active_at, now), "" if live.last_active_at else "dim"),
+        Text(actions, "" if live.actions_7d else "dim"),
+    )
 
 
-def show_detail(page: Page, report: Report) -> None:
+def show_sections(report: Report) -> list[RenderableType]:
     """One live persona: descriptor, drift, last actions, feedback."""
-    detail = report.detail
-    changes = report.plan.changes if report.plan else ()
+    detail, plan = report.detail, report.plan
     if detail is None:
-        if changes:
-            page.line(shown(changes[0].key), " is not live.")
-        return
-    _descriptor(page, detail, report.taken_at)
-    _drift(page, report, detail)
-    _actions(page, detail, report.taken_at)
-    _feedback(page, detail)
-
-
-def _descriptor(page: Page, detail: LiveDetail, now: datetime | None) -> None:
-    persona = detail.persona
-    page.line((shown(persona.name or persona.email), "bold cyan"), f"  {shown(persona.email)}")
-    facts = [
-        ("archetype", persona.archetype),
-        ("cadence", persona.tick_cadence),
-        ("user", persona.user_id),
-        ("created", wording.moment(persona.created_at, now) if persona.created_at else None),
-        ("active", wording.moment(persona.last_active_at, now)),
-        ("7 days", None if persona.actions_7d is None else wording.count(persona.actions_7d, "action")),
+        return [prose(shown(change.email), " is not live.") for change in (plan.changes[:1] if plan else ())]
+    return [
+        *_descriptor(detail, report.taken_at),
+        _drift(plan, detail),
+        _actions(detail, report.taken_at),
+        _feedback(detail),
     ]
-    for name, fact in facts:
-        if fact is not None:
-            page.line((f"{name:<11}", "dim"), shown(fact), indent=2, hang=13)
+
+
+def _descriptor(detail: Detail, now: datetime | None) -> list[RenderableType]:
+    persona = detail.persona
+    facts = {
+        "archetype": persona.archetype,
+        "cadence": persona.tick_cadence,
+        "user": persona.user_id,
+        "created": wording.moment(persona.created_at, now) if persona.created_at else None,
+        "active": wording.moment(persona.last_active_at, now),
+        "7 days": None if persona.actions_7d is None else wording.count(persona.actions_7d, "action"),
+    }
+    told = [
+        prose(shown(fact), mark=(f"{name:<11}", "dim"), indent=2)
+        for name, fact in facts.items()
+        if fact is not None
+    ]
+    head = prose((shown(persona.name or persona.email), "bold cyan"), f"  {shown(persona.email)}")
+    sections: list[RenderableType] = [Group(head, *told)]
     if persona.module_mix is not None:
-        page.blank()
-        page.line(("Weights", "bold"))
-        _weights(page, persona.module_mix)
+        sections.append(Group(joined(("Weights", "bold")), _weights(persona.module_mix)))
     if persona.system_prompt is not None:
-        page.blank()
-        page.line(("Prompt", "bold"))
-        for paragraph in persona.system_prompt.split("\n"):
-            page.line(shown(paragraph, 20_000), indent=2)
+        paragraphs = persona.system_prompt.split("\n")
+        texts = [prose(shown(paragraph, 20_000), indent=2) for paragraph in paragraphs[:_MOST_PARAGRAPHS]]
+        sections.append(Group(joined(("Prompt", "bold")), *texts))
+    return sections
 
 
-def _weights(page: Page, mix: Mapping[str, float]) -> None:
+_MOST_PARAGRAPHS = 200
+
+
+def _weights(mix: Mapping[str, float]) -> RenderableType:
     ranked = sorted(mix.items(), key=lambda item: (-_finite(item[1]), item[0]))
     largest = max((_finite(weight) for _, weight in ranked), default=0.0)
-    rows: list[list[Cell]] = [
-        [
-            shown(module),
-            wording.number(weight),
-            (page.bar(_finite(weight) / largest if largest else 0), "cyan"),
-        ]
+    rows = tuple(
+        (
+            Text(shown(module)),
+            Text(wording.number(weight)),
+            joined(bar(_finite(weight) / largest if largest else 0.0)),
+        )
         for module, weight in ranked[:_MOST_MODULES]
-    ]
-    if rows:
-        page.table([Column("", 12), Column("", 6, right=True), Column("", 24)], rows)
-    else:
-        page.line(("none", "dim"), indent=2)
+    )
+    if not rows:
+        return prose(("none", "dim"), indent=2)
+    return Listing((Column(least=10, most=30), Column(right=True), Column(least=8)), rows)
 
 
 def _finite(weight: float) -> float:
-    return float(weight) if 0 <= weight < 1e300 else 0.0
+    return weight if 0 <= weight < 1e300 else 0.0
 
 
-def _drift(page: Page, report: Report, detail: LiveDetail) -> None:
-    page.blank()
-    plan = report.plan
+def _drift(plan: Plan | None, detail: Detail) -> RenderableType:
     if plan is None or not plan.catalog_known:
-        page.line(("? ", "yellow"), "The catalog could not be read, so drift is not known.")
-        return
-    changes = [c for c in plan if c.existing is not None and c.existing.user_id == detail.persona.user_id]
-    for change in changes:
-        sign, style = SIGNS[change.state]
-        reason = f": {shown(change.reason)}" if change.reason else ""
-        against = " with the catalog" if change.state is State.IN_SYNC else ""
-        page.line((f"{sign} {wording.relation(change)}{against}", style), reason, hang=2)
-        for item in change.fields:
-            show_field(page, item)
+        return prose("The catalog could not be read, so drift is not known.", mark=("? ", "yellow"))
+    parts: list[RenderableType] = []
+    for change in plan.changes:
+        if change.user_id == detail.persona.user_id:
+            sign, style = SIGNS[change.state]
+            reason = f": {shown(change.reason)}" if change.reason else ""
+            against = " with the catalog" if change.state is State.IN_SYNC else ""
+            parts.append(
+                prose((f"{wording.relation(change)}{against}", style), reason, mark=(f"{sign} ", style))
+            )
+            parts += fields_of(change)
+    return Group(*parts)
 
 
-def _actions(page: Page, detail: LiveDetail, now: datetime | None) -> None:
-    page.blank()
+def _actions(detail: Detail, now: datetime | None) -> RenderableType:
     if not detail.recent_actions:
-        page.line(("Last actions", "bold"), ": none yet")
-        return
-    page.line(("Last actions", "bold"))
-    rows: list[list[Cell]] = []
+        return joined(("Last actions", "bold"), ": none yet")
+    rows = []
     for action in detail.recent_actions[:_MOST_ACTIONS]:
         bad = action.error_message is not None or action.result.lower().startswith(_FAILURES)
         took = "" if action.latency_ms is None else f"{action.latency_ms:.0f} ms"
         rows.append(
-            [
-                (wording.moment(action.created_at, now) if action.created_at else "", "dim"),
-                shown(action.tool),
-                (shown(action.result), "red" if bad else "green"),
-                (took, "dim"),
-                (shown(action.error_message or ""), "red"),
-            ]
+            (
+                Text(wording.moment(action.created_at, now) if action.created_at else "", "dim"),
+                Text(shown(action.tool)),
+                Text(shown(action.result), "red" if bad else "green"),
+                Text(took, "dim"),
+                Text(shown(action.error_message or ""), "red"),
+            )
         )
-    columns = [Column("when", 8), Column("tool", 10), Column("result", 7), Column("took", 6, right=True)]
-    page.table([*columns, Column("error", 20)], rows)
+    columns = [
+        Column("when"),
+        Column("tool", least=10, most=30),
+        Column("result", least=7, most=12),
+        Column("took", right=True),
+    ]
+    return Group(
+        joined(("Last actions", "bold")), Listing((*columns, Column("error", least=15)), tuple(rows))
+    )
 
 
-def _feedback(page: Page, detail: LiveDetail) -> None:
-    page.blank()
+def _feedback(detail: Detail) -> RenderableType:
     if not detail.feedback:
-        page.line(("Feedback", "bold"), ": none yet")
-        return
-    page.line(("Feedback", "bold"))
-    rows: list[list[Cell]] = []
+        return joined(("Feedback", "bold"), ": none yet")
+    rows = []
     for item in detail.feedback[:_MOST_MODULES]:
         mean = "not told" if item.mean is None else f"{item.mean:.1f} of 5"
-        bar = page.bar(item.mean / 5, 20) if item.mean is not None and 0 <= item.mean <= 5 else ""
+        stars = joined(bar(item.mean / 5, 20)) if item.mean is not None and 0 <= item.mean <= 5 else Text()
         ratings = "not told" if item.ratings is None else f"{item.ratings:,}"
-        rows.append([shown(item.module), (ratings, ""), (mean, ""), (bar, "cyan")])
-    page.table(
-        [Column("module", 10), Column("ratings", 7, right=True), Column("mean", 8, right=True), Column("")],
-        rows,
+        rows.append((Text(shown(item.module)), Text(ratings), Text(mean), stars))
+    columns = (
+        Column("module", least=10, most=30),
+        Column("ratings", right=True),
+        Column("mean", right=True),
+        Column(least=8),
     )
+    return Group(joined(("Feedback", "bold")), Listing(columns, tuple(rows)))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from personas.reconcile.outcome import Result
-from personas.reconcile.plan import Change, Plan, State, Step
+from personas.reconcile.plan import State, Step
 from personas.report import usage, wording
 from personas.report.diffs import text_diff
 from personas.report.safemarkdown import code, fenced, html_code, plain
@@ -15,10 +14,7 @@ from personas.report.sections import Sections, size
 from personas.report.visible import inert, shown, visible
 
 if TYPE_CHECKING:
-    from personas.errors import Problem
-    from personas.reconcile.outcome import Outcome
-    from personas.reconcile.plan import FieldChange
-    from personas.report.model import Report
+    from personas.report.document import Change, FieldChange, Outcome, Plan, Problem, Report, Usage
 
 MARKER = "<!-- personas-preview -->"
 COMMENT_LIMIT = 65_536
@@ -67,36 +63,36 @@ def render(report: Report, *, limit: int = COMMENT_LIMIT) -> str:
         _show(sections, report)
     elif report.plan is not None:
         _plan(sections, report, report.plan)
-    elif report.loaded is not None and report.command == "validate":
-        sections.add(_usage(None, usage.usage(report.loaded.personas)))
+    elif report.usage is not None and report.command == "validate":
+        sections.add(_usage(report.usage))
     if report.warnings:
         _places(sections, report.warnings, "Warnings")
     return inert(sections.text(tail))
 
 
 def _head(report: Report, longest: int = 1_000) -> str:
-    verdict = wording.verdict(report)
     title = "Preview" if report.dry_run and report.command == "seed" else _TITLES.get(report.command, "")
-    title = f"{title}: {verdict}" if title else verdict
+    title = f"{title}: {report.verdict}" if title else report.verdict
     plan = report.plan
     lines = [MARKER, f"### {_mark(report)} {title}", ""]
-    service = code(report.service, min(longest, 120))
+    service = code(report.service or "", min(longest, 120))
     where = [code(report.catalog, min(longest, 120))] if report.catalog else []
     if plan is not None or report.detail is not None:
         if report.offline:
             where.append("compared with nothing")
         elif report.service:
             where.append(("beside " if report.command == "cleanup" else "against ") + service)
-        if age := wording.age(report):
+        if (age := wording.age(report)) and not wording.is_stale(report):
             where.append(age)
-        if plan is not None and _acts(report) and not plan.in_sync and not report.offline:
-            where.append(f"{plan.counts[State.IN_SYNC]:,} in sync")
+        if plan is not None and report.acts and not plan.in_sync and not report.offline:
+            where.append(f"{plan.count[State.IN_SYNC]:,} in sync")
     if where:
         lines.append(", ".join([" ".join(where[:2]), *where[2:]]))
     if report.offline:
         lines += ["", "> [!NOTE]", "> Offline: nothing was compared. What is live is not known."]
-    error = report.error
-    if error is not None and not report.problems and not isinstance(error, wording.TOLD):
+    if wording.is_stale(report):
+        lines += ["", "> [!WARNING]", f"> This is {wording.age(report)}."]
+    if error := wording.untold(report):
         lines += ["", "> [!CAUTION]", f"> {plain(error.message, longest)}"]
         if error.hint:
             lines += [">", f"> {plain(error.hint, longest)}"]
@@ -107,24 +103,23 @@ def _head(report: Report, longest: int = 1_000) -> str:
 
 def _mark(report: Report) -> str:
     plan = report.plan
-    if report.problems or any(outcome.result is not Result.DONE for outcome in report.outcomes):
+    if (
+        report.problems
+        or report.warnings_refused
+        or any(outcome.result is not Result.DONE for outcome in report.outcomes)
+    ):
         return "❌"
     if report.error is not None and (plan is None or plan.in_sync):
         return "❌"
-    if plan is not None and _acts(report) and plan.of(State.COLLISION, State.LOCKED_OUT):
+    if plan is not None and report.acts and plan.of(State.COLLISION, State.LOCKED_OUT):
         return "⛔"
     if plan is None or plan.in_sync or report.outcomes:
         return "✅"
     return "📝"
 
 
-def _acts(report: Report) -> bool:
-    return report.command in {"seed", "dry-run"}
-
-
 def _tail(report: Report, most: int = 20, longest: int = 1_000) -> str:
-    notes = [*report.notes, *(report.plan.notes if report.plan else ())]
-    lines = [f"> {plain(note, longest)}" for note in dict.fromkeys(notes[:most])]
+    lines = [f"> {plain(note, longest)}" for note in wording.notes(report)[:most]]
     facts = []
     plan = report.plan
     if plan is not None and plan.steps and report.dry_run and not report.offline:
@@ -139,14 +134,14 @@ def _plan(sections: Sections, report: Report, plan: Plan) -> None:
     listing = report.command in {"list", "show"}
     if report.command == "cleanup":
         sections.add(_drift_warning(plan))
-    cleanup = plan.intent.purpose == "cleanup"
     rows = [
         change
-        for change in plan
-        if (change.existing is not None if cleanup else listing or change.is_drift or change.step is not None)
+        for change in plan.changes
+        if (change.live is not None if plan.is_cleanup else listing or change.is_drift or change.step)
     ]
+    rows.sort(key=lambda change: change.step is None)  # What will be written comes first.
     change = usage.meaning(report)
-    meaning = _usage(*change) if change else ""
+    meaning = _usage(change) if change else ""
     if change and size(meaning) < sections.left // 4:
         sections.hold(meaning)
     elif change:
@@ -155,9 +150,9 @@ def _plan(sections: Sections, report: Report, plan: Plan) -> None:
     _table(sections, rows, report)
     if report.outcomes:
         sections.add(_failures(report.outcomes), "list of failures")
-    if not report.offline and not listing and plan.intent.purpose == "seed":
+    if not report.offline and not listing and not plan.is_cleanup:
         sections.add(_advice(plan), "list of advice")
-    if plan.intent.purpose == "seed" and not listing:
+    if not plan.is_cleanup and not listing:
         _updates(sections, [change for change in rows if change.fields])
     if meaning:
         sections.kept.append(meaning)
@@ -192,11 +187,10 @@ def _table(sections: Sections, rows: list[Change], report: Report) -> None:
     elif report.command == "cleanup":
         titles[-1] = "drift"
     lines = [_cells(titles), _cells(["---"] * len(titles))]
-    outcomes = {id(outcome.change): outcome for outcome in report.outcomes}
     taken = size("\n".join(lines))
     room = sections.left * 3 // 5
     for index, change in enumerate(rows):
-        row = _row(change, outcomes.get(id(change)), report)
+        row = _row(change, report.result(change), report)
         taken += size(row) + 1
         if taken > room:
             sections.drop("row", len(rows) - index)
@@ -215,16 +209,16 @@ def _row(change: Change, outcome: Outcome | None, report: Report) -> str:
         mark = "🗑️"
     if outcome is not None:
         mark, word = _RESULT_MARKS[outcome.result], wording.result_word(outcome)
-    descriptor = [plain(change.name, 80), code(change.key), code(change.archetype, 60)]
+    descriptor = [plain(change.name, 80), code(change.email), code(change.archetype, 60)]
     if report.offline:
         return _cells(descriptor)
     if report.command == "list":
-        live = change.existing
+        live = change.live
         active = wording.moment(live.last_active_at, report.taken_at) if live else ""
         actions = f"{live.actions_7d:,}" if live and live.actions_7d is not None else ""
         return _cells([f"{_MARKS[change.state]} {wording.relation(change)}", *descriptor, active, actions])
     remark = wording.remark(change, cleanup=report.command == "cleanup")
-    if change.state is State.NOT_KNOWN and change.wanted is not None:
+    if change.state is State.NOT_KNOWN and change.line is not None:
         remark = change.reason
     return _cells([f"{mark} {word}", *descriptor, plain(remark)])
 
@@ -235,7 +229,7 @@ def _failures(outcomes: tuple[Outcome, ...]) -> str:
         if outcome.result is not Result.DONE or outcome.message:
             reason = f": {plain(outcome.message, 500)}" if outcome.message else ""
             mark = _RESULT_MARKS[outcome.result]
-            lines.append(f"- {mark} **{wording.result_word(outcome)}** {code(outcome.change.key)}{reason}")
+            lines.append(f"- {mark} **{wording.result_word(outcome)}** {code(outcome.email)}{reason}")
     if len(lines) > _MOST_PLACES:
         lines = [*lines[:_MOST_PLACES], f"- and {len(lines) - _MOST_PLACES:,} more"]
     return "\n".join(["**To be looked at:**", "", *lines]) if lines else ""
@@ -243,10 +237,9 @@ def _failures(outcomes: tuple[Outcome, ...]) -> str:
 
 def _advice(plan: Plan) -> str:
     lines = []
-    for state, text in wording.advice(plan):
-        number = len(wording.alone(plan, state))
-        advice = re.sub(r"(personas seed --\w+)", r"`\1`", text)
-        lines.append(f"- {_MARKS[state]} **{wording.plural_state(state, number)}.** {advice}")
+    for state, text, command in wording.advice(plan):
+        told = wording.plural_state(state, len(wording.alone(plan, state)))
+        lines.append(f"- {_MARKS[state]} **{told}.** {text}" + (f" `{command}`" if command else ""))
     return "\n".join(["**Left alone:**", "", *lines]) if lines else ""
 
 
@@ -257,16 +250,16 @@ def _update(change: Change) -> str:
     for item in change.fields:
         lines.append(f"@@ {wording.label(item.field)} @@")
         lines += _field(item)
-    summary = f"<b>{plain(change.name or change.key, 80)}</b> {html_code(change.key)}: {names}"
+    summary = f"<b>{plain(change.name or change.email, 80)}</b> {html_code(change.email)}: {names}"
     return f"<details><summary>{summary}</summary>\n\n{fenced(lines, 'diff')}\n\n</details>"
 
 
 def _field(item: FieldChange) -> list[str]:
-    if isinstance(item.old, Mapping) and isinstance(item.new, Mapping):
-        return _weights(item.old, item.new)
-    if item.field == "systemPrompt" and isinstance(item.old, str) and isinstance(item.new, str):
-        return _diff(item.old, item.new)
-    if isinstance(item.new, Mapping):
+    if item.mixes:
+        return _weights(*item.mixes)
+    if item.prompts:
+        return _diff(*item.prompts)
+    if isinstance(item.new, dict):
         return ["- not told", *(f"+ {shown(key, 60)} {wording.number(item.new[key])}" for key in item.new)]
     lines = _wrapped("- ", wording.value(item.old)) + _wrapped("+ ", wording.value(item.new))
     return lines if item.mendable else [*lines, "! an update cannot mend this; personas seed --recreate does"]
@@ -313,27 +306,24 @@ def _wrapped(start: str, text: str, most: int = 20) -> list[str]:
     return [*lines, (start + rest).rstrip()]
 
 
-def _usage(before: usage.Usage | None, after: usage.Usage) -> str:
-    ranked = usage.ranked(before, after)
-    title = "Expected use of each module" if before is None else "What the change means for each module"
+def _usage(found: Usage) -> str:
+    ranked = usage.ranked(found)
+    compared = found.before is not None
+    title = "What the change means for each module" if compared else "Expected use of each module"
     lines = [f"#### {title}", ""]
-    if before is None:
-        lines += ["| module | share of use |", "| --- | ---: |"]
-        lines += [f"| {code(module, 60)} | {new:.1%} |" for module, _, new in ranked[:_MOST_MODULES]]
-    else:
-        lines += ["| module | before | after | change |", "| --- | ---: | ---: | ---: |"]
-        lines += [
-            f"| {code(module, 60)} | {old:.1%} | {new:.1%} | {usage.points(old, new)} |"
-            for module, old, new in ranked[:_MOST_MODULES]
-        ]
+    head = ["module", "before", "after", "change"] if compared else ["module", "share of use"]
+    if ranked:
+        lines += [_cells(head), _cells(["---", *["---:"] * (len(head) - 1)])]
+    for module, old, new in ranked[:_MOST_MODULES]:
+        numbers = [f"{old:.1%}", f"{new:.1%}", usage.points(old, new)] if compared else [f"{new:.1%}"]
+        lines.append(_cells([code(module, 60), *numbers]))
     if len(ranked) > _MOST_MODULES:
         lines.append(f"| and {wording.count(len(ranked) - _MOST_MODULES, 'more module')} |")
     lines.append("")
     for name in ("archetypes", "cadences"):
-        texts = usage.counted(getattr(before, name) if before else {}, getattr(after, name))
-        if texts:
+        if texts := usage.counted(found, name):
             lines += [f"**{name.capitalize()}:** {', '.join(plain(text) for text in texts)}", ""]
-    lines.append(f"<sub>{' '.join(usage.remarks(before, after))}</sub>")
+    lines.append(f"<sub>{' '.join(usage.remarks(found))}</sub>")
     return "\n".join(lines)
 
 
@@ -362,7 +352,7 @@ def _show(sections: Sections, report: Report) -> None:
         lines.append(f"- weights: {plain(wording.weights(persona.module_mix), 1_000)}")
     lines.append(f"- last active: {wording.moment(persona.last_active_at, report.taken_at)}")
     sections.add("\n".join(lines))
-    for change in report.plan or ():
+    for change in report.plan.changes if report.plan else ():
         if change.fields:
             sections.add(_update(change), "folded update")
     if persona.system_prompt is not None:

@@ -1,175 +1,144 @@
-"""Read the live state back from a JSON report, so that a plan can be made without the service."""
+"""A JSON report of `list --full`, read back: the live state of another day, to be compared with."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn
 
-from personas.errors import UsageError
-from personas.reconcile.live import Live, Owner, Ownership
-from personas.report.jsonreport import KIND, VERSION
-from personas.service.models import LivePersona, Login, LoginCheck
+from pydantic import ValidationError
+
+from personas.errors import ServiceError, UsageError
+from personas.reconcile.live import Live, Owner
+from personas.reconcile.plan import matches
+from personas.report import wording
+from personas.report.document import Report
+from personas.service.models import LivePersona, LoginCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from datetime import datetime, timedelta
 
-_HINT = "Make one, with credentials, with: personas list --full -o json > live.json"
-_Enum = TypeVar("_Enum", Ownership, Login)
+    from pydantic_core import ErrorDetails
+
+    from personas.reconcile.plan import Plan
+
+_HOW = "personas list --full -o json > live.json"
 
 
-def read_snapshot(text: str) -> Live:
-    """The live state that a report of `list --full` carries.
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was live once.
+
+    Attributes:
+        live: The live state, to be planned with.
+        age: Seconds since it was taken.
+        service: The address of the service; empty when the snapshot does not tell.
+        only: The patterns of `--only` with which it was taken; empty for a whole one.
+    """
+
+    live: Live
+    age: float
+    service: str = ""
+    only: tuple[str, ...] = ()
+
+    def within(self, plan: Plan) -> Plan:
+        """The plan without what the snapshot does not hold, and a note that says so."""
+        if not self.only:
+            return plan
+        held = tuple(
+            change for change in plan.changes if any(matches(change, pattern) for pattern in self.only)
+        )
+        left_out = sum(change.wanted is not None for change in plan.changes) - sum(
+            change.wanted is not None for change in held
+        )
+        patterns = " ".join(f"--only {pattern}" for pattern in self.only)
+        note = (
+            f"The snapshot was taken with {patterns}: "
+            f"{wording.count(left_out, 'other persona')} of the catalog {'is' if left_out == 1 else 'are'} "
+            "not in it and compared with nothing."
+        )
+        return replace(plan, changes=held, whole=False, notes=(*plan.notes, note))
+
+
+def read_snapshot(text: str, *, now: datetime, max_age: timedelta | None = None) -> Snapshot:
+    """The snapshot that a report of `list --full` is.
 
     Args:
         text: The JSON document.
+        now: The time from which its age is counted.
+        max_age: The age above which it is refused; None takes any.
 
     Raises:
         UsageError: It is no such document; says where and what is wrong.
+        ServiceError: It is older than `max_age`.
     """
     try:
-        root = json.loads(text.removeprefix("\ufeff"), parse_constant=_no_number)
-    except json.JSONDecodeError as error:
-        _refuse(f"line {error.lineno}, column {error.colno}", "is not JSON; the file may be cut off")
-    except (ValueError, RecursionError):
-        _refuse("the document", "is not JSON that this tool has written")
-    if not isinstance(root, dict) or root.get("kind") != KIND:
-        _refuse("the document", "is not a report of personas")
-    if root.get("version") != VERSION:
-        _refuse("version", f"is {_short(root.get('version'))}; this tool reads version {VERSION}")
-    if root.get("live") is None:
-        _refuse("live", "is missing: the report was made without --full, or by another command")
-    node = _object(root["live"], "live")
-    taken_at = _time(node, "takenAt", "live")
-    if taken_at is None:
-        _refuse("live.takenAt", "is missing: the age of the snapshot is not known")
-    return Live(
-        personas=tuple(_personas(node)),
-        owners={
-            email: Owner(verdict, reason) for email, (verdict, reason) in _verdicts(node, "owners", Ownership)
-        },
-        logins={
-            email: LoginCheck(verdict, reason)
-            for email, (verdict, reason) in _verdicts(node, "logins", Login)
-        },
-        notes=_notes(node),
-        taken_at=taken_at,
+        report = Report.model_validate_json(text.removeprefix("\ufeff").encode("utf-8", "replace"))
+    except ValidationError as error:
+        _refuse(_what_is_wrong(error.errors(include_url=False)))
+    found = report.live
+    if found is None:
+        _refuse("live is missing: the report was made without --full, or by another command")
+    if found.taken_at is None:
+        _refuse("live.takenAt is missing: the age of the snapshot is not known")
+    for index, persona in enumerate(found.personas):
+        if not persona.user_id or not persona.email:
+            _refuse(f"live.personas[{index}].{'email' if persona.user_id else 'userId'} must not be empty")
+    age = max((now - found.taken_at).total_seconds(), 0.0)
+    if max_age is not None and age > max_age.total_seconds():
+        raise ServiceError(
+            f"the snapshot is {wording.duration(age)} old, and --max-age allows "
+            f"{wording.duration(max_age.total_seconds())}",
+            hint=f"Take a new one: {_HOW}",
+        )
+    live = Live(
+        personas=tuple(LivePersona.model_construct(**persona.model_dump()) for persona in found.personas),
+        owners={email: Owner(owner.verdict, owner.reason) for email, owner in found.owners.items()},
+        logins={email: LoginCheck(login.verdict, login.reason) for email, login in found.logins.items()},
+        unread=found.unread,
+        notes=found.notes,
+        taken_at=found.taken_at,
     )
+    return Snapshot(live, age, report.service or "", found.only)
 
 
-def _refuse(where: str, what: str) -> NoReturn:
-    raise UsageError(f"the snapshot cannot be used: {where} {what}", hint=_HINT) from None
+def _refuse(what: str) -> NoReturn:
+    raise UsageError(
+        f"the snapshot cannot be used: {what}", hint=f"Make one, with credentials: {_HOW}"
+    ) from None
 
 
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(name)
+_NOT_JSON = "it is not JSON, and may be cut off"
+_NO_REPORT = "it is not a report of personas"
+_TIME = "must be a time such as 2026-01-31T12:00:00Z"
+_SAYS = {
+    "missing": "is missing",
+    "string_type": "must be a string",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "datetime_type": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_from_date_parsing": _TIME,
+    "enum": "is nothing that this version knows",
+}
 
 
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
-def _object(value: object, where: str) -> dict[str, object]:
-    if not isinstance(value, dict):
-        _refuse(where, f"must be an object, not {_kind(value)}")
-    return value
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _list(node: dict[str, object], key: str, where: str) -> list[object]:
-    value = _present(node, key, where)
-    if not isinstance(value, list):
-        _refuse(f"{where}.{key}", f"must be a list, not {_kind(value)}")
-    return value
-
-
-def _present(node: dict[str, object], key: str, where: str) -> object:
-    if key not in node:
-        _refuse(f"{where}.{key}", "is missing")
-    return node[key]
-
-
-def _personas(node: dict[str, object]) -> list[LivePersona]:
-    return [
-        _persona(_object(item, f"live.personas[{index}]"), f"live.personas[{index}]")
-        for index, item in enumerate(_list(node, "personas", "live"))
-    ]
-
-
-def _persona(node: dict[str, object], where: str) -> LivePersona:
-    user_id, email = _text(node, "userId", where), _text(node, "email", where)
-    if not user_id or not email:
-        _refuse(f"{where}.{'email' if user_id else 'userId'}", "must be a string that is not empty")
-    actions = _present(node, "actions7d", where)
-    if actions is not None and (isinstance(actions, bool) or not isinstance(actions, int)):
-        _refuse(f"{where}.actions7d", f"must be a whole number or null, not {_kind(actions)}")
-    return LivePersona(
-        user_id=user_id,
-        email=email,
-        name=_text(node, "name", where),
-        archetype=_text(node, "archetype", where),
-        tick_cadence=_text(node, "tickCadence", where),
-        system_prompt=_text(node, "systemPrompt", where),
-        module_mix=_mix(node, where),
-        created_at=_time(node, "createdAt", where),
-        last_active_at=_time(node, "lastActiveAt", where),
-        actions_7d=actions,
-    )
-
-
-def _text(node: dict[str, object], key: str, where: str) -> str | None:
-    value = _present(node, key, where)
-    if value is not None and not isinstance(value, str):
-        _refuse(f"{where}.{key}", f"must be a string or null, not {_kind(value)}")
-    return value
-
-
-def _mix(node: dict[str, object], where: str) -> dict[str, float] | None:
-    value = _present(node, "moduleMix", where)
-    if value is None:
-        return None
-    mix: dict[str, float] = {}
-    for module, weight in _object(value, f"{where}.moduleMix").items():
-        if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float)):
-            _refuse(f"{where}.moduleMix", f"has a weight that is {_kind(weight)}, not a number")
-        mix[module] = float("nan") if weight is None else weight
-    return mix
-
-
-def _time(node: dict[str, object], key: str, where: str) -> datetime | None:
-    value = _text(node, key, where)
-    if value is None:
-        return None
-    try:
-        when = datetime.fromisoformat(value)
-    except ValueError:
-        _refuse(f"{where}.{key}", "must be a time such as 2026-01-31T12:00:00Z")
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
-
-
-def _verdicts(
-    node: dict[str, object], key: str, of: Callable[[str], _Enum]
-) -> list[tuple[str, tuple[_Enum, str]]]:
-    found = []
-    for email, item in _object(_present(node, key, "live"), f"live.{key}").items():
-        where = f"live.{key}[{_short(email)}]"
-        entry = _object(item, where)
-        try:
-            verdict = of(_text(entry, "verdict", where) or "")
-        except ValueError:
-            _refuse(f"{where}.verdict", "is no verdict that this version knows")
-        found.append((email, (verdict, _text(entry, "reason", where) or "")))
-    return found
-
-
-def _notes(node: dict[str, object]) -> tuple[str, ...]:
-    notes = _list(node, "notes", "live")
-    for index, note in enumerate(notes):
-        if not isinstance(note, str):
-            _refuse(f"live.notes[{index}]", f"must be a string, not {_kind(note)}")
-    return tuple(str(note) for note in notes)
+def _what_is_wrong(errors: list[ErrorDetails]) -> str:
+    """One of the reasons, with its place; that it is another kind of document comes first."""
+    by_place = {error["loc"][:1]: error for error in reversed(errors)}
+    if root := by_place.get(()):
+        return f"{_NOT_JSON}: {root['ctx']['error']}" if root["type"] == "json_invalid" else _NO_REPORT
+    if ("kind",) in by_place:
+        return _NO_REPORT
+    if version := by_place.get(("version",)):
+        has = "missing" if version["type"] == "missing" else json.dumps(version["input"])[:40]
+        return f"its version is {has}; this tool reads version 1"
+    error = by_place.get(("live",)) or errors[0]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
+    return f"{place[1:][:200]} {_SAYS.get(error['type'], 'is not what it should be')}"

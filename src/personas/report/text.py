@@ -1,97 +1,120 @@
-"""The report as text for a terminal, or for a pipe when colour is off."""
+"""The report as a page for a terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.console import Group, RenderableType
+
 from personas.report import wording
-from personas.report.livetext import show_detail, show_list
-from personas.report.page import Page
-from personas.report.plantext import is_calm, show_plan, show_verdict
-from personas.report.usagetext import show_usage
-from personas.report.visible import inert, shown
+from personas.report.blocks import Page, advice, line, prose
+from personas.report.document import Usage
+from personas.report.livetext import list_sections, show_sections
+from personas.report.plantext import is_calm, next_step, plan_sections, verdict
+from personas.report.usagetext import use
+from personas.report.visible import shown
 
 if TYPE_CHECKING:
-    from personas.errors import Problem
-    from personas.report.model import Report
+    from personas.report.document import Problem, Report
+
+_LONG = 10  # problems; above them, too, stands how many there are
 
 
-def render(report: Report, *, width: int = 80, color: bool = False, unicode: bool = True) -> str:
-    """The page that a command prints when it ends.
+def page(report: Report, *, full: bool = False) -> Page:
+    """The page that a command shows when it ends; print it with `crop=False`.
 
     Args:
         report: What the command has to say.
-        width: The cells of a line.
-        color: Whether to use ANSI colours.
-        unicode: Whether signs beyond ASCII can be shown; without, foreign text is escaped as well.
+        full: Every row and every change, however many there are.
     """
-    page = Page(width, color=color, unicode=unicode)
+    return Page((*_body(report, full=full), *_remarks(report), *_end(report)))
+
+
+def _body(report: Report, *, full: bool) -> list[RenderableType]:
     if report.problems:
-        _problems(page, report.problems)
-    elif report.command == "validate":
-        _valid(page, report)
-    elif report.command == "show":
-        show_detail(page, report)
-    elif report.command == "list" and report.plan is not None:
-        show_list(page, report)
-    elif report.plan is not None:
-        show_plan(page, report, report.plan)
-    _remarks(page, report)
-    if report.command != "show":
-        show_verdict(page, report)
-    _end(page, report)
-    return inert(page.text)
-
-
-def _problems(page: Page, problems: tuple[Problem, ...]) -> None:
-    _places(page, problems, "red")
-    page.blank()
-    file = shown(problems[0].file)
-    page.line(("✗ ", "bold red"), (f"{file} is not valid: {wording.count(len(problems), 'problem')}", "bold"))
-
-
-def _places(page: Page, problems: tuple[Problem, ...], style: str) -> None:
-    for item in problems:
-        place = f"{shown(item.file)}:{item.line}:{item.column}:"
-        page.line((place, "bold"), " ", (shown(item.message, 2_000), style), hang=4)
-
-
-def _valid(page: Page, report: Report) -> None:
-    if report.loaded is None:
-        return
-    personas = report.loaded.personas
-    archetypes = len({persona.archetype for persona in personas})
-    size = f"{wording.count(len(personas), 'persona')}, {wording.count(archetypes, 'archetype')}"
-    page.line(("✓ ", "bold green"), (f"{shown(report.catalog)} is valid", "bold"), f": {size}")
-    page.blank()
-    show_usage(page, report.loaded.personas)
-
-
-def _remarks(page: Page, report: Report) -> None:
-    """Warnings of the catalog, and notes."""
-    if report.warnings:
-        page.blank()
-        _places(page, report.warnings, "yellow")
-    notes = [*report.notes, *(report.plan.notes if report.plan else ())]
-    if notes:
-        page.blank()
-        for note in dict.fromkeys(notes):
-            page.line(("Note: ", "yellow"), shown(note, 2_000), hang=6)
-
-
-def _end(page: Page, report: Report) -> None:
-    """What stopped the run, and what it cost."""
-    if report.interrupted:
-        page.blank()
-        page.line(("Interrupted. ", "bold yellow"), "What is not done will be done by the next run.")
-    error = report.error
-    if error is not None and not report.problems and not isinstance(error, wording.TOLD):
-        page.blank()
-        page.line(("✗ ", "bold red"), (shown(error.message, 2_000), "bold"), hang=2)
-        if error.hint:
-            page.line(("Next: ", "bold"), shown(error.hint, 2_000), indent=2, hang=8)
-    calm = report.plan is not None and is_calm(report, report.plan)
+        return _problems(report)
+    if report.command == "validate":
+        return _valid(report)
     if report.command == "show":
-        page.blank()
-    if report.requests and not calm:
-        page.line((wording.cost(report), "dim"))
+        return show_sections(report)
+    if report.plan is None:
+        return []
+    if report.command == "list":
+        return list_sections(report, report.plan, full=full)
+    return plan_sections(report, report.plan, full=full)
+
+
+def _problems(report: Report) -> list[RenderableType]:
+    """Problems and warnings in the order of their file."""
+    warned = {id(item) for item in report.warnings}
+    files = list(dict.fromkeys(item.file for item in (*report.problems, *report.warnings)))
+    places = sorted(
+        [*report.problems, *report.warnings],
+        key=lambda item: (files.index(item.file), item.line, item.column),
+    )
+    wrong = list(dict.fromkeys(item.file for item in report.problems))
+    which = f"{shown(wrong[0])} is" if len(wrong) == 1 else f"{len(wrong):,} catalogs are"
+    told = prose((f"{which} not valid: {report.verdict}", "bold"), mark=("✗ ", "bold red"))
+    listed = Group(*(_place(item, warning=id(item) in warned) for item in places))
+    return [told, listed, told] if len(places) > _LONG else [listed, told]
+
+
+def _place(item: Problem, *, warning: bool) -> RenderableType:
+    """The line that editors and matchers read; under it the source with a caret, where that is at hand."""
+    style = "yellow" if warning else "red"
+    place = (f"{shown(item.file)}:{item.line}:{item.column}:", "bold")
+    said = line(
+        place, " ", ("warning: " if warning else "", f"bold {style}"), (shown(item.message, 2_000), style)
+    )
+    if not item.excerpt:
+        return said
+    before, after = shown(item.excerpt[: item.caret]), shown(item.excerpt[item.caret :])
+    source = line("    ", before, (after, "bold"))
+    caret = line("    ", " " * line(before).cell_len, ("^", f"bold {style}"))
+    return Group(said, source, caret)
+
+
+def _valid(report: Report) -> list[RenderableType]:
+    if not report.valid:
+        return []
+    catalogs = shown(report.catalog or "")
+    said = f"{catalogs} {'are' if ', ' in catalogs else 'is'} valid"
+    rest = f", with {wording.count(len(report.warnings), 'warning')}" if report.warnings else ""
+    mark = ("✓ ", "bold green")
+    if report.warnings_refused:
+        rest, mark = f"{rest}, and --strict lets no warning pass", ("✗ ", "bold red")
+    if report.usage is None:
+        return [prose((said, "bold"), rest, mark=mark)]
+    after = report.usage.after
+    size = f"{wording.count(after.personas, 'persona')}, {wording.count(len(after.archetypes), 'archetype')}"
+    told = prose((said, "bold"), f"{rest}: {size}", mark=mark)
+    return [told, Group(*use(Usage(before=None, after=after), full=False))]
+
+
+def _remarks(report: Report) -> list[RenderableType]:
+    """Warnings of the catalog, and notes."""
+    sections: list[RenderableType] = []
+    if report.warnings and not report.problems:
+        sections.append(Group(*(_place(item, warning=True) for item in report.warnings)))
+    if notes := wording.notes(report):
+        sections.append(Group(*(prose(shown(note, 2_000), mark=("Note: ", "yellow")) for note in notes)))
+    return sections
+
+
+def _end(report: Report) -> list[RenderableType]:
+    """What it comes to, what stopped the run, and what it cost."""
+    sections: list[RenderableType] = []
+    plan = report.plan
+    calm = is_calm(report)
+    cost = [prose((wording.cost(report), "dim"))] if report.requests and not calm else []
+    if report.interrupted:
+        said = ("What is not done will be done by the next run.",)
+        sections.append(prose(*said, mark=("Interrupted. ", "bold yellow")))
+    if error := wording.untold(report):
+        told: list[RenderableType] = [prose((shown(error.message, 2_000), "bold"), mark=("✗ ", "bold red"))]
+        if error.hint:
+            told.append(advice(shown(error.hint, 2_000), mark=("  Next: ", "bold")))
+        sections.append(Group(*told))
+    if plan is not None and report.command != "show" and not report.problems and not calm:
+        return [*sections, Group(verdict(report), *next_step(report, plan), *cost)]
+    return [*sections, *cost]

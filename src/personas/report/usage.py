@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from personas.reconcile.plan import Plan, Step
+from personas.reconcile.plan import Step
+from personas.report.document import Shares, Usage
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from personas.catalog.reading import Persona
-    from personas.report.model import Report
-    from personas.service.models import LivePersona
+    from personas.catalog.reading import Catalog
+    from personas.reconcile.plan import Change, Plan
+    from personas.report.document import Report
 
 TICKS_A_WEEK: Mapping[str, int] = {"hourly": 168, "daily": 7, "weekdays": 5}
 
@@ -31,29 +31,8 @@ class Described(Protocol):
     def module_mix(self) -> Mapping[str, float] | None: ...  # noqa: D102 - a protocol, named by its fields
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """The expected use by one set of personas.
-
-    Attributes:
-        personas: How many there are.
-        not_told: How many of them are left out of the shares, because their weights or cadence are not known.
-        ticks: Ticks a week of those that use any module.
-        modules: Each module's share of those ticks, from 0 to 1, largest first.
-        archetypes: How many personas each archetype has, by name.
-        cadences: How many personas each cadence has, most frequent ticks first.
-    """
-
-    personas: int = 0
-    not_told: int = 0
-    ticks: int = 0
-    modules: Mapping[str, float] = field(default_factory=dict)
-    archetypes: Mapping[str, int] = field(default_factory=dict)
-    cadences: Mapping[str, int] = field(default_factory=dict)
-
-
-def usage(personas: Iterable[Described]) -> Usage:
-    """The expected use: a persona's weights, normalised, times its ticks a week."""
+def shares(personas: Iterable[Described]) -> Shares:
+    """The expected use by these personas; modules are sorted by use, cadences by ticks."""
     number = not_told = ticks = 0
     modules: dict[str, float] = {}
     archetypes: Counter[str] = Counter()
@@ -66,23 +45,23 @@ def usage(personas: Iterable[Described]) -> Usage:
         if persona.module_mix is None or weekly is None:
             not_told += 1
             continue
-        shares = _shares(persona.module_mix)
-        ticks += weekly if shares else 0
-        for module, share in shares:
+        normalised = _normalised(persona.module_mix)
+        ticks += weekly if normalised else 0
+        for module, share in normalised:
             modules[module] = modules.get(module, 0.0) + share * weekly
     total = sum(modules.values())
     ranked = sorted(modules.items(), key=lambda item: (-round(item[1], 9), item[0]))
-    return Usage(
+    return Shares(
         personas=number,
         not_told=not_told,
-        ticks=ticks,
-        modules={module: use / total for module, use in ranked},
+        ticks_per_week=ticks,
+        modules={module: round(use / total, 6) for module, use in ranked},
         archetypes=dict(sorted(archetypes.items())),
         cadences=dict(sorted(cadences.items(), key=lambda item: (-TICKS_A_WEEK.get(item[0], 0), item[0]))),
     )
 
 
-def _shares(mix: Mapping[str, float]) -> list[tuple[str, float]]:
+def _normalised(mix: Mapping[str, float]) -> list[tuple[str, float]]:
     """The weights over their sum; none when all are zero. Scaled first: huge weights would overflow."""
     used = [(module, weight) for module, weight in mix.items() if 0 < weight <= sys.float_info.max]
     if not used:
@@ -92,63 +71,75 @@ def _shares(mix: Mapping[str, float]) -> list[tuple[str, float]]:
     return [(module, weight / largest / total) for module, weight in used]
 
 
-def before(plan: Plan) -> Usage:
-    """The use by what is live now."""
-    return usage(change.existing for change in plan if change.existing is not None)
+def usage_of(command: str, plan: Plan | None, loaded: Catalog | None, *, offline: bool) -> Usage | None:
+    """The use before and after a plan, or of a catalog alone; None where neither is told."""
+    if plan is not None and plan.catalog_known and command != "show":
+        before = None if offline else shares(c.existing for c in plan if c.existing is not None)
+        return Usage(before=before, after=shares(left for change in plan if (left := _left(change))))
+    if loaded is not None and plan is None:
+        return Usage(before=None, after=shares(loaded.personas))
+    return None
 
 
-def after(plan: Plan) -> Usage:
-    """The use once the plan's steps are carried out."""
-    return usage(
-        persona for change in plan if (persona := _left(change.step, change.wanted, change.existing))
-    )
-
-
-def _left(step: Step | None, wanted: Persona | None, existing: LivePersona | None) -> Described | None:
-    if step is Step.DELETE:
+def _left(change: Change) -> Described | None:
+    """What is live once a change's step is carried out."""
+    if change.step is Step.DELETE:
         return None
-    return wanted if step is not None else existing
+    return change.wanted if change.step is not None else change.existing
 
 
-def meaning(report: Report) -> tuple[Usage | None, Usage] | None:
-    """The use before and after, for a preview; before is None where nothing was compared.
+def meaning(report: Report) -> Usage | None:
+    """The use before and after, for a preview; before is None where there is nothing to compare with.
 
     None when there is nothing to tell: no plan, a plan of another kind, or one that changes nothing of this.
     """
-    plan = report.plan
-    if plan is None or not report.dry_run or plan.intent.purpose != "seed" or not plan.catalog_known:
+    plan, usage = report.plan, report.usage
+    if plan is None or usage is None or not report.dry_run or plan.is_cleanup:
         return None
-    new = after(plan)
-    old = before(plan)
-    if report.offline or not old.personas:
-        return (None, new)
-    same = (old.modules, old.archetypes, old.cadences) == (new.modules, new.archetypes, new.cadences)
-    return None if same else (old, new)
+    before, after = usage.before, usage.after
+    if before is None or not before.personas:
+        return Usage(before=None, after=after)
+    same = (before.modules, before.archetypes, before.cadences) == (
+        after.modules,
+        after.archetypes,
+        after.cadences,
+    )
+    return None if same else usage
 
 
-def ranked(old: Usage | None, new: Usage) -> list[tuple[str, float, float]]:
-    """Each module with its shares before and after, the most used first."""
-    earlier = old.modules if old else {}
-    modules = dict.fromkeys([*new.modules, *earlier])
-    shares = [(module, earlier.get(module, 0.0), new.modules.get(module, 0.0)) for module in modules]
-    return sorted(shares, key=lambda item: (-round(item[2], 9), -round(item[1], 9), item[0]))
+def ranked(usage: Usage) -> list[tuple[str, float, float]]:
+    """Each module whose share is or becomes another, with both shares, the most used first.
+
+    Without a before, each module.
+    """
+    earlier = usage.before.modules if usage.before else {}
+    now = usage.after.modules
+    rows = [(module, earlier.get(module, 0.0), now.get(module, 0.0)) for module in {**now, **earlier}]
+    told = [row for row in rows if usage.before is None or points(row[1], row[2])]
+    return sorted(told, key=lambda row: (-row[2], -row[1], row[0]))
 
 
-def counted(old: Mapping[str, int], new: Mapping[str, int], *, most: int = 12) -> list[str]:
-    """Counts as texts, `daily 4` or `daily 4 → 5`; those that nobody has any more included."""
+def counted(usage: Usage, what: str, *, most: int = 12) -> list[str]:
+    """Archetypes or cadences as texts, `daily 4` or `daily 4 → 5`, also those that nobody has any more."""
+    old: Mapping[str, int] = getattr(usage.before, what) if usage.before else {}
+    new: Mapping[str, int] = getattr(usage.after, what)
     texts = []
-    names = dict.fromkeys([*new, *old])
-    for name in names:
+    for name in {**new, **old}:
         now, then = new.get(name, 0), old.get(name, 0)
         change = f"{then:,} → {now:,}" if old and then != now else f"{now:,}"
-        texts.append(f"{shown(name, 60)} {change}".replace(" ", "\xa0"))
+        texts.append(f"{shown(name, 60)} {change}")
     return texts if len(texts) <= most else [*texts[:most], f"and {len(texts) - most:,} more"]
 
 
-def remarks(old: Usage | None, new: Usage) -> list[str]:
+def remarks(usage: Usage) -> list[str]:
     """What a reader of the shares must know."""
     said = ["Use is weights × ticks a week: hourly 168, daily 7, weekdays 5."]
-    if left_out := max(old.not_told if old else 0, new.not_told):
+    before, after = usage.before, usage.after
+    told = len(ranked(usage))
+    if before is not None and told and (kept := len({**after.modules, **before.modules}) - told):
+        modules = "1 other module keeps its share" if kept == 1 else f"{kept:,} other modules keep theirs"
+        said.insert(0, f"{modules}.")
+    if left_out := max(before.not_told if before else 0, after.not_told):
         verb = "is" if left_out == 1 else "are"
         said.append(f"{left_out:,} whose weights or cadence the service does not tell {verb} left out.")
     return said

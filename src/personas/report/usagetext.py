@@ -4,76 +4,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.console import Group, RenderableType
+from rich.text import Text
+
 from personas.report import usage, wording
-from personas.report.page import Cell, Column, Page
+from personas.report.blocks import ALL, Column, Listing, bar, few, joined, prose
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from personas.report.document import Report, Usage
 
-    from personas.report.model import Report
-
-_MOST_MODULES = 15
+_MOST_MODULES = 12
 
 
-def show_usage(page: Page, personas: Iterable[usage.Described]) -> None:
-    """The expected use by one set of personas."""
-    use = usage.usage(personas)
-    _bars(page, None, use)
-    _counted(page, "archetypes", {}, use.archetypes)
-    _counted(page, "cadences", {}, use.cadences)
+def use(found: Usage, *, full: bool) -> list[RenderableType]:
+    """The expected use: bars, archetypes, cadences."""
+    return [*_bars(found, full=full), *_counted(found, "archetypes"), *_counted(found, "cadences")]
 
 
-def show_change(page: Page, report: Report) -> None:
+def change_of_use(report: Report, *, full: bool) -> list[RenderableType]:
     """What a plan means, where it changes anything; without a live side, what the catalog means."""
     change = usage.meaning(report)
     if change is None:
-        return
-    before, after = change
-    page.blank()
+        return []
     title = (
         "Expected use of this catalog"
-        if before is None
+        if change.before is None
         else "What the change means: expected use, before → after"
     )
-    page.line((title, "bold"))
-    _bars(page, before, after)
-    _counted(page, "archetypes", before.archetypes if before else {}, after.archetypes)
-    _counted(page, "cadences", before.cadences if before else {}, after.cadences)
-    for note in usage.remarks(before, after):
-        page.line((note, "dim"), indent=2)
-    page.blank()
+    notes = [prose((note, "dim"), indent=2) for note in usage.remarks(change)]
+    return [Group(joined((title, "bold")), *use(change, full=full), *notes)]
 
 
-def _bars(page: Page, before: usage.Usage | None, after: usage.Usage) -> None:
-    rows: list[list[Cell]] = []
-    ranked = usage.ranked(before, after)
+def _bars(found: Usage, *, full: bool) -> list[RenderableType]:
+    ranked = usage.ranked(found)
+    told, left = few(ranked, _MOST_MODULES, full=full)
     largest = max((max(old, new) for _, old, new in ranked), default=0.0)
-    for module, old, new in ranked[:_MOST_MODULES]:
-        bar = page.bar(new / largest if largest else 0.0)
-        if before is None:
-            rows.append([shown(module), f"{new:.1%}", (bar, "cyan")])
-        else:
-            change = usage.points(old, new)
-            style = "green" if change.startswith("+") else "red"
-            rows.append([shown(module), f"{old:.1%}", "→", f"{new:.1%}", (change, style), (bar, "cyan")])
+    rows = []
+    for module, old, new in told:
+        change = usage.points(old, new)
+        style = "green" if change.startswith("+") else "red"
+        before = [] if found.before is None else [Text(f"{old:.1%}"), Text("→")]
+        after = [] if found.before is None else [Text(change, style)]
+        rows.append(
+            (
+                Text(shown(module)),
+                *before,
+                Text(f"{new:.1%}"),
+                *after,
+                joined(bar(new / largest if largest else 0.0)),
+            )
+        )
     if not rows:
-        page.line(("no module is used", "dim"), indent=2)
-        return
-    numbers = [Column("", 6, right=True)]
-    if before is not None:
-        numbers = [
-            Column("", 6, right=True),
-            Column("", 1),
-            Column("", 6, right=True),
-            Column("", 5, right=True),
-        ]
-    page.table([Column("", 12), *numbers, Column("", 24)], rows)
-    if len(ranked) > _MOST_MODULES:
-        page.line((f"and {wording.count(len(ranked) - _MOST_MODULES, 'more module')}", "dim"), indent=2)
+        none = "no module is used" if found.before is None else "no module's share changes"
+        return [prose((none, "dim"), indent=2)]
+    right = Column(right=True)
+    numbers = [right] if found.before is None else [right, Column(), right, right]
+    table = Listing((Column(least=10, most=30), *numbers, Column(least=8)), tuple(rows))
+    more = [prose((f"and {wording.count(left, 'more module')} ({ALL})", "dim"), indent=2)] if left else []
+    return [table, *more]
 
 
-def _counted(page: Page, title: str, before: Mapping[str, int], after: Mapping[str, int]) -> None:
-    texts = usage.counted(before, after)
-    if texts:
-        page.line((f"{title:<12}", "dim"), ", ".join(texts), indent=2, hang=14)
+def _counted(found: Usage, what: str) -> list[RenderableType]:
+    texts = usage.counted(found, what)
+    return [prose(", ".join(texts), mark=(f"{what:<12}", "dim"), indent=2)] if texts else []

@@ -38,6 +38,17 @@ def inert(text: str) -> str:
     return _COMMAND.sub(r"\1\\:", text).replace("##[", "#\\[")
 
 
+def inert_json(text: str) -> str:
+    """A JSON document that says the same and acts on no terminal and no runner."""
+    escaped = _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else _json_escape(match[0]), text)
+    return escaped.replace("##[", "#\\u0023[")
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
 def _escape(match: re.Match[str]) -> str:
     char = match[0]
     if char in _NAMED:

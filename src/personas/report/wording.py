@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 
 from personas.errors import DriftFound, Interrupted, PartlyFailed
 from personas.reconcile.outcome import Result
-from personas.reconcile.plan import Change, FieldChange, Plan, State, Step
+from personas.reconcile.plan import State, Step
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
-    from personas.reconcile.outcome import Outcome
-    from personas.reconcile.plan import Value
-    from personas.report.model import Report
+    from personas.report.document import Change, Error, FieldChange, Outcome, Plan, Report, Value
 
 LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
+DAY = 86_400.0  # seconds
 
 # Errors that only sum up what a report tells anyway.
-TOLD = (PartlyFailed, DriftFound, Interrupted)
+_TOLD = {kind.__name__ for kind in (PartlyFailed, DriftFound, Interrupted)}
 
 _MOST_WEIGHTS = 40  # more of them are counted
 _STATES = {
@@ -86,50 +85,39 @@ def remark(change: Change, *, cleanup: bool = False) -> str:
     return change.reason if change.state is State.CREATE else fields
 
 
-def done_word(step: Step) -> str:
-    """What was done, in the past tense."""
-    return _DONE[step]
-
-
 def result_word(outcome: Outcome) -> str:
     """What became of a step: `created`, `failed`, `unknown` or `not done`."""
-    if outcome.result is Result.DONE and outcome.change.step is not None:
-        return done_word(outcome.change.step)
+    if outcome.result is Result.DONE and outcome.step is not None:
+        return _DONE[outcome.step]
     return "not done" if outcome.result is Result.NOT_DONE else outcome.result.value
 
 
 def planned(plan: Plan) -> str:
     """What a run would do and what else is not in sync: `3 to create, 1 to update, 1 stray`."""
-    if plan.intent.purpose == "cleanup":
-        return count(len(plan.steps), "to delete", "to delete")
-    of = plan.counts
-    deleted = sum(change.step is Step.DELETE for change in plan.of(State.STRAY))
-    again = sum(change.step is Step.RECREATE for change in plan)
-    # One that needs --recreate is updated all the same, as far as an update can mend it.
-    updated = sum(change.step is Step.UPDATE for change in plan)
+    if plan.is_cleanup:
+        return count(plan.steps, "to delete", "to delete")
+    steps = Counter(change.step for change in plan.changes)
+    deleted = steps[Step.DELETE]
     parts = [
-        (of[State.COLLISION], "collision", "collisions"),
-        (of[State.NOT_KNOWN], "not known", "not known"),
+        (plan.count[State.COLLISION], "collision", "collisions"),
+        (plan.count[State.NOT_KNOWN], "not known", "not known"),
         (len(alone(plan, State.LOCKED_OUT)), "locked out", "locked out"),
         (len(alone(plan, State.RECREATE)), "needs --recreate", "need --recreate"),
-        (again, "to recreate", "to recreate"),
-        (of[State.CREATE], "to create", "to create"),
-        (updated, "to update", "to update"),
+        (steps[Step.RECREATE], "to recreate", "to recreate"),
+        (steps[Step.CREATE], "to create", "to create"),
+        # One that needs --recreate is updated all the same, as far as an update can mend it.
+        (steps[Step.UPDATE], "to update", "to update"),
         (deleted, "stray to delete", "strays to delete"),
-        (of[State.STRAY] - deleted, "stray", "strays"),
+        (plan.count[State.STRAY] - deleted, "stray", "strays"),
     ]
     return ", ".join(count(*part) for part in parts if part[0])
 
 
 def drift(plan: Plan) -> str:
     """The differences as facts: `1 differs, 2 not live, 1 stray`; empty when there is none."""
-    counted = dict(plan.counts)
-    counted[State.UPDATE] += counted.pop(State.RECREATE)
-    return ", ".join(
-        count(number, *_DRIFT[state])
-        for state, number in counted.items()
-        if number and state is not State.IN_SYNC
-    )
+    states = (change.state for change in plan.drift)
+    facts = Counter[State](State.UPDATE if state is State.RECREATE else state for state in states)
+    return ", ".join(count(facts[state], *_DRIFT[state]) for state in State if facts[state])
 
 
 def achieved(outcomes: Iterable[Outcome]) -> str:
@@ -157,54 +145,53 @@ def left_alone(plan: Plan) -> str:
     return ", ".join(count(counted[state], *_DRIFT[state]) for state in State if counted[state])
 
 
-def is_valid(report: Report) -> bool | None:
-    """Whether the catalog is valid; None when it was not read."""
-    if report.problems:
-        return False
-    return None if report.loaded is None else True
-
-
 def verdict(report: Report) -> str:
     """The end of a command in one clause, the same in every format."""
+    warnings = f", {count(len(report.warnings), 'warning')}" if report.warnings else ""
     if report.problems:
-        return count(len(report.problems), "problem")
+        return count(len(report.problems), "problem") + warnings
     if report.plan is not None:
         return _verdict_of_plan(report, report.plan)
     if report.error is not None:
         return "not finished"
-    return "valid" if report.command == "validate" else "done"
+    return f"valid{warnings}" if report.command == "validate" else "done"
 
 
 def _verdict_of_plan(report: Report, plan: Plan) -> str:
-    cleanup = plan.intent.purpose == "cleanup"
     if report.outcomes:
-        text = achieved(report.outcomes)
-    elif report.offline:
-        text = f"{count(len(plan), 'persona')}, compared with nothing"
-    elif report.command in {"list", "show"}:
-        text = _listed(plan)
-    elif cleanup and not plan.steps:
-        text = "nothing to delete"
-    elif plan.in_sync and not cleanup:
-        text = f"{count(len(plan), 'persona')} in sync"
-    else:
-        text = planned(plan)
-    return text
+        return achieved(report.outcomes)
+    if report.offline:
+        return f"{count(len(plan.changes), 'persona')}, compared with nothing"
+    if report.command in {"list", "show"}:
+        return _listed(plan)
+    if plan.is_cleanup and not plan.steps:
+        return "nothing to delete"
+    if plan.in_sync and not plan.is_cleanup:
+        return f"{count(len(plan.changes), 'persona')} in sync"
+    return planned(plan)
 
 
 def _listed(plan: Plan) -> str:
-    live = count(sum(change.existing is not None for change in plan), "live persona")
+    live = count(sum(change.live is not None for change in plan.changes), "live persona")
     if not plan.catalog_known:
         return f"{live}; the catalog could not be read, so drift is not known"
     return f"{live}, {drift(plan) or 'all in sync'}"
 
 
+def untold(report: Report) -> Error | None:
+    """The error that nothing else in the report tells; None for one that only sums up."""
+    error = report.error
+    return None if error is None or report.problems or error.kind in _TOLD else error
+
+
+def notes(report: Report) -> list[str]:
+    """What the reader must know, of the run and of its plan, each once."""
+    return list(dict.fromkeys([*report.notes, *(report.plan.notes if report.plan else ())]))
+
+
 def number(value: float) -> str:
     """A number as a person writes it: `0.3`, `1`, `12.5`."""
-    try:
-        return f"{value:.6g}"
-    except OverflowError:  # an integer beyond all floats, which a service may answer
-        return "inf"
+    return f"{value:.6g}"
 
 
 def weight_changes(old: Mapping[str, float], new: Mapping[str, float]) -> list[tuple[str, str]]:
@@ -239,8 +226,8 @@ def value(item: Value) -> str:
 
 def field_change(item: FieldChange) -> str:
     """A changed field on one line: `daily → hourly`."""
-    if isinstance(item.old, Mapping) and isinstance(item.new, Mapping):
-        return ", ".join(text for _, text in weight_changes(item.old, item.new))
+    if item.mixes:
+        return ", ".join(text for _, text in weight_changes(*item.mixes))
     return f"{value(item.old)} → {value(item.new)}"
 
 
@@ -310,9 +297,14 @@ def age(report: Report) -> str:
     return f"compared with a snapshot taken {passed} ago, not with the service"
 
 
-def advice(plan: Plan) -> list[tuple[State, str]]:
-    """What to do about each state that a run leaves as it is, most urgent first."""
-    return [(state, _ADVICE[state]) for state in _ADVICE if alone(plan, state)]
+def is_stale(report: Report) -> bool:
+    """Whether the snapshot is older than a day."""
+    return report.snapshot_age is not None and report.snapshot_age > DAY
+
+
+def advice(plan: Plan) -> list[tuple[State, str, str]]:
+    """What to do about each state that a run leaves as it is, most urgent first: the words, and a command."""
+    return [(state, _ADVICE[state], _CURES.get(state, "")) for state in _ADVICE if alone(plan, state)]
 
 
 def alone(plan: Plan, state: State) -> list[Change]:
@@ -324,17 +316,16 @@ def alone(plan: Plan, state: State) -> list[Change]:
 
 
 _ADVICE = {
-    State.COLLISION: (
-        "The email belongs to a user who is not one of ours, so nothing is sent for it. "
-        "Give the persona another email in the catalog."
-    ),
+    State.COLLISION: "The email belongs to a user who is not one of ours, so nothing is sent for it. "
+    "Give the persona another email in the catalog.",
     State.NOT_KNOWN: "What is not known is not written. To ask again, run again.",
-    State.LOCKED_OUT: (
-        "The derived password does not sign in. If that is so for all of them, they were seeded with another "
-        "secret: check PERSONA_SEED_SECRET. Otherwise: personas seed --recreate"
-    ),
-    State.RECREATE: (
-        "The service keeps an existing user's name. To delete and create again: personas seed --recreate"
-    ),
-    State.STRAY: "Not in the catalog, and left alone. To delete: personas seed --prune",
+    State.LOCKED_OUT: "The derived password does not sign in. If that is so for all, they were seeded "
+    "with another secret: check PERSONA_SEED_SECRET. Otherwise delete and create again:",
+    State.RECREATE: "The service keeps an existing user's name. To delete and create again:",
+    State.STRAY: "Not in the catalog, and left alone. To delete:",
+}
+_CURES = {
+    State.LOCKED_OUT: "personas seed --recreate",
+    State.RECREATE: "personas seed --recreate",
+    State.STRAY: "personas seed --prune",
 }

@@ -1,120 +1,65 @@
-"""Bodies of the service become types of `live`; what is missing is None, what is of a wrong kind is told."""
+"""The JSON of an answer becomes a model, or an error that names the place; never what was read there."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from personas.errors import BadAnswer
-from personas.service.models import LiveDetail, LivePersona, ModuleFeedback, RecentAction
+from personas.service.calls import NOTHING
+from personas.service.models import Told
 
 WRONG_ENDPOINT = "Is --auth the auth service, and --endpoint its path for personas?"
+LONGEST_PLACE = 200
+
+M = TypeVar("M", bound=Told)
+
+# What pydantic calls each kind of error, in words for somebody who has never seen the model.
+_WRONG = {
+    "missing": "is missing",
+    "model_type": "is no object",
+    "dict_type": "is no object",
+    "mapping_type": "is no object",
+    "tuple_type": "is no list",
+    "string_type": "is no text",
+    "string_unicode": "is no text that could be stored",
+    "string_too_short": "is empty",
+    "int_type": "is no whole number",
+    "greater_than_equal": "is no count",
+    "less_than_equal": "is no count",
+    "float_type": "is no number",
+    "finite_number": "is no finite number",
+    "bool_type": "is not true",
+    "not_true": "is not true",
+}
 
 
-def live_persona(entry: object, where: str) -> LivePersona:
-    """One persona of the list or of the details.
+def read(model: type[M], body: object, what: str, *, problem: str = "the answer cannot be understood") -> M:
+    """What a service answered, as a model.
 
     Args:
-        entry: What the service said.
-        where: Where it said so, for the error.
+        model: What it should be.
+        body: The JSON of the answer.
+        what: What was asked, for the error.
+        problem: What it means when it is anything else.
 
     Raises:
-        BadAnswer: It is no persona, or a field is of a wrong kind.
+        BadAnswer: It is none, or a field is missing or of a wrong kind; names the field.
     """
-    if not isinstance(entry, dict):
-        raise BadAnswer(f"{where} is no persona", hint=WRONG_ENDPOINT)
-    user_id, email = entry.get("userId"), entry.get("email")
-    if not isinstance(user_id, str) or not isinstance(email, str) or not user_id or not email:
-        raise BadAnswer(f"{where} has no userId or no email", hint=WRONG_ENDPOINT)
-    mix = entry.get("moduleMix")
-    return LivePersona(
-        user_id=user_id,
-        email=email,
-        name=text_or_none(entry.get("name")),
-        archetype=text_or_none(entry.get("archetype")),
-        tick_cadence=text_or_none(entry.get("tickCadence")),
-        system_prompt=text_or_none(entry.get("systemPrompt")),
-        module_mix=None if mix is None else _weights(mix, where),
-        created_at=time_or_none(entry.get("createdAt")),
-        last_active_at=time_or_none(entry.get("lastActiveAt")),
-        actions_7d=entry["actions7d"] if is_count(entry.get("actions7d")) else None,
-    )
-
-
-def live_detail(body: Mapping[str, Any], what: str) -> LiveDetail:
-    """The details of one persona.
-
-    Raises:
-        BadAnswer: There is no persona in it, or a field is of a wrong kind.
-    """
-    return LiveDetail(
-        persona=live_persona(body.get("persona"), f"{what}: the answer"),
-        recent_actions=tuple(
-            RecentAction(
-                tool=text_or_none(entry.get("toolName")) or "?",
-                result=text_or_none(entry.get("result")) or "?",
-                created_at=time_or_none(entry.get("createdAt")),
-                latency_ms=_finite(entry.get("latencyMs")),
-                error_message=text_or_none(entry.get("errorMessage")),
-            )
-            for entry in _entries(body.get("recentActions"))
-        ),
-        feedback=tuple(_feedback(entry) for entry in _entries(body.get("feedbackByModule"))),
-    )
-
-
-def _feedback(entry: Mapping[str, Any]) -> ModuleFeedback:
-    module = text_or_none(entry.get("module")) or "?"
-    average, ratings = _finite(entry.get("avgRating")), entry.get("ratings")
-    if is_count(ratings):
-        return ModuleFeedback(module, ratings=ratings, mean=average)
-    # Without a count beside it, the service's "avgRating" is the number of ratings, not their mean.
-    if average is not None and average == int(average):
-        return ModuleFeedback(module, ratings=int(average))
-    return ModuleFeedback(module, mean=average)
-
-
-def _entries(value: object) -> Iterable[Mapping[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
-
-
-def _weights(value: object, where: str) -> Mapping[str, float]:
-    if not isinstance(value, dict):
-        raise BadAnswer(f"{where}: moduleMix is no object")
-    weights = {module: _finite(weight) for module, weight in value.items()}
-    if None in weights.values():
-        raise BadAnswer(f"{where}: moduleMix has a weight that is no number")
-    return {module: weight for module, weight in weights.items() if weight is not None}
-
-
-def text_or_none(value: object) -> str | None:
-    """A text, or None for anything else."""
-    return value if isinstance(value, str) else None
-
-
-def is_count(value: object) -> TypeGuard[int]:
-    """Whether a value is a whole number of things."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _finite(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
+    if body is NOTHING:
+        raise BadAnswer(f"{what}: the answer is no JSON", hint=WRONG_ENDPOINT)
     try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+        return model.model_validate(body)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    # Raised where no frame holds what was read: it may be a token.
+    del body
+    why = wrong["msg"] if wrong["type"] == "weight" else _WRONG.get(wrong["type"], "is of a wrong kind")
+    raise BadAnswer(f"{what}: {problem}: {_path(wrong['loc'])} {why}", hint=WRONG_ENDPOINT)
 
 
-def time_or_none(value: object) -> datetime | None:
-    """A moment with its zone, or None for anything else."""
-    if not isinstance(value, str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+def _path(keys: tuple[int | str, ...]) -> str:
+    """Where it is, such as `personas[3].moduleMix`; the answer itself when there is no key."""
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key[:60]}" for key in keys).lstrip(".")
+    return path[:LONGEST_PLACE] or "it"

@@ -7,10 +7,14 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Any
 
-from personas.secret import MASK, Secret, masked
+from personas.secret import Secret, masked
+from personas.service.models import Refusal
+
+LONGEST_REASON = 300
 
 
 class Retry(Enum):
@@ -27,6 +31,7 @@ class Call:
     Attributes:
         what: What it does in words, such as `creating persona.ada@mana.test`.
         secrets: What the service might echo and must not be shown.
+        safety: Whether a safety rule asks for it.
     """
 
     method: str
@@ -66,6 +71,11 @@ class Answer:
         except (ValueError, RecursionError):
             return NOTHING
 
+    def refusal(self) -> Refusal | None:
+        """What the body says of why it was refused; None when it is no JSON object."""
+        body = self.json()
+        return Refusal.model_validate(body) if isinstance(body, dict) else None
+
 
 class _Nothing:
     def __repr__(self) -> str:
@@ -77,60 +87,54 @@ NOTHING = _Nothing()
 
 def reason_of(answer: Answer, secrets: Iterable[Secret] = ()) -> str:
     """What a refusal says of its reason, `: …` or nothing, from any of four shapes, and no secret."""
-    body = answer.json()
-    parts: list[str] = []
-    if isinstance(body, dict):
-        for key in ("error", "message", "details", "hint"):
-            value = body.get(key)
-            if isinstance(value, str) and value not in parts:
-                parts.append(value)
-            elif isinstance(value, list):
-                parts += [item for item in value if isinstance(item, str)]
-            elif isinstance(value, dict) and isinstance(value.get("message"), str):
-                parts.append(value["message"])
-    text = "; ".join(part for part in parts if part.strip())
-    for secret in secrets:
-        if secret:  # short ones too: a reason may lose an innocent word
-            text = text.replace(secret.reveal(), MASK)
+    refusal = answer.refusal()
+    text = "; ".join(reason[:10_000] for reason in refusal.reasons) if refusal is not None else ""
+    for secret in secrets:  # short ones too: a reason may lose an innocent word
+        text = secret.hidden_in(text)
     text = " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())
-    return f": {text[:300]}{'…' if len(text) > 300 else ''}" if text else ""
+    return f": {text[:LONGEST_REASON]}{'…' if len(text) > LONGEST_REASON else ''}" if text else ""
 
 
 def asked_wait(answer: Answer) -> float | None:
     """Seconds that Retry-After (seconds or a date), X-Retry-After (seconds) or a lock's body asks for."""
     for name in ("retry-after", "x-retry-after"):
-        text = answer.headers.get(name, "").strip()
-        if not text:
-            continue
+        text = answer.headers.get(name, "")
         try:
             seconds = float(text)
         except ValueError:
-            try:
-                # Imported where a date comes, which is seldom: it takes time at every start.
-                from email.utils import parsedate_to_datetime
-
-                at = parsedate_to_datetime(text)
-                at = at if at.tzinfo else at.replace(tzinfo=UTC)
-                seconds = (at - datetime.now(UTC)).total_seconds()
-            except (ValueError, TypeError, LookupError, OverflowError):
+            at = read_date(text)
+            if at is None:
                 continue
+            seconds = (at - datetime.now(UTC)).total_seconds()
         if math.isfinite(seconds):
             return max(0.0, seconds)
-    body = answer.json()
-    remaining = body.get("remainingSeconds") if isinstance(body, dict) else None
-    if isinstance(remaining, int) and not isinstance(remaining, bool):
-        return float(min(max(remaining, 0), 10**9))
-    return None
+    refusal = answer.refusal()
+    return refusal.remaining_seconds if refusal is not None else None
+
+
+def read_date(text: str) -> datetime | None:
+    """The moment of an HTTP date, with its zone; None for anything that is none."""
+    try:
+        at = parsedate_to_datetime(text)
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+    return at if 1 < at.year < 9999 else None
 
 
 def _without(secrets: tuple[Secret, ...], value: Any) -> Any:
-    """What a service said, without what it was sent and must not be shown."""
-    if isinstance(value, str):
-        return masked(value, secrets)
-    if isinstance(value, dict):
-        return {_without(secrets, key): _without(secrets, item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without(secrets, item) for item in value]
+    """What a service said, without what it was sent and must not be shown; changed in its place."""
+    match value:
+        case str():
+            return masked(value, secrets)
+        case dict():
+            for key in list(value):
+                value[key] = _without(secrets, value[key])
+                if (shown := masked(key, secrets)) != key:
+                    value[shown] = value.pop(key)
+        case list():
+            for number, item in enumerate(value):
+                value[number] = _without(secrets, item)
     return value
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field, PlainValidator
 
 from personas.errors import CredentialsRefused
 from personas.secret import Secret
+from personas.service.models import LooseText, Told
 
 HINT = "Get one with: personas token. With MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD set, no command needs it."
+# Clocks this far apart are worth telling: a token of 15 minutes may seem to have ended.
+CLOCKS_APART = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +41,25 @@ class Credentials:
         return bool(self.token or self.mint or (self.email and self.password))
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+def _from_seconds(value: object) -> datetime | None:
+    match value:
+        case int() | float():
+            try:
+                return datetime.fromtimestamp(value, UTC)
+            except (OverflowError, OSError, ValueError):
+                return None
+        case _:
+            return None
+
+
+class Claims(Told):
     """What a token says of itself; nothing of it is verified here."""
 
-    expires_at: datetime | None
-    role: str | None
-    email: str | None
+    expires_at: Annotated[datetime | None, PlainValidator(_from_seconds)] = Field(
+        default=None, validation_alias="exp"
+    )
+    role: LooseText = None
+    email: LooseText = None
 
 
 def read_claims(token: Secret) -> Claims:
@@ -50,37 +68,29 @@ def read_claims(token: Secret) -> Claims:
     Raises:
         CredentialsRefused: It is no JWT at all.
     """
-    payload = _decode(token)
-    if payload is None:
+    claims = _decode(token)
+    if claims is None:
         raise CredentialsRefused("the admin token is not a JWT", hint=HINT)
-    exp = payload.get("exp")
-    try:
-        expires_at = datetime.fromtimestamp(exp, UTC) if isinstance(exp, int | float) else None
-    except (OverflowError, OSError, ValueError):
-        expires_at = None
-    role, email = payload.get("role"), payload.get("email")
-    return Claims(
-        expires_at=expires_at,
-        role=role if isinstance(role, str) else None,
-        email=email if isinstance(email, str) else None,
-    )
+    return claims
 
 
-def check_token(token: Secret, now: datetime) -> Claims:
+def check_token(token: Secret, now: datetime, *, clock_difference: timedelta = timedelta()) -> Claims:
     """Tell at once what the service would only answer with 401 or 403.
 
     Args:
         token: The JWT.
-        now: The time, with its zone.
+        now: The time here, with its zone.
+        clock_difference: How far the service's clock is ahead of the one here.
 
     Raises:
         CredentialsRefused: It is no JWT, it has expired, or its role is not admin.
     """
     claims = read_claims(token)
-    if claims.expires_at is not None and claims.expires_at <= now:
-        age = _span((now - claims.expires_at).total_seconds())
+    age = now + clock_difference - claims.expires_at if claims.expires_at is not None else None
+    if age is not None and age >= timedelta():
         raise CredentialsRefused(
-            f"the admin token expired {age} ago, at {claims.expires_at:%Y-%m-%d %H:%M:%S} UTC",
+            f"the admin token expired {_span(age)} ago, at {claims.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+            f"{clocks_apart(clock_difference)}",
             hint=HINT,
         )
     if claims.role != "admin":
@@ -89,11 +99,23 @@ def check_token(token: Secret, now: datetime) -> Claims:
     return claims
 
 
+def clocks_apart(difference: timedelta) -> str:
+    """What to say of two clocks, `; …`, when they are so far apart that it matters; else nothing.
+
+    Args:
+        difference: How far the service's clock is ahead of the one here.
+    """
+    if abs(difference) <= CLOCKS_APART:
+        return ""
+    side = "behind" if difference > timedelta() else "ahead of"
+    return f"; this machine's clock is {_span(abs(difference))} {side} the service's"
+
+
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def _decode(token: Secret) -> Mapping[str, object] | None:
-    """The payload of a JWT, or None for anything that is none."""
+def _decode(token: Secret) -> Claims | None:
+    """The claims of a JWT, or None for anything that is none."""
     parts = token.reveal().split(".")
     if len(parts) != 3 or not all(_BASE64URL.fullmatch(part) for part in parts):
         return None
@@ -101,12 +123,14 @@ def _decode(token: Secret) -> Mapping[str, object] | None:
         header, payload = (
             json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts[:2]
         )
+        Told.model_validate(header)
+        return Claims.model_validate(payload)
     except (ValueError, RecursionError):
         return None
-    return payload if isinstance(header, dict) and isinstance(payload, dict) else None
 
 
-def _span(seconds: float) -> str:
+def _span(time: timedelta) -> str:
+    seconds = time.total_seconds()
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             number = int(seconds // size)

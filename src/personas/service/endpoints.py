@@ -7,22 +7,32 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from personas.errors import BadAnswer, CredentialsRefused, ServiceError
 from personas.secret import Secret
-from personas.service.answers import WRONG_ENDPOINT, is_count, live_detail, live_persona
+from personas.service.answers import WRONG_ENDPOINT, read
 from personas.service.calls import NOTHING, Answer, Call, reason_of
-from personas.service.credentials import HINT, Credentials
-from personas.service.models import FoundUser, LiveDetail, LivePersona, LoginCheck
+from personas.service.credentials import HINT, Credentials, clocks_apart
+from personas.service.models import (
+    Deleted,
+    FoundUser,
+    Listed,
+    LiveDetail,
+    LivePersona,
+    LoginCheck,
+    Upserted,
+    UsersPage,
+)
 from personas.service.pacing import spread
 from personas.service.signing import AdminToken, NotOffered, Session, SignIn
-from personas.service.transport import Line, Patience
+from personas.service.transport import Line, Observer, Patience
 from personas.settings import DEFAULT_CONCURRENCY, DEFAULT_ENDPOINT, DEFAULT_TIMEOUT, Address, parse_auth
 
 USERS = "/api/v1/admin/users"
 USERS_PER_PAGE = 100
 MOST_PAGES = 1000
+NOT_SAID = "the service answered without saying that it is done"
 
 
 class NotFound(BadAnswer):
@@ -30,7 +40,7 @@ class NotFound(BadAnswer):
 
 
 class AuthService:
-    """The service's calls, each answering with types of `live`; use it as an async context manager.
+    """The service's calls, each answering with models; use it as an async context manager.
 
     Args:
         address: Where it is: a URL, or an Address.
@@ -40,6 +50,7 @@ class AuthService:
         concurrency: How many calls at once, at the most.
         app: An ASGI application to call in process; `address` is then only its name.
         patience: How long a call is tried again.
+        observe: Told of each attempt of a call.
     """
 
     def __init__(
@@ -52,6 +63,7 @@ class AuthService:
         concurrency: int = DEFAULT_CONCURRENCY,
         app: Any = None,
         patience: Patience | None = None,
+        observe: Observer | None = None,
     ) -> None:
         address = parse_auth(address) if isinstance(address, str) else address
         url = address.url or "http://embedded.localhost"
@@ -64,9 +76,9 @@ class AuthService:
             concurrency=concurrency,
             app=app,
             patience=patience,
+            observe=observe,
         )
-        split = urlsplit(url)
-        self._signing = SignIn(self.line, f"{split.scheme}://{split.netloc}")
+        self._signing = SignIn(self.line, "/".join(url.split("/")[:3]))
         self._admin_token = AdminToken(credentials or Credentials(), self._signing)
 
     async def __aenter__(self) -> Self:
@@ -74,6 +86,7 @@ class AuthService:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._admin_token.give_back()
         await self.line.__aexit__()
 
     @property
@@ -92,12 +105,7 @@ class AuthService:
         """Every live persona, in the service's order; without prompts and weights."""
         what = "listing the live personas"
         body = await self._admin("GET", self.endpoint, what)
-        entries = body.get("personas")
-        if not isinstance(entries, list):
-            raise BadAnswer(f"{what}: the answer has no list of personas", hint=WRONG_ENDPOINT)
-        return tuple(
-            live_persona(entry, f"{what}: entry {number}") for number, entry in enumerate(entries, 1)
-        )
+        return read(Listed, body, what).personas
 
     async def get_persona(self, user_id: str, *, who: str = "", safety: bool = False) -> LiveDetail:
         """One live persona with its prompt, weights, last actions and feedback.
@@ -107,7 +115,7 @@ class AuthService:
         """
         what = f"reading {who or user_id}"
         body = await self._admin("GET", self._path_of(user_id, what), what, safety=safety)
-        detail = live_detail(body, what)
+        detail = read(LiveDetail, body, what)
         if detail.persona.user_id != user_id:
             raise BadAnswer(f"{what}: the service answered for another persona")
         return detail
@@ -140,14 +148,10 @@ class AuthService:
         # No name is kept for the text with the password in it: a traceback may carry what has one.
         text = Secret(json.dumps({**wanted, "password": password.reveal()}))
         body = await self._admin("POST", self.endpoint, what, body=text, secrets=(password,))
-        user_id, told = body.get("userId"), body.get("email")
-        if body.get("ok") is not True or not isinstance(user_id, str) or not user_id:
-            raise BadAnswer(
-                f"{what}: the service answered without saying that it is done", hint=WRONG_ENDPOINT
-            )
-        if isinstance(told, str) and told.lower() != email.lower():
+        done = read(Upserted, body, what, problem=NOT_SAID)
+        if done.email is not None and done.email.lower() != email.lower():
             raise BadAnswer(f"{what}: the service answered for another email")
-        return user_id
+        return done.user_id
 
     async def delete(self, user_id: str, *, who: str = "") -> bool:
         """Hard-delete a persona.
@@ -160,11 +164,9 @@ class AuthService:
             body = await self._admin("DELETE", self._path_of(user_id, what), what)
         except NotFound:
             return False
-        deleted = body.get("deleted")
-        if body.get("ok") is not True or (isinstance(deleted, str) and deleted != user_id):
-            raise BadAnswer(
-                f"{what}: the service answered without saying that it is done", hint=WRONG_ENDPOINT
-            )
+        done = read(Deleted, body, what, problem=NOT_SAID)
+        if done.deleted not in {None, user_id}:
+            raise BadAnswer(f"{what}: the service answered for another persona")
         return True
 
     # Users
@@ -229,17 +231,8 @@ class AuthService:
             body = await self._admin("GET", USERS, what, params=params, safety=True)
         except NotFound as error:
             raise NotOffered(f"{what}: the service offers no look-up of users") from error
-        entries = body.get("users")
-        if not isinstance(entries, list):
-            raise BadAnswer(f"{what}: the answer has no list of users")
-        users: dict[str, FoundUser] = {}
-        for entry in entries:
-            if not isinstance(entry, dict) or not isinstance(entry.get("email"), str):
-                raise BadAnswer(f"{what}: a user in the answer has no email")
-            user = FoundUser(user_id=str(entry.get("id", entry["email"])), email=entry["email"])
-            users[user.user_id] = user
-        total = body.get("total")
-        return users, total if is_count(total) else None
+        found = read(UsersPage, body, what)
+        return {user.user_id or user.email: user for user in found.users}, found.total
 
     async def _users_rest(
         self, search: str, first: dict[str, FoundUser], total: int | None
@@ -333,7 +326,7 @@ class AuthService:
             else:
                 break
         try:
-            return _object(answer, call)
+            return _object(answer, call, clocks_apart(self.line.clock_difference))
         except ServiceError as error:
             error.lost = answer.lost
             raise
@@ -348,34 +341,36 @@ class AuthService:
 _PLAIN_ID = re.compile(r"(?!\.{1,2}$)[^\x00-\x20/\\?#%\x7f]{1,200}")
 
 
-def _object(answer: Answer, call: Call) -> dict[str, Any]:
-    reason = reason_of(answer, call.secrets)
-    if answer.status == 401:
-        raise CredentialsRefused(f"{call.what}: the service refused the admin token{reason}", hint=HINT)
-    if answer.status == 403:
-        raise CredentialsRefused(
-            f"{call.what}: the service forbids it to this admin token{reason}",
-            hint="Use a token of an admin.",
-        )
-    body = answer.json()
-    if answer.status == 404:
-        if not isinstance(body, dict):
-            # A wrong path is told as plain text; that is no word about the persona.
-            raise NotOffered(f"{call.what}: the service has no such path (HTTP 404)", hint=WRONG_ENDPOINT)
-        raise NotFound(f"{call.what}: not found (HTTP 404){reason}")
-    if answer.status in {405, 501} and call.safety:
-        raise NotOffered(f"{call.what}: the service does not offer it (HTTP {answer.status})")
-    if 300 <= answer.status < 400:
-        raise BadAnswer(
-            f"{call.what}: the service redirects (HTTP {answer.status}), and that is not followed",
-            hint="Give the final address with --auth (MANA_AUTH_URL).",
-        )
-    if answer.status != 200:
-        raise BadAnswer(f"{call.what}: refused with HTTP {answer.status}{reason}")
-    if not isinstance(body, dict):
+def _object(answer: Answer, call: Call, clocks: str) -> dict[str, Any]:
+    """The JSON object of an answer with status 200; of any other, the error."""
+    if answer.status == 200:
+        body = answer.json()
+        if isinstance(body, dict):
+            return body
         kind = "no JSON" if body is NOTHING else "JSON of another kind than expected"
         raise BadAnswer(f"{call.what}: the answer is {kind}", hint=WRONG_ENDPOINT)
-    return body
+    reason = reason_of(answer, call.secrets)
+    status = f"(HTTP {answer.status})"
+    match answer.status:
+        case 401:
+            refused = f"{call.what}: the service refused the admin token{reason}{clocks}"
+            raise CredentialsRefused(refused, hint=HINT)
+        case 403:
+            refused = f"{call.what}: the service forbids it to this admin token{reason}"
+            raise CredentialsRefused(refused, hint="Use a token of an admin.")
+        case 404 if answer.refusal() is not None:
+            raise NotFound(f"{call.what}: not found {status}{reason}")
+        case 404:
+            # A wrong path is told as plain text; that is no word about the persona.
+            raise NotOffered(f"{call.what}: the service has no such path {status}", hint=WRONG_ENDPOINT)
+        case 405 | 501 if call.safety:
+            raise NotOffered(f"{call.what}: the service does not offer it {status}")
+        case status_code if 300 <= status_code < 400:
+            raise BadAnswer(
+                f"{call.what}: the service redirects {status}, and that is not followed",
+                hint="Give the final address with --auth (MANA_AUTH_URL).",
+            )
+    raise BadAnswer(f"{call.what}: refused with HTTP {answer.status}{reason}")
 
 
 def _number(weight: float) -> float | int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.cookies import CookieError, Morsel, SimpleCookie
-from typing import Any
 
 import anyio
 
@@ -20,10 +20,10 @@ from personas.errors import (
     Unreachable,
 )
 from personas.secret import Secret
-from personas.service.answers import text_or_none, time_or_none
+from personas.service.answers import read
 from personas.service.calls import Answer, Call, Retry, reason_of
 from personas.service.credentials import Credentials, check_token
-from personas.service.models import Login, LoginCheck
+from personas.service.models import FoundSession, IssuedToken, LoggedIn, Login, LoginCheck, SignInAnswer
 from personas.service.transport import Line
 
 LOGIN = "/api/v1/auth/login"
@@ -31,6 +31,7 @@ SIGN_IN = "/api/auth/sign-in/email"
 SIGN_OUT = "/api/auth/sign-out"
 SESSION = "/api/auth/get-session"
 TOKEN = "/api/auth/token"  # noqa: S105 - a path
+KEYS = "/api/auth/jwks"
 RENEW_BEFORE = timedelta(seconds=60)
 SIGN_INS_AT_ONCE = 2
 # So many sign-ins in a row without an answer mean that the service is gone.
@@ -143,10 +144,8 @@ class SignIn:
             retry=Retry.IF_UNSENT,
             safety=safety,
         )
-        try:
+        with contextlib.suppress(ServiceError):
             await self.line.call(call)
-        except ServiceError:
-            return
 
     async def token_of(self, session: Session) -> Secret:
         """A fresh JWT of who is signed in; it lives for minutes."""
@@ -159,15 +158,12 @@ class SignIn:
             secrets=(session.cookie,),
         )
         answer = await self.line.call(call)
-        body = answer.json()
         if answer.status in {401, 403}:
             raise CredentialsRefused(f"{what}: the session has ended{reason_of(answer, call.secrets)}")
-        token = body.get("token") if isinstance(body, dict) else None
-        del body
-        if answer.status != 200 or not isinstance(token, str) or not _is_sendable(token):
-            del token
-            raise BadAnswer(f"{what}: the answer (HTTP {answer.status}) has no token")
-        return Secret(token)
+        problem = f"the answer (HTTP {answer.status}) has no token"
+        if answer.status != 200:
+            raise BadAnswer(f"{what}: {problem}")
+        return Secret(read(IssuedToken, answer.json(), what, problem=problem).token)
 
     async def find_session(self, session: Session) -> Session | None:
         """A session as the service knows it now: whose it is, and when it ends; None when it has ended.
@@ -187,21 +183,22 @@ class SignIn:
         body = answer.json()
         if answer.status in {401, 403} or (answer.status == 200 and body is None):
             return None
-        found = body if answer.status == 200 and isinstance(body, dict) else {}
-        times, user = found.get("session"), found.get("user")
-        if (
-            not isinstance(times, dict)
-            or not isinstance(user, dict)
-            or not isinstance(user.get("email"), str)
-        ):
-            raise BadAnswer(f"{what}: the answer (HTTP {answer.status}) does not tell whose it is")
+        problem = f"the answer (HTTP {answer.status}) does not tell whose it is"
+        if answer.status != 200:
+            raise BadAnswer(f"{what}: {problem}")
+        found = read(FoundSession, body, what, problem=problem)
         return replace(
             session,
-            email=user["email"],
-            expires_at=time_or_none(times.get("expiresAt")),
-            user_id=text_or_none(user.get("id")),
-            name=text_or_none(user.get("name")),
+            email=found.user.email,
+            expires_at=found.session.expires_at,
+            user_id=found.user.id,
+            name=found.user.name,
         )
+
+    async def ask_the_time(self) -> None:
+        """Have the service answer anything: every answer tells its time. It is no failure when none comes."""
+        with contextlib.suppress(ServiceError):
+            await self.line.call(Call("GET", KEYS, "asking the service for its time"))
 
     async def _signed_in(self, email: str, password: Secret, *, safety: bool = False) -> Session | None:
         """A session; None when the password was right but the email is not verified."""
@@ -221,16 +218,17 @@ class SignIn:
             if safety and self._limited:
                 raise RateLimited(self._limited)
             answer = await self.line.call(call)
-        body = answer.json()
-        code = body.get("code") if isinstance(body, dict) else None
-        if answer.status == 200 and isinstance(body, dict):
-            return _session(email, body, answer)
-        if answer.status == 403 and code == "EMAIL_NOT_VERIFIED":
-            return None
-        if answer.status == 401 and isinstance(body, dict) and code in {None, "INVALID_EMAIL_OR_PASSWORD"}:
-            raise WrongPassword(f"{what}: the service says that email or password is wrong")
-        if answer.status == 404:
-            raise NotOffered(f"{what}: the service has no sign-in at {SIGN_IN}")
+        if answer.status == 200:
+            return _session(email, read(SignInAnswer, answer.json(), what), answer)
+        refusal = answer.refusal()
+        code = refusal.code if refusal is not None else "no JSON"
+        match answer.status:
+            case 403 if code == "EMAIL_NOT_VERIFIED":
+                return None
+            case 401 if code in {None, "INVALID_EMAIL_OR_PASSWORD"}:
+                raise WrongPassword(f"{what}: the service says that email or password is wrong")
+            case 404:
+                raise NotOffered(f"{what}: the service has no sign-in at {SIGN_IN}")
         raise BadAnswer(f"{what}: HTTP {answer.status}{reason_of(answer, call.secrets)}")
 
 
@@ -263,28 +261,55 @@ class AdminToken:
         Raises:
             CredentialsRefused: There is none to be had, or what there is will be refused.
         """
-        now = datetime.now(UTC)
-        if self._token is not None and (self._renew_at is None or now < self._renew_at):
-            return self._token
+        if (token := self._still_good()) is not None:
+            return token
         async with self._renewing:
-            now = datetime.now(UTC)
-            if self._token is not None and (self._renew_at is None or now < self._renew_at):
-                return self._token
+            if (token := self._still_good()) is not None:
+                return token
             if self._refused is not None:
                 # Asked once: a wrong password that every worker tries again would lock the admin out.
                 raise CredentialsRefused(self._refused.message, hint=self._refused.hint)
             try:
                 token = await self._fresh_token()
-                claims = check_token(token, now)
+                self._renew_at = await self._check(token)
             except CredentialsRefused as error:
                 self._refused = CredentialsRefused(error.message, hint=error.hint)
                 raise
             self._token = token
-            self._renew_at = None
-            if claims.expires_at is not None and self._credentials.token is None:
-                # A token that lives for less than the margin is renewed at half its life.
-                self._renew_at = claims.expires_at - min(RENEW_BEFORE, (claims.expires_at - now) / 2)
             return token
+
+    async def give_back(self) -> None:
+        """End the session that was opened for the admin; one that cannot be ended runs out by itself."""
+        session, self._session = self._session, None
+        if session is not None:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(2):
+                await self._signing.sign_out(session)
+
+    def _still_good(self) -> Secret | None:
+        if self._renew_at is not None and self._now >= self._renew_at:
+            return None
+        return self._token
+
+    @property
+    def _now(self) -> datetime:
+        """The time by the clock of the service, which is what a token is measured with."""
+        return datetime.now(UTC) + self._signing.line.clock_difference
+
+    async def _check(self, token: Secret) -> datetime | None:
+        """Tell what the service would refuse; when to renew the token, by the service's clock."""
+        line = self._signing.line
+        try:
+            claims = check_token(token, datetime.now(UTC), clock_difference=line.clock_difference)
+        except CredentialsRefused:
+            # Nothing was asked yet, so that it may be the clock here that is wrong.
+            if self.renewable or line.requests:
+                raise
+            await self._signing.ask_the_time()
+            claims = check_token(token, datetime.now(UTC), clock_difference=line.clock_difference)
+        if claims.expires_at is None or not self.renewable:
+            return None
+        # A token that lives for less than the margin is renewed at half its life.
+        return claims.expires_at - min(RENEW_BEFORE, (claims.expires_at - self._now) / 2)
 
     async def _fresh_token(self) -> Secret:
         credentials = self._credentials
@@ -319,24 +344,22 @@ class AdminToken:
         body = Secret(json.dumps({"email": email, "password": password.reveal()}))
         call = Call("POST", LOGIN, what, body=body, secrets=(password,), retry=Retry.IF_UNSENT)
         answer = await self._signing.line.call(call)
-        found = answer.json()
-        token = found.get("accessToken") if isinstance(found, dict) else None
-        del found
-        if answer.status != 200 or not isinstance(token, str) or not _is_sendable(token):
-            del token
-            raise CredentialsRefused(
-                f"{what}: HTTP {answer.status}{reason_of(answer, call.secrets)}",
-                hint="Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; a rate limit can answer the same.",
-            )
-        return Secret(token)
+        told = f"{what}: HTTP {answer.status}{reason_of(answer, call.secrets)}"
+        if answer.status == 200:
+            try:
+                found = read(LoggedIn, answer.json(), what, problem="the answer has no token")
+                return Secret(found.access_token)
+            except BadAnswer as error:
+                told = error.message
+        raise CredentialsRefused(
+            told, hint="Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; a rate limit can answer the same."
+        )
 
 
-def _session(email: str, body: Mapping[str, Any], answer: Answer) -> Session:
+def _session(email: str, told: SignInAnswer, answer: Answer) -> Session:
     morsel = _session_cookie(answer)
     if morsel is None:
         raise BadAnswer(f"signing in as {email}: the service set no session cookie that could be used")
-    user = body.get("user")
-    user = user if isinstance(user, dict) else {}
     age = str(morsel["max-age"])
     seconds = int(age) if age.isdecimal() and len(age) < 10 else None
     return Session(
@@ -345,8 +368,8 @@ def _session(email: str, body: Mapping[str, Any], answer: Answer) -> Session:
         cookie=Secret(morsel.coded_value),
         expires_at=datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None,
         secure=bool(morsel["secure"]),
-        user_id=text_or_none(user.get("id")),
-        name=text_or_none(user.get("name")),
+        user_id=told.user.id,
+        name=told.user.name,
     )
 
 
@@ -359,11 +382,17 @@ def _session_cookie(answer: Answer) -> Morsel[str] | None:
             continue
         for name, morsel in jar.items():
             # Behind https the name gets a prefix.
-            if name.endswith("session_token") and _is_sendable(morsel.coded_value):
+            if name.endswith("session_token") and is_cookie(name, morsel.coded_value):
                 return morsel
     return None
 
 
-def _is_sendable(text: str) -> bool:
-    """Whether a header can hold it."""
-    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+_COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]{1,4000}")
+
+
+def is_cookie(name: str, value: str) -> bool:
+    """Whether this is one cookie and nothing else: no second header, and no command to a CI runner."""
+    if not _COOKIE_NAME.fullmatch(name) or not _COOKIE_VALUE.fullmatch(value):
+        return False
+    return "##[" not in f"{name}={value}"

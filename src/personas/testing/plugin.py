@@ -98,7 +98,7 @@ def _wish(request: pytest.FixtureRequest) -> tuple[str | None, str | None]:
 def _settings(config: pytest.Config) -> tuple[Settings, Catalog]:
     from personas.catalog.reading import load_catalog
     from personas.errors import UsageError
-    from personas.settings import resolve
+    from personas.settings import find_catalog, resolve
 
     given = config.getoption("personas_catalog")
     named = config.getini("personas_catalog")
@@ -107,7 +107,7 @@ def _settings(config: pytest.Config) -> tuple[Settings, Catalog]:
     auth = config.getoption("personas_auth") or config.getini("personas_auth") or "embedded"
     if auth.startswith("embedded:"):
         raise UsageError(f"personas_auth is {auth}", hint="Give embedded, or the URL of a service.")
-    settings = resolve(catalog=str(file) if file else None, auth=cast("str", auth))
+    settings = resolve(catalog=str(file) if file else find_catalog(), auth=cast("str", auth))
     return settings, load_catalog(Path(config.rootpath, settings.catalog))
 
 
