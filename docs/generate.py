@@ -1,8 +1,9 @@
 """Make the documentation that comes from the program itself, or with --check fail when it is stale.
 
 - docs/commands.md: the help of every command
-- README.md: the output of each command in a `console` block, run for real, one after another
+- docs/tour.md: the output of each command in a `console` block, run for real, one after another
 - catalog.schema.json: what `personas schema` prints
+- docs/*.svg: pictures of what commands show on a terminal, run for real
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pictures import picture
+
 from personas.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-README = ROOT / "README.md"
+TOUR = ROOT / "docs" / "tour.md"
 COMMANDS = ROOT / "docs" / "commands.md"
 SCHEMA = ROOT / "catalog.schema.json"
 
@@ -27,18 +30,32 @@ BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 # What differs from run to run: durations, dates, the service's ids and the checksums of plans with them.
 VOLATILE = re.compile(
     r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d \d\d:\d\d( UTC)?|\b\d+ s(econds)? ago"
-    r"|\b[A-Za-z0-9]{32}\b|\b[0-9a-f]{16}\b"
+    r"|\b[A-Za-z0-9]{32}\b|\b[0-9a-f]{16}\b|textLength=\"[0-9.]+\""
 )
+# What is done in a folder with the catalog before each picture's command, and the command.
+_EDIT = "sed -i.orig -e 's/{}/{}/' -e 's/{}/{}/' catalog.json"
+PICTURES = {
+    "dry-run": (
+        "personas seed --auth embedded; "
+        + _EDIT.format('"photos": 0.25', '"photos": 0.3', "in Leipzig", "in Halle"),
+        "personas dry-run --auth embedded",
+    ),
+    "validate": (
+        _EDIT.format('"photos": 0.25', '"photos": -1', '"tickCadence": "daily"', '"tickCadence": "monthly"'),
+        "personas validate",
+    ),
+}
 
 
 def main() -> int:
     """Write what is stale, or with --check only name it."""
     check = sys.argv[1:] == ["--check"]
-    blocks = iter(readme_blocks())
+    blocks = iter(tour_blocks())
     made = {
         COMMANDS: commands(),
         SCHEMA: run("personas schema", ROOT),
-        README: BLOCK.sub(lambda _: next(blocks), README.read_text(encoding="utf-8")),
+        TOUR: BLOCK.sub(lambda _: next(blocks), TOUR.read_text(encoding="utf-8")),
+        **{ROOT / "docs" / f"{name}.svg": drawn(*commands) for name, commands in PICTURES.items()},
     }
     stale = [
         path
@@ -57,7 +74,7 @@ def main() -> int:
 
 def settled(text: str) -> str:
     """A text without what differs from run to run."""
-    return VOLATILE.sub("…", text)
+    return VOLATILE.sub("…", text.replace("&#160;", " "))
 
 
 def commands() -> str:
@@ -69,28 +86,36 @@ def commands() -> str:
     return "\n".join([head, *helps])
 
 
-def readme_blocks() -> list[str]:
-    """The README's console blocks with the output that their commands have now."""
+def tour_blocks() -> list[str]:
+    """The tour's console blocks with the output that their commands have now."""
     blocks = []
     with tempfile.TemporaryDirectory() as folder:
         for name in ("catalog.json", "catalog.schema.json"):
             shutil.copy(ROOT / name, folder)
-        for block in BLOCK.findall(README.read_text(encoding="utf-8")):
+        for block in BLOCK.findall(TOUR.read_text(encoding="utf-8")):
             lines = [line for line in block.splitlines() if line.startswith("$ ")]
             blocks.append("\n".join(f"{line}\n{run(line[2:], Path(folder))}" for line in lines))
     return blocks
 
 
-def run(command: str, folder: Path) -> str:
-    """What a command prints to standard output, 80 columns wide, without colour."""
+def drawn(before: str, command: str) -> str:
+    """A picture of what a command shows."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(ROOT / "catalog.json", folder)
+        run(before, Path(folder))
+        return picture(run(command, Path(folder), color=True), title=command)
+
+
+def run(command: str, folder: Path, *, color: bool = False) -> str:
+    """What a command prints to standard output, 80 columns wide."""
     environ = {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",  # noqa: TID251 - the programs that the README names
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",  # noqa: TID251 - the programs that the tour names
         "COLUMNS": "80",
-        "NO_COLOR": "1",
+        "FORCE_COLOR" if color else "NO_COLOR": "1",
         "PYTHONUTF8": "1",
         "TERMINAL_WIDTH": "80",
     }
-    done = subprocess.run(  # noqa: S602 - the README's own commands, which hold pipes
+    done = subprocess.run(  # noqa: S602 - the tour's own commands, which hold pipes
         command,
         shell=True,
         cwd=folder,
@@ -98,7 +123,7 @@ def run(command: str, folder: Path) -> str:
         capture_output=True,
         check=False,
     )
-    if done.returncode not in {0, 10}:
+    if done.returncode not in {0, 3, 10}:
         sys.stderr.write(f"{command}\nexit code {done.returncode}\n{done.stderr.decode()}")
         raise SystemExit(1)
     return "".join(line.rstrip() + "\n" for line in done.stdout.decode().splitlines())

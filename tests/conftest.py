@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
+from chromium import CHROMIUM_FLAGS, CI
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from starlette.types import Receive, Scope, Send
 
     from personas.embedded import Embedded
@@ -35,10 +38,50 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
+def chromium() -> str:
+    """The program of a browser; where none can be had, the test is skipped, but in CI that is a failure."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        reason = "no chromium here; install it with: apt-get install chromium"
+        if CI:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return program
+
+
+@pytest.fixture
+def browser(chromium: str) -> Iterator[Browser]:
+    """A browser for one test: while it runs, this thread has an event loop that others cannot have."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+        yield running
+        running.close()
+
+
+@pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to run in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+SERVICE_KEY = "the runner's own key"
+Form = Literal["embedded", "original", "later"]
+
+
+def both_forms(fixture: str, *, scope: Literal["session"] | None = None) -> pytest.MarkDecorator:
+    """Run a test twice: with the embedded service, and with its form that is as wrong as the original."""
+    return pytest.mark.parametrize(fixture, ["embedded", "original"], indirect=True, scope=scope)
+
+
+def take_form(embedded: Embedded, form: Form) -> None:
+    """Make an embedded service as wrong as the original, or as one of its later deployments."""
+    from original import LATER_MOUNT, MOUNT, Original
+
+    if form != "embedded":
+        embedded.app = Original(embedded, mount=LATER_MOUNT if form == "later" else MOUNT)
 
 
 class Served:
@@ -66,11 +109,12 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """The embedded service on a port, its passwords cheaply hashed."""
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
+    """The embedded service on a port, in the form that the test wants, its passwords cheaply hashed."""
     from personas.embedded import Embedded, serving
 
-    with Embedded.open(tmp_path / "served.db", scrypt_cost=2) as embedded:
+    with Embedded.open(tmp_path / "served.db", scrypt_cost=2, service_key=SERVICE_KEY) as embedded:
+        take_form(embedded, getattr(request, "param", "embedded"))
         embedded.app = service = Served(embedded)
         with serving(embedded) as url:
             service.url = url

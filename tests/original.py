@@ -12,101 +12,37 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs
 
 import sqlalchemy as sa
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from calls import BROKEN, Call, changed, content, has_content, has_nul, number, storable, was_refused
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
 
 from personas.embedded import schema
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from personas.embedded import Embedded
 
 MOUNT: Final = "/api/v1/admin/personas"
 LATER_MOUNT: Final = "/api/v1/personas/admin"
 RUNNER: Final = "/api/v1/internal/personas/"
-SIGN_UPS: Final = {
-    # What a name that PostgreSQL cannot store is answered with.
-    "/api/v1/auth/register": (
-        409,
-        {"error": "Email already registered", "code": "EMAIL_ALREADY_REGISTERED"},
-    ),
-    "/api/auth/sign-up/email": (
-        422,
-        {"message": "Failed to create user", "code": "FAILED_TO_CREATE_USER"},
-    ),
+REGISTER: Final = "/api/v1/auth/register"
+SIGN_UP: Final = "/api/auth/sign-up/email"
+SIGN_UPS: Final = {  # and how a name with a NUL is answered, although the user is signed up
+    REGISTER: (409, {"error": "Email already registered", "code": "EMAIL_ALREADY_REGISTERED"}),
+    SIGN_UP: (422, {"message": "Failed to create user", "code": "FAILED_TO_CREATE_USER"}),
 }
+PAGE: Final = ("/", "/sign-in", "/sign-out")
 SIGN_INS: Final = ("/api/v1/auth/login", "/api/auth/sign-in/email")
 BIGINT: Final = 2**63
 INTEGER: Final = 2**31
+LONE_SURROGATES: Final = re.compile("[\ud800-\udfff]+")
 NO_EMAIL: Final = "@"  # the admin's call takes it, sign-up does not
-BROKEN: Final = object()  # a body that is no JSON
-STAND_IN: Final = "\N{REPLACEMENT CHARACTER}"  # for NUL, which the embedded service takes nowhere
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request that has arrived as a whole."""
-
-    scope: Scope
-    body: bytes
-    receive: Receive
-
-    @property
-    def method(self) -> str:
-        return str(self.scope["method"])
-
-    @property
-    def path(self) -> str:
-        return str(self.scope["path"])
-
-    @cached_property
-    def query(self) -> dict[str, str]:
-        """Of a parameter that is given twice, the first, as the original takes it."""
-        given = parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        return {name: values[0] for name, values in given.items()}
-
-    @cached_property
-    def json(self) -> Any:
-        try:
-            return json.loads(self.body, parse_constant=int)  # NaN is no JSON
-        except (ValueError, RecursionError):
-            return BROKEN
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        return self.json if isinstance(self.json, dict) else {}
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether the body was meant to be JSON and is not."""
-        is_form = (b"content-type", b"application/x-www-form-urlencoded") in self.scope["headers"]
-        return self.json is BROKEN and bool(self.body) and not is_form
-
-    @property
-    def has_nul(self) -> bool:
-        """Whether there is a NUL in any text of the path, the query or the body."""
-        return has_nul([self.path, self.query, self.json])
-
-    def sending(self, **fields: Any) -> Call:
-        """The same call with other fields in its body."""
-        return replace(self, body=json.dumps({**self.fields, **fields}).encode())
-
-    def storable(self) -> Call:
-        """The same call without NUL in its body."""
-        return self.sending(**storable(self.fields)) if has_nul(self.fields) else self
-
-    def forwarded(self) -> Call:
-        """The same call as a proxy passes it on."""
-        headers = [*self.scope["headers"], (b"x-forwarded-for", b"203.0.113.7")]
-        return replace(self, scope={**self.scope, "headers": headers})
 
 
 @dataclass
@@ -128,7 +64,7 @@ class Original:
     def __post_init__(self) -> None:
         self._app = self.embedded.app
         self._service = self.embedded._service
-        self._service.behind_proxy = self.limited
+        self._service.behind_proxy |= self.limited
         self._ownerless: set[str] = set()  # spaces with a member whose user is gone
         self._cadences: dict[str, str] = {}  # what the original stores and the embedded service does not
 
@@ -137,32 +73,19 @@ class Original:
             await self._app(scope, receive, send)
             return
         try:
-            call = Call(scope, await Request(scope, receive).body(), receive)
+            call = await Call.arrived(scope, receive)
         except ClientDisconnect:
             return
-        answer = await self._answer(call.forwarded() if self.limited else call)
-        await answer(scope, receive, send)
+        await call.answer(await self._answer(call.forwarded() if self.limited else call), send)
 
     async def _ask(self, call: Call) -> Response:
         """The answer of the embedded service."""
-        sent: list[Message] = []
-        given = [call.body]
-
-        async def receive() -> Message:
-            return {"type": "http.request", "body": given.pop()} if given else await call.receive()
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        await self._app(call.scope, receive, send)
-        answer = Response(b"".join(message.get("body", b"") for message in sent), sent[0]["status"])
-        answer.raw_headers = list(sent[0]["headers"])
-        return answer
+        return await call.answered_by(self._app)
 
     async def _answer(self, call: Call) -> Response:
         absent = MOUNT if self.mount == LATER_MOUNT else LATER_MOUNT
-        if call.path == absent or call.path.startswith(absent + "/"):
-            return PlainTextResponse("404 Not Found", 404, {"content-type": "text/plain; charset=UTF-8"})
+        if call.path in PAGE or call.path == absent or call.path.startswith(absent + "/"):
+            return await self._ask(call.to("/nowhere"))
         if call.path == self.mount:
             return await (self._upsert(call) if call.method == "POST" else self._list(call))
         if call.path.startswith(self.mount + "/"):
@@ -184,18 +107,18 @@ class Original:
 
     async def _list(self, call: Call) -> Response:
         answer = await self._ask(call)
-        if answer.status_code != 200:
+        if not has_content(answer):
             return answer
         found = content(answer)
         for persona in found["personas"]:
             persona["tickCadence"] = self._cadences.get(persona["userId"], persona["tickCadence"])
             if self.mount == LATER_MOUNT:
                 del persona["name"]
-        return JSONResponse(found)
+        return changed(answer, found)
 
     async def _show(self, call: Call) -> Response:
         answer = await self._crash(call, "\0" in call.path)
-        if answer.status_code != 200:
+        if not has_content(answer):
             return answer
         found = content(answer)
         persona = found["persona"]
@@ -204,7 +127,7 @@ class Original:
             {"module": module["module"], "avgRating": module["ratings"]}
             for module in found["feedbackByModule"]
         ]
-        return JSONResponse(found)
+        return changed(answer, found)
 
     async def _upsert(self, call: Call) -> Response:
         email = call.fields.get("email")
@@ -218,15 +141,19 @@ class Original:
         if failure is not None:
             # Whoever may not call, and a body that misses something, is refused before.
             answer = await self._ask(call.storable().sending(email=NO_EMAIL, name=None))
-            return failure if refused_sign_up(answer) else answer
+            if not refused_sign_up(answer):
+                return answer
+            if has_nul(call.fields.get("name")):
+                await self._ask(call.storable().to(REGISTER))
+            return failure
         before = await self._descriptor(email)
         answer = await self._ask(call.storable())
         if answer.status_code == 409:
             await self._swallow(email)
             answer = await self._ask(call.storable())
         if refused_sign_up(answer):
-            return JSONResponse(content(answer), 500)
-        if answer.status_code != 200:
+            return changed(answer, content(answer), 500)
+        if not has_content(answer):
             return answer
         if any(has_nul(call.fields.get(name)) for name in ("archetype", "systemPrompt", "moduleMix")):
             await self._leave_half_made(email, before)
@@ -242,18 +169,13 @@ class Original:
         return answer
 
     async def _failure_of_sign_up(self, call: Call, email: str) -> Response | None:
-        """How the sign-up of a new user fails where the embedded service refuses earlier, or not at all."""
+        """How the sign-up of a new user fails where the embedded service refuses earlier."""
         if "\0" in email:
             return crashed(call)
         if await self._has_user(email):
             return None
         if await self._has_user(email.lower()):
             return crashed(call)  # signed up long ago, and then not found under the name as sent
-        for name in ("name", "password"):
-            value = call.fields.get(name)
-            if value is not None and not isinstance(value, str):
-                message = f"[body.{name}] Invalid input: expected string, received {type_of(value)}"
-                return JSONResponse({"error": "Sign-up failed", "message": message}, 500)
         if has_nul(call.fields.get("name")):
             return JSONResponse({"error": "Sign-up failed", "message": "Failed to create user"}, 500)
         return None
@@ -281,9 +203,11 @@ class Original:
 
         def work(connection: Connection) -> None:
             user_id = connection.scalar(sa.select(users.c.id).where(users.c.email == email.lower()))
-            connection.execute(sa.delete(personas).where(personas.c.user_id == user_id))
-            if before is not None:
-                connection.execute(sa.insert(personas).values(**before._mapping))
+            if before is None:
+                connection.execute(sa.delete(personas).where(personas.c.user_id == user_id))
+            else:
+                change = sa.update(personas).where(personas.c.user_id == user_id)
+                connection.execute(change.values(**before._mapping))
 
         await self._service.write(work)
 
@@ -295,25 +219,27 @@ class Original:
         query = sa.select(organizations).where(organizations.c.id.in_(theirs))
         spaces = await self._service.read(lambda connection: connection.execute(query).all())
         answer = await self._crash(call, "\0" in call.path)
-        if answer.status_code == 200:
-            self._ownerless |= {space.id for space in spaces}
+        if not has_content(answer):
+            return answer
+        ids = [space.id for space in spaces]
+        self._ownerless.update(ids)
 
-            def restore(connection: Connection) -> None:
-                left = set(connection.scalars(sa.select(organizations.c.id)))
-                for space in spaces:
-                    if space.id not in left:
-                        connection.execute(sa.insert(organizations).values(**space._mapping))
+        def restore(connection: Connection) -> None:
+            left = set(connection.scalars(sa.select(organizations.c.id).where(organizations.c.id.in_(ids))))
+            for space in spaces:
+                if space.id not in left:
+                    connection.execute(sa.insert(organizations).values(**space._mapping))
 
-            await self._service.write(restore)
+        await self._service.write(restore)
         return answer
 
     async def _find_users(self, call: Call) -> Response:
         """The look-up, with rows only where none of their users has a session."""
         by_tier = call.query.get("tier") and not (call.query.get("search") or call.query.get("page"))
         if by_tier:
-            return await self._ask(call)
+            return await self._ask(call.storable())
         answer = await self._crash(call, "\0" in call.query.get("search", ""))
-        if answer.status_code != 200:
+        if not has_content(answer):
             return answer
         page, limit = number(call.query.get("page"), 1), number(call.query.get("limit"), 20)
         if page < 1 or limit >= BIGINT or (page - 1) * limit >= BIGINT:
@@ -333,21 +259,31 @@ class Original:
             call,
             call.has_nul,
             any("latencyMs" in row and not is_integer(row["latencyMs"]) for row in given),
-            any(isinstance(row.get("rating"), float) for row in given),
+            any(isinstance(row.get("rating"), float) and 1 <= row["rating"] <= 5 for row in given),
         )
 
     async def _know(self, call: Call) -> Response:
         """Signing up and in."""
-        if call.path in SIGN_UPS and has_nul(call.fields.get("name")):
-            status, body = SIGN_UPS[call.path]
-            return JSONResponse(body, status)
+        if call.path in SIGN_UPS:
+            return await self._sign_up(call)
         if call.path.startswith("/api/auth/"):
             return await self._crash(call.storable(), call.is_broken)
         email = call.fields.get("email")
-        as_sent = email if isinstance(email, str) and call.path not in SIGN_UPS else ""
+        as_sent = email if isinstance(email, str) else ""
         await self._count_failures_of(as_sent, begin=True)
-        answer = await self._crash(call.storable(), call.path in SIGN_UPS, call.json in (None, BROKEN))
+        answer = await self._crash(call.storable(), call.json in (None, BROKEN))
         await self._count_failures_of(as_sent, begin=False)
+        return answer
+
+    async def _sign_up(self, call: Call) -> Response:
+        name = call.fields.get("name")
+        if call.path == REGISTER and isinstance(name, str) and LONE_SURROGATES.fullmatch(name):
+            # A name is there, so that none is made of the email; and then there is nothing to store.
+            return await self._ask(call.to(SIGN_UP).sending(name=""))
+        answer = await self._crash(call.storable(), call.path == REGISTER or call.is_broken)
+        if has_nul(name) and has_content(answer):
+            status, body = SIGN_UPS[call.path]
+            return changed(answer, body, status)
         return answer
 
     async def _count_failures_of(self, email: str, *, begin: bool) -> None:
@@ -368,7 +304,7 @@ class Original:
         answer = await self._crash(
             call, call.path.startswith("/api/auth/") and (call.is_broken or call.has_nul)
         )
-        if call.path.endswith("/get-full-organization") and answer.status_code == 200:
+        if call.path.endswith("/get-full-organization") and has_content(answer):
             space = content(answer)
             if space is not None and space["id"] in self._ownerless:
                 return crashed(call)  # it looks for the user of each member
@@ -382,36 +318,9 @@ def crashed(call: Call) -> Response:
     return JSONResponse({"statusCode": 500, "message": "Internal server error"}, 500)
 
 
-def was_refused(answer: Response) -> bool:
-    """Tell whether the embedded service has found fault with what was sent."""
-    is_json = answer.headers.get("content-type") == "application/json"
-    return is_json and answer.status_code in (400, 404)
-
-
 def refused_sign_up(answer: Response) -> bool:
     """Tell whether it was the sign-up of a new user that found fault."""
     return was_refused(answer) and content(answer).get("error") == "Sign-up failed"
-
-
-def content(answer: Response) -> Any:
-    """The JSON of an answer."""
-    return json.loads(bytes(answer.body))
-
-
-def storable(value: Any) -> Any:
-    """The same without NUL in any text."""
-    if isinstance(value, str):
-        return value.replace("\0", STAND_IN)
-    if isinstance(value, list):
-        return [storable(each) for each in value]
-    if isinstance(value, dict):
-        return {storable(key): storable(each) for key, each in value.items()}
-    return value
-
-
-def has_nul(value: Any) -> bool:
-    """Tell whether there is a NUL in any text of the value."""
-    return bool(storable(value) != value)
 
 
 def is_integer(value: object) -> bool:
@@ -422,15 +331,3 @@ def is_integer(value: object) -> bool:
         return float(str(value)).is_integer() and -INTEGER <= int(str(value)) < INTEGER
     except ValueError:
         return False
-
-
-def number(text: str | None, default: int) -> int:
-    """A number in a query, as JavaScript's parseInt reads it."""
-    found = re.match(r"\s*[+-]?\d+", text or "")
-    return int(found.group()) if found else default
-
-
-def type_of(value: object) -> str:
-    """A type in the words of the original."""
-    names = {bool: "boolean", int: "number", float: "number", list: "array"}
-    return names.get(type(value), "object")

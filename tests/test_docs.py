@@ -53,3 +53,19 @@ def test_every_link_within_the_documents_leads_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert dead == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 250
+
+
+def test_every_module_of_the_table_of_changes_is_there() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Where do I change")[2]
+    named = set(re.findall(r"`((?:[a-z]+/)+[a-z_]+\.py)`", table))
+    missing = [
+        name
+        for name in named
+        if not any((root / name).exists() for root in (ROOT, ROOT / "src" / "personas"))
+    ]
+    assert named
+    assert missing == []

@@ -111,6 +111,13 @@ def test_the_embedded_service_is_named_with_or_without_its_file(text: str, file:
     assert str(address) == f"embedded:{file}"
 
 
+def test_embedded_takes_no_url_and_does_not_show_the_one_it_got() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_auth("embedded:postgresql://user:geheim@localhost/app")
+    assert str(caught.value).startswith("--auth embedded:… takes a file, not a URL")
+    assert "geheim" not in f"{caught.value} {caught.value.hint}"
+
+
 @pytest.mark.parametrize(
     "text",
     [

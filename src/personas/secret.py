@@ -55,6 +55,9 @@ class Secret:
     __str__ = __repr__
 
 
+# What looks like a JWT, in whatever place it was put by mistake.
+_TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]*)*")
+
 # By identity: two secrets may be equal, and one of them may go before the other.
 _alive: WeakValueDictionary[int, Secret] = WeakValueDictionary()
 
@@ -66,12 +69,16 @@ _HEX = re.compile(r"(?<=%)[0-9A-F]{2}|(?<=\\u)[0-9a-f]{4}")
 
 def _escaped(text: str) -> frozenset[str]:
     """A text as JSON and URLs have it: with and without ASCII alone, JSON within JSON, hex in either case."""
-    in_json = [json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
-    in_json += [json.dumps(once, ensure_ascii=False)[1:-1] for once in in_json]
+    in_json = _in_json(text)
+    in_json |= {twice for once in in_json for twice in _in_json(once)}
     encoded = text.encode("utf-8", "surrogatepass")
     in_url = [quote_plus(encoded), *(quote(encoded, safe) for safe in ("", "/", "!'()*"))]
     ways = {*in_json, *in_url}
     return frozenset(ways | {_HEX.sub(lambda digits: digits[0].swapcase(), way) for way in ways})
+
+
+def _in_json(text: str) -> set[str]:
+    return {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
 
 
 def masked(text: str, secrets: Iterable[Secret] | None = None) -> str:
@@ -85,3 +92,8 @@ def masked(text: str, secrets: Iterable[Secret] | None = None) -> str:
         if len(secret.reveal()) >= SHORTEST:
             text = secret.hidden_in(text)
     return text
+
+
+def without_tokens(text: str) -> str:
+    """A text without anything that looks like a JWT, known as a secret or not."""
+    return _TOKEN.sub(MASK, text)

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from personas.errors import CredentialsRefused, Refused, UsageError
-from personas.secret import Secret
+from personas.secret import Secret, without_tokens
 
 DEFAULT_CATALOG = "catalog.json"
 DEFAULT_AUTH = "http://localhost:3001"
@@ -66,6 +66,7 @@ class Settings:
     ci: bool = False
     no_color: bool = False
     force_color: bool = False
+    dumb: bool = False
     step_summary: Path | None = None
     step_outputs: Path | None = None
     service_key: Secret | None = None
@@ -110,6 +111,7 @@ def resolve(
         production=is_production(variable.environ),
         ci=(variable("CI") or "").lower() not in {"", "0", "false"},
         no_color=variable("NO_COLOR") is not None or variable("TERM") == "dumb",
+        dumb=variable("TERM") == "dumb",
         force_color=variable("FORCE_COLOR") not in {None, "0"},
         step_summary=Path(summary) if summary else None,
         step_outputs=Path(outputs) if outputs else None,
@@ -154,7 +156,11 @@ def parse_auth(text: str, *, allow_http: bool = False, source: str = "--auth") -
         Refused: It is plain http to another machine, and `allow_http` is not said.
     """
     if text == "embedded" or text.startswith("embedded:"):
-        return Address(url="", loopback=True, embedded=Path(text.partition(":")[2] or EMBEDDED_FILE))
+        file = text.partition(":")[2] or EMBEDDED_FILE
+        if "://" in file:  # a database's URL may hold a password: it is not shown
+            hint = "For a database by URL: personas serve --database URL, and the address it tells."
+            raise UsageError(f"{source} embedded:… takes a file, not a URL", hint=hint)
+        return Address(url="", loopback=True, embedded=Path(file))
     split = _split_url(text, source)
     host = split.hostname or ""
     loopback = is_loopback(host)
@@ -189,8 +195,9 @@ def _split_url(text: str, source: str) -> SplitResult:
     try:
         split = urlsplit(text)
         port = split.port
-    except ValueError as error:
-        raise UsageError(f"{source} is not a URL: {error}", hint=hint) from None
+    except ValueError:
+        # Why not is left unsaid: it would name what stands where a port should, and that may be a password.
+        raise UsageError(f"{source} is no URL, or its port is no port", hint=hint) from None
     if split.scheme not in {"http", "https"}:
         raise UsageError(f"{source} {_shortened(text)!r} is no http(s) URL", hint=hint)
     if not split.hostname or port == 0:
@@ -204,7 +211,7 @@ def _split_url(text: str, source: str) -> SplitResult:
 
 def _shortened(text: str) -> str:
     # Whatever stands before an @ may be a password.
-    text = text.rpartition("@")[2]
+    text = without_tokens(text.rpartition("@")[2])
     return text if len(text) <= 80 else text[:79] + "…"
 
 
@@ -215,9 +222,9 @@ def _without_userinfo(split: SplitResult) -> str:
 def _parse_endpoint(text: str) -> str:
     hint = "Write --endpoint as a path, such as /api/v1/admin/personas or /api/v1/personas/admin."
     if not text.startswith("/") or text.startswith("//") or not text.isascii() or not text.isprintable():
-        raise UsageError(f"--endpoint {text[:80]!r} is not a path", hint=hint)
+        raise UsageError(f"--endpoint {_shortened(text)!r} is not a path", hint=hint)
     if any(ch in text for ch in "?# \\%") or ".." in text:
-        raise UsageError(f"--endpoint {text[:80]!r} is more than a plain path", hint=hint)
+        raise UsageError(f"--endpoint {_shortened(text)!r} is more than a plain path", hint=hint)
     return text.rstrip("/") or "/"
 
 

@@ -128,3 +128,25 @@ def test_what_a_catalog_may_not_hold_makes_the_cursor_doubtful(text: str) -> Non
         entered.value()
     assert whole.doubtful
     assert entered.doubtful
+
+
+@given(st.text("ab\n é", min_size=1, max_size=30), st.integers(1, 3000), st.data())
+def test_the_excerpt_around_any_place_is_of_its_line_and_the_caret_is_at_the_place(
+    piece: str, times: int, data: st.DataObject
+) -> None:
+    text = piece * times
+    offset = data.draw(st.integers(0, len(text) - 1))
+    line, column = Positions(text).line_and_column(offset)
+    excerpt, caret = Positions(text).excerpt(line, column)
+    whole = text.split("\n")[line - 1]
+    assert excerpt == excerpt.strip()
+    assert excerpt in whole
+    if not text[offset].isspace():
+        assert excerpt[caret] == text[offset]
+        assert whole[: column - 1].strip().endswith(excerpt[:caret].strip())
+
+
+def test_an_excerpt_of_a_very_long_line_is_short() -> None:
+    text = json.dumps([{"name": "x" * 100_000}] * 3)
+    excerpt, caret = Positions(text).excerpt(1, 150_000)
+    assert (len(excerpt), excerpt[caret]) == (140, "x")

@@ -606,3 +606,11 @@ print(peak() - before)
     ).stdout
     # 100,000 personas take five times that, and the whole process has to stay under 400 MiB.
     assert 5 < float(shown) < 50
+
+
+def test_a_problem_carries_its_source_and_where_in_it_the_place_is() -> None:
+    text = '{"personas": [\n    {"name": 7}\n]}'
+    with pytest.raises(CatalogError) as caught:
+        parse_catalog(text)
+    named = next(item for item in caught.value.problems if item.path.endswith("name"))
+    assert (named.line, named.column, named.excerpt, named.caret) == (2, 14, '{"name": 7}', 9)

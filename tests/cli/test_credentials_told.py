@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Served
+from conftest import Served, both_forms
 from making import make_jwt
 
 from .conftest import Personas
@@ -36,7 +36,8 @@ def test_a_token_that_would_be_refused_is_told_before_anything_is_sent(
             assert said.err.startswith("error: ")
             assert said.err.count(text) == 1
             assert token not in said.err
-    assert served.lines == []
+    # A token that seems to have ended may be good by the service's clock: that is asked for without it.
+    assert set(served.lines) == ({"GET /api/auth/jwks"} if "expired" in text else set())
 
 
 def test_a_token_comes_by_flag_variable_file_or_standard_input(
@@ -104,6 +105,7 @@ def test_a_wrong_endpoint_is_told(personas: Personas, at: tuple[str, ...]) -> No
     assert "--endpoint" in said.err
 
 
+@both_forms("served")
 def test_a_token_is_printed_and_nothing_else(personas: Personas, served: Served) -> None:
     personas("seed", "--auth", "embedded")
     said = personas("token", "--auth", "embedded")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Served
+from conftest import SERVICE_KEY, Served, both_forms
 from making import make_persona
 
 from personas.catalog.reading import catalog_schema
@@ -18,6 +18,7 @@ from .conftest import THREE, Personas, write_catalog
 ADA, BO, CY = THREE
 
 
+@both_forms("served")
 def test_the_list_shows_each_live_persona_and_its_state(
     personas: Personas, folder: Path, at: tuple[str, ...]
 ) -> None:
@@ -56,6 +57,7 @@ def test_a_catalog_that_cannot_be_read_hides_nothing_that_is_live(
     assert "drift is not known" in " ".join(said.out.split())
 
 
+@both_forms("served")
 def test_a_snapshot_of_the_list_is_planned_against_without_credentials(
     personas: Personas, folder: Path, at: tuple[str, ...]
 ) -> None:
@@ -87,6 +89,29 @@ def test_one_persona_is_shown_by_any_of_its_names(personas: Personas, at: tuple[
     assert said.out.startswith("Ada  persona.ada@mana.test")
     assert "in sync" in said.out
     assert "You are somebody" in said.out
+
+
+@pytest.mark.parametrize(
+    ("served", "mean"),
+    [("embedded", 4.5), ("original", None)],
+    indirect=["served"],
+    ids=["embedded", "original"],
+)
+def test_the_feedback_that_is_shown_has_a_mean_where_the_service_tells_one(
+    personas: Personas, served: Served, at: tuple[str, ...], mean: float | None
+) -> None:
+    import httpx
+
+    personas("seed", *at)
+    shown = json.loads(personas("show", "ada", *at, "-o", "json").out)
+    rows = [{"tickId": f"tick-{rating}", "module": "todo", "rating": rating} for rating in (4, 5)]
+    httpx.post(
+        f"{served.url}/api/v1/internal/personas/{shown['detail']['persona']['userId']}/feedback",
+        json={"feedback": rows},
+        headers={"x-service-key": SERVICE_KEY},
+    ).raise_for_status()
+    shown = json.loads(personas("show", "ada", *at, "-o", "json").out)
+    assert shown["detail"]["feedback"] == [{"module": "todo", "ratings": 2, "mean": mean}]
 
 
 @pytest.mark.parametrize("command", [["show"], ["password"]])
@@ -124,6 +149,7 @@ def test_cleanup_asks_where_it_can_and_else_wants_a_yes(
     assert served.count("DELETE") == 0
 
 
+@both_forms("served")
 def test_cleanup_deletes_every_live_persona_and_warns_of_drift_first(
     personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
 ) -> None:
@@ -138,6 +164,7 @@ def test_cleanup_deletes_every_live_persona_and_warns_of_drift_first(
     assert "no persona" in personas("list", *at).out
 
 
+@both_forms("served")
 def test_cleanup_of_nothing_does_nothing(personas: Personas, served: Served, at: tuple[str, ...]) -> None:
     said = personas("cleanup", *at)
     assert said.code == 0
@@ -145,6 +172,7 @@ def test_cleanup_of_nothing_does_nothing(personas: Personas, served: Served, at:
     assert served.writes == 0
 
 
+@both_forms("served")
 def test_cleanup_can_be_previewed_and_narrowed(
     personas: Personas, served: Served, at: tuple[str, ...]
 ) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Served
+from conftest import Served, both_forms
 from making import SECRET, make_persona
 
 from personas.passwords import derive_password
@@ -12,10 +12,14 @@ from personas.passwords import derive_password
 from .conftest import THREE, Personas, write_catalog
 
 ADA, BO, CY = THREE
-ENDPOINTS = ["/api/v1/admin/personas", "/api/v1/personas/admin"]
+HERE, LATER = "/api/v1/admin/personas", "/api/v1/personas/admin"
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize(
+    ("served", "endpoint"),
+    [("embedded", HERE), ("embedded", LATER), ("original", HERE), ("later", LATER)],
+    indirect=["served"],
+)
 def test_a_first_seed_creates_and_a_second_writes_nothing(
     personas: Personas, served: Served, at: tuple[str, ...], endpoint: str
 ) -> None:
@@ -31,6 +35,7 @@ def test_a_first_seed_creates_and_a_second_writes_nothing(
     assert first.err == second.err == ""
 
 
+@both_forms("served")
 def test_an_edit_of_the_catalog_updates_only_what_changed(
     personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
 ) -> None:
@@ -72,6 +77,7 @@ def test_only_seed_and_serve_make_an_embedded_service_and_the_others_say_that_th
     assert not (folder / "there").exists()
 
 
+@both_forms("served")
 def test_only_leaves_the_others_out(personas: Personas, served: Served, at: tuple[str, ...]) -> None:
     assert "1 created" in personas("seed", *at, "--only", "solo-dev").out
     assert served.writes == 1
@@ -87,6 +93,7 @@ def test_an_only_that_means_nothing_is_wrong_usage(
     assert served.writes == 0
 
 
+@both_forms("served")
 def test_strays_are_told_and_kept_and_pruned_with_yes(
     personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
 ) -> None:
@@ -123,6 +130,7 @@ def test_under_production_deleting_takes_force(
     assert served.count("DELETE") == 1
 
 
+@both_forms("served")
 def test_a_changed_name_is_told_and_mended_by_recreate_alone(
     personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
 ) -> None:
@@ -138,6 +146,7 @@ def test_a_changed_name_is_told_and_mended_by_recreate_alone(
     assert personas("seed", *at, "--fail-on-drift").code == 0
 
 
+@both_forms("served")
 def test_a_collision_is_refused_and_nothing_at_all_is_written(
     personas: Personas, served: Served, at: tuple[str, ...]
 ) -> None:
@@ -171,6 +180,7 @@ def test_the_expected_plan_is_carried_out_and_any_other_refused(
     assert personas("seed", *at, "--expect-plan", "").code == 5
 
 
+@both_forms("served")
 def test_a_dry_run_by_either_name_shows_the_same_plan_and_writes_nothing(
     personas: Personas, served: Served, at: tuple[str, ...]
 ) -> None:
@@ -209,6 +219,7 @@ def test_half_of_the_admins_credentials_is_told(personas: Personas, given: str, 
     assert "half-of-it" not in said.err
 
 
+@both_forms("served")
 def test_an_admins_email_and_password_open_the_service(personas: Personas, served: Served) -> None:
     admin = served.embedded.admin
     assert admin is not None
@@ -224,6 +235,7 @@ def test_an_admins_email_and_password_open_the_service(personas: Personas, serve
     assert "not-the-password" not in wrong.out + wrong.err
 
 
+@both_forms("served")
 def test_check_login_finds_who_is_locked_out_and_recreate_mends_it(
     personas: Personas, folder: Path, at: tuple[str, ...]
 ) -> None:

@@ -95,6 +95,31 @@ def test_an_unreachable_postgresql_is_told_without_its_password(url: str) -> Non
     assert "geheim" not in refusal.message + refusal.hint
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:ge/heim@127.0.0.1:1/personas",
+        "postgresql://user:ge?heim@127.0.0.1:1/personas",
+        "postgresql://user:ge#heim@127.0.0.1:1/personas",
+        "postgresql://user:ge@heim@127.0.0.1:1/personas",
+        "postgresql://user:ge/x@heim/y@127.0.0.1:1/personas",
+        "postgresql://user/x:geheim@127.0.0.1:1/personas",
+        "postgresql://127.0.0.1:1/personas?user=u&password=geheim",
+    ],
+)
+def test_no_part_of_a_password_is_told_whatever_is_in_it(url: str) -> None:
+    refusal = _refusal(url)
+    assert "heim" not in refusal.message + refusal.hint
+
+
+@pytest.mark.xdist_group("postgresql")
+def test_a_databases_name_has_no_password(make_database: Callable[[str], str]) -> None:
+    url = sa.make_url(make_database("postgresql"))
+    secret = url.set(password="ge/he?i#m").render_as_string(hide_password=False)
+    with Embedded.open(secret, scrypt_cost=2) as embedded:
+        assert embedded.database_name == url.set(password="x", query={}).render_as_string(hide_password=True)
+
+
 @pytest.mark.parametrize("url", ["postgresql://[", "postgresql://host:port/x", "mysql://u:geheim@host/x"])
 def test_a_url_that_cannot_be_meant_so_is_refused_without_its_password(url: str) -> None:
     refusal = _refusal(url)

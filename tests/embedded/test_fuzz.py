@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 CALLS = (
     "GET /",
+    "GET /personas/{id}",
+    "GET /personas/{any}",
+    "GET /module",
     "GET /health",
     "GET /api/v1/admin/users",
     "GET /api/v1/admin/personas",
@@ -127,6 +130,9 @@ QUERIES = (
                 "organizationSlug",
                 "offset",
                 "sortBy",
+                "q",
+                "sort",
+                "name",
                 "id",
             ]
         ),

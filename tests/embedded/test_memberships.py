@@ -63,6 +63,15 @@ def test_two_owners_who_demote_each_other_at_once_do_not_leave_the_space_without
         assert sorted([str(flat.role(ANNA)), str(flat.role(BO))]) == ["member", "owner"]
 
 
+@pytest.mark.parametrize("action", ["leave", "remove-member"])
+def test_a_space_whose_owner_is_gone_goes_with_its_last_member(flat: Flat, action: str) -> None:
+    flat.call(ANNA, "update-member-role", memberId=flat.members[BO], role="admin")
+    flat.client.admin("DELETE", f"/api/v1/admin/personas/{flat.client.user(ANNA)['id']}")
+    assert "flat" in {row["slug"] for row in flat.client.rows(schema.organizations)}
+    assert flat.call(BO, action, memberIdOrEmail=BO).status_code == 200
+    assert "flat" not in {row["slug"] for row in flat.client.rows(schema.organizations)}
+
+
 def test_roles_are_a_list_and_each_of_them_counts(flat: Flat) -> None:
     roles = ["member", "admin"]
     changed = flat.call(ANNA, "update-member-role", memberId=flat.members[BO], role=roles)

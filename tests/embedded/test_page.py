@@ -1,19 +1,28 @@
-"""The page that a browser shows."""
+"""The pages that a browser shows."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
+from html import unescape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import anyio
 import httpx
+import pytest
+from markupsafe import escape
 
-from .client import ANNA, PASSWORD, Client, Clock
+from personas.embedded.browsing import SORTS
+from personas.embedded.page import weigh
+
+from .client import ANNA, PASSWORD, PERSONAS, Client, Clock
 from .conftest import SERVICE_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from personas.embedded import Embedded
 
 NASTY = "<script>alert(1)</script>\"'&"
@@ -26,11 +35,11 @@ def _run(client: Client, user_id: str, field: str, **row: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def _from_another_machine(embedded: Embedded, cookie: str = "") -> str:
-    async def run() -> str:
+def _from_another_machine(embedded: Embedded, path: str, cookie: str = "") -> httpx.Response:
+    async def run() -> httpx.Response:
         transport = httpx.ASGITransport(embedded.app, client=("203.0.113.9", 1))
         async with httpx.AsyncClient(transport=transport, base_url=embedded.base_url) as client:
-            return (await client.get("/", headers={"cookie": cookie} if cookie else {})).text
+            return await client.get(path, headers={"cookie": cookie} if cookie else {})
 
     return anyio.run(run)
 
@@ -64,18 +73,25 @@ def test_nothing_that_is_stored_becomes_markup(client: Client) -> None:
     user_id = client.seed(name=NASTY, archetype=NASTY)
     _run(client, user_id, "actions", toolName=NASTY, result="ok", errorMessage=NASTY)
     _run(client, user_id, "feedback", module=NASTY, rating=1)
-    page = client.as_user(client.cookie(), "GET", "/").text
-    assert "<script" not in page
-    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#x27;&amp;") == 7
+    cookie = client.cookie()
+    for path, times in (("/", 7), (f"/personas/{user_id}", 9), (f"/module?{urlencode({'name': NASTY})}", 4)):
+        page = client.as_user(cookie, "GET", path).text
+        assert "<script" not in page
+        assert page.count(escape(NASTY)) == times
+    searched = client.call("GET", f"/?{urlencode({'q': NASTY[1:]})}").text
+    assert escape(NASTY[1:]) in searched
 
 
-def test_the_page_lets_the_browser_run_and_load_nothing(small: Client) -> None:
-    answer = small.call("GET", "/")
+@pytest.mark.parametrize("path", ["/", "/personas/{id}", "/module?name=notes", "/personas/nobody"])
+def test_the_page_lets_the_browser_run_and_load_nothing(small: Client, path: str) -> None:
+    user_id = small.seed()
+    _run(small, user_id, "feedback", module="notes", rating=1)
+    answer = small.call("GET", path.format(id=user_id))
     (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = answer.headers["content-security-policy"]
     assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'")
-    assert not re.search(r"https?://|<script|style=|<link|<img", answer.text)
+    assert not re.search(r"https?://|<script|style=|<link|<img| on\w+=", answer.text)
 
 
 def test_somebody_signs_in_and_out_with_the_page_alone(client: Client) -> None:
@@ -98,7 +114,7 @@ def test_a_wrong_password_is_told_on_the_page(small: Client) -> None:
     for form in ({"email": ANNA, "password": "wrong"}, {"email": "x", "password": "\x00"}, {}):
         answer = small.call("POST", "/sign-in", data=form, headers=origin)
         assert answer.status_code == 401
-        assert '<p class="wrong" role="alert">Invalid email or password</p>' in answer.text
+        assert '<p class="wrong" id="wrong" role="alert">Invalid email or password</p>' in answer.text
         assert "set-cookie" not in answer.headers
 
 
@@ -114,15 +130,23 @@ def test_another_sites_form_signs_nobody_in_or_out(small: Client) -> None:
 
 
 def test_from_another_machine_only_an_admin_sees_the_personas(small: Client) -> None:
-    small.seed()
+    user_id = small.seed()
+    _run(small, user_id, "feedback", module="notes", rating=1)
     admin = small.embedded.admin
     assert admin is not None
-    assert ANNA not in _from_another_machine(small.embedded)
-    page = _from_another_machine(small.embedded, small.cookie())
-    assert page.count(ANNA) == 1
-    assert "researcher" not in page
-    page = _from_another_machine(small.embedded, small.cookie(admin.email, admin.password))
-    assert "researcher" in page
+    persona, admins = small.cookie(), small.cookie(admin.email, admin.password)
+    for path in ("/", f"/personas/{user_id}", "/module?name=notes"):
+        stranger = _from_another_machine(small.embedded, path)
+        assert ANNA not in stranger.text
+        assert "only an admin sees the personas" in stranger.text
+        assert '<details class="who" open>' in stranger.text
+        page = _from_another_machine(small.embedded, path, persona)
+        assert (page.text.count(ANNA), "researcher" in page.text) == (1, False)
+        assert (stranger.status_code, page.status_code) == ((200, 200) if path == "/" else (403, 403))
+        assert _from_another_machine(small.embedded, path, admins).status_code == 200
+    assert "researcher" in _from_another_machine(small.embedded, "/", admins).text
+    unknown = _from_another_machine(small.embedded, "/personas/nobody")
+    assert unknown.status_code == 403  # nor is anybody told who there is
 
 
 def test_a_page_of_very_many_personas_stays_short(small: Client) -> None:
@@ -130,5 +154,203 @@ def test_a_page_of_very_many_personas_stays_short(small: Client) -> None:
 
     fill(small)
     page = small.call("GET", "/").text
-    assert f"{PERSONAS_LISTED:,}, {PERSONAS_LISTED:,} due; the newest 100 shown" in page
+    assert f"{PERSONAS_LISTED:,}, {PERSONAS_LISTED:,} due" in page
+    assert f"1 to 50 of {PERSONAS_LISTED:,}" in page
     assert len(page) < 100_000
+
+
+@pytest.fixture
+def seven(client: Client, clock: Clock) -> Client:
+    """Seven personas, each made a minute after the one before."""
+    for number, (name, archetype, cadence) in enumerate(
+        [
+            ("Özlem", "ceo-busy", "daily"),
+            ("anna", "researcher", "hourly"),
+            ("Bo_Li", "solo-dev", "weekdays"),
+            ("Zoë", "Artist", "daily"),
+            ("Eva", "freelancer", "hourly"),
+            ("100% Dan", "solo-dev", "daily"),
+            ("Cem", "researcher", "weekdays"),
+        ]
+    ):
+        clock.advance(minutes=1)
+        email = f"p{(number * 3) % 7}@mana.test"
+        user_id = client.seed(email, name=name, archetype=archetype, tickCadence=cadence)
+        rows = [{"tickId": "t", "toolName": "x", "result": "ok"} for _ in range((number * 2) % 7)]
+        if rows:
+            path = f"/api/v1/internal/personas/{user_id}/actions"
+            answer = client.call("POST", path, json={"actions": rows}, headers={"x-service-key": SERVICE_KEY})
+            assert answer.status_code == 200, answer.text
+    return client
+
+
+def _names(client: Client, **query: str | int) -> list[str]:
+    """The personas of the list, in its order."""
+    text = client.call("GET", f"/?{urlencode(query)}").text
+    return [unescape(name) for name in re.findall(r'scope="row"><a href="/personas/\w+">(.*?)</a>', text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ÖZLEM", ["Özlem"]),
+        ("ANN", ["anna"]),
+        ("p3@mana", ["anna"]),
+        ("research", ["Cem", "anna"]),
+        ("%", ["100% Dan"]),
+        ("_", ["Bo_Li"]),
+        ("  eva  ", ["Eva"]),
+        ("nobody at all", []),
+        ("\x00", ["Cem", "100% Dan", "Eva", "Zoë", "Bo_Li", "anna", "Özlem"]),
+    ],
+)
+def test_personas_are_found_by_name_email_and_archetype(
+    seven: Client, text: str, expected: list[str]
+) -> None:
+    assert _names(seven, q=text) == expected
+    if text.strip("\x00"):
+        assert f"{len(expected)} of 7 match" in seven.call("GET", f"/?{urlencode({'q': text})}").text
+
+
+def test_personas_are_sorted_by_each_column_in_both_directions(seven: Client) -> None:
+    newest = ["Cem", "100% Dan", "Eva", "Zoë", "Bo_Li", "anna", "Özlem"]
+    live = {persona["name"]: persona for persona in seven.live()}
+    keys: dict[str, Callable[[str], Any]] = {
+        "created": lambda name: live[name]["createdAt"],
+        "name": str.lower,
+        "email": lambda name: live[name]["email"],
+        "archetype": lambda name: live[name]["archetype"].lower(),
+        "cadence": lambda name: live[name]["tickCadence"],
+        "active": lambda name: live[name]["lastActiveAt"] or "",
+        "actions": lambda name: live[name]["actions7d"],
+    }
+    assert set(keys) == set(SORTS)
+    for column, key in keys.items():
+        if column in {"name", "archetype"} and not seven.embedded._service.database.is_sqlite:
+            continue  # by the rules of the database's own language
+        assert _names(seven, sort=column) == sorted(newest, key=key)
+        descending = [key(name) for name in _names(seven, sort=f"-{column}")]
+        assert descending == sorted(map(key, newest), reverse=True)
+
+
+def test_nonsense_in_the_address_is_as_good_as_nothing(seven: Client) -> None:
+    usual = _names(seven)
+    for number in ("x", "-1", "0", "9" * 5000, "٣"):
+        assert _names(seven, page=number) == usual
+    for sort in ("password", "--name", ""):
+        assert _names(seven, sort=sort) == usual
+    long = "x" * 5000
+    for path in ("/?q=%00", "/?q=%ED%A0%80", f"/?q={long}"):
+        assert seven.call("GET", path).status_code == 200
+    for path in ("/personas/%00", "/personas/x%2Fy", f"/personas/{long}", "/personas/", "/module?name=%00"):
+        assert seven.call("GET", path).status_code == 404
+
+
+def test_every_persona_is_on_one_page_and_links_lead_from_page_to_page(small: Client) -> None:
+    from .test_load import fill
+
+    fill(small)
+    query = {"q": "P12", "sort": "email"}
+    seen: list[str] = []
+    address: str | None = f"/?{urlencode(query)}"
+    pages = 0
+    while address:
+        text = small.call("GET", address).text
+        seen += re.findall(r"(p\d+)@mana", text)
+        pages += 1
+        following = re.search(r'<a href="([^"]*)" rel="next">', text)
+        address = unescape(following[1]) if following else None
+    expected = sorted(f"p{number}" for number in range(10_000) if "p12" in f"p{number}")
+    assert (len(expected), pages) == (111, 3)
+    assert sorted(seen) == expected
+    beyond = small.call("GET", f"/?{urlencode({**query, 'page': 99})}").text
+    assert "Page 3 of 3" in beyond
+    assert re.search(r'<a href="([^"]*)" rel="prev">', beyond)
+
+
+def test_a_personas_page_shows_everything_that_hangs_on_it(client: Client, clock: Clock) -> None:
+    prompt = "You are Anna, 36.\nYou like lists."
+    user_id = client.seed(moduleMix={"todo": 1, "notes": 3, "chat": 0}, systemPrompt=prompt)
+    cookie = client.cookie()
+    space = {"name": "The Bergers", "slug": "bergers", "metadata": {"type": "family"}}
+    assert client.as_user(cookie, "POST", "/api/auth/organization/create", json=space).status_code == 200
+    for number in range(25):
+        clock.advance(seconds=1)
+        row = {"tickId": str(number), "toolName": f"tool-{number}", "result": "ok", "latencyMs": 1234}
+        _run(client, user_id, "actions", **row)
+    _run(client, user_id, "feedback", module="notes", rating=4, notes="Quick enough.\nMostly.")
+    clock.advance(hours=3)
+    text = client.call("GET", f"/personas/{user_id}").text
+    for shown in (ANNA, prompt, "The Bergers", "bergers", "family", "owner"):
+        assert shown in text
+    assert re.findall(r'aria-label="(\d+ %)"', text) == ["75 %", "25 %", "0 %"]
+    assert re.findall(r"<code>(tool-\d+)</code>", text) == [f"tool-{number}" for number in range(24, 4, -1)]
+    assert "20 of 25" in text
+    assert "1,234 ms" in text
+    assert "4 of 5" in text
+    assert "Quick enough.\nMostly." in text
+    assert re.search(r"<dt>Due next</dt><dd><time [^>]*>in 21 h</time>", text)
+    clock.advance(days=1)
+    assert '<span class="state due">due now</span>' in client.call("GET", f"/personas/{user_id}").text
+
+
+def test_a_persona_that_is_gone_is_not_found(small: Client) -> None:
+    user_id = small.seed()
+    small.admin("DELETE", f"{PERSONAS}/{user_id}")
+    answer = small.call("GET", f"/personas/{user_id}")
+    assert (answer.status_code, "There is no such persona" in answer.text) == (404, True)
+    human = small.register("human@example.com")
+    assert small.call("GET", f"/personas/{human}").status_code == 404
+
+
+def test_a_modules_page_shows_its_ratings_and_their_notes(client: Client, clock: Clock) -> None:
+    user_id = client.seed()
+    for number, rating in enumerate((5, 5, 4, 1)):
+        clock.advance(seconds=1)
+        row = {"tickId": str(number), "module": "a & b", "rating": rating, "notes": f"note {number}"}
+        _run(client, user_id, "feedback", **row)
+    _run(client, user_id, "feedback", module="other", rating=2, notes="elsewhere")
+    (address,) = re.findall(r'<a href="(/module[^"]*)">a &amp; b</a>', client.call("GET", "/").text)
+    text = client.call("GET", unescape(address)).text
+    assert "3.8 of 5, 4 ratings" in text
+    assert re.findall(r'aria-label="(\d+ %)"', text) == ["50 %", "25 %", "0 %", "0 %", "25 %"]
+    assert re.findall(r"note \d", text) == ["note 3", "note 2", "note 1", "note 0"]
+    assert "elsewhere" not in text
+    assert f'<a href="/personas/{user_id}">Anna</a>' in text
+
+
+def test_ratings_come_in_pages(small: Client, clock: Clock) -> None:
+    user_id = small.seed()
+    for batch in range(2):
+        clock.advance(seconds=1)
+        rows = [
+            {"tickId": str(number), "module": "notes", "rating": 3, "notes": f"note {number}."}
+            for number in range(batch * 60, batch * 60 + 60)
+        ]
+        path = f"/api/v1/internal/personas/{user_id}/feedback"
+        answer = small.call("POST", path, json={"feedback": rows}, headers={"x-service-key": SERVICE_KEY})
+        assert answer.status_code == 200, answer.text
+    texts = [small.call("GET", f"/module?name=notes&page={page}").text for page in (1, 2, 3)]
+    seen = [note for text in texts for note in re.findall(r"note \d+\.", text)]
+    assert sorted(seen) == sorted(f"note {number}." for number in range(120))
+    assert "101 to 120 of 120" in texts[2]
+
+
+@pytest.mark.parametrize(
+    ("mix", "expected"),
+    [
+        ({}, []),
+        ({"a": 0, "b": 0}, [("a", "0", 0), ("b", "0", 0)]),
+        ({"a": 1, "b": 3}, [("b", "3", 75), ("a", "1", 25)]),
+        ({"a": "much", "b": 1, "c": None}, [("b", "1", 100), ("a", '"much"', None), ("c", "null", None)]),
+        ({"a": 10**400, "b": -1}, [("a", str(10**400), None), ("b", "-1", None)]),
+    ],
+)
+def test_weights_are_drawn_as_shares_where_they_are_numbers(
+    mix: dict[str, Any], expected: list[tuple[str, str, float | None]]
+) -> None:
+    assert [(weight.module, weight.text, weight.share) for weight in weigh(mix)] == expected
+
+
+def test_very_many_weights_are_cut() -> None:
+    assert len(weigh({f"m{number}": 1 for number in range(1000)})) == 100

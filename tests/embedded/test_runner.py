@@ -185,7 +185,7 @@ def test_what_is_no_text_is_kept_as_json_where_any_value_may_stand(client: Clien
 
 def test_milliseconds_are_a_number_of_the_database_also_as_text(client: Client) -> None:
     user_id = client.seed()
-    values = (0, -1, 12.0, "12", " +012 ", 2**31 - 1, -(2**31), None)
+    values = (0, -1, 12.0, f"{12:030}", " +012 ", 2**31 - 1, -(2**31), None)
     rows = [_action(number, latencyMs=value) for number, value in enumerate(values)]
     assert _add(client, user_id, "actions", rows).status_code == 200
     stored = {row["tick_id"]: row["latency_ms"] for row in client.rows(schema.persona_actions)}

@@ -144,6 +144,57 @@ def test_a_database_that_was_first_used_in_process_shows_an_admins_password_that
         assert again.stop()[0] == 0
 
 
+def _serve_to(path: Path, command: str) -> str:
+    """Serve with standard output as a shell's redirection says, stop as soon as it could greet; stderr."""
+    process = subprocess.Popen(
+        ["sh", "-c", f'exec "$@" {command}', "sh", *_command("--port", "0", "--database", path / "auth.db")],
+        cwd=path,
+        env=CLEAN,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    with process.stderr:
+        rest = process.stderr.read()
+    assert process.wait(timeout=30) == 0
+    return first + rest
+
+
+@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
+def test_a_password_that_could_not_be_shown_is_shown_by_the_next_start(
+    tmp_path: Path, redirection: str
+) -> None:
+    log = _serve_to(tmp_path, redirection)
+    assert log.startswith("the greeting could not be written: ")
+    assert "the admin's password, if no earlier start has shown it, is shown by the next one\n" in log
+    with _serve(tmp_path) as served:
+        (email,) = re.findall(r"^  admin +(\S+)", served.greeting, re.MULTILINE)
+        (password,) = re.findall(r"^  password +(\S+)", served.greeting, re.MULTILINE)
+        login = httpx.post(f"{served.url}/api/v1/auth/login", json={"email": email, "password": password})
+        assert login.status_code == 200
+        assert served.stop()[0] == 0
+    assert password not in log
+
+
+def test_hosts_and_proxies_that_are_none_are_told(tmp_path: Path) -> None:
+    for option, value in (("--allow-host", "http://auth.test"), ("--trust-proxy", "*")):
+        code, out, error = _run(tmp_path, "--port", "0", option, value)
+        assert (code, out) == (2, "")
+        assert error.startswith(f"error: {value!r} is no ")
+
+
+def test_the_options_of_serve_reach_the_service(tmp_path: Path) -> None:
+    options = ("--allow-host", "auth.test", "--trust-proxy", "127.0.0.1", "--allow-origin", "http://app.test")
+    with _serve(tmp_path, *options) as served:
+        assert httpx.get(served.url, headers={"host": "auth.test"}).status_code == 200
+        assert httpx.get(served.url, headers={"host": "other.test"}).status_code == 400
+        page = httpx.get(served.url, headers={"x-forwarded-for": "203.0.113.9"}).text
+        assert "From another machine" in page
+        assert served.stop()[0] == 0
+
+
 def test_a_taken_port_is_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from original import Original
 
 from .world import World, world
 
@@ -13,8 +14,10 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def _one_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("world")) as made:
+def _one_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    form = getattr(request, "param", "embedded")
+    app = Original if form == "original" else None
+    with world(tmp_path_factory.mktemp("world"), app=app) as made:
         yield made
 
 

@@ -12,7 +12,7 @@ import pytest
 from personas.embedded import schema as tables
 
 from .faultserver import Answer, Fault, Reset, Seen, Then, fault_server
-from .world import World, entry, environment, run, world, write_catalog
+from .world import World, both_worlds, entry, environment, run, world, write_catalog
 
 SIGN_IN = "/api/auth/sign-in/email"
 LOG_IN = "/api/v1/auth/login"
@@ -23,6 +23,7 @@ def tries(seen: list[Seen], status: int) -> Counter[str]:
     return Counter(one.json()["email"] for one in seen if one.path == SIGN_IN and one.status == status)
 
 
+@both_worlds
 def test_a_locked_out_persona_is_found_by_one_wrong_try_and_mended_by_recreate(
     real: World, tmp_path: Path
 ) -> None:
@@ -63,6 +64,7 @@ def test_without_check_login_nobody_is_signed_in(real: World, tmp_path: Path) ->
         assert proxy.to("/api/auth/") == []
 
 
+@both_worlds
 @pytest.mark.parametrize("command", ["dry-run", "seed"])
 def test_a_seed_secret_that_fits_none_of_them_is_one_message_and_nothing_is_written(
     real: World, tmp_path: Path, command: str

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .faultserver import Answer, Fault, Seen, Then, fault_server
-from .world import World, entry, environment, run, write_catalog
+from .world import World, both_worlds, entry, environment, run, write_catalog
 
 LOCALS = [f"p{number:03d}" for number in range(500)]
 
@@ -63,6 +63,7 @@ def test_a_token_that_ends_in_the_middle_of_500_personas_stops_the_run_at_once_a
     assert len(service.there) == 500
 
 
+@both_worlds
 def test_a_token_that_ends_in_the_middle_is_renewed_once_when_email_and_password_are_known(
     real: World, tmp_path: Path
 ) -> None:

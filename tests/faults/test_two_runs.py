@@ -5,14 +5,28 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
+from original import Original
 
 from personas.embedded import schema as tables
 
 from .faultserver import Fault, FaultServer, Hold, Seen, fault_server
-from .world import Ended, World, email_of, end_of, entry, environment, run, started, write_catalog
+from .world import (
+    Ended,
+    World,
+    both_worlds,
+    email_of,
+    end_of,
+    entry,
+    environment,
+    run,
+    started,
+    world,
+    write_catalog,
+)
 
 LOCALS = [f"p{number:02d}" for number in range(16)]
 EVERYBODY = {email_of(local) for local in LOCALS}
@@ -49,7 +63,16 @@ def assert_true_after_one_more(real: World, catalog: Path) -> None:
 
 
 def test_seed_beside_seed_creates_everyone_once_and_both_say_so(real: World, tmp_path: Path) -> None:
-    catalog = write_catalog(tmp_path, LOCALS)
+    seed_beside_seed(real, tmp_path)
+
+
+def test_seed_beside_seed_is_done_also_where_two_sign_ups_of_one_moment_make_one_fail(tmp_path: Path) -> None:
+    with world(tmp_path, app=partial(Original, races=set(EVERYBODY))) as racing:
+        seed_beside_seed(racing, tmp_path)
+
+
+def seed_beside_seed(real: World, folder: Path) -> None:
+    catalog = write_catalog(folder, LOCALS)
     go_on = threading.Event()
 
     def together(proxy: FaultServer, seen: Seen) -> Fault | None:
@@ -59,7 +82,7 @@ def test_seed_beside_seed_creates_everyone_once_and_both_say_so(real: World, tmp
         return Hold(go_on) if is_write(seen) else None
 
     seed = ("seed", "-c", catalog)
-    ends = both(real, tmp_path, seed, seed, script=together)
+    ends = both(real, folder, seed, seed, script=together)
     for ended in ends:
         assert ended.code == 0, ended
         assert ended.results() == {"done": len(LOCALS)}
@@ -67,6 +90,7 @@ def test_seed_beside_seed_creates_everyone_once_and_both_say_so(real: World, tmp
     assert_true_after_one_more(real, catalog)
 
 
+@both_worlds
 def test_seed_beside_cleanup_reports_what_each_was_told_and_one_more_run_makes_it_true(
     real: World, tmp_path: Path
 ) -> None:
@@ -110,6 +134,7 @@ def test_a_persona_that_is_deleted_between_the_list_and_its_details_is_created_a
     assert real.personas == EVERYBODY
 
 
+@both_worlds
 def test_cleanup_beside_cleanup_ends_with_nobody_and_no_complaint(real: World, tmp_path: Path) -> None:
     real.add_personas(*LOCALS)
     catalog = write_catalog(tmp_path, LOCALS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .faultserver import Answer, Fault, Seen, fault_server
-from .world import SECRET, World, email_of, entry, environment, run, write_catalog
+from .world import SECRET, World, both_worlds, email_of, entry, environment, run, write_catalog
 
 PRODUCTION = pytest.mark.parametrize("variable", ["NODE_ENV", "PERSONAS_ENV"])
 DELETING = pytest.mark.parametrize(
@@ -142,6 +142,7 @@ def test_with_a_catalog_that_cannot_be_read_cleanup_warns_that_drift_is_unknown_
     assert real.personas == set()
 
 
+@both_worlds
 def test_cleanup_warns_of_drift_before_it_deletes(real: World, catalog: Path) -> None:
     ended = run("cleanup", "-c", catalog, "--dry-run", env=environment(real.url, real.token))
     assert ended.code == 0, ended
@@ -216,6 +217,7 @@ def test_a_preview_elsewhere_tries_no_password_of_the_development_secret(real: W
     assert "No password was tried" in ended.out
 
 
+@both_worlds
 def test_a_collision_among_many_changes_stops_all_of_them(real: World, catalog: Path) -> None:
     real.add_humans("human")
     write_catalog(catalog.parent, [entry("a", archetype="new"), "human", "n1", "n2"])

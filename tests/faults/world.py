@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from conftest import both_forms
 from typer.testing import CliRunner
 
 from personas import derive_password
@@ -30,6 +31,9 @@ OTHER_PASSWORD = "somebody-elses-password-1"
 PROMPT = "You are a person who tries things out and writes down what went wrong."
 # Hashing is what a creation costs; how well the service hashes is not what these tests are about.
 QUICK_HASH = 2
+
+# For a test that asks for the world `real`.
+both_worlds = both_forms("_one_world", scope="session")
 
 # What this machine or its CI may have set, and a test must not inherit.
 _VARIABLES = """

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from personas.errors import UsageError
+from personas.errors import ServiceError, UsageError
 from personas.reconcile.live import Live
-from personas.reconcile.plan import plan
+from personas.reconcile.plan import State, plan
 from personas.report import Snapshot, read_snapshot, render
 
 from . import scenarios
@@ -57,6 +57,64 @@ def test_a_snapshot_with_a_byte_order_mark_is_read() -> None:
 def test_an_empty_service_makes_a_snapshot_too() -> None:
     empty = scenarios.base("list", live=Live())
     assert read(render(empty, "json")).live.personas == ()
+
+
+def test_a_snapshot_of_the_first_release_is_read_too() -> None:
+    """What later releases added may be missing."""
+
+    def older(document: Any) -> None:
+        del document["only"], document["live"]["only"], document["live"]["unread"]
+        for change in document["plan"]["changes"]:
+            del change["live"]
+            for field in change["fields"]:
+                del field["line"], field["column"]
+
+    assert read(changed(older)) == read(SNAPSHOT)
+
+
+def test_of_what_a_snapshot_could_not_read_no_drift_is_made() -> None:
+    anna, *rest = scenarios.everyone()
+    unread = anna.model_copy(update={"system_prompt": None, "module_mix": None})
+    found = Live(personas=(unread, *rest), unread={anna.email: "the service answered 500"})
+    snapshot = read(render(scenarios.base("list", live=found), "json"))
+    (doubtful,) = plan(scenarios.catalog(), snapshot.live).drift
+    assert (doubtful.state, doubtful.reason) == (
+        State.NOT_KNOWN,
+        "its details could not be read: the service answered 500",
+    )
+
+
+def test_what_only_left_out_of_a_snapshot_is_no_drift_and_is_told() -> None:
+    anna, ben, *rest = scenarios.everyone()
+    unread = {"system_prompt": None, "module_mix": None}
+    listed = [one.model_copy(update=unread) for one in (anna, *rest)]
+    taken = render(scenarios.base("list", live=Live(personas=(ben, *listed)), only=("ben", "ceo-*")), "json")
+    snapshot = read(taken)
+    assert snapshot.only == ("ben", "ceo-*")
+    made = snapshot.within(plan(scenarios.catalog(), snapshot.live))
+    assert [(change.key, change.state) for change in made] == [("persona.ben@mana.test", State.IN_SYNC)]
+    assert not made.whole
+    (note,) = made.notes
+    assert note.startswith(
+        "The snapshot was taken with --only ben --only ceo-*: 9 other personas of the catalog"
+    )
+
+
+def test_a_whole_snapshot_leaves_nothing_out() -> None:
+    snapshot = read(SNAPSHOT)
+    made = plan(scenarios.catalog(), snapshot.live)
+    assert snapshot.within(made) is made
+
+
+@pytest.mark.parametrize(("hours", "refused"), [(23, False), (24, False), (25, True)])
+def test_a_snapshot_above_the_allowed_age_is_refused(hours: int, refused: bool) -> None:
+    now = scenarios.NOW + timedelta(hours=hours)
+    if not refused:
+        assert read_snapshot(SNAPSHOT, now=now, max_age=timedelta(days=1)).age == hours * 3_600
+        return
+    with pytest.raises(ServiceError, match="the snapshot is 25 h old, and --max-age allows 24 h") as caught:
+        read_snapshot(SNAPSHOT, now=now, max_age=timedelta(days=1))
+    assert caught.value.exit_code == 4
 
 
 def persona(document: Any) -> Any:

@@ -93,7 +93,7 @@ def test_words_that_changed_in_a_prompt_are_bracketed_without_colour_and_coloure
     assert "- You start [-six-] lists" in plain
     assert "+ You start {+five+} lists" in plain
     assert "[-six-]" not in coloured
-    assert "\x1b[1;37;41msix\x1b[0m" in coloured
+    assert "\x1b[1;7;31msix\x1b[0m" in coloured
 
 
 def test_a_run_tells_what_was_done_what_failed_and_what_is_not_known() -> None:
@@ -200,10 +200,11 @@ def test_warnings_are_called_warnings_and_stand_beside_problems_in_the_order_of_
     assert "✗ catalog.json is not valid: 2 problems, 1 warning" in shown
 
 
-def test_a_problem_shows_its_source_with_a_caret_where_that_is_at_hand() -> None:
+def test_on_a_terminal_a_problem_shows_its_source_with_a_caret() -> None:
     problem = Problem("$.a", 2, 9, "is wrong", "catalog.json", excerpt='  "n\t日": wrong', caret=9)
-    shown = text(scenarios.made("validate", catalog="catalog.json", problems=(problem,), exit_code=3))
-    lines = shown.splitlines()
+    report = scenarios.made("validate", catalog="catalog.json", problems=(problem,), exit_code=3)
+    lines = ANSI.sub("", text(report, color=True)).splitlines()
+    assert text(report).splitlines()[:2] == ["catalog.json:2:9: is wrong", ""]
     assert lines[:2] == ["catalog.json:2:9: is wrong", '      "n\\t日": wrong']
     assert cell_len(lines[2][: lines[2].index("^")]) == cell_len(lines[1][: lines[1].index("wrong")])
 
@@ -211,6 +212,11 @@ def test_a_problem_shows_its_source_with_a_caret_where_that_is_at_hand() -> None
 def test_many_problems_have_their_number_above_them_too() -> None:
     shown = text(scenarios.many_problems(30)).splitlines()
     assert shown[0] == shown[-1] == "✗ catalog.json is not valid: 30 problems"
+
+
+def test_a_page_has_so_many_problems_and_then_their_number_and_a_full_one_has_all() -> None:
+    assert "and 250 more places (--full or -o json shows all)" in text(scenarios.many_problems(300))
+    assert text(scenarios.many_problems(300), full=True).count("catalog.json:") == 300
 
 
 @pytest.mark.parametrize(("age", "warned"), [(3_600.0, False), (93_784.0, True)])

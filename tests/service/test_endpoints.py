@@ -343,6 +343,44 @@ async def test_any_answer_is_understood_or_a_service_error(
                     await call
 
 
+async def test_details_of_somebody_else_are_not_taken(service: AuthService, router: respx.MockRouter) -> None:
+    other = {"persona": {"userId": "v", "email": "persona.bo@mana.test"}}
+    router.get(f"{PERSONAS}/u").respond(200, json=other)
+    with pytest.raises(BadAnswer, match="reading ada: the service answered for another persona"):
+        await service.get_persona("u", who="ada")
+
+
+async def test_a_refusal_of_the_method_is_no_missing_offer_but_where_a_check_may_do_without(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(PERSONAS).respond(405)
+    with pytest.raises(BadAnswer, match="HTTP 405") as caught:
+        await service.upsert(**WHO)
+    assert type(caught.value) is BadAnswer
+
+
+async def test_only_a_read_for_safety_is_counted_as_one(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.get(f"{PERSONAS}/u").respond(200, json={"persona": {"userId": "u", "email": "a@mana.test"}})
+    await service.get_persona("u")
+    assert service.safety_requests == 0
+    await service.get_persona("u", safety=True)
+    assert (service.requests, service.safety_requests) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("weight", "written"),
+    [(1.0, b"1}"), (0.5, b"0.5}"), (0.0, b"0}"), (1e300, b"1e+300}"), (2.0**60, b"e+18}")],
+)
+async def test_a_weight_is_written_as_by_hand(
+    service: AuthService, router: respx.MockRouter, weight: float, written: bytes
+) -> None:
+    route = router.post(PERSONAS).respond(200, json={"ok": True, "userId": "u"})
+    await service.upsert(**WHO | {"module_mix": {"todo": weight}})
+    assert written in route.calls[0].request.content
+
+
 # Tokens
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,22 @@ import pytest
 import respx
 from making import make_jwt
 
-from personas.errors import BadAnswer, CredentialsRefused
+from personas.errors import BadAnswer, CredentialsRefused, Unanswered, Unreachable
 from personas.secret import Secret
 from personas.service.credentials import Credentials
 from personas.service.endpoints import AuthService
 from personas.service.models import Login
-from personas.service.signing import LOGIN, SIGN_IN, SIGN_OUT, TOKEN, NotOffered, WrongPassword
+from personas.service.signing import (
+    KEYS,
+    LOGIN,
+    MOST_UNANSWERED,
+    SESSION,
+    SIGN_IN,
+    SIGN_OUT,
+    TOKEN,
+    NotOffered,
+    WrongPassword,
+)
 from personas.service.transport import Patience
 
 pytestmark = pytest.mark.anyio
@@ -242,6 +253,7 @@ async def test_the_older_log_in_serves_where_there_is_no_other(router: respx.Moc
             "Invalid credentials",
         ),
         (httpx.Response(404), httpx.Response(200, json={}), "no token: accessToken is missing"),
+        (httpx.Response(404), httpx.Response(500, json={"accessToken": "a.b.c"}), "HTTP 500"),
     ],
 )
 async def test_an_admin_who_is_refused_is_told_where_to_look(
@@ -307,3 +319,299 @@ async def test_a_service_without_any_sign_in_does_not_offer_it(
     router.post(SIGN_IN).respond(404)
     with pytest.raises(NotOffered):
         await service.sign_in(ADA, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "credentials", [Credentials(email="admin@example.com"), Credentials(password=Secret("admin-password"))]
+)
+async def test_half_of_an_email_and_password_is_nothing_to_sign_in_with(
+    router: respx.MockRouter, credentials: Credentials
+) -> None:
+    with pytest.raises(CredentialsRefused, match="nothing to sign in with as an admin") as caught:
+        await admin_token(credentials)
+    assert "MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD" in caught.value.hint
+    assert not router.calls
+
+
+async def test_an_admin_who_is_refused_is_asked_for_once_whoever_asks_again(router: respx.MockRouter) -> None:
+    route = router.post(SIGN_IN).mock(return_value=WRONG)
+    async with AuthService(URL, ADMIN, patience=QUICK) as service:
+        for _ in range(3):
+            with pytest.raises(CredentialsRefused, match="email or password is wrong") as caught:
+                await service.list_personas()
+            assert "MANA_ADMIN_PASSWORD" in caught.value.hint
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize("age", ["soon", "-1", "0", "9999999999999999999", "1e3", ""])
+async def test_a_session_whose_age_is_none_has_no_known_end(
+    service: AuthService, router: respx.MockRouter, age: str
+) -> None:
+    cookie = f"mana.session_token=abc; Max-Age={age}; Path=/"
+    router.post(SIGN_IN).respond(200, headers={"Set-Cookie": cookie}, json={})
+    assert (await service.sign_in(ADA, PASSWORD)).expires_at is None
+
+
+async def test_sign_ins_that_get_no_answer_again_and_again_mean_that_the_service_is_gone(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(SIGN_IN).side_effect = httpx.ReadError("x")
+    for _ in range(MOST_UNANSWERED - 1):
+        assert (await service.check_password(ADA, PASSWORD)).verdict is Login.NOT_KNOWN
+    with pytest.raises(Unanswered):
+        await service.check_password(ADA, PASSWORD)
+
+
+async def test_one_answer_between_them_means_that_it_is_not(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    route = router.post(SIGN_IN)
+    for _ in range(MOST_UNANSWERED):
+        route.side_effect = httpx.ReadError("x")
+        assert (await service.check_password(ADA, PASSWORD)).verdict is Login.NOT_KNOWN
+        route.side_effect = [SIGNED_IN]
+        assert (await service.check_password(ADA, PASSWORD)).verdict is Login.WORKS
+
+
+async def test_nothing_at_the_address_is_no_verdict_but_an_error(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(SIGN_IN).side_effect = httpx.ConnectError("x")
+    with pytest.raises(Unreachable, match="nothing answers"):
+        await service.check_password(ADA, PASSWORD)
+
+
+async def test_a_service_that_limits_sign_ins_is_asked_no_more(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    route = router.post(SIGN_IN).respond(429, headers={"Retry-After": "1000"})
+    first = await service.check_password(ADA, PASSWORD)
+    assert first.verdict is Login.NOT_KNOWN
+    assert await service.check_password("persona.bo@mana.test", PASSWORD) == first
+    assert route.call_count == 1
+
+
+async def test_only_a_check_is_counted_as_one(service: AuthService, router: respx.MockRouter) -> None:
+    router.post(SIGN_IN).mock(return_value=SIGNED_IN)
+    await service.sign_out(await service.sign_in(ADA, PASSWORD))
+    assert (service.requests, service.safety_requests) == (2, 0)
+
+
+# The session
+
+
+FOUND = {
+    "session": {"expiresAt": "2030-01-02T03:04:05.678Z"},
+    "user": {"id": "u1", "email": ADA, "name": "Ada"},
+}
+
+
+async def test_a_session_is_found_as_the_service_knows_it(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    router.post(SIGN_IN).mock(return_value=SIGNED_IN)
+    session = await service.sign_in("somebody@mana.test", PASSWORD)
+    router.get(SESSION).respond(200, json=FOUND)
+    found = await service.find_session(session)
+    assert found is not None
+    assert (found.email, found.name, found.user_id, found.header) == (ADA, "Ada", "u1", session.header)
+    assert str(found.expires_at) == "2030-01-02 03:04:05.678000+00:00"
+
+
+@pytest.mark.parametrize(
+    "response", [httpx.Response(401), httpx.Response(403), httpx.Response(200, text="null")]
+)
+async def test_a_session_that_has_ended_is_none(
+    service: AuthService, router: respx.MockRouter, response: httpx.Response
+) -> None:
+    router.post(SIGN_IN).mock(return_value=SIGNED_IN)
+    router.get(SESSION).mock(return_value=response)
+    assert await service.find_session(await service.sign_in(ADA, PASSWORD)) is None
+
+
+@pytest.mark.parametrize(
+    ("response", "told"),
+    [
+        (httpx.Response(500, json=FOUND), r"\(HTTP 500\) does not tell whose it is$"),
+        (httpx.Response(200, json={"user": FOUND["user"]}), "whose it is: session is missing"),
+        (httpx.Response(200, json=FOUND | {"user": {"email": 1}}), "user.email is no text"),
+        (httpx.Response(200, json=FOUND | {"user": {}}), "user.email is missing"),
+        (httpx.Response(200, text="<html>"), "is no JSON"),
+    ],
+)
+async def test_an_answer_that_does_not_tell_whose_a_session_is_is_an_error(
+    service: AuthService, router: respx.MockRouter, response: httpx.Response, told: str
+) -> None:
+    router.post(SIGN_IN).mock(return_value=SIGNED_IN)
+    router.get(SESSION).mock(return_value=response)
+    with pytest.raises(BadAnswer, match=told):
+        await service.find_session(await service.sign_in(ADA, PASSWORD))
+
+
+# The clock
+
+
+def dated(response: httpx.Response, ahead: timedelta) -> httpx.Response:
+    """An answer of a service whose clock is so far ahead of ours."""
+    response.headers["date"] = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+    return response
+
+
+def ending(after: timedelta, **claims: object) -> str:
+    """A token that ends so long from now, by our clock."""
+    return make_jwt(exp=(datetime.now(UTC) + after).timestamp(), **claims)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=-20), timedelta(days=-400), timedelta(minutes=20)])
+async def test_a_fresh_token_is_good_whatever_the_difference_of_the_clocks(
+    router: respx.MockRouter, ahead: timedelta
+) -> None:
+    token = ending(ahead + timedelta(minutes=15))
+    router.post(SIGN_IN).mock(return_value=dated(SIGNED_IN, ahead))
+    issued = router.get(TOKEN)
+    issued.mock(side_effect=lambda _: dated(httpx.Response(200, json={"token": token}), ahead))
+    async with AuthService(URL, ADMIN, patience=QUICK) as service:
+        assert (await service.admin_token()).reveal() == token
+        assert (await service.admin_token()).reveal() == token
+    assert issued.call_count == 1
+
+
+async def test_a_token_is_renewed_by_the_clock_of_the_service(router: respx.MockRouter) -> None:
+    ahead = timedelta(minutes=-20)
+    tokens = [ending(ahead + timedelta(seconds=30)), ending(ahead + timedelta(minutes=15))]
+    router.post(SIGN_IN).mock(side_effect=lambda _: dated(SIGNED_IN, ahead))
+    answers = [httpx.Response(200, json={"token": token}) for token in tokens]
+    router.get(TOKEN).mock(side_effect=lambda _: dated(answers.pop(0), ahead))
+    listed = router.get("/api/v1/admin/personas")
+    # Fifteen seconds are half of what the first token has.
+    listed.mock(
+        side_effect=lambda _: dated(httpx.Response(200, json={"personas": []}), ahead + timedelta(seconds=20))
+    )
+    async with AuthService(URL, ADMIN, patience=QUICK) as service:
+        await service.list_personas()
+        await service.list_personas()
+    assert [call.request.headers["authorization"] for call in listed.calls] == [
+        f"Bearer {token}" for token in tokens
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "renewed"), [(830, False), (850, True)])
+async def test_a_token_is_renewed_a_minute_before_it_ends(
+    router: respx.MockRouter, seconds: int, renewed: bool
+) -> None:
+    passed = timedelta(seconds=seconds)
+    router.post(SIGN_IN).mock(return_value=SIGNED_IN)
+    tokens = router.get(TOKEN).respond(200, json={"token": ending(timedelta(minutes=15))})
+    listed = router.get("/api/v1/admin/personas")
+    listed.mock(side_effect=lambda _: dated(httpx.Response(200, json={"personas": []}), passed))
+    async with AuthService(URL, ADMIN, patience=QUICK) as service:
+        await service.list_personas()
+        await service.list_personas()
+    assert tokens.call_count == 1 + renewed
+
+
+async def test_a_given_token_that_ends_in_a_run_is_left_to_the_service(router: respx.MockRouter) -> None:
+    listed = router.get("/api/v1/admin/personas")
+    listed.mock(side_effect=lambda _: dated(httpx.Response(200, json={"personas": []}), timedelta(hours=1)))
+    token = Secret(ending(timedelta(minutes=15)))
+    async with AuthService(URL, Credentials(token=token), patience=QUICK) as service:
+        await service.list_personas()
+        await service.list_personas()
+    assert listed.call_count == 2
+
+
+async def test_a_given_token_that_seems_to_have_ended_is_good_when_the_service_says_what_time_it_is(
+    router: respx.MockRouter,
+) -> None:
+    ahead = timedelta(minutes=-20)
+    token = ending(timedelta(minutes=-5))
+    asked = router.get(KEYS).mock(side_effect=lambda _: dated(httpx.Response(200, json={"keys": []}), ahead))
+    assert await admin_token(Credentials(token=Secret(token))) == token
+    assert asked.call_count == 1
+    assert "authorization" not in asked.calls[0].request.headers
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"),
+    [
+        (timedelta(), r"expired 5 minutes ago, at .* UTC$"),
+        (timedelta(seconds=-100), r"expired 3 minutes ago, at .* UTC$"),
+        (timedelta(minutes=-4), r"expired .* ago, at .* UTC; this machine's clock is 4 minutes ahead of the"),
+        (
+            timedelta(hours=2),
+            r"expired 2 hours ago, at .* UTC; this machine's clock is .* behind the service's",
+        ),
+    ],
+)
+async def test_a_given_token_that_has_ended_is_told_with_the_difference_of_the_clocks(
+    router: respx.MockRouter, ahead: timedelta, told: str
+) -> None:
+    router.get(KEYS).mock(side_effect=lambda _: dated(httpx.Response(404), ahead))
+    with pytest.raises(CredentialsRefused, match=told):
+        await admin_token(Credentials(token=Secret(ending(timedelta(minutes=-5, seconds=-1)))))
+
+
+async def test_where_nobody_tells_the_time_a_token_that_seems_to_have_ended_has_ended(
+    router: respx.MockRouter,
+) -> None:
+    router.get(KEYS).side_effect = httpx.ConnectError("x")
+    with pytest.raises(CredentialsRefused, match="expired 5 minutes ago"):
+        await admin_token(Credentials(token=Secret(ending(timedelta(minutes=-5, seconds=-1)))))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"),
+    [
+        (timedelta(minutes=30), "Invalid token; this machine's clock is .* minutes behind the service's"),
+        (timedelta(minutes=-30, seconds=-9), "Invalid token; this machine's clock is 30 minutes ahead of"),
+        (timedelta(minutes=1), "Invalid token$"),
+    ],
+)
+async def test_a_refused_token_is_told_with_the_difference_of_the_clocks(
+    router: respx.MockRouter, ahead: timedelta, told: str
+) -> None:
+    refusal = httpx.Response(401, json={"message": "Invalid token"})
+    router.get("/api/v1/admin/personas").mock(side_effect=lambda _: dated(refusal, ahead))
+    async with AuthService(URL, Credentials(token=Secret(make_jwt())), patience=QUICK) as service:
+        with pytest.raises(CredentialsRefused, match=told):
+            await service.list_personas()
+
+
+# The end
+
+
+async def test_the_admins_session_is_ended_with_the_run(router: respx.MockRouter) -> None:
+    router.post(SIGN_IN).mock(return_value=SIGNED_IN)
+    router.get(TOKEN).respond(200, json={"token": make_jwt()})
+    async with AuthService(URL, ADMIN, patience=QUICK) as service:
+        await service.admin_token()
+        assert not router["sign-out"].called
+    (call,) = router["sign-out"].calls
+    assert call.request.headers["cookie"] == "mana.session_token=abc.def%3D"
+
+
+async def test_the_admins_session_is_ended_also_when_the_run_is_cancelled(router: respx.MockRouter) -> None:
+    router.post(SIGN_IN).mock(return_value=SIGNED_IN)
+    router.get(TOKEN).respond(200, json={"token": make_jwt()})
+    with anyio.CancelScope() as scope:
+        async with AuthService(URL, ADMIN, patience=QUICK) as service:
+            await service.admin_token()
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert router["sign-out"].call_count == 1
+
+
+async def test_a_session_that_cannot_be_ended_is_no_failure_of_the_run(router: respx.MockRouter) -> None:
+    router.post(SIGN_IN).mock(return_value=SIGNED_IN)
+    router.get(TOKEN).respond(200, json={"token": make_jwt()})
+    router["sign-out"].side_effect = httpx.ReadError("x")
+    assert await admin_token(ADMIN)
+
+
+@pytest.mark.parametrize("credentials", [Credentials(), Credentials(token=Secret(make_jwt())), ADMIN])
+async def test_without_a_session_of_an_admin_there_is_none_to_end(
+    router: respx.MockRouter, credentials: Credentials
+) -> None:
+    async with AuthService(URL, credentials, patience=QUICK):
+        pass
+    assert not router.calls

@@ -18,9 +18,9 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personas.errors import BadAnswer, Unanswered, Unreachable
-from personas.secret import Secret
-from personas.service.calls import NOTHING, Answer, Call, Retry, reason_of
+from personas.errors import BadAnswer, RateLimited, Unanswered, Unreachable
+from personas.secret import MASK, Secret
+from personas.service.calls import LONGEST_REASON, NOTHING, Answer, Call, Retry, reason_of
 from personas.service.transport import LONGEST_PAUSE, MAX_ANSWER_BYTES, Line, Patience
 
 pytestmark = pytest.mark.anyio
@@ -429,3 +429,117 @@ async def test_a_date_at_the_end_of_time_is_none(line: Line, thing: respx.Route,
     thing.respond(200, headers=[(b"Date", date.encode("latin-1"))])
     await line.call(ASK)
     assert line.clock_difference == timedelta()
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "once"),
+    [
+        (httpx.ConnectError("x"), 2, 2),
+        (httpx.ConnectTimeout("x"), 2, 2),
+        (httpx.PoolTimeout("x"), 2, 2),
+        (httpx.ReadTimeout("x"), 2, 1),
+        (httpx.ReadError("x"), 2, 1),
+        (httpx.UnsupportedProtocol("x"), 1, 1),
+        (ZeroDivisionError("x"), 1, 1),
+    ],
+)
+async def test_an_address_that_never_answered_is_tried_so_often(
+    line: Line, thing: respx.Route, error: Exception, attempts: int, once: int
+) -> None:
+    thing.side_effect = error
+    for call, most in ((ASK, attempts), (ONCE, once)):
+        before = line.requests
+        with pytest.raises((Unreachable, BadAnswer)):
+            await line.call(call)
+        assert line.requests - before == most
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (httpx.ConnectError("x"), QUICK.attempts),
+        (httpx.ConnectTimeout("x"), 2),
+        (httpx.ReadTimeout("x"), 2),
+        (httpx.ReadError("x"), QUICK.attempts),
+        (httpx.UnsupportedProtocol("x"), 1),
+    ],
+)
+async def test_a_service_that_has_answered_before_is_tried_so_often(
+    line: Line, thing: respx.Route, error: Exception, attempts: int
+) -> None:
+    thing.respond(200)
+    await line.call(ASK)
+    thing.side_effect = error
+    with pytest.raises((Unreachable, BadAnswer)):
+        await line.call(ASK)
+    assert line.requests == 1 + attempts
+
+
+async def test_whether_an_earlier_try_got_no_answer_is_told_with_the_answer_and_with_the_error(
+    line: Line, thing: respx.Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept(monkeypatch, line)
+    thing.respond(200)
+    assert not (await line.call(ASK)).lost
+    thing.side_effect = [httpx.ReadError("x"), httpx.Response(400)]
+    assert (await line.call(ASK)).lost
+    thing.side_effect = [httpx.Response(429), httpx.Response(400)]
+    assert not (await line.call(ASK)).lost
+    thing.side_effect = [httpx.ReadError("x"), *[httpx.Response(429)] * QUICK.attempts]
+    with pytest.raises(RateLimited) as caught:
+        await line.call(ASK)
+    assert caught.value.lost
+    thing.side_effect = httpx.ConnectError("x")
+    with pytest.raises(Unreachable) as caught_too:
+        await line.call(ASK)
+    assert not caught_too.value.lost
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "seconds"),
+    [
+        (503, {}, QUICK.wait_initial),
+        (502, {}, QUICK.wait_initial),
+        (429, {"remainingSeconds": 2}, 2.0),
+        (429, {"remainingSeconds": -2}, 0.0),
+        (429, {"remainingSeconds": True}, 1.0),
+        (429, {"remainingSeconds": "2"}, 1.0),
+        (429, [], 1.0),
+    ],
+)
+async def test_a_busy_service_that_names_no_header_is_waited_for(
+    line: Line, thing: respx.Route, status: int, body: object, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = slept(monkeypatch, line)
+    thing.side_effect = [httpx.Response(status, json=body), httpx.Response(200)]
+    await line.call(ASK)
+    assert pauses == [seconds]
+
+
+async def test_only_a_call_with_a_body_says_that_it_is_json(line: Line, thing: respx.Route) -> None:
+    thing.respond(200)
+    await line.call(ASK)
+    await line.call(ONCE)
+    kinds = [call.request.headers.get("content-type") for call in thing.calls]
+    assert kinds == [None, "application/json"]
+
+
+def test_an_answer_shows_nothing_of_what_is_in_it() -> None:
+    answer = Answer(200, {"x": "hush"}, ("hush",), b"hush")
+    assert "hush" not in repr(answer)
+
+
+def test_a_body_is_without_the_calls_secrets_wherever_they_are_in_it() -> None:
+    body = {"long-secret": ["a long-secret", {"b": "long-secret"}, 1, None], "list": [["long-secret"]]}
+    answer = Answer(200, {}, (), json.dumps(body).encode(), secrets=(Secret("long-secret"),))
+    assert answer.json() == {
+        "list": [[MASK]],
+        MASK: [f"a {MASK}", {"b": MASK}, 1, None],
+    }
+
+
+def test_a_reason_is_told_once_and_whole_up_to_its_limit() -> None:
+    body = {"error": "x" * LONGEST_REASON, "message": "x" * LONGEST_REASON}
+    assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == f": {'x' * LONGEST_REASON}"
+    body["error"] = "x" * (LONGEST_REASON + 1)
+    assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == f": {'x' * LONGEST_REASON}…"

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from conftest import take_form
 from typer.testing import CliRunner
 
 from personas.catalog.reading import Catalog, load_catalog
@@ -19,18 +18,6 @@ from personas.service.credentials import Credentials
 from personas.sync import AuthService, apply, survey
 
 SECRET = "a-secret-for-tests"
-CHROMIUM_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-# Looked up here: no test sees the variables of whoever runs it.
-CI = bool(os.environ.get("CI"))
 NAMES = {"ada": "Ada O'Neil", "ben": "Ben $HOME", "cem": "Cem", "dana": "Dana"}
 
 
@@ -65,32 +52,24 @@ def write_catalog(path: Path) -> Catalog:
     return load_catalog(path)
 
 
-@pytest.fixture
-def chromium() -> str:
-    """The program of a browser; where none can be had, the test is skipped, but in CI that is a failure."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        reason = "no chromium here; install it with: apt-get install chromium"
-        if CI:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return program
-
-
 @pytest.fixture(scope="session")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     return write_catalog(tmp_path_factory.mktemp("catalog") / "catalog.json")
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, catalog: Catalog) -> Iterator[Service]:
-    """A service on a port, with everybody of the catalog but Dana."""
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, catalog: Catalog
+) -> Iterator[Service]:
+    """A service on a port, in the form that the test wants, with everybody of the catalog but Dana."""
     database = tmp_path_factory.mktemp("service") / "auth.db"
-    with Embedded.open(database, scrypt_cost=16) as embedded, serving(embedded) as url:
-        credentials = Credentials(mint=embedded.admin_token)
-        with AuthService(url, credentials) as auth:
-            apply(plan(catalog, survey(auth, catalog), only="persona.[abc]*"), auth, Secret(SECRET))
-        yield Service(url, embedded)
+    with Embedded.open(database, scrypt_cost=16) as embedded:
+        take_form(embedded, getattr(request, "param", "embedded"))
+        with serving(embedded) as url:
+            credentials = Credentials(mint=embedded.admin_token)
+            with AuthService(url, credentials) as auth:
+                apply(plan(catalog, survey(auth, catalog), only="persona.[abc]*"), auth, Secret(SECRET))
+            yield Service(url, embedded)
 
 
 @pytest.fixture

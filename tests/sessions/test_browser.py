@@ -3,24 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from personas.catalog.reading import Catalog
 
-from .conftest import CHROMIUM_FLAGS, SECRET, Service
-
-
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Browser]:
-    """A browser for one test: while it runs, this thread has an event loop that others cannot have."""
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
-        yield running
-        running.close()
+from .conftest import SECRET, Service
 
 
 def log_in(service: Service, catalog: Catalog, file: Path, *options: str) -> None:

@@ -15,6 +15,7 @@ from threading import Thread
 
 import jwt
 import pytest
+from chromium import CHROMIUM_FLAGS
 
 import personas
 from personas import sync
@@ -24,8 +25,6 @@ from personas.passwords import DEVELOPMENT_SECRET
 from personas.reconcile.plan import plan
 from personas.secret import Secret
 from personas.service.credentials import Credentials
-
-from .conftest import CHROMIUM_FLAGS
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPTS = Path(sys.executable).parent

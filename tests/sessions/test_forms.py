@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from personas.errors import UsageError
 from personas.secret import Secret
 from personas.service.signing import Session
-from personas.sessions.forms import REUSABLE, Form, read_session, render, with_ends_of
+from personas.sessions.documents import Kept, read_kept
+from personas.sessions.forms import REUSABLE, Form, render, with_ends_of
 from personas.sessions.signed_in import SignedIn
 
 EMAIL = "persona.ada@mana.test"
@@ -52,13 +53,43 @@ def test_as_json_says_who_where_and_until_when() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["O'Neil", "$(touch pwned)", "`id`", 'a "b" \\', "two\nlines", "ümlaut 😀", ""]
-)
-def test_as_env_reaches_the_shell_as_it_is_whatever_is_in_a_name(name: str) -> None:
+NAMES = [
+    "O'Neil",
+    "$(touch pwned)",
+    "`id`",
+    'a "b" \\',
+    "two\nlines",
+    "ümlaut 😀",
+    "",
+    "'\n\\n $(id) `id` \"",
+    "\n::error::boo\r\n::stop-commands::x\x1b[31m\x9b31m",
+    "##[error]x ### ##[",
+    "a\u2028b\u202ec\x85d",
+]
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize("name", NAMES)
+def test_as_env_reaches_the_shell_as_it_is_whatever_is_in_a_name(name: str, shell: str) -> None:
     script = render(signed_in(name=name), Form.ENV) + 'printf "%s|%s" "$PERSONA_NAME" "$PERSONA_COOKIE"'
-    told = subprocess.run(["bash", "-euc", script], capture_output=True, check=True, text=True)
-    assert told.stdout == f"{name}|mana.session_token=abc.def%3D"
+    told = subprocess.run([shell, "-euc", script], capture_output=True, check=True)
+    assert told.stdout.decode() == f"{name}|mana.session_token=abc.def%3D"
+
+
+@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_form_acts_on_a_terminal_or_a_ci_runner(name: str, form: Form) -> None:
+    text = render(signed_in(name=name), form)
+    assert "##[" not in text
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert not any(line.strip().startswith("::") for line in text.split("\n"))
+    if form is Form.JSON:
+        assert json.loads(text)["name"] == name
+    if form is Form.ENV:
+        assert [line.partition("=")[0] for line in text.splitlines()] == [
+            f"export PERSONA_{what}"
+            for what in ("EMAIL", "NAME", "USER_ID", "SERVICE", "JWT", "COOKIE", "EXPIRES_AT")
+        ]
 
 
 @pytest.mark.parametrize(
@@ -88,6 +119,7 @@ def test_as_storage_state_sets_the_cookie_for_the_host_that_the_browser_goes_to(
             }
         ],
         "origins": [],
+        "service": SERVICE,
     }
 
 
@@ -117,7 +149,7 @@ def test_a_file_that_was_written_is_read_again_to_the_second(
 ) -> None:
     before = signed_in(value=value, name=name, ends=ends)
     text = render(before, form)
-    kept = read_session(text, form, email=EMAIL, service=SERVICE)
+    kept = read_kept(text, form, email=EMAIL, service=SERVICE).session
     assert kept is not None
     assert kept.header == before.session.header
     assert kept.expires_at == (ends.replace(microsecond=0) if ends else None)
@@ -125,31 +157,111 @@ def test_a_file_that_was_written_is_read_again_to_the_second(
 
 
 @pytest.mark.parametrize("form", [Form.ENV, Form.JSON])
-def test_a_session_of_another_persona_or_another_service_is_not_read(form: Form) -> None:
+def test_a_session_of_another_persona_is_not_read(form: Form) -> None:
     text = render(signed_in(), form)
-    assert read_session(text, form, email="persona.ben@mana.test", service=SERVICE) is None
-    assert read_session(text, form, email=EMAIL, service="https://auth.example.com") is None
+    assert read_kept(text, form, email="persona.ben@mana.test", service=SERVICE) == Kept()
+
+
+@pytest.mark.parametrize("form", REUSABLE)
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://localhost:3001",
+        "http://localhost:3002",
+        "http://127.0.0.1:3001",
+        "https://auth.example.com",
+        "",
+    ],
+)
+def test_a_session_is_for_scheme_host_and_port_of_the_service_that_issued_it(form: Form, other: str) -> None:
+    base_url = "http://localhost:5173" if form is Form.STORAGE_STATE else None
+    text = render(signed_in(), form, base_url=base_url)
+    kept = read_kept(text, form, email=EMAIL, service=other, base_url=base_url)
+    assert kept == Kept(why_not=f"its session was issued by {SERVICE}")
+    assert read_kept(text, form, email=EMAIL, service=SERVICE, base_url=base_url).session is not None
+
+
+@pytest.mark.parametrize("form", REUSABLE)
+def test_a_file_that_does_not_say_who_issued_its_session_is_not_read_and_says_so(form: Form) -> None:
+    text = render(signed_in(), form)
+    old = text.replace("export PERSONA_SERVICE=", "export OTHER=").replace('"service"', '"other"')
+    assert old != text
+    kept = read_kept(old, form, email=EMAIL, service=SERVICE)
+    assert kept == Kept(why_not="it does not say which service issued its session")
+
+
+@pytest.mark.parametrize("form", [Form.ENV, Form.JSON])
+def test_a_session_of_the_embedded_service_in_process_is_for_that_alone(form: Form) -> None:
+    text = render(signed_in(service=""), form)
+    assert read_kept(text, form, email=EMAIL, service="").session is not None
+    kept = read_kept(text, form, email=EMAIL, service=SERVICE)
+    assert kept == Kept(why_not="its session was issued by an embedded service")
 
 
 def test_a_browser_state_for_another_host_is_not_read() -> None:
     text = render(signed_in(), Form.STORAGE_STATE)
     other = "https://app.example.com"
-    assert read_session(text, Form.STORAGE_STATE, email=EMAIL, service=SERVICE, base_url=other) is None
+    assert read_kept(text, Form.STORAGE_STATE, email=EMAIL, service=SERVICE, base_url=other) == Kept()
 
 
-@pytest.mark.parametrize("value", ["a\r\nx-admin: 1", "a; b=c", "a b", "ü", "", "a" * 5000])
+def test_a_browser_state_that_the_browser_wrote_itself_is_read() -> None:
+    state = json.loads(render(signed_in(), Form.STORAGE_STATE))
+    cookie = state["cookies"][0]
+    cookie["expires"] += 0.25
+    state["cookies"].insert(0, {**cookie, "name": "theme", "partitionKey": "x"})
+    state["origins"] = [{"origin": SERVICE, "localStorage": [{"name": "a", "value": "b"}]}]
+    kept = read_kept(json.dumps(state), Form.STORAGE_STATE, email=EMAIL, service=SERVICE).session
+    assert kept is not None
+    assert kept.header == signed_in().session.header
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-admin: 1", "a; b=c", "a b", "ü", "", "a" * 5000, "##[error]a"])
 def test_a_cookie_that_could_be_more_than_a_cookie_is_not_read(value: str) -> None:
     for form in REUSABLE:
         text = render(signed_in(value=value), form)
-        assert read_session(text, form, email=EMAIL, service=SERVICE) is None
+        assert read_kept(text, form, email=EMAIL, service=SERVICE) == Kept()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("expiresAt", "0001-01-01T00:00:00+14:00"),
+        ("expiresAt", "9999-12-31T23:59:59-14:00"),
+        ("expiresAt", "soon"),
+    ],
+)
+def test_a_time_that_is_none_is_no_end(key: str, value: str) -> None:
+    document = json.loads(render(signed_in(), Form.JSON)) | {key: value}
+    kept = read_kept(json.dumps(document), Form.JSON, email=EMAIL, service=SERVICE).session
+    assert kept is not None
+    assert kept.expires_at is None
 
 
 @given(
-    text=st.text(max_size=200) | st.sampled_from(["[]", "{}", "null", '{"cookies": 1}', '{"cookies": [{}]}'])
+    text=st.text(max_size=200)
+    | st.sampled_from(
+        [
+            "[]",
+            "{}",
+            "null",
+            '{"cookies": 1}',
+            '{"cookies": [{}]}',
+            "[" * 50_000,
+            '{"cookies": [], "origins": []}',
+        ]
+    )
 )
 def test_a_file_that_holds_anything_else_is_no_session(text: str) -> None:
     for form in REUSABLE:
-        assert read_session(text, form, email=EMAIL, service=SERVICE) is None
+        assert read_kept(text, form, email=EMAIL, service=SERVICE) == Kept()
+
+
+@pytest.mark.parametrize("expires", [1e300, 10**400, -5, float("nan"), "soon", None])
+def test_an_end_beyond_all_time_is_no_session_or_no_end(expires: object) -> None:
+    state = json.loads(render(signed_in(), Form.STORAGE_STATE))
+    state["cookies"][0]["expires"] = expires
+    kept = read_kept(json.dumps(state), Form.STORAGE_STATE, email=EMAIL, service=SERVICE).session
+    assert kept is None or kept.expires_at is None
 
 
 def test_neither_the_cookie_nor_the_token_is_in_any_repr() -> None:

@@ -7,11 +7,14 @@ import socket
 import stat
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
 import sqlalchemy as sa
+from conftest import both_forms
 
 from personas.catalog.reading import Catalog
 from personas.embedded import serving
@@ -44,6 +47,7 @@ def test_login_prints_a_jwt_of_the_persona_and_nothing_else(personas: Personas, 
     assert len(told.out.split()) == 1
 
 
+@both_forms("service", scope="session")
 def test_login_as_cookie_is_a_header_that_the_service_takes(personas: Personas, service: Service) -> None:
     told = personas("login", "ada", "--as", "cookie")
     name, _, value = told.out.strip().partition(": ")
@@ -259,6 +263,52 @@ def test_reuse_signs_in_as_the_one_who_was_asked_for(personas: Personas, service
     assert user["email"] == "persona.ben@mana.test"
 
 
+@pytest.mark.parametrize("form", ["env", "json", "storage-state"])
+def test_reuse_sends_no_session_to_another_service_than_the_one_that_issued_it(
+    personas: Personas, service: Service, form: str
+) -> None:
+    base_url = ["--base-url", "http://localhost:5173"] if form == "storage-state" else []
+    arguments = ["login", "ada", "--as", form, "--out", "ada", "--reuse", *base_url]
+    assert personas(*arguments).code == 0
+    asked: list[str] = []
+
+    class Another(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(f"{self.path} {self.headers.get('cookie')}")
+            self.send_error(404)
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
+            del format, arguments
+
+    server = HTTPServer(("127.0.0.1", 0), Another)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    told = personas(*arguments, MANA_AUTH_URL=f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    assert told.code == 4
+    assert f"note: ada is not reused: its session was issued by {service.url}" in told.err
+    assert asked == ["/api/auth/sign-in/email None"]
+
+
+def test_reuse_says_that_a_file_of_an_older_version_does_not_tell_its_service(personas: Personas) -> None:
+    arguments = ("login", "ada", "--as", "storage-state", "--out", "ada.json", "--reuse")
+    personas(*arguments)
+    state = json.loads(file_of("ada.json"))
+    del state["service"]
+    Path("ada.json").write_text(json.dumps(state), encoding="utf-8")
+    told = personas(*arguments)
+    assert told.code == 0
+    assert told.err == (
+        "note: ada.json is not reused: it does not say which service issued its session; signing in anew\n"
+    )
+    assert personas(*arguments).err == ""
+
+
 def test_reuse_writes_the_file_anew_for_another_base_url(personas: Personas) -> None:
     arguments = ("login", "ada", "--as", "storage-state", "--out", "ada.json", "--reuse")
     personas(*arguments)
@@ -295,6 +345,7 @@ def test_all_takes_only_whom_the_pattern_means(personas: Personas) -> None:
     assert files_in("auth") == ["persona.ben.jwt"]
 
 
+@both_forms("service", scope="session")
 def test_all_tells_who_failed_and_does_the_others(personas: Personas) -> None:
     told = personas("login", "--all", "--out", "auth", "--as", "env")
     assert told.code == 6
@@ -304,6 +355,7 @@ def test_all_tells_who_failed_and_does_the_others(personas: Personas) -> None:
     assert files_in("auth") == ["persona.ada.env", "persona.ben.env", "persona.cem.env"]
 
 
+@both_forms("service", scope="session")
 def test_all_says_that_the_secret_differs_when_everybody_is_refused(personas: Personas) -> None:
     told = personas(
         "login", "--all", "--only", EVERYBODY_BUT_DANA, "--out", "auth", PERSONA_SEED_SECRET="another"
@@ -353,6 +405,42 @@ def test_all_is_paced_to_what_the_service_allows(personas: Personas, service: Se
         service.embedded.base_url = base_url
     assert limited.refused
     assert files_in("two") == ["persona.ada.jwt", "persona.ben.jwt", "persona.cem.jwt"]
+
+
+@pytest.mark.parametrize("reuse", [(), ("--reuse",)], ids=["anew", "reuse"])
+def test_all_does_the_rest_where_one_file_is_a_pipe_and_one_a_folder(
+    personas: Personas, reuse: tuple[str, ...]
+) -> None:
+    Path("auth").mkdir()
+    os.mkfifo("auth/persona.ada.json")
+    Path("auth/persona.ben.json").mkdir()
+    told = personas(
+        "login", "--all", "--only", EVERYBODY_BUT_DANA, "--as", "storage-state", "--out", "auth", *reuse
+    )
+    assert told.code == 6
+    assert "failed: --out auth/persona.ada.json is no ordinary file" in told.err
+    assert "failed: --out auth/persona.ben.json is a folder" in told.err
+    assert "2 could not be signed in or written; 1 of 3 sessions are in auth" in told.err
+    assert stat.S_ISFIFO(Path("auth/persona.ada.json").stat().st_mode)
+    assert json.loads(file_of("auth/persona.cem.json"))["cookies"]
+
+
+def test_all_does_the_rest_where_a_file_cannot_be_written_whole(
+    personas: Personas, service: Service, catalog: Catalog
+) -> None:
+    personas("login", "--all", "--only", EVERYBODY_BUT_DANA, "--as", "json", "--out", "auth")
+    kept = file_of("auth/persona.ada.json")
+    # No file may become longer: what a full disk does, without one.
+    login = f"{sys.executable} -m personas login --all --as json --out auth --auth {service.url}"
+    script = f"ulimit -f 0; exec {login}"
+    variables = {"PATH": os.defpath, "PERSONAS_CATALOG": catalog.file, "PERSONA_SEED_SECRET": SECRET}
+    told = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True, check=False)
+    assert told.returncode == 6
+    for key in ("ada", "ben", "cem"):
+        assert f"failed: --out auth/persona.{key}.json could not be written: file too large" in told.stderr
+    assert "0 of 4 sessions are in auth" in told.stderr
+    assert file_of("auth/persona.ada.json") == kept
+    assert files_in("auth") == ["persona.ada.json", "persona.ben.json", "persona.cem.json"]
 
 
 def test_all_stops_at_once_when_nobody_answers(personas: Personas) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from array import array
+from bisect import bisect_left
 from functools import cached_property, lru_cache
 from itertools import count
 from json.decoder import JSONDecodeError, JSONDecoder
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 200
 
 _BLOCK = 4096
+_AROUND = 70  # characters of an excerpt on each side of a place
 _BLANK = re.compile(r"[ \t\n\r]*")
 _CLOSERS = {"{": "}", "[": "]"}
 
@@ -154,6 +156,16 @@ class _Lines:
         line_start = self._text.rfind("\n", begin, offset) + 1 or self._starts[block]
         return line, offset - line_start + 1
 
+    def offset(self, line: int) -> int:
+        """Where a line begins."""
+        block = bisect_left(self._counts, line - 1)
+        if not block:
+            return 0
+        begin = (block - 1) * _BLOCK
+        for _ in range(line - 1 - self._counts[block - 1]):
+            begin = self._text.index("\n", begin) + 1
+        return begin
+
 
 class Positions:
     """Finds the line and column of any value of a catalog; keeps no more than an offset for each persona.
@@ -191,6 +203,16 @@ class Positions:
     def line_and_column(self, offset: int) -> tuple[int, int]:
         """Return line and column, both from 1, of an offset."""
         return self._lines.position(offset)
+
+    def excerpt(self, line: int, column: int) -> tuple[str, int]:
+        """Return the text around a place, of its line alone, and where in that the place is."""
+        begin = self._lines.offset(line)
+        at = min(begin + column - 1, len(self._text))
+        start = max(begin, at - _AROUND)
+        end = self._text.find("\n", at, at + _AROUND)
+        text = self._text[start : at + _AROUND if end < 0 else end].rstrip()
+        shown = text.lstrip()
+        return shown, max(at - start - (len(text) - len(shown)), 0)
 
     @cached_property
     def _lines(self) -> _Lines:

@@ -6,6 +6,7 @@ import os
 import re
 from array import array
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from json.decoder import JSONDecodeError
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -49,6 +50,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 _PORTION = 1000  # of a module mix: of each wrong weight pydantic keeps some 2 KiB
 _ALL_FIELDS = set(Persona.model_fields)
+_MOST_EXCERPTS = 100  # problems that carry the source around their place
 
 
 def load_catalog(path: str | os.PathLike[str]) -> Catalog:
@@ -319,4 +321,8 @@ class _Reading:
             last = problems[MAX_PROBLEMS - 1]
             message = f"these are {MAX_PROBLEMS:,} problems; any others are not told"
             problems[MAX_PROBLEMS - 1 :] = [Problem("$", last.line, last.column, message, self.file)]
-        return tuple(problems)
+        return (*map(self._with_source, problems[:_MOST_EXCERPTS]), *problems[_MOST_EXCERPTS:])
+
+    def _with_source(self, problem: Problem) -> Problem:
+        excerpt, caret = self.positions.excerpt(problem.line, problem.column)
+        return replace(problem, excerpt=excerpt, caret=caret)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,10 +23,7 @@ from personas.cli.serve import serve
 from personas.cli.show import show
 from personas.cli.token import token
 from personas.cli.validate import validate
-from personas.secret import MASK
-
-# What looks like a JWT: whoever forgets the option before it has typed it all the same.
-_TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]*)*")
+from personas.secret import without_tokens
 
 
 class _Commands(TyperGroup):
@@ -47,7 +43,8 @@ def _masked_usage_errors() -> Iterator[None]:
     try:
         yield
     except typer.TyperException as error:
-        error.message = _TOKEN.sub(MASK, error.message)
+        # Whoever forgets the option before it has typed it all the same.
+        error.message = without_tokens(error.message)
         raise
 
 

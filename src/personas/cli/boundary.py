@@ -10,7 +10,7 @@ import typer
 
 from personas.cli.console import say
 from personas.errors import PersonasError
-from personas.secret import masked
+from personas.secret import masked, without_tokens
 
 INTERRUPTED = 130
 
@@ -43,9 +43,9 @@ def show_error(error: PersonasError, *, debug: bool = False) -> None:
     """One message: what happened, and what to do next."""
     if debug:
         show_traceback(error)
-    say(f"error: {error.message}")
+    say(without_tokens(f"error: {error.message}"))
     if error.hint:
-        say(f"  {error.hint}")
+        say(without_tokens(f"  {error.hint}"))
 
 
 def show_traceback(error: BaseException) -> None:
@@ -54,5 +54,5 @@ def show_traceback(error: BaseException) -> None:
 
     trace = traceback.TracebackException(type(error), error, error.__traceback__, capture_locals=False)
     for part in trace.format(chain=False):
-        for line in masked(part).splitlines():
+        for line in without_tokens(masked(part)).splitlines():
             say(line)

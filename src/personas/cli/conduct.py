@@ -41,7 +41,11 @@ def conduct(asked: Asked, job: Job) -> None:
         except PersonasError as wrong:
             # A report is owed also when it cannot even begin.
             settings, error = asked.fallback(), wrong
-        run = Run(asked, settings, Progress(quiet=asked.quiet, ci=settings.ci, no_color=settings.no_color))
+        run = Run(
+            asked,
+            settings,
+            Progress(quiet=asked.quiet, ci=settings.ci or settings.dumb, no_color=settings.no_color),
+        )
         with Interrupts() as interrupts:
             if error is None:
                 error = _done(run, job, interrupts)
@@ -57,7 +61,11 @@ def print_only(asked: Asked, job: Job) -> None:
     """Run a job that prints what it was asked for, and has no report."""
     with boundary(debug=asked.debug):
         settings = asked.settings()
-        run = Run(asked, settings, Progress(quiet=asked.quiet, ci=settings.ci, no_color=settings.no_color))
+        run = Run(
+            asked,
+            settings,
+            Progress(quiet=asked.quiet, ci=settings.ci or settings.dumb, no_color=settings.no_color),
+        )
         with Interrupts() as interrupts:
             try:
                 anyio.run(_listening, run, job, interrupts)

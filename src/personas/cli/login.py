@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from personas.catalog.reading import Catalog
     from personas.cli.asked import Asked
     from personas.cli.run import Run
-    from personas.errors import ServiceError
+    from personas.errors import PersonasError, ServiceError
     from personas.secret import Secret
     from personas.service.endpoints import AuthService
 
@@ -153,29 +153,34 @@ class _SigningIn:
 
     async def text(self, service: AuthService, email: str, kept: Path | None) -> tuple[str, bool]:
         """What is asked for, and whether a session of before was kept for it."""
-        from personas.sessions.forms import read_session, render, with_ends_of
+        from personas.cli.console import say
+        from personas.sessions.documents import read_kept
+        from personas.sessions.forms import render, with_ends_of
         from personas.sessions.signed_in import resume, sign_in
 
-        before = (
-            read_session(
-                _read_kept(kept),
+        before = None
+        if self.reuse and kept is not None:
+            found = read_kept(
+                _read_file(kept),
                 self.form,
                 email=email,
                 service=service.address.url,
                 base_url=self.base_url,
             )
-            if self.reuse and kept is not None
-            else None
-        )
+            before = found.session
+            if found.why_not:
+                say(f"note: {kept} is not reused: {found.why_not}; signing in anew")
         if before is not None and (resumed := await resume(service, before)) is not None:
             return render(with_ends_of(resumed, before), self.form, base_url=self.base_url), True
         signed_in = await sign_in(service, email, self.secret)
         return render(signed_in, self.form, base_url=self.base_url), False
 
 
-def _read_kept(path: Path) -> str:
+def _read_file(path: Path) -> str:
     """The text of a file of before; nothing when there is none that could be kept."""
     try:
+        if not path.is_file():  # a pipe that nobody writes to would be waited for without end
+            return ""
         with path.open("rb") as file:
             return file.read(MAX_KEPT_BYTES).decode("utf-8")
     except (OSError, ValueError):
@@ -199,7 +204,7 @@ async def _login_one(run: Run, email: str, signing_in: _SigningIn, path: Path | 
 
 
 async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder: Path) -> None:
-    from personas.cli.files import make_private_folder
+    from personas.cli.files import check_private_file, make_private_folder
     from personas.errors import (
         PartlyFailed,
         RateLimited,
@@ -207,6 +212,7 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
         Unanswered,
         Unavailable,
         Unreachable,
+        UsageError,
     )
     from personas.report.visible import visible
     from personas.service.pacing import spread
@@ -215,7 +221,7 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
     make_private_folder(folder, "--out")
     files = {email: folder / f"{email.split('@')[0]}{signing_in.form.suffix}" for email in emails}
     _warn_if_tracked(list(files.values()), folder)
-    failures: dict[str, ServiceError] = {}
+    failures: dict[str, PersonasError] = {}
     stopped: list[ServiceError] = []
     written = kept = 0
 
@@ -228,17 +234,18 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
         async def one(email: str) -> None:
             nonlocal written, kept
             try:
+                check_private_file(files[email], "--out")
                 text, was_kept = await signing_in.text(service, email, files[email])
+                _write(files[email], text)
             except (Unreachable, NotOffered, RateLimited, Unavailable) as error:
                 # The same would happen to all the others; a single lost answer is one persona's bad luck.
                 if not isinstance(error, Unanswered):
                     stopped.append(error)
                     return
                 failures[email] = error
-            except ServiceError as error:
+            except (ServiceError, UsageError) as error:
                 failures[email] = error
             else:
-                _write(files[email], text)
                 written, kept = written + (not was_kept), kept + was_kept
             if email in failures:
                 run.progress.say(f"failed: {visible(failures[email].message)}")
@@ -251,12 +258,14 @@ async def _login_all(run: Run, emails: list[str], signing_in: _SigningIn, folder
         stopped[0].message = f"{stopped[0].message}; {done()}"
         raise stopped[0]
     if failures:
-        problem = f"{len(failures)} could not be signed in; {done()}"
+        unwritten = any(isinstance(error, UsageError) for error in failures.values())
+        problem = f"{len(failures)} could not be signed in{' or written' if unwritten else ''}; {done()}"
         raise PartlyFailed(problem, hint=_hint(failures, len(emails)))
     run.progress.say(done())
 
 
-def _hint(failures: dict[str, ServiceError], asked: int) -> str:
+def _hint(failures: dict[str, PersonasError], asked: int) -> str:
+    from personas.errors import ServiceError
     from personas.service.signing import WrongPassword
 
     errors = list(failures.values())
@@ -265,14 +274,14 @@ def _hint(failures: dict[str, ServiceError], asked: int) -> str:
             "Either none of them is seeded there (personas seed), or PERSONA_SEED_SECRET differs from the "
             "secret that they were seeded with."
         )
-    return next((error.hint for error in errors if error.hint), "")
+    return next((error.hint for error in errors if error.hint and isinstance(error, ServiceError)), "")
 
 
 def _write(path: Path, text: str) -> None:
     from personas.cli.files import PRIVATE, reason_of, replace_file
     from personas.errors import UsageError
 
-    if _read_kept(path) == text:
+    if _read_file(path) == text:
         path.chmod(PRIVATE)
         return
     try:

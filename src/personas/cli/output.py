@@ -68,8 +68,8 @@ def write(report: Report, asked: Asked, settings: Settings, *, shown_before: boo
         # What is wrong with a catalog is what `validate` was asked for; of other commands it is the error.
         terminal.tell(page(report))
     elif not (shown_before or _is_silent(report, quiet=asked.quiet)):
-        # A list that goes to another program is whole, like that of other tools.
-        full = asked.full or (report.command == "list" and not sys.stdout.isatty())
+        # What goes to another program is whole, as with other tools.
+        full = asked.full or (report.command in {"list", "validate"} and not sys.stdout.isatty())
         # As text, an error is told once: on stderr, by the boundary.
         terminal.show(page(report.model_copy(update={"error": None}), full=full))
 

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from personas.cli.console import harmless, say
+from personas.cli.console import Terminal, harmless, say
 from personas.reconcile.outcome import Outcome, Result
 
 if TYPE_CHECKING:
@@ -80,11 +80,10 @@ class Progress:
             now - self._last_line > SECONDS_BETWEEN_LINES or (done == total and what == self._what)
         ):
             self._last_line, self._what = now, "" if done == total else what
-            print(f"{what}: {done} of {total}", file=sys.stderr)
+            say(f"{what}: {done} of {total}")
 
     def _advance_bar(self, what: str, done: int, total: int) -> None:
         if self._bar is None:
-            from rich.console import Console
             from rich.progress import BarColumn, SpinnerColumn, TextColumn
             from rich.progress import Progress as Bar
 
@@ -93,7 +92,7 @@ class Progress:
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=30),
                 TextColumn("{task.fields[count]}", markup=False),
-                console=Console(stderr=True, no_color=self._no_color),
+                console=Terminal(no_color=self._no_color).err,
                 transient=True,
             )
             self._bar.start()

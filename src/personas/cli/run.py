@@ -23,7 +23,7 @@ from personas.reconcile.plan import Intent, Plan, plan
 from personas.reconcile.survey import survey
 from personas.report import Snapshot, read_snapshot
 from personas.secret import Secret
-from personas.service.credentials import Credentials, check_token
+from personas.service.credentials import Credentials
 from personas.service.endpoints import AuthService
 from personas.service.models import LiveDetail
 from personas.settings import Settings
@@ -163,8 +163,6 @@ class Run:
             credentials = credentials_of(settings, embedded) if admin else Credentials()
             if admin and not credentials:
                 raise no_credentials(f"{self.asked.command} needs an admin's credentials for {settings.auth}")
-            if admin and credentials.token:
-                check_token(credentials.token, datetime.now(UTC))
             self.service = AuthService(
                 settings.auth,
                 credentials,
@@ -174,6 +172,8 @@ class Run:
                 app=embedded.app if embedded else None,
             )
             async with self.service:
+                if admin and credentials.token:
+                    await self.service.admin_token()
                 yield self.service
         finally:
             if embedded is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,10 +13,11 @@ import typer
 from personas.cli import options
 
 if TYPE_CHECKING:
-    from personas.embedded import Embedded
+    from personas.embedded import AdminCredentials, Embedded
     from personas.settings import Settings
 
 DEFAULT_DATABASE = ".personas/auth.db"
+DEFAULT_ORIGIN = "http://localhost:5173"
 
 
 def serve(
@@ -27,6 +31,27 @@ def serve(
         str,
         typer.Option("--database", metavar="FILE|URL", help="An SQLite file, or postgresql://…"),
     ] = DEFAULT_DATABASE,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="Serve it under this name too. Repeatable."),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            metavar="ORIGIN",
+            help="Let pages of this origin call it (CORS). Repeatable.",
+            show_default=DEFAULT_ORIGIN,
+        ),
+    ] = None,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trust-proxy",
+            metavar="ADDRESS",
+            help="Believe this proxy's X-Forwarded-For, and limit sign-ins by it. Repeatable.",
+        ),
+    ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Delete everything in the database first.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     debug: options.Debug = False,
@@ -34,7 +59,8 @@ def serve(
     """Run the embedded auth service until Ctrl-C.
 
     The first start makes the database and an admin, whose password it shows once. The runner's side is open
-    to whoever sends MANA_SERVICE_KEY as X-Service-Key; without that variable it is closed.
+    to whoever sends MANA_SERVICE_KEY as X-Service-Key; without that variable it is closed. On an address of
+    this machine alone it is served as localhost, 127.0.0.1, [::1] and what --allow-host names.
     """
     from personas.cli.access import not_installed
     from personas.cli.boundary import boundary
@@ -44,19 +70,27 @@ def serve(
     with boundary(debug=debug):
         settings = resolve()
         try:
-            from personas.embedded import EmbeddedError
+            from personas.embedded import Embedded, EmbeddedError
             from personas.embedded import serve as run
         except ImportError as error:
             raise not_installed(error) from None
         try:
-            with _open(database, settings) as embedded:
+            key = settings.service_key
+            with Embedded.open(
+                database,
+                service_key=key.reveal() if key else None,
+                behind_proxy=bool(trust_proxy),
+                allow_origins=allow_origin or [DEFAULT_ORIGIN],
+            ) as embedded:
                 if reset:
-                    _reset(embedded, database, settings, yes=yes)
+                    _reset(embedded, settings, yes=yes)
                 run(
                     embedded,
                     host=host,
                     port=port,
-                    ready=lambda url: _greet(embedded, url, database, settings, host=host),
+                    allow_hosts=allow_host or [],
+                    trusted_proxies=trust_proxy or [],
+                    ready=lambda url: _greet(embedded, url, settings, host=host),
                     log=_log,
                 )
                 _log("stopped")
@@ -64,19 +98,12 @@ def serve(
             raise UsageError(error.message, hint=error.hint) from None
 
 
-def _open(database: str, settings: Settings) -> Embedded:
-    from personas.embedded import Embedded
-
-    key = settings.service_key
-    return Embedded.open(database, service_key=key.reveal() if key else None)
-
-
-def _reset(embedded: Embedded, database: str, settings: Settings, *, yes: bool) -> None:
+def _reset(embedded: Embedded, settings: Settings, *, yes: bool) -> None:
     from personas.errors import Refused
 
     contents = embedded.count()
     number = f"{contents.users} users, {contents.personas} of them personas"
-    what = f"--reset would delete {number}, in {_shown(database)}"
+    what = f"--reset would delete {number}, in {embedded.database_name}"
     if settings.production:
         raise Refused(f"{what}, and this is production", hint="Unset NODE_ENV and PERSONAS_ENV if it is not.")
     if embedded.admin is not None:  # made a moment ago: there is nothing to delete
@@ -90,10 +117,23 @@ def _reset(embedded: Embedded, database: str, settings: Settings, *, yes: bool) 
     embedded.reset()
 
 
-def _greet(embedded: Embedded, url: str, database: str, settings: Settings, *, host: str) -> None:
+def _greet(embedded: Embedded, url: str, settings: Settings, *, host: str) -> None:
     """Say where the service is and how to get in; the only place where the admin's password is shown."""
-    admin = embedded.introduce_admin()
-    lines = [f"The embedded auth service listens on {url}", f"  database  {_shown(database)}"]
+    try:
+        with embedded.introducing_admin() as admin:
+            _say(_greeting(embedded, admin, url, settings))
+    except OSError as error:
+        _log(f"the greeting could not be written: {error.strerror}")
+        _log("the admin's password, if no earlier start has shown it, is shown by the next one")
+    from personas.settings import is_loopback
+
+    if not is_loopback(host):
+        _log(f"other machines can reach {host}, over plain http: passwords can be read on the way")
+
+
+def _greeting(embedded: Embedded, admin: AdminCredentials | None, url: str, settings: Settings) -> str:
+    database = embedded.database_name
+    lines = [f"The embedded auth service listens on {url}", f"  database  {database}"]
     if admin is not None:
         lines += [
             f"  admin     {admin.email}",
@@ -114,22 +154,18 @@ def _greet(embedded: Embedded, url: str, database: str, settings: Settings, *, h
             "or, with the right to read the file alone:",
             f"  personas token --auth embedded:{database}",
         ]
-    lines += ["Ctrl-C stops it."]
-    print("\n".join(lines), flush=True)
-    from personas.settings import is_loopback
-
-    if not is_loopback(host):
-        _log(f"other machines can reach {host}, over plain http: passwords can be read on the way")
+    return "\n".join([*lines, "Ctrl-C stops it."])
 
 
-def _shown(database: str) -> str:
-    """The database without a password that its URL may hold."""
-    from urllib.parse import urlsplit
+def _say(text: str) -> None:
+    """Print to standard output.
 
-    if "://" not in database:
-        return database
-    split = urlsplit(database)
-    return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{split.path}"
+    Raises:
+        OSError: It leads nowhere, is full, or nobody reads it any more.
+    """
+    if os.path.samestat(os.fstat(sys.stdout.fileno()), Path(os.devnull).stat()):
+        raise OSError(errno.EBADF, "standard output leads nowhere")
+    print(text, flush=True)
 
 
 def _log(line: str) -> None:

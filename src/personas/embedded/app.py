@@ -67,6 +67,8 @@ class _Nowhere:
             return
         if path.startswith(("/api/v1/admin/", "/api/v1/personas/admin/")):
             self._service.require_admin(request)
+        if path.startswith("/api/v1/internal/"):
+            self._service.require_service_key(request)
         await not_found()(scope, receive, send)
 
 

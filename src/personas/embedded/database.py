@@ -7,7 +7,6 @@ and quicker than SQLite's own waiting.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
@@ -20,6 +19,7 @@ from sqlalchemy import event, exc
 
 from personas.embedded import schema
 from personas.embedded.errors import DatabaseError
+from personas.embedded.files import keep_private, make_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +40,11 @@ class _Cursor(Protocol):
 
 
 class Database:
-    """One SQLite file or one PostgreSQL database, its schema made and upgraded."""
+    """One SQLite file or one PostgreSQL database, its schema made and upgraded.
+
+    Attributes:
+        name: The file, or the URL without its password; fit to be shown.
+    """
 
     def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
@@ -105,7 +109,7 @@ def open_database(place: str | Path) -> Database:
 
 
 def _open_sqlite(path: Path) -> Database:
-    _make_file(path)
+    make_file(path)
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path.absolute())),
         connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
@@ -120,6 +124,7 @@ def _open_sqlite(path: Path) -> Database:
     try:
         _switch_to_wal(engine)
         _upgrade(database)
+        keep_private(path)
     except (exc.DBAPIError, sqlite3.Error) as error:
         database.close()
         reason = str(getattr(error, "orig", error))
@@ -134,19 +139,6 @@ def _open_sqlite(path: Path) -> Database:
         database.close()
         raise
     return database
-
-
-def _make_file(path: Path) -> None:
-    """Create the folder and the file, readable by its owner alone: it holds keys and hashes."""
-    try:
-        if not path.parent.exists():
-            path.parent.mkdir(parents=True)
-            (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        message = f"the database {path} cannot be opened: {reason}"
-        raise DatabaseError(message, hint="Name a file in a folder that you can write to.") from None
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -190,7 +182,7 @@ def _switch_to_wal(engine: Engine) -> None:
 
 def _open_postgresql(text: str) -> Database:
     try:
-        url = sa.make_url(text).set(drivername="postgresql+psycopg")
+        url = _read_url(text)
         engine = sa.create_engine(
             url,
             connect_args={"connect_timeout": 10},
@@ -204,9 +196,11 @@ def _open_postgresql(text: str) -> Database:
         raise DatabaseError(message, hint="Install it with: pip install 'personas[postgres]'") from None
     except (exc.ArgumentError, ValueError):
         message = "the postgresql:// URL cannot be read"
-        raise DatabaseError(message, hint="Write postgresql://user:password@host:port/database") from None
+        hint = "Write postgresql://user:password@host:port/database, and an @ in one of them as %40."
+        raise DatabaseError(message, hint=hint) from None
     event.listen(engine, "connect", _prepare_postgresql)
-    name = url.render_as_string(hide_password=True).replace("postgresql+psycopg", "postgresql", 1)
+    # A password may also stand in the query.
+    name = url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
     database = Database(engine, name)
     try:
         _upgrade(database)
@@ -220,6 +214,18 @@ def _open_postgresql(text: str) -> Database:
         database.close()
         raise
     return database
+
+
+def _read_url(text: str) -> sa.URL:
+    """Read the URL; a second @ would make a part of the password the host's name, which is shown.
+
+    Raises:
+        ValueError: It cannot be read without doubt; SQLAlchemy's ArgumentError for all else.
+    """
+    url = sa.make_url(text)
+    if text.count("@") != (url.username is not None):
+        raise ValueError
+    return url.set(drivername="postgresql+psycopg")
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:

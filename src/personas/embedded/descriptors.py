@@ -107,10 +107,10 @@ _ACTIONS = (
 )
 _FEEDBACK = (
     sa.select(persona_feedback.c.module, sa.func.sum(persona_feedback.c.rating), sa.func.count())
+    .where(persona_feedback.c.persona_id == _USER_ID)
     .group_by(persona_feedback.c.module)
     .order_by(persona_feedback.c.module)
 )
-_OWN_FEEDBACK = _FEEDBACK.where(persona_feedback.c.persona_id == _USER_ID)
 
 
 def descriptor_of(row: sa.Row[Any]) -> dict[str, Any]:
@@ -158,9 +158,9 @@ def recent_actions(connection: Connection, user_id: str) -> list[dict[str, Any]]
     ]
 
 
-def feedback_by_module(connection: Connection, user_id: str | None = None) -> list[dict[str, Any]]:
-    """For each module the mean of its ratings and their number: one persona's, or everyone's."""
-    rows = connection.execute(_FEEDBACK if user_id is None else _OWN_FEEDBACK, {"user_id": user_id})
+def feedback_by_module(connection: Connection, user_id: str) -> list[dict[str, Any]]:
+    """For each module the mean of a persona's ratings, and their number."""
+    rows = connection.execute(_FEEDBACK, {"user_id": user_id})
     return [
         {"module": module, "avgRating": _plain(int(total) / count), "ratings": count}
         for module, total, count in rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from personas.embedded.tokens import Cookies, Signer, make_id
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -120,6 +121,11 @@ class Embedded:
         return cls(service, admin)
 
     @property
+    def database_name(self) -> str:
+        """The file, or the URL without its password."""
+        return self._service.database.name
+
+    @property
     def base_url(self) -> str:
         """Where the service is reached, and the issuer of its tokens."""
         return self._service.base_url
@@ -146,33 +152,35 @@ class Embedded:
             raise AssertionError
         return self._service.access_token(admin, make_id())
 
-    def introduce_admin(self) -> AdminCredentials | None:
-        """The admin's credentials, to be shown: once for each database, else None.
+    @contextmanager
+    def introducing_admin(self) -> Iterator[AdminCredentials | None]:
+        """Give the admin's credentials to a block that shows them: once for each database, else None.
 
-        A first start in process shows nothing to anybody: the admin then gets another password here.
+        A block that fails has shown nothing, and leaves them to the next one. A first start in process shows
+        nothing to anybody: the admin then gets another password here.
         """
+        database = self._service.database
+        if database.read(_is_introduced):
+            yield None
+            return
+        with database.writing() as connection:
+            connection.execute(sa.select(schema.secrets).with_for_update())  # another program waits here
+            admin = None if _is_introduced(connection) else self._introduce(connection)
+            yield admin
+        self.admin = admin or self.admin
+
+    def _introduce(self, connection: Connection) -> AdminCredentials:
         now = self._service.now()
-        fresh = self.admin is None
-        admin = self.admin or AdminCredentials(ADMIN_EMAIL, secrets.token_urlsafe(24))
-        hashed = self._service.hasher.hash(admin.password) if fresh else ""
-
-        def work(connection: Connection) -> bool:
-            table = schema.secrets
-            if connection.scalar(sa.select(table.c.value).where(table.c.name == _INTRODUCED)) is not None:
-                return False
-            connection.execute(sa.insert(table).values(name=_INTRODUCED, value=now.isoformat()))
-            if fresh:
-                ours = sa.select(schema.users.c.id).where(schema.users.c.email == ADMIN_EMAIL)
-                connection.execute(
-                    sa.update(schema.accounts)
-                    .where(schema.accounts.c.user_id == ours.scalar_subquery())
-                    .values(password=hashed, updated_at=now)
-                )
-            return True
-
-        if not self._service.database.write(work):
-            return None
-        self.admin = admin
+        connection.execute(sa.insert(schema.secrets).values(name=_INTRODUCED, value=now.isoformat()))
+        if self.admin is not None:
+            return self.admin
+        admin = AdminCredentials(ADMIN_EMAIL, secrets.token_urlsafe(24))
+        ours = sa.select(schema.users.c.id).where(schema.users.c.email == ADMIN_EMAIL)
+        connection.execute(
+            sa.update(schema.accounts)
+            .where(schema.accounts.c.user_id == ours.scalar_subquery())
+            .values(password=self._service.hasher.hash(admin.password), updated_at=now)
+        )
         return admin
 
     def count(self) -> Contents:
@@ -227,6 +235,11 @@ def _load(connection: Connection) -> tuple[str, Signer] | None:
     if secret is None:
         return None
     return secret, load_signer(connection)
+
+
+def _is_introduced(connection: Connection) -> bool:
+    table = schema.secrets
+    return connection.scalar(sa.select(table.c.value).where(table.c.name == _INTRODUCED)) is not None
 
 
 def _initialize(

@@ -147,7 +147,7 @@ class MembershipCalls:
                 raise refusal(401, "YOU_ARE_NOT_ALLOWED_TO_DELETE_THIS_MEMBER")
             if member.organization_id != own.organization_id:
                 raise refusal(400, "MEMBER_NOT_FOUND")
-            connection.execute(sa.delete(members).where(members.c.id == member.id))
+            spaces.remove_member(connection, member)
             describe = spaces.describe_member_and_user if "@" in who else spaces.describe_member
             return {"member": describe(member)}
 
@@ -164,7 +164,7 @@ class MembershipCalls:
                 raise refusal(400, "MEMBER_NOT_FOUND")
             if spaces.is_owner(member.role) and spaces.is_only_owner(connection, member.organization_id):
                 raise refusal(400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
-            connection.execute(sa.delete(members).where(members.c.id == member.id))
+            spaces.remove_member(connection, member)
             return spaces.describe_member_and_user(member)
 
         return JSONResponse(await self._service.write(work))

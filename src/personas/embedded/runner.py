@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hmac
 import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
@@ -12,8 +11,9 @@ import sqlalchemy as sa
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from starlette.responses import JSONResponse
 
-from personas.embedded.answers import Call, Refusal, iso, not_found, path_id
+from personas.embedded.answers import Call, Refusal, iso, path_id
 from personas.embedded.bodies import Body, read_json
+from personas.embedded.cadence import is_due
 from personas.embedded.descriptors import descriptor_of
 from personas.embedded.schema import persona_actions, persona_feedback, personas, users
 
@@ -26,12 +26,7 @@ if TYPE_CHECKING:
 
     from personas.embedded.service import Service
 
-ROOT: Final = "/api/v1/internal"
-PREFIX: Final = f"{ROOT}/personas"
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-HOUR: Final = dt.timedelta(hours=1)
-DAY: Final = dt.timedelta(days=1)
-SATURDAY: Final = 5
+PREFIX: Final = "/api/v1/internal/personas"
 MAX_ID: Final = 255  # UTF-16 units
 MAX_MODULE: Final = 2600  # bytes; longer ones overflow an index of PostgreSQL
 _NUMBER: Final = re.compile(r"\s*[+-]?0*[0-9]{1,10}\s*", re.ASCII)
@@ -112,28 +107,16 @@ class RunnerCalls:
         self._service = service
 
     def routes(self) -> list[Call]:
-        """Where they are; elsewhere under their root the key is asked for before anything else too."""
+        """Where they are."""
         return [
             Call(f"{PREFIX}/due", self.due, methods=["GET"]),
             Call(PREFIX + "/{id}/actions", self.add_actions, methods=["POST"]),
             Call(PREFIX + "/{id}/feedback", self.add_feedback, methods=["POST"]),
-            Call(ROOT + "/{rest:path}", self.refuse, methods=METHODS),
         ]
-
-    def _require_key(self, request: Request) -> None:
-        wanted = self._service.service_key
-        given = request.headers.get("x-service-key", "")
-        if not wanted or not hmac.compare_digest(wanted.encode("utf-8"), given.encode("utf-8")):
-            raise Refusal(401, {"statusCode": 401, "message": "Invalid or missing service key"})
-
-    async def refuse(self, request: Request) -> Response:
-        """There is no such call."""
-        self._require_key(request)
-        return not_found()
 
     async def due(self, request: Request) -> Response:
         """The personas whose turn it is, never active ones first."""
-        self._require_key(request)
+        self._service.require_service_key(request)
         now = self._service.now()
         listed = await self._service.read(lambda connection: list_due(connection, now))
         return JSONResponse({"personas": listed, "serverTime": iso(now)})
@@ -164,7 +147,7 @@ class RunnerCalls:
 
     async def _begin(self, request: Request, model: type[Batch]) -> tuple[str, Batch]:
         """The persona that the path names, and the batch; the persona is looked for first."""
-        self._require_key(request)
+        self._service.require_service_key(request)
         user_id = path_id(request)
         await self._service.read(lambda connection: _require_persona(connection, user_id))
         value = await read_json(request, bad=Refusal(400, {"error": "Invalid JSON"}))
@@ -176,18 +159,11 @@ class RunnerCalls:
 
 def list_due(connection: Connection, now: dt.datetime) -> list[dict[str, Any]]:
     """The personas whose turn it is at `now`, never active ones first, then the longest inactive."""
-    cadence, active = personas.c.tick_cadence, personas.c.last_active_at
-    waiting = {"hourly": now - HOUR, "daily": now - DAY}
-    if now.astimezone(dt.UTC).weekday() < SATURDAY:
-        waiting["weekdays"] = now - DAY
-    is_due = [
-        sa.and_(cadence == name, sa.or_(active.is_(None), active <= latest))
-        for name, latest in waiting.items()
-    ]
+    active = personas.c.last_active_at
     rows = connection.execute(
         sa.select(personas, users.c.email, users.c.name)
         .join(users, users.c.id == personas.c.user_id)
-        .where(sa.or_(*is_due))
+        .where(is_due(now))
         .order_by(active.is_not(None), active, personas.c.created_at, personas.c.user_id)
     )
     described = [descriptor_of(row) for row in rows]

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from personas.embedded.connections import WAITING, Bounds, bounded
 from personas.embedded.errors import AddressError
+from personas.embedded.hosts import OnlyHosts, check_proxies, served_hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,16 +30,22 @@ SHUTDOWN_SECONDS: Final = 5
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but it leaves signals to us and tells when it listens."""
+    """uvicorn, but it leaves signals to us, tells when it listens, and follows no variable of its own."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, bounds: Bounds, trusted_proxies: list[str]) -> None:
         config = uvicorn.Config(
             app,
+            http=bounded(bounds),
             lifespan="off",
             ws="none",
             log_config=None,
+            log_level="error",  # what strangers send wrong is no news
             access_log=False,
             server_header=False,
+            workers=1,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=trusted_proxies,
+            backlog=bounds.accepted_at_once,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         super().__init__(config)
@@ -51,6 +59,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say so."""
         await super().startup(sockets)
+        for bound in sockets or ():
+            bound.listen(WAITING)  # asyncio has one number for this queue and for how many it takes at once
         self.listening.set()
 
 
@@ -59,6 +69,9 @@ def serve(
     *,
     host: str = LOOPBACK,
     port: int = 3001,
+    allow_hosts: Sequence[str] = (),
+    trusted_proxies: Sequence[str] = (),
+    bounds: Bounds | None = None,
     ready: Callable[[str], None] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> None:
@@ -68,30 +81,33 @@ def serve(
         embedded: The service.
         host: The address to bind.
         port: The port to bind; 0 takes a free one.
+        allow_hosts: Names besides its own under which it is served; on loopback all others are refused.
+        trusted_proxies: The addresses, or networks, whose X-Forwarded-For is believed.
+        bounds: The bounds of its connections; by default what this process can bear.
         ready: Called with the base URL as soon as requests are answered.
         log: Called with a line for each request; it holds no query, header or body.
 
     Raises:
-        AddressError: The address cannot be bound.
+        AddressError: The address cannot be bound, or a host or a proxy is none.
     """
-    bound = _bind(host, port)
-    embedded.base_url = _url(host, bound)
-    server = _Server(_LogRequests(embedded.app, log) if log else embedded.app)
+    with _bind(host, port) as bound:
+        server = _make_server(
+            embedded, bound, host, allow_hosts=allow_hosts, proxies=trusted_proxies, bounds=bounds, log=log
+        )
 
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
+        async def run() -> None:
+            loop = asyncio.get_running_loop()
 
-        def stop() -> None:
-            server.force_exit = server.should_exit  # asked twice: do not wait for running requests
-            server.should_exit = True
+            def stop() -> None:
+                server.force_exit = server.should_exit  # asked twice: do not wait for running requests
+                server.should_exit = True
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
-        if ready is not None:
-            ready(embedded.base_url)
-        await server.serve(sockets=[bound])
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop)
+            if ready is not None:
+                ready(embedded.base_url)
+            await server.serve(sockets=[bound])
 
-    with bound:
         asyncio.run(run())
 
 
@@ -101,20 +117,23 @@ def serving(
     *,
     host: str = LOOPBACK,
     port: int = 0,
+    allow_hosts: Sequence[str] = (),
+    trusted_proxies: Sequence[str] = (),
+    bounds: Bounds | None = None,
     log: Callable[[str], None] | None = None,
 ) -> Iterator[str]:
-    """Serve from a thread for as long as the block runs; gives the base URL.
+    """Serve from a thread for as long as the block runs; gives the base URL. The arguments are `serve`'s.
 
     Raises:
-        AddressError: The address cannot be bound.
+        AddressError: The address cannot be bound, or a host or a proxy is none.
     """
-    bound = _bind(host, port)
-    embedded.base_url = _url(host, bound)
-    server = _Server(_LogRequests(embedded.app, log) if log else embedded.app)
-    thread = threading.Thread(
-        target=lambda: asyncio.run(server.serve(sockets=[bound])), name="personas-embedded", daemon=True
-    )
-    with bound:
+    with _bind(host, port) as bound:
+        server = _make_server(
+            embedded, bound, host, allow_hosts=allow_hosts, proxies=trusted_proxies, bounds=bounds, log=log
+        )
+        thread = threading.Thread(
+            target=lambda: asyncio.run(server.serve(sockets=[bound])), name="personas-embedded", daemon=True
+        )
         thread.start()
         while not server.listening.wait(0.1):
             if not thread.is_alive():
@@ -125,6 +144,24 @@ def serving(
         finally:
             server.should_exit = True
             thread.join()
+
+
+def _make_server(
+    embedded: Embedded,
+    bound: socket.socket,
+    host: str,
+    *,
+    allow_hosts: Sequence[str],
+    proxies: Sequence[str],
+    bounds: Bounds | None,
+    log: Callable[[str], None] | None,
+) -> _Server:
+    hosts = served_hosts(host, bound.getsockname()[0], allow_hosts)
+    app = embedded.app if hosts is None else OnlyHosts(embedded.app, hosts)
+    app = _LogRequests(app, log) if log else app
+    server = _Server(app, bounds or Bounds.of_this_process(), check_proxies(proxies))
+    embedded.base_url = _url(host, bound)
+    return server
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -140,7 +177,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-        bound.listen(2048)
+        bound.listen(WAITING)
     except (OSError, OverflowError) as error:
         bound.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hmac
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -142,6 +143,17 @@ class Service:
         if claims.get("role") != "admin":
             raise Refusal(403, {"error": "Forbidden", "message": "Admin access required"})
         return claims
+
+    def require_service_key(self, request: Request) -> None:
+        """Let the runner in, and nobody where the service has no key.
+
+        Raises:
+            Refusal: 401 without the right key.
+        """
+        given = request.headers.get("x-service-key", "")
+        right = (self.service_key or "").encode("utf-8")
+        if not right or not hmac.compare_digest(right, given.encode("utf-8")):
+            raise Refusal(401, {"statusCode": 401, "message": "Invalid or missing service key"})
 
 
 def _hashing_limiter() -> anyio.CapacityLimiter:

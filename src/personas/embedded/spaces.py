@@ -152,6 +152,13 @@ def add_member(
     return connection.execute(select_members().where(members.c.id == member_id)).one()
 
 
+def remove_member(connection: Connection, member: sa.Row[Any]) -> None:
+    """End a membership; a space goes with its last member."""
+    connection.execute(sa.delete(members).where(members.c.id == member.id))
+    if not count_members(connection, member.organization_id):
+        connection.execute(sa.delete(organizations).where(organizations.c.id == member.organization_id))
+
+
 def count_members(connection: Connection, space_id: str) -> int:
     """How many members a space has."""
     query = sa.select(sa.func.count()).select_from(members).where(members.c.organization_id == space_id)

@@ -9,6 +9,7 @@ from personas.reconcile.plan import State
 from personas.report import document as doc
 from personas.report import wording
 from personas.report.usage import usage_of
+from personas.secret import without_tokens
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -111,7 +112,10 @@ def make_report(
 
 def _error(error: PersonasError) -> doc.Error:
     return doc.Error(
-        kind=type(error).__name__, message=error.message, hint=error.hint or None, exit_code=error.exit_code
+        kind=type(error).__name__,
+        message=without_tokens(error.message),
+        hint=without_tokens(error.hint) or None,
+        exit_code=error.exit_code,
     )
 
 

@@ -6,7 +6,9 @@ report of the same version may have more properties; all of them are always ther
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -49,11 +51,14 @@ def _written(when: datetime) -> str:
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _as_number(value: object) -> object:
-    try:
-        return float("nan") if value is None else float(value) if type(value) is int else value
-    except OverflowError:  # an integer beyond all floats, which a service may answer
-        return float("inf")
+def _or_null(value: object) -> object:
+    """None for what JSON has no number for: NaN, infinities, integers beyond all floats."""
+    huge = isinstance(value, int | float) and not abs(value) <= sys.float_info.max
+    return None if huge else value
+
+
+def _or_nan(value: object) -> object:
+    return math.nan if _or_null(value) is None else value
 
 
 # Halves of surrogate pairs, which UTF-8 cannot carry, become U+FFFD.
@@ -64,16 +69,17 @@ Time = Annotated[
     PlainSerializer(_written, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time", "description": "A time in UTC."}),
 ]
-# What JSON has no number for is written as null, and read as NaN, which equals no weight.
-Number = Annotated[
+# What JSON has no number for is null there, and as a weight it is read as NaN, which equals no other.
+Measure = Annotated[float | None, BeforeValidator(_or_null)]
+Weight = Annotated[
     float,
-    BeforeValidator(_as_number),
+    BeforeValidator(_or_nan),
     WithJsonSchema({"type": ["number", "null"]}),
 ]
 Whole = Annotated[int, Field(ge=0)]
 Position = Annotated[int, Field(ge=1)]
 Weights = Annotated[
-    dict[Text, Number],
+    dict[Text, Weight],
     BeforeValidator(lambda value: dict(value) if isinstance(value, Mapping) else value),
 ]
 Value = Text | Weights | None
@@ -243,7 +249,7 @@ class Outcome(Model):
     step: Step | None
     result: Result
     message: Text
-    seconds: Number
+    seconds: float
 
     @property
     def identity(self) -> tuple[str, str, str | None]:
@@ -283,7 +289,7 @@ class Persona(Model):
     module_mix: Weights | None
     created_at: Time | None
     last_active_at: Time | None
-    actions_7d: int | None = Field(alias="actions7d")
+    actions_7d: Whole | None = Field(alias="actions7d")
 
 
 class Action(Model):
@@ -292,7 +298,7 @@ class Action(Model):
     tool: Text
     result: Text
     created_at: Time | None
-    latency_ms: Number | None
+    latency_ms: Measure
     error_message: Text | None
 
 
@@ -301,7 +307,7 @@ class Feedback(Model):
 
     module: Text
     ratings: int | None
-    mean: Number | None = Field(description="1 to 5.")
+    mean: Measure = Field(description="1 to 5.")
 
 
 class Detail(Model):
@@ -371,9 +377,9 @@ class Report(Model):
     error: Error | None
     requests: Whole = Field(description="Requests sent to the service.")
     safety_requests: Whole = Field(description="How many of them a safety rule cost.")
-    seconds: Number
+    seconds: float
     taken_at: Time | None = Field(description="When the live state was read.")
-    snapshot_age: Number | None = Field(description="Seconds since the snapshot in use was taken.")
+    snapshot_age: Measure = Field(description="Seconds since the snapshot in use was taken.")
 
     @cached_property
     def results(self) -> Mapping[tuple[str, str, str | None], Outcome]:

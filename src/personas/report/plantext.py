@@ -277,8 +277,8 @@ class Diff:
     """A prompt's change, the words that changed marked by colour, or by brackets where there is none."""
 
     _MARKS = {  # noqa: RUF012 - never changed
-        "old": (("- ", "red"), "red", "bold white on red"),
-        "new": (("+ ", "green"), "green", "bold white on green"),
+        "old": (("- ", "red"), "red", "bold reverse red"),
+        "new": (("+ ", "green"), "green", "bold reverse green"),
     }
 
     def __init__(self, old: str, new: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 
 from personas.report import wording
-from personas.report.blocks import Page, advice, line, prose
+from personas.report.blocks import ALL, Page, advice, few, line, prose
 from personas.report.document import Usage
 from personas.report.livetext import list_sections, show_sections
 from personas.report.plantext import is_calm, next_step, plan_sections, verdict
@@ -17,6 +18,7 @@ from personas.report.visible import shown
 if TYPE_CHECKING:
     from personas.report.document import Problem, Report
 
+_MOST_PLACES = 50
 _LONG = 10  # problems; above them, too, stands how many there are
 
 
@@ -32,7 +34,7 @@ def page(report: Report, *, full: bool = False) -> Page:
 
 def _body(report: Report, *, full: bool) -> list[RenderableType]:
     if report.problems:
-        return _problems(report)
+        return _problems(report, full=full)
     if report.command == "validate":
         return _valid(report)
     if report.command == "show":
@@ -44,7 +46,7 @@ def _body(report: Report, *, full: bool) -> list[RenderableType]:
     return plan_sections(report, report.plan, full=full)
 
 
-def _problems(report: Report) -> list[RenderableType]:
+def _problems(report: Report, *, full: bool) -> list[RenderableType]:
     """Problems and warnings in the order of their file."""
     warned = {id(item) for item in report.warnings}
     files = list(dict.fromkeys(item.file for item in (*report.problems, *report.warnings)))
@@ -55,23 +57,37 @@ def _problems(report: Report) -> list[RenderableType]:
     wrong = list(dict.fromkeys(item.file for item in report.problems))
     which = f"{shown(wrong[0])} is" if len(wrong) == 1 else f"{len(wrong):,} catalogs are"
     told = prose((f"{which} not valid: {report.verdict}", "bold"), mark=("✗ ", "bold red"))
-    listed = Group(*(_place(item, warning=id(item) in warned) for item in places))
+    kept, left = few(places, _MOST_PLACES, full=full)
+    listed = Group(
+        *(_place(item, warning=id(item) in warned) for item in kept),
+        *([prose(f"and {wording.count(left, 'more place')} ({ALL})")] if left else []),
+    )
     return [told, listed, told] if len(places) > _LONG else [listed, told]
 
 
 def _place(item: Problem, *, warning: bool) -> RenderableType:
-    """The line that editors and matchers read; under it the source with a caret, where that is at hand."""
+    """The line that editors and matchers read, and for people the source under it."""
     style = "yellow" if warning else "red"
     place = (f"{shown(item.file)}:{item.line}:{item.column}:", "bold")
-    said = line(
-        place, " ", ("warning: " if warning else "", f"bold {style}"), (shown(item.message, 2_000), style)
-    )
-    if not item.excerpt:
-        return said
-    before, after = shown(item.excerpt[: item.caret]), shown(item.excerpt[item.caret :])
-    source = line("    ", before, (after, "bold"))
-    caret = line("    ", " " * line(before).cell_len, ("^", f"bold {style}"))
-    return Group(said, source, caret)
+    kind = ("warning: " if warning else "", f"bold {style}")
+    said = line(place, " ", kind, (shown(item.message, 2_000), style))
+    return Group(said, _Source(item, style)) if item.excerpt else said
+
+
+class _Source:
+    """The source of a problem with a caret at its place; for a terminal, where people read."""
+
+    def __init__(self, item: Problem, style: str) -> None:
+        self._before = shown(item.excerpt[: item.caret])
+        self._after = shown(item.excerpt[item.caret :])
+        self._style = style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Two lines, or none."""
+        del options
+        if console.is_terminal or console.color_system:
+            yield line("    ", self._before, (self._after, "bold"))
+            yield line("    ", " " * cell_len(self._before), ("^", f"bold {self._style}"))
 
 
 def _valid(report: Report) -> list[RenderableType]:

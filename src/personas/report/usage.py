@@ -137,8 +137,8 @@ def remarks(usage: Usage) -> list[str]:
     before, after = usage.before, usage.after
     told = len(ranked(usage))
     if before is not None and told and (kept := len({**after.modules, **before.modules}) - told):
-        modules = "1 other module keeps its share" if kept == 1 else f"{kept:,} other modules keep theirs"
-        said.insert(0, f"{modules}.")
+        modules = "1 other module keeps its" if kept == 1 else f"{kept:,} other modules keep their"
+        said.insert(0, f"{modules} share.")
     if left_out := max(before.not_told if before else 0, after.not_told):
         verb = "is" if left_out == 1 else "are"
         said.append(f"{left_out:,} whose weights or cadence the service does not tell {verb} left out.")

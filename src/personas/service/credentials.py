@@ -62,6 +62,10 @@ class Claims(Told):
     email: LooseText = None
 
 
+class TokenExpired(CredentialsRefused):
+    """The token has ended, by the clock that it was compared with."""
+
+
 def read_claims(token: Secret) -> Claims:
     """Decode a JWT's claims without verifying them.
 
@@ -83,12 +87,13 @@ def check_token(token: Secret, now: datetime, *, clock_difference: timedelta = t
         clock_difference: How far the service's clock is ahead of the one here.
 
     Raises:
-        CredentialsRefused: It is no JWT, it has expired, or its role is not admin.
+        TokenExpired: It has ended.
+        CredentialsRefused: It is no JWT, or its role is not admin.
     """
     claims = read_claims(token)
     age = now + clock_difference - claims.expires_at if claims.expires_at is not None else None
     if age is not None and age >= timedelta():
-        raise CredentialsRefused(
+        raise TokenExpired(
             f"the admin token expired {_span(age)} ago, at {claims.expires_at:%Y-%m-%d %H:%M:%S} UTC"
             f"{clocks_apart(clock_difference)}",
             hint=HINT,

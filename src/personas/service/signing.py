@@ -22,7 +22,7 @@ from personas.errors import (
 from personas.secret import Secret
 from personas.service.answers import read
 from personas.service.calls import Answer, Call, Retry, reason_of
-from personas.service.credentials import Credentials, check_token
+from personas.service.credentials import Credentials, TokenExpired, check_token
 from personas.service.models import FoundSession, IssuedToken, LoggedIn, Login, LoginCheck, SignInAnswer
 from personas.service.transport import Line
 
@@ -300,10 +300,10 @@ class AdminToken:
         line = self._signing.line
         try:
             claims = check_token(token, datetime.now(UTC), clock_difference=line.clock_difference)
-        except CredentialsRefused:
-            # Nothing was asked yet, so that it may be the clock here that is wrong.
-            if self.renewable or line.requests:
+        except TokenExpired:
+            if line.requests:
                 raise
+            # Nothing was asked yet: it may be the clock here that is wrong.
             await self._signing.ask_the_time()
             claims = check_token(token, datetime.now(UTC), clock_difference=line.clock_difference)
         if claims.expires_at is None or not self.renewable:

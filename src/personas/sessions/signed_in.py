@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from personas.errors import CredentialsRefused, UsageError
+from personas.errors import CredentialsRefused
 from personas.passwords import check_secret, derive_password
 from personas.secret import Secret
 from personas.service.signing import WrongPassword
@@ -59,25 +58,9 @@ class SignedIn:
         Raises:
             UsageError: There is no host to set the cookie for.
         """
-        address = urlsplit(base_url or self.service)
-        host = address.hostname
-        if not host:
-            raise UsageError(
-                "the embedded service in process has no address that a browser could go to",
-                hint="Say where the browser will find it: --base-url http://localhost:3001",
-            )
-        ends = self.session.expires_at
-        cookie = {
-            "name": self.session.cookie_name,
-            "value": self.session.cookie.reveal(),
-            "domain": f"[{host}]" if ":" in host else host,
-            "path": "/",
-            "expires": int(ends.timestamp()) if ends else -1,
-            "httpOnly": True,
-            "secure": self.session.secure or address.scheme == "https",
-            "sameSite": "Lax",
-        }
-        return {"cookies": [cookie], "origins": []}
+        from personas.sessions.documents import StorageState
+
+        return StorageState.of(self, base_url).model_dump(by_alias=True, exclude={"service"})
 
 
 def choose_secret(address: Address, given: Secret | str | None = None) -> Secret:

@@ -1,0 +1,191 @@
+"""Connections that dawdle, and very many of them; all on loopback, bounded in number and time."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from personas.embedded import Embedded, serving
+from personas.embedded.connections import Bounds
+
+from .client import PERSONAS, Client
+from .postgresql import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NEVER = 3600.0
+HEAD = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+
+
+@contextmanager
+def _served(
+    path: Path, *, connections: int = 50, header: float = NEVER, body: float = NEVER, answer: float = NEVER
+) -> Iterator[tuple[Embedded, str]]:
+    bounds = Bounds(connections, header_seconds=header, body_seconds=body, answer_seconds=answer)
+    with (
+        Embedded.open(path / "auth.db", scrypt_cost=2) as embedded,
+        serving(embedded, bounds=bounds) as url,
+    ):
+        yield embedded, url
+
+
+def _connect(url: str, sent: bytes = b"") -> socket.socket:
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    connection = socket.create_connection((parts.hostname, parts.port), timeout=20)
+    connection.sendall(sent)
+    return connection
+
+
+def _everything(connection: socket.socket) -> bytes:
+    """All that comes until the other side ends the connection."""
+    with connection:
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+        return answer
+
+
+def _health(url: str) -> int:
+    """The status as soon as the service has seen that the connections before are gone."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            status = httpx.get(f"{url}/health", timeout=20).status_code
+        except httpx.TransportError:
+            status = 0
+        if status == 200 or time.monotonic() > deadline:
+            return status
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: "])
+def test_half_a_head_is_waited_for_only_so_long(tmp_path: Path, sent: bytes) -> None:
+    with _served(tmp_path, header=0.1) as (_, url):
+        assert _everything(_connect(url, sent)) == b""
+
+
+def test_a_head_that_comes_byte_by_byte_gains_no_time(tmp_path: Path) -> None:
+    with _served(tmp_path, header=0.3) as (_, url), _connect(url, b"G") as connection:
+        connection.settimeout(0.01)
+        for _ in range(1000):
+            try:
+                connection.sendall(b"E")
+                if connection.recv(1) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("the connection was never ended")
+
+
+def test_half_a_body_is_answered_408_and_leaves_the_log_clean(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with _served(tmp_path, body=0.1) as (_, url):
+        answer = _everything(_connect(url, HEAD + b'{"email":'))
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert answer.endswith(b"The request took too long to come")
+    assert caplog.records == []
+
+
+def test_an_answer_that_nobody_reads_ends_its_connection(tmp_path: Path) -> None:
+    with _served(tmp_path, answer=0.1) as (embedded, url):
+        client = Client(embedded)
+        for number in range(12):  # 12 MB: more than the system's own buffers take
+            client.seed(f"p{number}@mana.test", name="x" * 500_000, archetype="y" * 500_000)
+        token = embedded.admin_token()
+        head = f"GET {PERSONAS} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+        with _connect(url, head.encode()) as connection:
+            connection.settimeout(20)
+            assert _ended(connection)
+
+
+def _ended(connection: socket.socket) -> bool:
+    """Wait, reading nothing, until the other side has ended the connection."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            connection.sendall(b"\r\n")
+        except ConnectionError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_connection_that_is_used_again_and_again_is_kept(tmp_path: Path) -> None:
+    with _served(tmp_path, header=0.2, body=0.2) as (_, url), httpx.Client(base_url=url) as client:
+        start = time.monotonic()
+        ports = set()
+        while time.monotonic() - start < 0.5:
+            answer = client.get("/health")
+            assert answer.status_code == 200
+            ports.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
+        assert len(ports) == 1
+
+
+def test_beyond_the_limit_connections_are_answered_503_and_one_line_tells_of_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with _served(tmp_path, connections=10) as (_, url):
+        with ExitStack() as stack:
+            for _ in range(10):
+                stack.enter_context(_connect(url))
+            for _ in range(100):
+                answer = _everything(_connect(url))
+                assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert _health(url) == 200
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert line.startswith("10 connections at once are the limit")
+
+
+def test_hundreds_of_half_open_connections_and_few_files_leave_it_answering_and_its_log_short(
+    tmp_path: Path,
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "personas",
+        "serve",
+        "--port",
+        "0",
+        "--database",
+        str(tmp_path / "auth.db"),
+    ]
+    process = subprocess.Popen(
+        ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh", *command],
+        env={name: value for name, value in ENVIRONMENT.items() if not name.startswith(("MANA_", "PERSONA"))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        with ExitStack() as stack:
+            for _ in range(300):
+                stack.enter_context(_connect(url, b"GET / HT"))
+            assert process.poll() is None
+        assert _health(url) == 200
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=30)
+    lines = log.splitlines()
+    assert process.returncode == 0, log
+    assert sum("connections at once are the limit" in line for line in lines) == 1
+    assert len(lines) <= 4
+    assert "Traceback" not in log
