@@ -139,6 +139,8 @@ REFUSED = [
     ('["a\\qb"]', 1, 4, 'a backslash and "q" are no JSON escape'),
     ('["a\\u12G4"]', 1, 4, 'a backslash and "u12G4" are no JSON escape'),
     ('["a\\u12', 1, 4, "are no JSON escape"),
+    ('["\\x\\y"]', 1, 3, 'a backslash and "x" are no JSON escape'),
+    ('["\\u12\\y"]', 1, 3, 'a backslash and "u12'),
     ("[NaN]", 1, 2, "NaN is no JSON value"),
     ("[-Infinity]", 1, 2, "-Infinity is no JSON value; write a finite number"),
     ("[True]", 1, 2, "True is no JSON value; write true"),
@@ -172,6 +174,13 @@ def test_a_mistake_is_told_in_plain_words_at_its_place(
     problem = refusal(text)
     assert (problem.line, problem.column) == (line, column)
     assert message in problem.message
+
+
+def test_a_trailing_comma_is_told_as_the_decoder_of_python_3_13_tells_it() -> None:
+    text = '{"a": 1 , }'
+    error = JSONDecodeError("Illegal trailing comma before end of object", text, 8)
+    problem = Walk(text, 8, Positions(text), "").explain(error)
+    assert (problem.column, problem.message) == (9, "a trailing comma: remove it before the '}'")
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,10 @@ PROBLEMS: list[tuple[dict[str, Any] | object, str, str, str]] = [
         '"persona.bo@mana.test" is a member already, on line ',
     ),
     (
-        {"members": ["xyz@mana.test"]},
+        {"members": ["persona.xyz@mana.test"]},
         ".members[0]",
-        '"xyz@mana.test"',
-        '"xyz@mana.test" is not the email of a persona of this catalog',
+        '"persona.xyz@mana.test"',
+        '"persona.xyz@mana.test" is not the email of a persona of this catalog',
     ),
     (
         {"members": ["bo"]},
@@ -185,6 +185,7 @@ def test_a_space_that_is_wrong_is_told_at_its_place(
     assert problem.path == f"$.spaces[0]{path}"
     assert text_at(text, problem) == there
     assert message in problem.message
+    assert ("do you mean" in problem.message) == ("do you mean" in message)
 
 
 def test_two_spaces_with_one_slug_are_a_problem_at_the_second() -> None:

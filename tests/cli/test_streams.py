@@ -182,7 +182,7 @@ class Terminal:
 
     def wait_for(self, text: str) -> None:
         """Read on until this text is on the screen."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while text not in self.screen:
             assert time.monotonic() < end, self.screen
             assert self._read(), self.screen
@@ -195,14 +195,14 @@ class Terminal:
 
     def end(self) -> int:
         """The exit code."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while self._read():
             assert time.monotonic() < end, self.screen
         os.close(self._terminal)
         return self._program.wait()
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._terminal], [], [], 10)
+        ready, _, _ = select.select([self._terminal], [], [], 60)
         assert ready, self.screen
         try:
             part = os.read(self._terminal, 65536)

@@ -439,6 +439,25 @@ async def test_a_run_that_is_asked_twice_ends_at_once_and_what_was_sent_is_unkno
     assert applied.interrupted
 
 
+async def test_what_waits_for_its_turn_when_the_run_is_stopped_was_never_sent(
+    router: respx.MockRouter,
+) -> None:
+    stop = Stop()
+
+    def mint() -> str:
+        stop.ask()
+        stop.ask()
+        return make_jwt()
+
+    route = router.post(PERSONAS).mock(side_effect=created)
+    async with AuthService(URL, Credentials(mint=mint), patience=QUICK) as service:
+        service.line.gate.pause(60)
+        with anyio.fail_after(5):
+            applied = await carry_out(creation("ada", "bo"), service, stop=stop)
+    assert results(applied) == [NOT_DONE, NOT_DONE]
+    assert not route.called
+
+
 async def test_an_empty_plan_asks_nothing(service: AuthService, router: respx.MockRouter) -> None:
     assert await carry_out(plan(make_catalog("ada"), make_live("ada")), service) == Applied(())
     assert not router.calls

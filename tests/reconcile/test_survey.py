@@ -456,9 +456,20 @@ async def test_every_live_persona_of_the_catalog_is_signed_in_once(
     assert route.call_count == 2
 
 
+async def test_a_sign_in_without_a_true_answer_is_not_known_where_everybody_is_asked(
+    service: AuthService, router: respx.MockRouter
+) -> None:
+    has(router, "ada", "bo")
+    router["sign-in"].mock(return_value=httpx.Response(500))
+    live = await read(service, make_catalog("ada", "bo"), check_login=True)
+    assert plan(make_catalog("ada", "bo"), live).counts[State.NOT_KNOWN] == 2
+
+
 async def test_progress_is_told(service: AuthService, router: respx.MockRouter) -> None:
     has(router, "ada", "bo")
     told: list[tuple[str, int, int]] = []
     await read(service, make_catalog("ada", "bo", "cy"), observe=lambda *what: told.append(what))
     assert ("reading personas", 2, 2) in told
+    await read(service, make_catalog("ada", "bo"), check_login=True, observe=lambda *what: told.append(what))
+    assert ("signing in", 2, 2) in told
     assert ("looking up who has the new emails", 0, 0) in told

@@ -88,10 +88,15 @@ def tell_missing(key: str, around: Mapping[str, object], known: frozenset[str]) 
 
 def tell_unknown_email(email: str, known: Collection[str]) -> str:
     """Say that an email is not one of this catalog, and which of its emails is nearest."""
-    few = sorted(known) if len(known) <= _MANY_EMAILS else []
-    nearest = get_close_matches(email[:60], few, n=1)
+    few = {_short(other): other for other in known} if len(known) <= _MANY_EMAILS else {}
+    nearest = get_close_matches(_short(email), few, n=1)
     what = f"{quote(email)} is not the email of a persona of this catalog"
-    return what + (f"; do you mean {quote(nearest[0])}?" if nearest else "")
+    return what + (f"; do you mean {quote(few[nearest[0]])}?" if nearest else "")
+
+
+def _short(email: str) -> str:
+    """What tells an email from others: all of one catalog end alike, and many begin alike."""
+    return email[:60].partition("@")[0].removeprefix("persona.")
 
 
 @lru_cache(maxsize=256)
