@@ -1,7 +1,7 @@
 """Make the documentation that comes from the program itself, or with --check fail when it is stale.
 
 - docs/commands.md: the help of every command
-- docs/tour.md: the output of each command in a `console` block, run for real, one after another
+- docs/tour.md, docs/spaces.md: the output of each command in a `console` block, run for real, in turn
 - catalog.schema.json: what `personas schema` prints
 - docs/*.svg: pictures of what commands show on a terminal, run for real
 """
@@ -22,7 +22,7 @@ from personas.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-TOUR = ROOT / "docs" / "tour.md"
+TOURS = (ROOT / "docs" / "tour.md", ROOT / "docs" / "spaces.md")
 COMMANDS = ROOT / "docs" / "commands.md"
 SCHEMA = ROOT / "catalog.schema.json"
 
@@ -50,11 +50,10 @@ PICTURES = {
 def main() -> int:
     """Write what is stale, or with --check only name it."""
     check = sys.argv[1:] == ["--check"]
-    blocks = iter(tour_blocks())
     made = {
         COMMANDS: commands(),
         SCHEMA: run("personas schema", ROOT),
-        TOUR: BLOCK.sub(lambda _: next(blocks), TOUR.read_text(encoding="utf-8")),
+        **{path: toured(path) for path in TOURS},
         **{ROOT / "docs" / f"{name}.svg": drawn(*commands) for name, commands in PICTURES.items()},
     }
     stale = [
@@ -86,16 +85,18 @@ def commands() -> str:
     return "\n".join([head, *helps])
 
 
-def tour_blocks() -> list[str]:
-    """The tour's console blocks with the output that their commands have now."""
-    blocks = []
+def toured(path: Path) -> str:
+    """A page whose console blocks have the output that their commands have now."""
+    text = path.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         for name in ("catalog.json", "catalog.schema.json"):
             shutil.copy(ROOT / name, folder)
-        for block in BLOCK.findall(TOUR.read_text(encoding="utf-8")):
-            lines = [line for line in block.splitlines() if line.startswith("$ ")]
-            blocks.append("\n".join(f"{line}\n{run(line[2:], Path(folder))}" for line in lines))
-    return blocks
+
+        def told(block: re.Match[str]) -> str:
+            lines = [line for line in block[0].splitlines() if line.startswith("$ ")]
+            return "\n".join(f"{line}\n{run(line[2:], Path(folder))}" for line in lines)
+
+        return BLOCK.sub(told, text)
 
 
 def drawn(before: str, command: str) -> str:

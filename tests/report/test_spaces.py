@@ -104,6 +104,14 @@ def test_a_page_has_a_line_of_verdict_for_the_spaces() -> None:
     assert lines[1:3] == lines[-4:-2] == ["1 to create, 9 in sync", spaces]
 
 
+def test_where_only_means_a_space_alone_nothing_is_said_of_personas() -> None:
+    read = scenarios.catalog(spaces=SPACES)
+    made = plan(read, scenarios.drifted_spaces(), only="studio-*")
+    report = scenarios.base("dry-run", dry_run=True, plan=made, loaded=read)
+    assert report.verdict == "spaces: 1 to update, 1 needs --prune"
+    assert not re.search("persona.? in sync|Expected use", page(report))
+
+
 def test_everything_in_sync_is_one_sentence_with_both_numbers() -> None:
     assert flat(scenarios.spaces_in_sync()).startswith(
         "✓ catalog.json and http://localhost:3001 are in sync: 10 personas, 6 spaces · "

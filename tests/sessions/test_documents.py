@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -151,6 +152,19 @@ def test_the_guides_work_one_step_after_the_other(running: Running, your_api: st
     assert "I am Anna Brandt, persona.anna@mana.test" in told
     assert told.count("5 passed") == 2
     assert len(list((project / "auth").iterdir())) == 10
+
+
+def test_the_page_on_spaces_works(running: Running, your_api: str, project: Path) -> None:
+    blocks = {block.language: block for block in blocks_of("spaces.md") if not block.note}
+    whole = json.loads((project / "catalog.json").read_text(encoding="utf-8"))
+    shown = json.loads(blocks["json"].code)["spaces"]
+    assert [space for space in whole["spaces"] if space["slug"] == "cold-rooms"] == shown
+    (file,) = [block for block in blocks_of("spaces.md") if block.note]
+    (project / file.note.removeprefix("file: ")).write_text(file.code, encoding="utf-8")
+    (project / "spaces.py").write_text(blocks["python"].code, encoding="utf-8")
+    told = run("python spaces.py", running, your_api)
+    assert told == "cold-rooms Cold Rooms persona.ngozi@mana.test admin\n"
+    assert "1 passed" in run(blocks["sh"].code, running, your_api)
 
 
 def test_the_guide_for_playwright_shows_who_is_signed_in(

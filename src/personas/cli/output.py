@@ -79,7 +79,7 @@ def _is_silent(report: Report, *, quiet: bool) -> bool:
     plan = report.plan
     if report.error is not None:
         return plan is None and not report.problems
-    calm = report.exit_code == 0 and not report.warnings and not report.outcomes
+    calm = report.exit_code == 0 and not report.warnings and not report.all_outcomes
     return quiet and calm and report.command not in {"list", "show"} and (plan is None or plan.in_sync)
 
 

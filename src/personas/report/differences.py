@@ -212,8 +212,10 @@ class Plan(Model):
 
     @property
     def parts(self) -> tuple[Part[Difference], ...]:
-        """The personas, and the spaces where there are any."""
-        return (self.personas, self.spaces) if self.space_changes else (self.personas,)
+        """The personas, and the spaces where there are any; these alone where they alone are meant."""
+        if not self.space_changes:
+            return (self.personas,)
+        return (self.personas, self.spaces) if self.changes else (self.spaces,)
 
     def of(self, *states: State) -> tuple[Difference, ...]:
         """The changes in any of these states: personas, then spaces."""

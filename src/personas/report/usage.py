@@ -84,7 +84,7 @@ def meaning(report: Report) -> Usage | None:
     None when there is nothing to tell: no plan, a plan of another kind, or one that changes nothing of this.
     """
     plan, usage = report.plan, report.usage
-    if plan is None or usage is None or not report.dry_run or plan.is_cleanup:
+    if plan is None or usage is None or not (report.dry_run and plan.changes) or plan.is_cleanup:
         return None
     before, after = usage.before, usage.after
     if before is None or not before.personas:
