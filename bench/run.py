@@ -111,6 +111,7 @@ def slow_service(folder: Path, seconds_each: float) -> Iterator[tuple[str, str]]
 
 
 def cleaner(who: str, catalog: Path, url: str, token: str) -> Callable[[], object]:
+    command: tuple[str, ...]
     if who == "tool":
         command = (PERSONAS, "cleanup", "-c", str(catalog), "--auth", url, "--jwt", token, "--yes", "-q")
     else:
