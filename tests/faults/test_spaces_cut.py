@@ -171,7 +171,7 @@ def test_an_invitation_that_has_expired_is_given_anew(real: World, tmp_path: Pat
     real.write(lambda c: c.execute(sa.update(tables.invitations).values(expires_at=past)))
     token = real.token
     shown = run("dry-run", "-c", catalog, "-o", "json", env=environment(real.url, token))
-    told = [member["state"] for c in shown.document()["plan"]["spaceChanges"] for member in c["members"]]
+    told = [member["live"] for c in shown.document()["plan"]["spaceChanges"] for member in c["members"]]
     assert told.count("invitation expired") == 1
     ended = run("seed", "-c", catalog, env=environment(real.url, token))
     assert ended.code == 0, ended
