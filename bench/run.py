@@ -33,6 +33,7 @@ def main() -> None:
         first_seed(Path(folder), 200, 0.52)
         seed_again(Path(folder), 2000, 0.8)
         cleanup(Path(folder), 200, 1.3)
+        spaces(Path(folder))
         plan_of_100_000(Path(folder))
         creating_beside_hashing(Path(folder))
         list_of_10_000(Path(folder))
@@ -92,6 +93,21 @@ def cleanup(folder: Path, number: int, limit: float) -> None:
                     run(*seed(catalog, url, token))
                     times_of.append(seconds(cleaner(who, catalog, url, token)))
         show(what.format(number), min(times["tool"]), min(times["beside"]), limit)
+
+
+def spaces(folder: Path) -> None:
+    """Ten personas in five spaces beside the same ten without: seeding them, and finding them in sync."""
+    catalogs = {"tool": write_catalog(folder, 10, pairs=True), "beside": write_catalog(folder, 10)}
+    first: dict[str, list[float]] = {who: [] for who in catalogs}
+    again: dict[str, list[float]] = {who: [] for who in catalogs}
+    for _ in range(5):
+        for who, catalog in catalogs.items():
+            with service(folder) as (url, token):
+                work = seeder("tool", catalog, url, token)
+                first[who].append(seconds(work))
+                again[who].append(best(work, rounds=3))
+    show("seed 10 in 5 spaces beside 10 without", min(first["tool"]), min(first["beside"]), 2.5)
+    show("  and in sync", min(again["tool"]), min(again["beside"]), 1.5)
 
 
 @contextmanager
@@ -296,8 +312,8 @@ def serve(database: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
         process.wait(10)
 
 
-def write_catalog(folder: Path, number: int) -> Path:
-    path = folder / f"catalog-{number}.json"
+def write_catalog(folder: Path, number: int, *, pairs: bool = False) -> Path:
+    path = folder / f"catalog-{number}{'-pairs' if pairs else ''}.json"
     personas = [
         {
             "name": f"Persona {i}",
@@ -309,7 +325,17 @@ def write_catalog(folder: Path, number: int) -> Path:
         }
         for i in range(number)
     ]
-    path.write_text(json.dumps({"personas": personas}), encoding="utf-8")
+    spaces = [
+        {
+            "slug": f"pair-{i // 2}",
+            "name": f"Pair {i // 2}",
+            "type": "team",
+            "owner": personas[i]["email"],
+            "members": [personas[i + 1]["email"]],
+        }
+        for i in range(0, number if pairs else 0, 2)
+    ]
+    path.write_text(json.dumps({"personas": personas, "spaces": spaces}), encoding="utf-8")
     return path
 
 

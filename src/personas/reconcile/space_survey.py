@@ -60,7 +60,6 @@ class SpaceReading:
         self._observe = observe
         self._no_spaces = ""
         self._asked: dict[str, str] = {}
-        self._listed: dict[str, LiveSpace] = {}  # by id, as lists tell them
         self._readers: dict[str, list[str]] = {}  # by id
         self._read: dict[str, LiveSpace] = {}  # by id
         self._unread: dict[str, str] = {}  # by slug
@@ -98,7 +97,6 @@ class SpaceReading:
             return
         self._passwords.keep.update(readers)
         await spread(readers, self._ask, workers=self._workers, go_on=self._goes_on)
-        await self._read_details()
         if self._goes_on():
             await spread(self._missing(), self._look_for, workers=self._workers, go_on=self._goes_on)
         if self._no_spaces:
@@ -124,29 +122,26 @@ class SpaceReading:
             return
         self._in_a_row = 0
         self._asked[email] = ""
-        for space in listed:
-            if not space.is_personal:
-                self._listed[space.space_id] = space
-                self._readers.setdefault(space.space_id, []).append(email)
+        shared = [space for space in listed if not space.is_personal]
+        new = [space for space in shared if space.space_id not in self._readers]
+        for space in shared:
+            self._readers.setdefault(space.space_id, []).append(email)
+        for space in new:
+            await self._read_one(space)
 
-    async def _read_details(self) -> None:
-        """Read each space that was listed, once."""
-        waiting = [space for space_id, space in self._listed.items() if space_id not in self._read]
-
-        async def read(space: LiveSpace) -> None:
-            try:
-                whole = await self._get(space)
-            except (BadAnswer, Unanswered) as error:
-                self._count(error)
-                self._unread[space.slug] = error.message
-                self._read[space.space_id] = space
-            else:
-                self._in_a_row = 0
-                if whole is not None:
-                    self._read[space.space_id] = whole
-            self._observe("reading spaces", len(self._read), len(self._listed))
-
-        await spread(waiting, read, workers=self._workers, go_on=self._goes_on)
+    async def _read_one(self, space: LiveSpace) -> None:
+        """Read a space that was listed."""
+        try:
+            whole = await self._get(space)
+        except (BadAnswer, Unanswered) as error:
+            self._count(error)
+            self._unread[space.slug] = error.message
+            self._read[space.space_id] = space
+        else:
+            self._in_a_row = 0
+            if whole is not None:
+                self._read[space.space_id] = whole
+        self._observe("reading spaces", len(self._read), len(self._readers))
 
     async def _get(self, space: LiveSpace) -> LiveSpace | None:
         """One space as one of its members is told; None when it is gone."""
@@ -199,7 +194,6 @@ class SpaceReading:
         for email in others[:MOST_ASKED]:
             self._passwords.keep.add(email)
             await self._ask(email)
-            await self._read_details()
             if any(found.slug == space.slug for found in self._read.values()):
                 return
         reason = "a space of somebody else has this slug"

@@ -33,7 +33,7 @@ SESSION = "/api/auth/get-session"
 TOKEN = "/api/auth/token"  # noqa: S105 - a path
 KEYS = "/api/auth/jwks"
 RENEW_BEFORE = timedelta(seconds=60)
-SIGN_INS_AT_ONCE = 2
+SIGN_INS_AT_ONCE = 3
 # So many sign-ins in a row without an answer mean that the service is gone.
 MOST_UNANSWERED = 3
 
@@ -85,7 +85,7 @@ class SignIn:
     def __init__(self, line: Line, origin: str) -> None:
         self.line = line
         self.origin = origin
-        # Sign-ins are what services limit first; two at a time still hide the time of hashing.
+        # Sign-ins are what services limit first, some to three in ten seconds; a few at a time hide the hashing.
         self._at_once = anyio.CapacityLimiter(SIGN_INS_AT_ONCE)
         self._unanswered = 0
         self._limited = ""
