@@ -302,7 +302,8 @@ class Run:
             workers=self.settings.concurrency,
             observe=self.progress.reading,
         )
-        return replace(read, details=True, notes=())
+        # Who was asked, and who was not, is of no interest where one persona is looked at.
+        return replace(read, details=True, notes=(), spaces_of={})
 
     def read_snapshot(self, name: str) -> Live:
         """Read what was live from a snapshot.
