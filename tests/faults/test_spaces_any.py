@@ -1,0 +1,78 @@
+"""Shared spaces, whatever the catalogs: one seed makes them true, and cleanup leaves nothing of ours."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from making import make_catalog, make_persona, make_space
+
+from personas.catalog.models import Catalog, Member, Role, SpaceType
+from personas.embedded import schema as tables
+from personas.reconcile.plan import Intent
+
+from .space_tool import Tool, assert_all_done, shared, wanted
+from .world import World, both_worlds
+
+WHO = ("ada", "bo", "cy", "di")
+
+
+@st.composite
+def catalogs(draw: st.DrawFn) -> Catalog:
+    """Some personas, and some spaces that they share."""
+    people = draw(st.lists(st.sampled_from(WHO), min_size=2, unique=True))
+    personas = [make_persona(who, name=draw(st.sampled_from((who, f"{who} II")))) for who in people]
+    spaces = []
+    for slug in draw(st.lists(st.sampled_from(("flat", "desk", "club")), unique=True)):
+        owner, *others = draw(st.permutations(people))
+        members = [
+            Member(email=f"persona.{who}@mana.test", role=draw(st.sampled_from(Role)))
+            for who in others[: draw(st.integers(0, len(others)))]
+        ]
+        name, kind = draw(st.sampled_from(("One", "Two"))), draw(st.sampled_from(list(SpaceType)[:2]))
+        spaces.append(make_space(slug, owner, *members, name=name, type=kind))
+    return make_catalog(*personas, spaces=spaces)
+
+
+PROPERTY = settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@both_worlds
+@PROPERTY
+@given(first=catalogs(), second=catalogs())
+def test_whatever_is_edited_one_seed_makes_true_and_cleanup_leaves_nothing_of_ours(
+    real: World, first: Catalog, second: Catalog
+) -> None:
+    real.start_anew()
+    tool = Tool(real)
+    assert_all_done(tool.run(first))
+    assert shared(real) == wanted(first)
+    assert tool.plan(first).in_sync
+    everything = Intent(prune=True, recreate=True)
+    # Where the second one has no spaces, nobody is asked for any, and those of the first one stay.
+    if second.spaces:
+        assert_all_done(tool.run(second, everything))
+        assert shared(real) == wanted(second)
+        assert tool.plan(second, everything).in_sync
+        assert tool.run(second, everything).outcomes == ()
+        assert_all_done(tool.run(second, Intent(purpose="cleanup")))
+        assert shared(real) == {}
+        assert real.personas == set()
+    assert real.rows(tables.sessions) == []
+
+
+@both_worlds
+@PROPERTY
+@given(first=catalogs(), second=catalogs())
+def test_a_plain_seed_deletes_no_space_and_removes_no_member(
+    real: World, first: Catalog, second: Catalog
+) -> None:
+    real.start_anew()
+    tool = Tool(real)
+    tool.run(first)
+    before = {(slug, email) for slug, space in shared(real).items() for email in space[2]}
+    tool.run(second)
+    after = {(slug, email) for slug, space in shared(real).items() for email in space[2]}
+    assert before <= after
+    assert {line for line in tool.writes() if "remove-member" in line or "delete" in line} == set()
