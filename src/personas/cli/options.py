@@ -146,7 +146,12 @@ Timeout = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", rich_help_panel=_SAFETY, help="Show what would be done; write nothing.")
 ]
-Prune = Annotated[bool, typer.Option("--prune", rich_help_panel=_SAFETY, help="Delete strays too.")]
+Prune = Annotated[
+    bool,
+    typer.Option(
+        "--prune", rich_help_panel=_SAFETY, help="Delete strays too, and remove members too many from spaces."
+    ),
+]
 Recreate = Annotated[
     bool,
     typer.Option(

@@ -201,7 +201,9 @@ class _Run:
             if len(deleted) == 1
             else f"The personal spaces of {len(deleted):,} personas who were deleted"
         )
-        return (f"{whose} may stay behind on the service, which has no call to delete them.",)
+        told = f"{whose} may stay behind on the service, which has no call to delete them"
+        shared = "" if self.plan.spaces_sought else "; shared ones were not looked for"
+        return (f"{told}{shared}.",)
 
     async def _come(self, change: SpaceChange) -> None:
         """Make a space, unless somebody is missing."""

@@ -229,6 +229,7 @@ class Plan:
         service: The address of the service; empty where it is not known.
         looked_up: When it was asked whose the new emails are; None when it was not, or long ago.
         live_spaces: The shared spaces as they were read; whoever is deleted leaves them first.
+        spaces_sought: Whether shared spaces were looked for; they are not for a catalog that has none.
     """
 
     changes: tuple[Change, ...] = ()
@@ -240,6 +241,7 @@ class Plan:
     service: str = ""
     looked_up: LookedUp | None = field(default=None, compare=False)
     live_spaces: tuple[LiveSpace, ...] = field(default=(), compare=False)
+    spaces_sought: bool = field(default=False, compare=False)
 
     def __iter__(self) -> Iterator[Change]:
         return iter(self.changes)

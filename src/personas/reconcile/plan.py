@@ -97,6 +97,7 @@ def plan(
         service=live.service,
         looked_up=live.looked_up,
         live_spaces=live.spaces,
+        spaces_sought=bool(live.spaces_of or live.no_spaces),
     )
 
 
