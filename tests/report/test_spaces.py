@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from personas.errors import UsageError
-from personas.reconcile.live import Live
+from personas.reconcile.live import Live, Owner, Ownership
 from personas.reconcile.outcome import Outcome, Result
 from personas.reconcile.plan import Intent, State, plan
 from personas.report import Report, read_snapshot, render, step_outputs
@@ -183,6 +183,20 @@ def test_a_preview_of_deletions_tells_how_many_personal_spaces_may_stay_behind()
     assert "personal space" not in flat(scenarios.spaces())
 
 
+def test_a_space_that_waits_for_somebody_says_for_whom() -> None:
+    found = scenarios.in_sync_with_spaces()
+    club = scenarios.live_space("rock-club", "Rock Club", "club", "ivo:owner")
+    found = replace(
+        found,
+        personas=tuple(one for one in found.personas if one.email != scenarios.mail("elif")),
+        owners={scenarios.mail("elif"): Owner(Ownership.FOREIGN)},
+        spaces=tuple(club if space.slug == "rock-club" else space for space in found.spaces),
+    )
+    report = scenarios.with_spaces(found=found, dry_run=True)
+    assert "~ update Rock Club rock-club member missing; waits for persona.elif@mana.test" in flat(report)
+    assert change_of(report, "rock-club")["missing"] == [scenarios.mail("elif")]
+
+
 def test_many_spaces_are_cut_like_personas() -> None:
     entries = [scenarios.space(f"space-{n:03}", f"Space {n}", "team", "anna", "ben") for n in range(300)]
     read = scenarios.catalog(spaces=entries)
@@ -316,6 +330,9 @@ def test_one_persona_is_shown_with_its_spaces_and_its_role_in_each() -> None:
     shown = page(scenarios.spaces_shown())
     assert re.search(r"^  ~ differs +Studio Nord +studio-nord +team +owner$", shown, re.MULTILINE)
     assert re.search(r"^  \+ not live +翻訳 translations +translations +team +member$", shown, re.MULTILINE)
+    assert "| differs | Studio Nord | `studio-nord` | `team` | owner |" in render(
+        scenarios.spaces_shown(), "markdown"
+    )
 
 
 def test_validate_tells_how_many_spaces_a_catalog_has() -> None:

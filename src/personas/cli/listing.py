@@ -70,8 +70,8 @@ def list_(
         run.try_catalog()
         async with run.connect() as service:
             secret = run.secret_for_reading() if full else None
+            await run.read_live(service, secret=secret, owners=full, whole=full)
             # Spaces are read by signing in as their owners, which a look at the list is not worth.
-            await run.read_live(service, secret=secret, owners=full, whole=full, spaces=full)
             run.make_plan(Intent(), spaces=full)
 
     conduct(asked, job)

@@ -206,7 +206,6 @@ class Run:
         check_login: bool = False,
         deleting: bool = False,
         whole: bool = False,
-        spaces: bool = True,
         everybodys_spaces: bool = False,
     ) -> Live:
         """Read what is live; the options are those of `survey`."""
@@ -222,7 +221,6 @@ class Run:
             check_login=check_login,
             deleting=deleting,
             whole=whole,
-            spaces=spaces,
             everybodys_spaces=everybodys_spaces,
             passwords=self.passwords,
             workers=self.settings.concurrency,
@@ -302,7 +300,8 @@ class Run:
             workers=self.settings.concurrency,
             observe=self.progress.reading,
         )
-        return replace(read, details=True, notes=())
+        # Who was asked, and who was not, is of no interest where one persona is looked at.
+        return replace(read, details=True, notes=(), spaces_of={})
 
     def read_snapshot(self, name: str) -> Live:
         """Read what was live from a snapshot.

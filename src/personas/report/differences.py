@@ -83,6 +83,11 @@ class Difference(Model):
         return self.fields
 
     @property
+    def waits_for(self) -> tuple[str, ...]:
+        """Those without whom its step cannot be done, by email."""
+        return ()
+
+    @property
     def is_mended(self) -> bool:
         """Whether nothing differs any more once its step is carried out."""
         if self.state in {State.RECREATE, State.LOCKED_OUT}:
@@ -118,7 +123,7 @@ class SpaceChange(Difference):
     space_id: Text | None
     members: tuple[Membership, ...] = Field(description="The owner too.")
     missing: tuple[Text, ...] = Field(
-        description="Who is not there to join, by email; not even after the run."
+        description="Who is not there to join, by email, not even once the plan is carried out."
     )
 
     @property
@@ -136,15 +141,19 @@ class SpaceChange(Difference):
         """Its fields, and then those of its members who differ."""
         return (*self.fields, *(member for member in self.members if member.differs))
 
+    def role_of(self, email: str) -> str:
+        """The role of somebody in it, of both where service and catalog differ; empty for a stranger."""
+        return next((member.role for member in self.members if member.email == email.lower()), "")
+
     @property
     def size(self) -> int:
         """How many members it has, those aside who have not accepted their invitation."""
         return sum(member.is_in for member in self.members)
 
     @property
-    def is_mended(self) -> bool:
-        """As for all things; and not without everybody whom it waits for."""
-        return super().is_mended and not self.missing
+    def waits_for(self) -> tuple[str, ...]:
+        """Those who are not there to join."""
+        return self.missing
 
 
 Kind = TypeVar("Kind", bound=Difference)
@@ -216,6 +225,10 @@ class Plan(Model):
         if not self.space_changes:
             return (self.personas,)
         return (self.personas, self.spaces) if self.changes else (self.spaces,)
+
+    def spaces_of(self, email: str) -> list[tuple[SpaceChange, str]]:
+        """The spaces of somebody, with the role in each."""
+        return [(change, role) for change in self.space_changes if (role := change.role_of(email))]
 
     def of(self, *states: State) -> tuple[Difference, ...]:
         """The changes in any of these states: personas, then spaces."""

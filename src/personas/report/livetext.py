@@ -175,20 +175,17 @@ def _drift(plan: Plan | None, detail: Detail) -> RenderableType:
 
 def _memberships(plan: Plan | None, email: str) -> list[RenderableType]:
     """The spaces of a persona, with its role in each."""
-    rows = [
+    if plan is None or not (found := plan.spaces_of(email)):
+        return []
+    rows = tuple(
         (
             _state(change, known=plan.catalog_known),
-            *(Text(shown(text)) for text in (change.name, change.slug, change.type or "")),
-            Text(shown(member.role)),
+            *(Text(shown(text)) for text in (*space_cells(change)[:-1], role)),
         )
-        for change in (plan.space_changes if plan else ())
-        for member in change.members
-        if plan and member.email == email.lower()
-    ]
-    if not rows:
-        return []
+        for change, role in found
+    )
     columns = (Column("state"), *SPACE[:-1], Column("role", least=8))
-    return [Group(joined(("Spaces", "bold")), Listing(columns, tuple(rows)))]
+    return [Group(joined(("Spaces", "bold")), Listing(columns, rows))]
 
 
 def _actions(detail: Detail, now: datetime | None) -> RenderableType:

@@ -340,6 +340,12 @@ def _show(sections: Sections, report: Report) -> None:
     for change in report.plan.changes if report.plan else ():
         if change.deviations:
             sections.add(_update(change), "folded update")
+    if report.plan and (found := report.plan.spaces_of(persona.email)):
+        rows = [_cells(["state", *_SPACE[:-1], "role"]), _cells(["---"] * 5)]
+        rows += [
+            _cells([wording.relation(change), *_space(change)[:-1], plain(role)]) for change, role in found
+        ]
+        sections.add("#### Spaces\n\n" + "\n".join(rows), "table of spaces")
     if persona.system_prompt is not None:
         body = [line for text in persona.system_prompt.split("\n") for line in wrapped("", text)]
         sections.add(f"<details><summary>Prompt</summary>\n\n{fenced(body[:400])}\n\n</details>", "prompt")

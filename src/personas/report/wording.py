@@ -67,11 +67,14 @@ def relation(change: Difference) -> str:
 
 
 def remark(change: Difference, *, cleanup: bool = False) -> str:
-    """What there is to say of a change in a few words: the fields that differ, mostly."""
+    """What there is to say of a change in a few words: what differs, mostly."""
     fields = differing(change)
     if cleanup and change.state is not State.IN_SYNC:
         return relation(change) + (f": {fields}" if fields else "")
-    return change.reason if change.state is State.CREATE else fields
+    if change.state is State.CREATE:
+        return change.reason
+    waits = f"waits for {', '.join(change.waits_for)}" if change.waits_for else ""
+    return "; ".join(part for part in (fields, waits) if part)
 
 
 def result_word(outcome: AnyOutcome) -> str:
@@ -124,11 +127,7 @@ def plural_state(state: State, number: int) -> str:
 
 def left_alone(part: Part[Difference]) -> str:
     """What is not in sync and is left as it is, as facts: `1 stray, 1 collision`; empty when nothing is."""
-    # What is created without all of its members is live, and differs.
-    states = (
-        State.UPDATE if c.state is State.CREATE and c.step else c.state for c in part.drift if not c.is_mended
-    )
-    counted = Counter(states)
+    counted = Counter(change.state for change in part.drift if not change.is_mended)
     return ", ".join(plural_state(state, counted[state]) for state in State if counted[state])
 
 
