@@ -85,7 +85,7 @@ class SignIn:
     def __init__(self, line: Line, origin: str) -> None:
         self.line = line
         self.origin = origin
-        # Sign-ins are what services limit first, some to three in ten seconds; a few at a time hide the hashing.
+        # Sign-ins are what services limit first, often to three in ten seconds; three hide the hashing.
         self._at_once = anyio.CapacityLimiter(SIGN_INS_AT_ONCE)
         self._unanswered = 0
         self._limited = ""
