@@ -230,8 +230,11 @@ def test_a_space_whose_member_could_not_be_made_is_not_half_made(real: World, tm
 
 @both_worlds
 def test_a_member_who_is_locked_out_leaves_no_half_made_space(real: World, tmp_path: Path) -> None:
-    real.add_personas(CY, password="another-password-1")
+    real.add_personas(BO, password="another-password-1")
     catalog = write(tmp_path, SHARED)
     ended = run("seed", "-c", catalog, "-o", "json", env=environment(real.url, real.token))
     assert ended.code == 6, ended
-    assert shared(real) == {key: value for key, value in wanted(SHARED).items() if key == "flat"}
+    told = told_of(ended)
+    why = f"{BO} cannot be signed in: the derived password does not sign in"
+    assert told["flat"] == told["desk"] == ("failed", why)
+    assert shared(real) == {}
