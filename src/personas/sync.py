@@ -208,11 +208,17 @@ def survey(
     secret: Secret | None = None,
     only: str | Collection[str] | None = None,
     check_login: bool = False,
+    everybodys_spaces: bool = False,
 ) -> Live:
     """Read what is live, as `personas.survey` does."""
     return service.wait_for(
         lambda open_service: _survey.survey(
-            open_service, catalog, secret=secret, only=only, check_login=check_login
+            open_service,
+            catalog,
+            secret=secret,
+            only=only,
+            check_login=check_login,
+            everybodys_spaces=everybodys_spaces,
         )
     )
 

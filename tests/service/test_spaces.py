@@ -164,6 +164,7 @@ async def test_an_invitation_has_expired_by_the_services_clock(
         (recorded("org-delete-personal"), BadAnswer, "The personal space cannot be deleted"),
         (httpx.Response(404, text="404 Not Found"), NotOffered, "the service offers no spaces (HTTP 404)"),
         (httpx.Response(500), BadAnswer, "refused with HTTP 500"),
+        (httpx.Response(400, json={"message": f"no: {COOKIE}"}), BadAnswer, "refused with HTTP 400: no"),
         (httpx.Response(429, headers={"x-retry-after": "0"}), RateLimited, "asks for fewer calls"),
         (httpx.Response(200, text="<html>"), BadAnswer, "the answer is no JSON"),
         (httpx.Response(200, content=b"null"), BadAnswer, "it is no object"),
