@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from http.cookies import CookieError, Morsel, SimpleCookie
 
 import anyio
 
@@ -22,6 +20,7 @@ from personas.errors import (
 from personas.secret import Secret
 from personas.service.answers import read
 from personas.service.calls import Answer, Call, Retry, reason_of
+from personas.service.cookies import find_session_cookie
 from personas.service.credentials import Credentials, TokenExpired, check_token
 from personas.service.models import FoundSession, IssuedToken, LoggedIn, Login, LoginCheck, SignInAnswer
 from personas.service.transport import Line
@@ -366,7 +365,7 @@ class AdminToken:
 
 
 def _session(email: str, told: SignInAnswer, answer: Answer) -> Session:
-    morsel = _session_cookie(answer)
+    morsel = find_session_cookie(answer.cookies)
     if morsel is None:
         raise BadAnswer(f"signing in as {email}: the service set no session cookie that could be used")
     age = str(morsel["max-age"])
@@ -380,28 +379,3 @@ def _session(email: str, told: SignInAnswer, answer: Answer) -> Session:
         user_id=told.user.id,
         name=told.user.name,
     )
-
-
-def _session_cookie(answer: Answer) -> Morsel[str] | None:
-    for header in answer.cookies:
-        jar: SimpleCookie = SimpleCookie()
-        try:
-            jar.load(header)
-        except CookieError:
-            continue
-        for name, morsel in jar.items():
-            # Behind https the name gets a prefix.
-            if name.endswith("session_token") and is_cookie(name, morsel.coded_value):
-                return morsel
-    return None
-
-
-_COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
-_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]{1,4000}")
-
-
-def is_cookie(name: str, value: str) -> bool:
-    """Whether this is one cookie and nothing else: no second header, and no command to a CI runner."""
-    if not _COOKIE_NAME.fullmatch(name) or not _COOKIE_VALUE.fullmatch(value):
-        return False
-    return "##[" not in f"{name}={value}"

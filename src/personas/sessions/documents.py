@@ -19,8 +19,9 @@ from pydantic.alias_generators import to_camel
 
 from personas.errors import UsageError
 from personas.secret import Secret
+from personas.service.cookies import is_cookie
 from personas.service.models import Moment
-from personas.service.signing import Session, is_cookie
+from personas.service.signing import Session
 from personas.sessions.forms import Form
 
 if TYPE_CHECKING:
