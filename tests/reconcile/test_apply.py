@@ -14,10 +14,11 @@ from making import SECRET, make_catalog, make_jwt, make_live, make_live_persona,
 
 from personas.errors import CredentialsRefused, Unanswered, Unreachable
 from personas.passwords import derive_password
-from personas.reconcile.apply import Stop, apply
+from personas.reconcile.apply import apply
 from personas.reconcile.live import Live, LookedUp, Owner, Ownership
 from personas.reconcile.outcome import Applied, Outcome, Result
 from personas.reconcile.plan import Intent, Plan, Step, plan
+from personas.reconcile.stop import Stop
 from personas.reconcile.survey import survey
 from personas.secret import Secret
 from personas.service.credentials import Credentials

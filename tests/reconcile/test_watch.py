@@ -15,10 +15,11 @@ import respx
 from making import SECRET, make_catalog, make_jwt, make_live, make_live_persona
 
 from personas.passwords import derive_password
-from personas.reconcile.apply import Stop, apply
+from personas.reconcile.apply import apply
 from personas.reconcile.live import Live, LookedUp, Owner, Ownership
 from personas.reconcile.outcome import Applied, Result
 from personas.reconcile.plan import Intent, Plan, Step, plan
+from personas.reconcile.stop import Stop
 from personas.secret import Secret
 from personas.service.credentials import Credentials
 from personas.service.endpoints import AuthService

@@ -1,10 +1,11 @@
-"""Files that are written whole or not at all, and those that are for their owner alone."""
+"""Files: read, written whole or not at all, and those that are for their owner alone."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from personas.errors import UsageError
 
 PRIVATE = 0o600
 GIT_SECONDS = 10
+STDIN = "<stdin>"
+MAX_PIPED_BYTES = 50_000_000
 
 
 def replace_file(path: Path, text: str, *, mode: int | None = None) -> None:
@@ -100,3 +103,28 @@ def reason_of(error: OSError | ValueError) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return "it cannot be a file name"
+
+
+def read_standard_input() -> bytes:
+    """All of standard input.
+
+    Raises:
+        UsageError: It is a terminal, or holds more than any catalog.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("- reads a catalog from standard input, and that is a terminal", hint="Pipe it in.")
+    piped = sys.stdin.buffer.read(MAX_PIPED_BYTES + 1)
+    if len(piped) > MAX_PIPED_BYTES:
+        raise UsageError(f"standard input holds more than {MAX_PIPED_BYTES:,} bytes: that is no catalog")
+    return piped
+
+
+def read_text(name: str, flag: str) -> str:
+    """The text of a file that a flag names."""
+    try:
+        return Path(name).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{flag} {name}: the file is no UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
+        raise UsageError(f"{flag} {name}: {reason}") from None

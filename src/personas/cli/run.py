@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from personas.catalog.models import Space
 from personas.catalog.reading import Catalog, load_catalog, parse_catalog
 from personas.catalog.who import choose
 from personas.cli.access import credentials_of, open_embedded
 from personas.cli.asked import Asked
+from personas.cli.files import STDIN, read_standard_input, read_text
 from personas.cli.progress import Progress
 from personas.errors import CatalogError, CredentialsRefused, Problem, Refused, UsageError
 from personas.passwords import check_secret
-from personas.reconcile.apply import Stop, apply
 from personas.reconcile.changes import people_of
 from personas.reconcile.live import Live
 from personas.reconcile.outcome import Applied
-from personas.reconcile.owners import Passwords
 from personas.reconcile.plan import Intent, Plan, plan
-from personas.reconcile.survey import survey
+from personas.reconcile.stop import Stop
 from personas.report import Snapshot, read_snapshot
 from personas.secret import Secret
 from personas.service.credentials import Credentials
-from personas.service.endpoints import AuthService
 from personas.service.models import LiveDetail
 from personas.settings import Settings
 
-STDIN = "<stdin>"
-MAX_PIPED_BYTES = 50_000_000
+if TYPE_CHECKING:
+    from personas.reconcile.owners import Passwords
+    from personas.service.endpoints import AuthService
 
 
 @dataclass(slots=True)
@@ -102,7 +100,7 @@ class Run:
         for file in files:
             try:
                 catalog = (
-                    parse_catalog(_read_standard_input(), file=STDIN) if file == "-" else load_catalog(file)
+                    parse_catalog(read_standard_input(), file=STDIN) if file == "-" else load_catalog(file)
                 )
             except CatalogError as error:
                 self.read.problems += error.problems
@@ -164,6 +162,8 @@ class Run:
         Raises:
             CredentialsRefused: An admin's credentials are needed, and there are none that could do.
         """
+        from personas.service.endpoints import AuthService
+
         settings = self.settings
         embedded = None
         if settings.auth.embedded is not None:
@@ -209,6 +209,9 @@ class Run:
         everybodys_spaces: bool = False,
     ) -> Live:
         """Read what is live; the options are those of `survey`."""
+        from personas.reconcile.owners import Passwords
+        from personas.reconcile.survey import survey
+
         self.passwords = Passwords(service, secret)
         live = await survey(
             service,
@@ -286,6 +289,8 @@ class Run:
 
     async def _read_spaces_of(self, service: AuthService, email: str, secret: Secret | None) -> Live:
         """The spaces that the catalog has one persona share; nothing else is read."""
+        from personas.reconcile.survey import survey
+
         catalog = self.read.catalog
         if catalog is None or not (spaces := _shared_by(email, catalog)):
             return Live()
@@ -343,6 +348,8 @@ class Run:
 
     async def carry_out(self, service: AuthService, secret: Secret) -> Applied:
         """Carry out the plan's steps."""
+        from personas.reconcile.apply import apply
+
         if self.plan is None:
             raise AssertionError
         self.writing = True
@@ -374,23 +381,3 @@ def no_credentials(why: str) -> CredentialsRefused:
         hint="Give --jwt (MANA_ADMIN_JWT), or set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; "
         "to try without a service: --auth embedded.",
     )
-
-
-def _read_standard_input() -> bytes:
-    if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError("- reads a catalog from standard input, and that is a terminal", hint="Pipe it in.")
-    piped = sys.stdin.buffer.read(MAX_PIPED_BYTES + 1)
-    if len(piped) > MAX_PIPED_BYTES:
-        raise UsageError(f"standard input holds more than {MAX_PIPED_BYTES:,} bytes: that is no catalog")
-    return piped
-
-
-def read_text(name: str, flag: str) -> str:
-    """The text of a file that a flag names."""
-    try:
-        return Path(name).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(f"{flag} {name}: the file is no UTF-8 text") from None
-    except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
-        raise UsageError(f"{flag} {name}: {reason}") from None

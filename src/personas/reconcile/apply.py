@@ -26,6 +26,7 @@ from personas.reconcile.names import Made, look_at_names
 from personas.reconcile.outcome import Applied, Outcome, Result
 from personas.reconcile.owners import Passwords
 from personas.reconcile.space_apply import SpaceSteps
+from personas.reconcile.stop import Stop
 from personas.reconcile.watch import Watch
 from personas.secret import Secret
 from personas.service.endpoints import AuthService
@@ -35,28 +36,10 @@ from personas.service.pacing import spread
 # So many steps in a row without an answer, or told to come later, mean that the service is gone or cannot
 # take more, not one persona's bad luck.
 MOST_UNANSWERED = 3
-GRACE_SECONDS = 10.0
 # So often a write is begun anew that the service held back for too long.
 MOST_BEGINNINGS = 8
 C = TypeVar("C", bound=Change)
 UNCHECKED = "whose email it was could not be checked before"
-
-
-class Stop:
-    """A way to end a run from outside: asked once, it starts nothing more; asked again, it ends at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self.scope: anyio.CancelScope | None = None
-
-    def ask(self) -> None:
-        """Ask the run to end; what is in flight has some seconds to finish."""
-        if self.scope is not None:
-            grace = anyio.current_time() + GRACE_SECONDS
-            self.scope.deadline = min(self.scope.deadline, grace)
-            if self.asked:
-                self.scope.cancel()
-        self.asked = True
 
 
 def _silent(outcome: Outcome) -> None:
