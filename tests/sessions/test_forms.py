@@ -5,7 +5,7 @@ import subprocess
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from personas.errors import UsageError
@@ -137,6 +137,7 @@ def test_as_storage_state_needs_a_host() -> None:
     assert "--base-url" in refused.value.hint
 
 
+@example(value="x.y", name='"\x1f', ends=None, form=Form.ENV)
 @given(
     value=st.text(TOKEN_CHARACTERS, min_size=1, max_size=60),
     name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20),

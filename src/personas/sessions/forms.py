@@ -71,7 +71,7 @@ def _quoted(value: str) -> str:
     if value.isprintable():
         # Some CI runners obey `##[` anywhere in a line.
         return shlex.quote(value).replace("##[", "#'\"#\"'[")
-    octal = "".join(ch if ch.isprintable() and ch not in "\\'#" else _octal(ch) for ch in value)
+    octal = "".join(ch if ch.isprintable() and ch not in "\\'\"#" else _octal(ch) for ch in value)
     return f"\"$(printf '%b' '{octal}')\""
 
 
