@@ -316,9 +316,9 @@ async def test_a_service_that_only_ever_asks_to_wait_ends_the_run(
     service: AuthService, domain: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A write that is begun in time meets a limit, and then it is too late; so it goes for ever.
-    monkeypatch.setattr("personas.reconcile.watch.FRESH_SECONDS", 0.3)
+    monkeypatch.setattr("personas.reconcile.watch.FRESH_SECONDS", 0.8)
     monkeypatch.setattr("personas.reconcile.apply.MOST_BEGINNINGS", 2)
-    domain.before = answering("POST", 429, "0.4")
+    domain.before = answering("POST", 429, "1")
     applied = await carry_out(creation(*many(20), at=LONG_AGO), service)
     assert set(results(applied)) == {FAILED, NOT_DONE}
     assert applied.error is not None
