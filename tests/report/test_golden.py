@@ -21,6 +21,13 @@ DRAWN = [name for name in SCENARIOS if not name.startswith("spaces-")]
 PAGES = ["dry-run", "list", "show", "spaces"]
 SHAPES = ["full-list", "hostile-run", "invalid", "offline", "partly-failed", "show", "spaces", "unreachable"]
 SUFFIXES: dict[Format, str] = {"json": "json", "github": "github.txt", "junit": "xml"}
+# What foreign text becomes in JSON, and that a catalog alone is one with less in it, is said by tests.
+SHAPED = [
+    (name, fmt)
+    for name in SHAPES
+    for fmt in SUFFIXES
+    if (name, fmt) not in {("hostile-run", "json"), ("offline", "json")}
+]
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -45,8 +52,7 @@ def test_markdown_looks_as_it_did(name: str, golden: Golden) -> None:
     golden(f"{name}/report.md", render(SCENARIOS[name](), "markdown"))
 
 
-@pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("fmt", SUFFIXES)
+@pytest.mark.parametrize(("name", "fmt"), SHAPED)
 def test_each_other_format_looks_as_it_did(name: str, fmt: Format, golden: Golden) -> None:
     golden(f"{name}/report.{SUFFIXES[fmt]}", render(SCENARIOS[name](), fmt))
 
