@@ -295,7 +295,7 @@ def test_who_was_not_asked_for_spaces_is_told_by_number() -> None:
     made = planned(live_flat(), spaces_of={ADA: ""})
     assert made.in_sync
     assert made.notes == (
-        "Those who own a space of the catalog were asked for theirs; --prune asks 2 personas more.",
+        "For spaces beyond the catalog, only the owners in it were asked; --prune asks 2 personas more.",
     )
 
 

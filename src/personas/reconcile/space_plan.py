@@ -308,4 +308,4 @@ def tell_spaces(
         others = {c.key for c in personas if c.existing and c.key not in live.spaces_of} - {*deleted}
         if others:
             who = "one persona" if len(others) == 1 else f"{len(others):,} personas"
-            yield f"Those who own a space of the catalog were asked for theirs; --prune asks {who} more."
+            yield f"For spaces beyond the catalog, only the owners in it were asked; --prune asks {who} more."
