@@ -329,6 +329,15 @@ def run_beside(
         return [end_of(process), ended]
 
 
+def wait_until_said(process: subprocess.Popen[str], words: str) -> None:
+    """Wait until a process has said so on stderr."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line:
+            return
+    raise AssertionError(words)
+
+
 def end_of(process: subprocess.Popen[str], timeout: float = 30) -> Ended:
     """Wait for a process; it must not end in a traceback."""
     out, err = process.communicate(timeout=timeout)
