@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from personas.reconcile.outcome import Result
 from personas.reconcile.plan import State
-from personas.report import markdown, wording
+from personas.report import wording
 from personas.report.visible import shown
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def render(report: Report) -> str:
 
 def step_summary(report: Report) -> str:
     """The markdown for `$GITHUB_STEP_SUMMARY`, below GitHub's limit of 1 MiB."""
+    from personas.report import markdown
+
     return markdown.render(report, limit=SUMMARY_LIMIT - 1_024)
 
 
