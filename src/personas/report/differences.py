@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -16,6 +15,8 @@ from personas.reconcile.outcome import Result
 from personas.report.deviations import Deviation, FieldChange, Membership
 from personas.report.shapes import Model, Position, Text, Whole
 from personas.report.told import Facts
+
+Identity = tuple[str, str, str | None]  # a kind of thing, its key, the service's id of it
 
 
 class Intent(Model):
@@ -52,15 +53,9 @@ class Difference(Model):
     line: Position | None = Field(description="Where the catalog has it.")
     column: Position | None
 
-    @property
-    @abstractmethod
-    def key(self) -> str:
-        """What tells it from others of its kind."""
-
-    @property
-    @abstractmethod
-    def live_id(self) -> str | None:
-        """The service's id of it; None where it is not live."""
+    if TYPE_CHECKING:  # fields of each kind, where the document has them
+        key: str
+        live_id: str | None
 
     @property
     def is_live(self) -> bool:
@@ -68,7 +63,7 @@ class Difference(Model):
         return self.live_id is not None
 
     @property
-    def identity(self) -> tuple[str, str, str | None]:
+    def identity(self) -> Identity:
         """What an outcome names its change by."""
         return (self.thing, self.key, self.live_id)
 
@@ -98,43 +93,37 @@ class Difference(Model):
 class Change(Difference):
     """One persona of the plan."""
 
-    email: Text
+    titles: ClassVar = ("name", "email", "archetype")
+
+    key: Text = Field(alias="email")
     archetype: Text
-    user_id: Text | None
+    live_id: Text | None = Field(alias="userId")
     live: Facts | None = None
 
     @property
-    def key(self) -> str:
-        """Its email."""
-        return self.email
-
-    @property
-    def live_id(self) -> str | None:
-        """Its user's id."""
-        return self.user_id
+    def cells(self) -> tuple[str, ...]:
+        """What stands under its titles in a table."""
+        return (self.name, self.key, self.archetype)
 
 
 class SpaceChange(Difference):
     """One shared space of the plan."""
 
-    slug: Text
+    titles: ClassVar = ("space", "slug", "type", "owner")
+
+    key: Text = Field(alias="slug")
     type: Text | None
     owner: Text = Field(description="The owner's email, in the catalog if it has the space.")
-    space_id: Text | None
+    live_id: Text | None = Field(alias="spaceId")
     members: tuple[Membership, ...] = Field(description="The owner too.")
     missing: tuple[Text, ...] = Field(
         description="Who is not there to join, by email, not even once the plan is carried out."
     )
 
     @property
-    def key(self) -> str:
-        """Its slug."""
-        return self.slug
-
-    @property
-    def live_id(self) -> str | None:
-        """Its id."""
-        return self.space_id
+    def cells(self) -> tuple[str, ...]:
+        """What stands under its titles in a table."""
+        return (self.name, self.key, self.type or "", self.owner)
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:
@@ -143,7 +132,7 @@ class SpaceChange(Difference):
 
     def role_of(self, email: str) -> str:
         """The role of somebody in it, of both where service and catalog differ; empty for a stranger."""
-        return next((member.role for member in self.members if member.email == email.lower()), "")
+        return next((member.role for member in self.members if member.about == email.lower()), "")
 
     @property
     def size(self) -> int:
@@ -241,54 +230,31 @@ class Plan(Model):
 
 
 class AnyOutcome(Model):
-    """What became of one step, by the service's own word."""
+    """What became of one step, by the service's own word; it names its change by key and id."""
 
     thing: Text
     step: Step | None
     result: Result
     message: Text
     seconds: float
+    key: Text
+    live_id: Text | None = None
 
     @property
-    @abstractmethod
-    def key(self) -> str:
-        """What tells its change from others of its kind."""
-
-    @property
-    @abstractmethod
-    def identity(self) -> tuple[str, str, str | None]:
+    def identity(self) -> Identity:
         """The identity of the change whose step this was."""
+        return (self.thing, self.key, self.live_id)
 
 
 class Outcome(AnyOutcome):
     """What became of one step about a persona."""
 
-    email: Text
-    user_id: Text | None = None
-
-    @property
-    def key(self) -> str:
-        """The persona's email."""
-        return self.email
-
-    @property
-    def identity(self) -> tuple[str, str, str | None]:
-        """The identity of the change whose step this was."""
-        return (self.thing, self.email, self.user_id)
+    key: Text = Field(alias="email")
+    live_id: Text | None = Field(default=None, alias="userId")
 
 
 class SpaceOutcome(AnyOutcome):
     """What became of one step about a space."""
 
-    slug: Text
-    space_id: Text | None = None
-
-    @property
-    def key(self) -> str:
-        """The space's slug."""
-        return self.slug
-
-    @property
-    def identity(self) -> tuple[str, str, str | None]:
-        """The identity of the change whose step this was."""
-        return (self.thing, self.slug, self.space_id)
+    key: Text = Field(alias="slug")
+    live_id: Text | None = Field(default=None, alias="spaceId")

@@ -54,7 +54,7 @@ def list_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
     elif report.catalog_spaces:
         spaces = wording.count(report.catalog_spaces, "space")
         sections.append(prose((f"{spaces} of the catalog not looked at (--full does)", "dim"), indent=2))
-    missing = [shown(change.email, 60) for change in plan.changes if change.live is None]
+    missing = [shown(change.key, 60) for change in plan.changes if change.live is None]
     if missing:
         are = "persona of the catalog is" if len(missing) == 1 else "personas of the catalog are"
         said = (f"{len(missing):,} {are} not live: ", "yellow")
@@ -98,7 +98,7 @@ def show_sections(report: Report) -> list[RenderableType]:
     """One live persona: descriptor, drift, last actions, feedback."""
     detail, plan = report.detail, report.plan
     if detail is None:
-        return [prose(shown(change.email), " is not live.") for change in (plan.changes[:1] if plan else ())]
+        return [prose(shown(change.key), " is not live.") for change in (plan.changes[:1] if plan else ())]
     return [
         *_descriptor(detail, report.taken_at),
         _drift(plan, detail),
@@ -162,7 +162,7 @@ def _drift(plan: Plan | None, detail: Detail) -> RenderableType:
         return prose("The catalog could not be read, so drift is not known.", mark=("? ", "yellow"))
     parts: list[RenderableType] = []
     for change in plan.changes:
-        if change.user_id == detail.persona.user_id:
+        if change.live_id == detail.persona.user_id:
             sign, style = SIGNS[change.state]
             reason = f": {shown(change.reason)}" if change.reason else ""
             against = " with the catalog" if change.state is State.IN_SYNC else ""

@@ -241,11 +241,11 @@ def _row(change: Difference, report: Report, cells: list[str]) -> str:
 
 
 def _persona(change: Change) -> list[str]:
-    return [plain(change.name, 80), code(change.email), code(change.archetype, 60)]
+    return [plain(change.name, 80), code(change.key), code(change.archetype, 60)]
 
 
 def _space(change: SpaceChange) -> list[str]:
-    return [plain(change.name, 80), code(change.slug), code(change.type or "", 60), code(change.owner)]
+    return [plain(change.name, 80), code(change.key), code(change.type or "", 60), code(change.owner)]
 
 
 def _listed(report: Report) -> Callable[[Change], list[str]]:

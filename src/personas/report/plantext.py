@@ -199,12 +199,12 @@ def _table(
 
 
 def _persona(change: Change) -> tuple[str, ...]:
-    return (change.name, change.email, change.archetype)
+    return (change.name, change.key, change.archetype)
 
 
 def space_cells(change: SpaceChange) -> tuple[str, ...]:
     """What stands in the columns of a space."""
-    return (change.name, change.slug, change.type or "", change.owner)
+    return (change.name, change.key, change.type or "", change.owner)
 
 
 def _word(change: Difference, outcome: AnyOutcome | None) -> tuple[str, str, str]:
