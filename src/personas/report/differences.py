@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,9 +54,16 @@ class Difference(Model):
     line: Position | None = Field(description="Where the catalog has it.")
     column: Position | None
 
+    titles: ClassVar[tuple[str, ...]]
+
     if TYPE_CHECKING:  # fields of each kind, where the document has them
         key: str
         live_id: str | None
+
+    @property
+    @abstractmethod
+    def cells(self) -> tuple[str, ...]:
+        """What stands under its titles in a table."""
 
     @property
     def is_live(self) -> bool:
@@ -172,11 +180,6 @@ class Part(Generic[Kind_co]):
     def drift(self) -> tuple[Kind_co, ...]:
         """Those that are not in sync."""
         return tuple(change for change in self.changes if change.is_drift)
-
-    @cached_property
-    def steps(self) -> tuple[Kind_co, ...]:
-        """Those about which a run does something."""
-        return tuple(change for change in self.changes if change.step is not None)
 
     def of(self, *states: State) -> tuple[Kind_co, ...]:
         """Those in any of these states."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from personas.errors import DriftFound, Interrupted, PartlyFailed
@@ -61,6 +61,13 @@ def state_word(change: Difference) -> str:
     return change.state.value.replace("-", " ")
 
 
+def status(change: Difference, outcome: AnyOutcome | None) -> tuple[State | Step | Result, str]:
+    """Where a change stands: what a format has a sign for, and its word."""
+    if outcome is not None:
+        return outcome.result, result_word(outcome)
+    return Step.DELETE if change.step is Step.DELETE else change.state, state_word(change)
+
+
 def relation(change: Difference) -> str:
     """How a live persona and the catalog relate, where nothing is done about it."""
     return _DRIFT[State.UPDATE if change.state is State.RECREATE else change.state][0]
@@ -91,17 +98,15 @@ def planned(part: Part[Difference]) -> str:
     if part.plan.is_cleanup:
         return count(deleted, "to delete", "to delete") if deleted else "nothing to delete"
     parts = [
-        (part.count[State.COLLISION], "collision", "collisions"),
-        (part.count[State.NOT_KNOWN], "not known", "not known"),
-        (len(alone(part, State.LOCKED_OUT)), "locked out", "locked out"),
-        (len(alone(part, State.RECREATE)), "needs --recreate", "need --recreate"),
-        (steps[Step.RECREATE], "to recreate", "to recreate"),
-        (steps[Step.CREATE], "to create", "to create"),
+        (part.count[State.COLLISION], *_DRIFT[State.COLLISION]),
+        (part.count[State.NOT_KNOWN], *_DRIFT[State.NOT_KNOWN]),
+        (len(alone(part, State.LOCKED_OUT)), *_DRIFT[State.LOCKED_OUT]),
+        (len(alone(part, State.RECREATE)), *_DRIFT[State.RECREATE]),
         # One that needs --recreate is updated all the same, as far as an update can mend it.
-        (steps[Step.UPDATE], "to update", "to update"),
+        *((steps[step], f"to {step}", f"to {step}") for step in (Step.RECREATE, Step.CREATE, Step.UPDATE)),
         (len(alone(part, State.UPDATE)), "needs --prune", "need --prune"),
         (deleted, "stray to delete", "strays to delete"),
-        (part.count[State.STRAY] - deleted, "stray", "strays"),
+        (part.count[State.STRAY] - deleted, *_DRIFT[State.STRAY]),
     ]
     return ", ".join(count(*told) for told in parts if told[0])
 
@@ -191,6 +196,11 @@ def notes(report: Report) -> list[str]:
 def number(value: float) -> str:
     """A number as a person writes it: `0.3`, `1`, `12.5`."""
     return f"{value:.6g}"
+
+
+def told(number: int | None, nothing: str = "not told") -> str:
+    """A number that the service may not have told."""
+    return nothing if number is None else f"{number:,}"
 
 
 def weight_changes(old: Mapping[str, float], new: Mapping[str, float]) -> list[tuple[str, str]]:
@@ -287,16 +297,12 @@ def duration(seconds: float) -> str:
 
 
 def moment(when: datetime | None, now: datetime | None) -> str:
-    """A time, relative to `now` when that is known, else in UTC; `never` for None."""
+    """A time in UTC, relative to `now` when that is known and later; `never` for None."""
     if when is None:
         return "never"
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    if now is None:
-        return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    passed = (now if now.tzinfo else now.replace(tzinfo=UTC)) - when
-    seconds = passed.total_seconds()
+    seconds = (now - when).total_seconds() if now is not None else -1.0
     if seconds < 0:
-        return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{when:%Y-%m-%d %H:%M} UTC"
     if seconds < 60:
         return "just now"
     for limit, size, unit in ((3600, 60, "min"), (172_800, 3600, "h")):
