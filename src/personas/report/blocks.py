@@ -120,9 +120,9 @@ def names(emails: Sequence[str], *, most: int = 5, full: bool = False) -> str:
     return ", ".join(told) + (f" and {more:,} more ({ALL})" if more else "")
 
 
-def more(number: int, what: str, style: str = "") -> list[RenderableType]:
+def more(number: int, what: str, style: str = "", indent: int = 2) -> list[RenderableType]:
     """How many more there are of what a part was told; nothing where that was all."""
-    return [prose((f"and {count(number, f'more {what}')} ({ALL})", style), indent=2)] if number else []
+    return [prose((f"and {count(number, f'more {what}')} ({ALL})", style), indent=indent)] if number else []
 
 
 def bar(share: float, cells: int = 24) -> Span:

@@ -222,9 +222,14 @@ class Plan(Model):
         """The spaces of somebody, with the role in each."""
         return [(change, role) for change in self.space_changes if (role := change.role_of(email))]
 
+    @property
+    def everything(self) -> tuple[Difference, ...]:
+        """All changes: personas, then spaces."""
+        return (*self.changes, *self.space_changes)
+
     def of(self, *states: State) -> tuple[Difference, ...]:
         """The changes in any of these states: personas, then spaces."""
-        return tuple(change for part in self.parts for change in part.of(*states))
+        return tuple(change for change in self.everything if change.state in states)
 
     @property
     def is_cleanup(self) -> bool:

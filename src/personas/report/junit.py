@@ -58,7 +58,7 @@ def _document(suite: ET.Element, seconds: float) -> str:
 
 def _add_plan(suite: ET.Element, report: Report, plan: Plan) -> None:
     bodies = 0
-    for change in (change for part in plan.parts for change in part.changes):
+    for change in plan.everything:
         outcome = report.result(change)
         kind = "" if change.thing == "persona" else change.thing
         name = " ".join(part for part in (kind, change.name, f"<{change.key}>") if part)
