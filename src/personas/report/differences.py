@@ -185,6 +185,15 @@ class Part(Generic[Kind_co]):
         """Those in any of these states."""
         return tuple(change for change in self.changes if change.state in states)
 
+    def left(self, state: State) -> tuple[Kind_co, ...]:
+        """Those in a state of which a run leaves all or a part as it is; none where drift is not known."""
+        if not self.plan.catalog_known:
+            return ()
+        if state is State.UPDATE:
+            return tuple(c for c in self.of(state) if not all(item.mendable for item in c.deviations))
+        mends = {Step.DELETE} if state is State.STRAY else {Step.RECREATE}
+        return tuple(change for change in self.of(state) if change.step not in mends)
+
 
 class Plan(Model):
     """The differences between catalog and service, and what a run does about them."""

@@ -8,6 +8,7 @@ from functools import partial
 from personas.reconcile.changes import State, Step
 from personas.reconcile.outcome import Result
 from personas.report import usage, wording
+from personas.report.advice import advice_on
 from personas.report.differences import AnyOutcome, Change, Difference, Kind, Part, Plan, SpaceChange
 from personas.report.diffs import diff_of, wrapped
 from personas.report.document import Problem, Report, Usage
@@ -270,7 +271,7 @@ def _advice(plan: Plan) -> str:
         f"- {_MARKS[found.state]} **{found.title}.** {found.text}"
         + (f" `{found.command}`" if found.command else "")
         for part in plan.parts
-        for found in wording.advice(part)
+        for found in advice_on(part)
     ]
     return "\n".join(["**Left alone:**", "", *lines]) if lines else ""
 

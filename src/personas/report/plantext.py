@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from personas.reconcile.changes import PERSONA_DOMAIN, State
 from personas.reconcile.outcome import Result
 from personas.report import wording
+from personas.report.advice import Advice, advice_on
 from personas.report.blocks import (
     ALL,
     Column,
@@ -232,7 +233,7 @@ def _advice(report: Report, plan: Plan, *, full: bool) -> list[RenderableType]:
         return [section for part in plan.parts for section in _spared(part, full=full)]
     if report.offline:
         return []
-    return [_one_advice(found, full=full) for part in plan.parts for found in wording.advice(part)]
+    return [_one_advice(found, full=full) for part in plan.parts for found in advice_on(part)]
 
 
 def _spared(part: Part[Difference], *, full: bool) -> list[RenderableType]:
@@ -249,7 +250,7 @@ def _spared(part: Part[Difference], *, full: bool) -> list[RenderableType]:
     return [Group(*parts, *_reasons(alone, full=full))]
 
 
-def _one_advice(found: wording.Advice, *, full: bool) -> RenderableType:
+def _one_advice(found: Advice, *, full: bool) -> RenderableType:
     sign, style = SIGNS[found.state]
     parts = [prose((f"{found.title}  ", style), found.text, mark=(f"{sign} ", style))]
     if found.command:
