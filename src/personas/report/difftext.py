@@ -40,13 +40,11 @@ def details(part: Part[Difference], *, full: bool) -> list[RenderableType]:
     if part.plan.is_cleanup:
         return []
     changed = sorted((c for c in part.changes if c.deviations), key=lambda change: change.step is None)
-    alike: dict[object, list[Difference]] = {}
-    for change in changed:
-        alike.setdefault((change.state, *map(_essence, change.deviations)), []).append(change)
+    alike = wording.alike(changed, lambda change: (change.state, *map(_essence, change.deviations)))
     groups = [
-        part
+        some
         for group in alike.values()
-        for part in ([group] if len(group) >= _ALIKE else [[one] for one in group])
+        for some in ([group] if len(group) >= _ALIKE else [[one] for one in group])
     ]
     told, _ = wording.few(groups, _MOST_DETAILS, full=full)
     sections: list[RenderableType] = [_group(group, full=full) for group in told]

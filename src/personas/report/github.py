@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from personas.reconcile.changes import State
-from personas.reconcile.outcome import Result
 from personas.report import wording
 from personas.report.differences import Difference, Plan
 from personas.report.document import Problem, Report
@@ -91,7 +90,7 @@ def _problems(kind: str, problems: tuple[Problem, ...]) -> list[str]:
 
 
 def _failures(report: Report) -> list[str]:
-    told, more = wording.few([item for item in report.all_outcomes if item.result is not Result.DONE], _MOST)
+    told, more = wording.few(report.undone, _MOST)
     changes = {change.identity: change for change in report.plan.everything} if report.plan else {}
     lines = []
     for outcome in told:

@@ -35,12 +35,7 @@ _MARKS: dict[State | Step | Result, str] = {
     Result.UNKNOWN: "❔",
     Result.NOT_DONE: "⏸️",
 }
-_TITLES = {
-    "seed": "Seed",
-    "dry-run": "Preview",
-    "cleanup": "Cleanup",
-    "validate": "Catalog",
-}
+_TITLES = {"seed": "Seed", "dry-run": "Preview", "cleanup": "Cleanup", "validate": "Catalog"}
 _LENGTHS = {"archetype": 60, "type": 60}  # of cells that may have less than others
 _MOST_MODULES = 20
 _MOST_PLACES = 100
@@ -117,11 +112,7 @@ def _in_sync(part: Part[Difference]) -> str:
 
 def _mark(report: Report) -> str:
     plan = report.plan
-    if (
-        report.problems
-        or report.warnings_refused
-        or any(outcome.result is not Result.DONE for outcome in report.all_outcomes)
-    ):
+    if report.problems or report.warnings_refused or report.undone:
         return "❌"
     if report.error is not None and (plan is None or plan.in_sync):
         return "❌"

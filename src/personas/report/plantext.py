@@ -157,10 +157,9 @@ def _verdict_of(report: Report, plan: Plan, part: Part[Difference]) -> Renderabl
 def _table(report: Report, part: Part[Difference], *, full: bool) -> list[RenderableType]:
     """What will be written, then what will not; of long states a few, and what is in sync as a number."""
     cleanup = part.plan.is_cleanup
-    by_word: dict[str, list[Difference]] = {}
-    for change in sorted(part.changes, key=lambda change: change.step is None):
-        if change.is_live or not cleanup:
-            by_word.setdefault(wording.status(change, report.result(change))[1], []).append(change)
+    changes = [change for change in part.changes if change.is_live or not cleanup]
+    changes.sort(key=lambda change: change.step is None)
+    by_word = wording.alike(changes, lambda change: wording.status(change, report.result(change))[1])
     told: list[Difference] = []
     left_out: list[str] = []
     numbers: list[RenderableType] = []
@@ -201,18 +200,15 @@ def _listing(report: Report, changes: Sequence[Difference], *, cleanup: bool) ->
 
 def _failures(outcomes: tuple[AnyOutcome, ...], *, full: bool) -> list[RenderableType]:
     """What failed and why, equal reasons told once; what was never sent is a number elsewhere."""
-    reasons: dict[tuple[Result, str, str], list[str]] = {}
-    for outcome in outcomes:
-        told = outcome.result in {Result.FAILED, Result.UNKNOWN}
-        if told or outcome.message:
-            key = (outcome.result, wording.result_word(outcome), outcome.message)
-            reasons.setdefault(key, []).append(outcome.key)
+    told = [item for item in outcomes if item.message or item.result in {Result.FAILED, Result.UNKNOWN}]
+    reasons = wording.alike(told, lambda item: (item.result, wording.result_word(item), item.message))
     kept, left = wording.few([*reasons.items()], _MOST_REASONS, full=full)
     parts: list[RenderableType] = []
-    for (result, word, message), emails in kept:
+    for (result, word, message), alike in kept:
         sign, style = SIGNS[result]
-        number = f"{len(emails):,} " if len(emails) > 1 else ""
-        parts.append(_reason(emails, message, mark=(f"{sign} {number}{word}  ", style), full=full))
+        number = f"{len(alike):,} " if len(alike) > 1 else ""
+        keys = [outcome.key for outcome in alike]
+        parts.append(_reason(keys, message, mark=(f"{sign} {number}{word}  ", style), full=full))
     return [Group(*parts, *more(left, "reason"))] if parts else []
 
 
@@ -263,17 +259,15 @@ def _one_advice(found: Advice, *, full: bool) -> RenderableType:
 
 def _reasons(changes: Sequence[Difference], *, full: bool) -> list[RenderableType]:
     """Why they are left alone, equal reasons told once."""
-    reasons: dict[str, list[str]] = {}
-    for change in changes:
-        reasons.setdefault(change.reason, []).append(change.key)
+    reasons = wording.alike(changes, lambda change: change.reason)
     kept, left = wording.few([*reasons.items()], _MOST_REASONS, full=full)
-    told = [_reason(keys, reason, indent=4, full=full) for reason, keys in kept]
+    told = [_reason([each.key for each in alike], reason, indent=4, full=full) for reason, alike in kept]
     return [*told, *more(left, "reason")]
 
 
 def next_step(report: Report, plan: Plan) -> list[RenderableType]:
     """How to go on: run again, or pin the plan."""
-    if any(outcome.result is not Result.DONE for outcome in report.all_outcomes):
+    if report.undone:
         again = "personas cleanup" if plan.is_cleanup else "personas seed"
         return [joined(("Next: ", "bold"), "run again, which does what is left:"), command(again)]
     if report.dry_run and plan.steps and not report.offline and not plan.is_cleanup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DAY = 86_400.0  # seconds
 
 _Thing = TypeVar("_Thing")
+_Key = TypeVar("_Key", bound=Hashable)
 
 # Errors that only sum up what a report tells anyway.
 _TOLD = {kind.__name__ for kind in (PartlyFailed, DriftFound, Interrupted)}
@@ -47,6 +48,14 @@ def count(number: int, one: str, many: str = "") -> str:
 def few(things: Sequence[_Thing], most: int, *, full: bool = False) -> tuple[Sequence[_Thing], int]:
     """The things that there is room for, and how many are left out; never a single one."""
     return (things, 0) if full or len(things) <= most + 1 else (things[:most], len(things) - most)
+
+
+def alike(things: Iterable[_Thing], key: Callable[[_Thing], _Key]) -> dict[_Key, list[_Thing]]:
+    """The things in groups of those with the same key, each group where its first one stands."""
+    groups: dict[_Key, list[_Thing]] = {}
+    for thing in things:
+        groups.setdefault(key(thing), []).append(thing)
+    return groups
 
 
 def state_word(change: Difference) -> str:
