@@ -116,9 +116,9 @@ def test_many_spaces_are_cut_like_personas() -> None:
 
 def test_equal_differences_of_spaces_are_told_once() -> None:
     people = ("anna:owner", "ben:admin")
-    live = tuple(scenarios.live_space(f"space-{n:03}", "Ours", "team", *people) for n in range(4))
-    report = of_alike(4, Live(personas=everyone(), spaces=live, spaces_of=asked()))
-    same = "4 × persona.ben@mana.test: admin → member space-000, space-001, space-002, space-003"
+    live = tuple(scenarios.live_space(f"space-{n:03}", "Ours", "team", *people) for n in range(3))
+    report = of_alike(3, Live(personas=everyone(), spaces=live, spaces_of=asked()))
+    same = "3 × persona.ben@mana.test: admin → member space-000, space-001, space-002"
     assert same in flat(report)
 
 
