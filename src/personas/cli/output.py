@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from personas.cli.asked import Asked
@@ -19,7 +20,7 @@ from personas.settings import Settings
 _FORMATS: dict[str, Format] = {".json": "json", ".md": "markdown", ".xml": "junit", ".txt": "text"}
 
 
-def check_report_files(files: tuple[str, ...]) -> None:
+def check_report_files(files: Sequence[str]) -> None:
     """Find out before the first write to the service that a report cannot be written.
 
     Raises:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from personas import settings
 from personas.cli import options
-from personas.settings import DEFAULT_AUTH, DEFAULT_CATALOG
 
 
 def password(
     who: options.Who,
-    catalog: options.Catalog = DEFAULT_CATALOG,
-    auth: options.Auth = DEFAULT_AUTH,
+    catalog: options.Catalog = settings.DEFAULT_CATALOG,
+    auth: options.Auth = settings.DEFAULT_AUTH,
     debug: options.Debug = False,
 ) -> None:
     """Print a persona's password, and nothing else.

@@ -195,20 +195,8 @@ class Run:
             if embedded is not None:
                 embedded.close()
 
-    async def read_live(
-        self,
-        service: AuthService,
-        *,
-        secret: Secret | None = None,
-        owners: bool = False,
-        details: bool = True,
-        check_secret: bool = False,
-        check_login: bool = False,
-        deleting: bool = False,
-        whole: bool = False,
-        everybodys_spaces: bool = False,
-    ) -> Live:
-        """Read what is live; the options are those of `survey`."""
+    async def read_live(self, service: AuthService, *, secret: Secret | None = None, **how: bool) -> Live:
+        """Read what is live: the list and the details, and what else the options of `survey` ask for."""
         from personas.reconcile.owners import Passwords
         from personas.reconcile.survey import survey
 
@@ -218,18 +206,13 @@ class Run:
             self.read.catalog,
             secret=secret,
             only=self.asked.only or None,
-            owners=owners,
-            details=details,
-            check_secret=check_secret,
-            check_login=check_login,
-            deleting=deleting,
-            whole=whole,
-            everybodys_spaces=everybodys_spaces,
             passwords=self.passwords,
             workers=self.settings.concurrency,
             observe=self.progress.reading,
+            **{"owners": False, "check_secret": False, "deleting": False, **how},
         )
-        self.read.live, self.read.whole, self.read.taken_at = live, whole, datetime.now(UTC)
+        self.read.live, self.read.taken_at = live, datetime.now(UTC)
+        self.read.whole = how.get("whole", False)
         self._note(live.notes)
         return live
 

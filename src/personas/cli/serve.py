@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from personas.cli import options
+from personas.errors import NotInstalled, Refused, UsageError
 
 if TYPE_CHECKING:
     from personas.embedded import AdminCredentials, Embedded
@@ -63,7 +64,6 @@ def serve(
     this machine alone it is served as localhost, 127.0.0.1, [::1] and what --allow-host names.
     """
     from personas.cli.boundary import boundary
-    from personas.errors import NotInstalled, UsageError
     from personas.settings import resolve
 
     with boundary(debug=debug):
@@ -98,8 +98,6 @@ def serve(
 
 
 def _reset(embedded: Embedded, settings: Settings, *, yes: bool) -> None:
-    from personas.errors import Refused
-
     contents = embedded.count()
     number = f"{contents.users} users, {contents.personas} of them personas"
     what = f"--reset would delete {number}, in {embedded.database_name}"
