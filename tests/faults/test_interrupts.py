@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,10 @@ from typing import Any
 import pytest
 
 from .faultserver import Answer, Fault, Hold, Seen, Stall, fault_server
-from .world import World, email_of, end_of, entry, environment, run, started, write_catalog
+from .world import World, email_of, end_of, entry, environment, run, started, wait_until_said, write_catalog
 
 LOCALS = [f"p{number:02d}" for number in range(24)]
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-
-
-def said(process: subprocess.Popen[str], words: str) -> None:
-    """Wait until a process has said so on stderr."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        if words in line:
-            return
-    raise AssertionError(words)
 
 
 def report_in(folder: Path) -> Any:
@@ -92,7 +82,7 @@ def test_an_interrupt_while_writing_finishes_what_is_under_way_and_reports_what_
         with started(*args, env=env, cwd=tmp_path) as process:
             assert arrived.wait(20)
             process.send_signal(number)
-            said(process, "finishing what is in flight; once more to stop now")
+            wait_until_said(process, "finishing what is in flight; once more to stop now")
             go_on.set()
             ended = end_of(process, 10)
         sent = len(proxy.to("POST"))
@@ -132,7 +122,7 @@ def test_a_second_interrupt_stops_now_and_what_was_under_way_is_told_as_unknown(
         with started(*args, env=env, cwd=tmp_path) as process:
             proxy.wait_for(2 + 8)
             process.send_signal(signal.SIGTERM)
-            said(process, "once more to stop now")
+            wait_until_said(process, "once more to stop now")
             process.send_signal(signal.SIGINT)
             ended = end_of(process, 5)
     assert ended.code == 130, ended
@@ -160,7 +150,7 @@ def test_an_interrupt_between_the_two_halves_of_a_recreation_says_that_one_half_
         ) as process:
             assert arrived.wait(20)
             process.send_signal(signal.SIGINT)
-            said(process, "once more to stop now")
+            wait_until_said(process, "once more to stop now")
             process.send_signal(signal.SIGINT)
             ended = end_of(process, 5)
     assert ended.code == 130, ended
@@ -247,7 +237,7 @@ def test_an_interrupt_during_a_pause_that_the_service_asked_for_does_not_wait_fo
         with started("seed", "-c", catalog, "-o", "json", env=env, cwd=tmp_path) as process:
             proxy.wait_for(3)
             process.send_signal(signal.SIGINT)
-            said(process, "once more to stop now")
+            wait_until_said(process, "once more to stop now")
             process.send_signal(signal.SIGINT)
             ended = end_of(process, 5)
     assert ended.code == 130, ended

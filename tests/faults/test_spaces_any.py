@@ -50,15 +50,14 @@ def test_whatever_is_edited_one_seed_makes_true_and_cleanup_leaves_nothing_of_ou
     assert shared(real) == wanted(first)
     assert tool.plan(first).in_sync
     everything = Intent(prune=True, recreate=True)
-    # Where the second one has no spaces, nobody is asked for any, and those of the first one stay.
-    if second.spaces:
-        assert_all_done(tool.run(second, everything))
-        assert shared(real) == wanted(second)
-        assert tool.plan(second, everything).in_sync
-        assert tool.run(second, everything).outcomes == ()
-        assert_all_done(tool.run(second, Intent(purpose="cleanup")))
-        assert shared(real) == {}
-        assert real.personas == set()
+    assert_all_done(tool.run(second, everything))
+    assert shared(real) == wanted(second)
+    assert tool.plan(second, everything).in_sync
+    assert tool.run(second, everything).outcomes == ()
+    # The catalog of long ago does as well.
+    assert_all_done(tool.run(first, Intent(purpose="cleanup")))
+    assert shared(real) == {}
+    assert real.personas == set()
     assert real.rows(tables.sessions) == []
 
 

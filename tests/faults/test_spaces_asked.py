@@ -21,14 +21,14 @@ ALONE = make_catalog("ada", "bo", "cy")
 
 
 @both_worlds
-def test_nobody_is_asked_for_a_catalog_without_spaces(real: World) -> None:
+def test_nobody_is_asked_for_a_catalog_without_spaces_unless_somebody_may_be_deleted(real: World) -> None:
     tool = Tool(real)
     tool.run(SHARED)
     tool.run(ALONE)
     assert [line for line in tool.lines if SPACES in line] == []
     assert tool.lines.count(SIGN_IN) == 1  # whether the secret fits
-    tool.run(ALONE, Intent(purpose="cleanup"))
-    assert [line for line in tool.lines if SPACES in line] == []
+    tool.plan(ALONE, Intent(prune=True))
+    assert tool.lines.count(f"GET {SPACES}/list") == 3
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
 import threading
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from personas.catalog.models import Catalog, Member, Role, SpaceType
 from personas.embedded import schema as tables
 from personas.reconcile.plan import Intent
 
-from .faultserver import Answer, Fault, Hold, Reset, Script, Seen, fault_server
-from .space_tool import BO, CY, SHARED, SPACES, Tool, assert_all_done, cuts, shared, wanted, write
-from .world import Ended, World, both_worlds, end_of, environment, run, started
+from .faultserver import Answer, Fault, Hold, Reset, Script, Seen, Stall, fault_server
+from .space_tool import BO, CY, SHARED, SPACES, Tool, assert_all_done, cuts, shared, told_of, wanted, write
+from .world import Ended, World, both_worlds, end_of, environment, run, started, wait_until_said
 
 EDITED = make_catalog(
     "ada",
@@ -204,3 +205,67 @@ def test_two_seeds_at_once_make_each_space_once_and_one_more_run_is_in_sync(
     assert shared(real) == wanted(SHARED)
     calm = run("dry-run", "-c", catalog, "--fail-on-drift", env=environment(real.url, real.token))
     assert calm.code == 0, calm
+
+
+@both_worlds
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [("create", signal.SIGINT), ("invite-member", signal.SIGTERM), ("accept-invitation", signal.SIGINT)],
+)
+def test_an_interrupt_while_spaces_are_made_finishes_what_is_under_way_and_the_next_seed_the_rest(
+    real: World, tmp_path: Path, call: str, number: signal.Signals
+) -> None:
+    catalog = write(tmp_path, SHARED)
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def script(seen: Seen) -> Fault | None:
+        if seen.path != f"{SPACES}/{call}":
+            return None
+        arrived.set()
+        return Hold(go_on)
+
+    with fault_server(script, real.url) as proxy:
+        env = environment(proxy.url, real.token)
+        with started("seed", "-c", catalog, "-o", "json", env=env, cwd=tmp_path) as process:
+            assert arrived.wait(20)
+            process.send_signal(number)
+            wait_until_said(process, "finishing what is in flight")
+            go_on.set()
+            ended = end_of(process, 10)
+    assert ended.code == 130, ended
+    assert ended.document()["interrupted"] is True
+    told = told_of(ended)
+    made = {slug for slug, space in shared(real).items() if space == wanted(SHARED).get(slug)}
+    assert {slug for slug in ("flat", "desk") if told[slug][0] == "done"} == made
+    assert real.rows(tables.sessions) == []
+    assert run("seed", "-c", catalog, env=environment(real.url, real.token)).code == 0
+    assert shared(real) == wanted(SHARED)
+
+
+@both_worlds
+def test_a_second_interrupt_while_spaces_are_made_tells_them_as_unknown_and_the_next_seed_makes_them(
+    real: World, tmp_path: Path
+) -> None:
+    catalog = write(tmp_path, SHARED)
+    arrived = threading.Event()
+
+    def script(seen: Seen) -> Fault | None:
+        if seen.path != f"{SPACES}/invite-member":
+            return None
+        arrived.set()
+        return Stall(forward=True)
+
+    with fault_server(script, real.url) as proxy:
+        env = environment(proxy.url, real.token)
+        with started("seed", "-c", catalog, "-o", "json", env=env, cwd=tmp_path) as process:
+            assert arrived.wait(20)
+            process.send_signal(signal.SIGINT)
+            wait_until_said(process, "once more to stop now")
+            process.send_signal(signal.SIGINT)
+            ended = end_of(process, 15)
+    assert ended.code == 130, ended
+    results = {told_of(ended)[slug][0] for slug in ("flat", "desk")}
+    assert "unknown" in results
+    assert results <= {"unknown", "not-done"}
+    assert run("seed", "-c", catalog, env=environment(real.url, real.token)).code == 0
+    assert shared(real) == wanted(SHARED)

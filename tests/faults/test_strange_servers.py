@@ -384,5 +384,5 @@ def test_an_id_that_is_a_path_of_its_own_is_never_sent(real: World, tmp_path: Pa
     listed = Answer(200, {"personas": [{"userId": user_id, "email": "p0@mana.test"}]})
     with fault_server(lambda _: listed) as server:
         ended = run("cleanup", "-c", catalog, "--yes", env=environment(server.url, real.token))
-        assert {seen.target for seen in server.seen} == {f"GET {ENDPOINT}"}
+        assert {seen.target for seen in server.seen} == {f"GET {ENDPOINT}", "POST /api/auth/sign-in/email"}
     assert ended.code == 6, ended

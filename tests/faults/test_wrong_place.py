@@ -261,7 +261,7 @@ def test_a_collision_among_many_changes_stops_all_of_them(real: World, catalog: 
         ended = run("seed", "-c", catalog, "--prune", "--yes", "--recreate", env=env)
         writes = [seen.target for seen in proxy.seen if seen.method in {"POST", "DELETE"}]
     assert ended.code == 5, ended
-    # The human's email was tried, and a live persona's, which was signed out again.
-    assert sorted(writes) == ["POST /api/auth/sign-in/email"] * 2 + ["POST /api/auth/sign-out"]
+    # The human's email was tried, and each live persona was asked for spaces, and signed out again.
+    assert sorted(writes) == ["POST /api/auth/sign-in/email"] * 4 + ["POST /api/auth/sign-out"] * 3
     assert SECRET not in ended.everything
     assert len(real.personas) == 3

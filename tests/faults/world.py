@@ -300,6 +300,15 @@ def started(*args: str | Path, env: Mapping[str, str | None], cwd: Path) -> Iter
         process.communicate()
 
 
+def wait_until_said(process: subprocess.Popen[str], words: str) -> None:
+    """Wait until a process has said so on stderr."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line:
+            return
+    raise AssertionError(words)
+
+
 def end_of(process: subprocess.Popen[str], timeout: float = 30) -> Ended:
     """Wait for a process; it must not end in a traceback."""
     out, err = process.communicate(timeout=timeout)

@@ -66,7 +66,7 @@ class Live:
             here was not asked about.
         spaces_of: For each persona who was asked, by email, why its spaces are not known; empty where they
             are.
-        no_spaces: Why nobody was asked for spaces; empty where somebody was.
+        no_spaces: Why nobody was asked for spaces, or not everybody who should be; empty where they were.
     """
 
     personas: tuple[LivePersona, ...] = ()

@@ -111,7 +111,8 @@ def plan_spaces(
             continue
         if space is None and found is not None and not people.actors(found) and found.members:
             continue  # somebody else's space, of which a persona is a member
-        changes.append(_decide(_compare(slug, space, found, live, people, intent), people, intent))
+        decide = _decide if catalog else _decide_without_catalog
+        changes.append(decide(_compare(slug, space, found, live, people, intent), people, intent))
     return kept, tuple(changes)
 
 
@@ -258,6 +259,14 @@ def _decide(change: SpaceChange, people: _People, intent: Intent) -> SpaceChange
     return _update(change, space, found, people)
 
 
+def _decide_without_catalog(change: SpaceChange, people: _People, intent: Intent) -> SpaceChange:
+    """The same where nothing can be compared: what could be read is no stray, and goes all the same."""
+    if change.state is not State.STRAY:
+        return change
+    decided = _decide(replace(change, reason="the catalog could not be read"), people, intent)
+    return replace(decided, state=State.NOT_KNOWN)
+
+
 def _again(space: Space, people: _People) -> tuple[str, ...]:
     return tuple(e for e in people_of(space) if e not in people.live or e in people.again)
 
@@ -296,7 +305,7 @@ def tell_spaces(
     live: Live, intent: Intent, personas: Sequence[Change], spaces: Sequence[SpaceChange]
 ) -> Iterator[str]:
     """What a plan says of spaces that were not looked at."""
-    if not spaces:
+    if not spaces and (live.no_spaces == NO_SPACES or not (live.spaces_of or live.no_spaces)):
         return
     deleted = [c.key for c in personas if c.step in {Step.DELETE, Step.RECREATE}]
     unknown = [email for email in deleted if live.spaces_of.get(email, "not asked")]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NO_SECRET = "they are read by signing in as personas, and there is no seed secret for that"  # noqa: S105
 # So many who cannot be asked in a row mean that the service is gone.
 MOST_UNREAD = 3
-# A slug that is taken is looked for in the spaces of so many others at the most: each costs a sign-in.
+# Where the catalog tells of no space that they share, so many are asked at the most: each costs a sign-in.
 MOST_ASKED = 20
 
 SignIn = Callable[[str], Awaitable[LoginCheck]]
@@ -83,7 +83,7 @@ class SpaceReading:
             },
             slugs=self._slugs,
             spaces_of=self._asked,
-            no_spaces=self._no_spaces,
+            no_spaces=self._no_spaces or live.no_spaces,
         )
 
     async def read(self, readers: Sequence[str]) -> None:
@@ -203,5 +203,8 @@ class SpaceReading:
 
     def _count(self, error: BadAnswer | Unanswered) -> None:
         self._in_a_row += isinstance(error, Unanswered | Unavailable | RateLimited)
-        if self._in_a_row >= MOST_UNREAD:
+        if self._in_a_row < MOST_UNREAD:
+            return
+        if self._wanted:
             raise error
+        self._no_spaces = error.message

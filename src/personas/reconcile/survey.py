@@ -13,7 +13,7 @@ from personas.reconcile.changes import PERSONA_DOMAIN, people_of
 from personas.reconcile.live import Live, Ownership
 from personas.reconcile.only import Patterns, matches_any, means_space
 from personas.reconcile.owners import Passwords, find_owners
-from personas.reconcile.space_survey import SpaceReading
+from personas.reconcile.space_survey import MOST_ASKED, SpaceReading
 from personas.secret import Secret
 from personas.service.endpoints import AuthService, NotFound
 from personas.service.models import LivePersona, Login, LoginCheck
@@ -27,6 +27,7 @@ NO_LOOK_UP = (
     "was not checked."
 )
 LIST_ALONE = "The list alone was read: prompts and weights were not compared."
+TOO_MANY = f"for a catalog without spaces no more than {MOST_ASKED} personas are asked"
 # So many personas in a row that cannot be read mean that the service is gone.
 MOST_UNREAD = 3
 
@@ -73,7 +74,8 @@ async def survey(
         spaces: Whether to sign in as the owners of the catalog's spaces and read what they share. Nobody is
             asked for a catalog without spaces.
         everybodys_spaces: Ask all live personas of the domain, not the owners alone: whoever is deleted
-            leaves behind what nobody has looked at.
+            leaves behind what nobody has looked at. For a catalog without spaces no more than `MOST_ASKED`
+            are asked; where there are more, those alone whom it lacks or has under another name.
         passwords: What signs personas in, and keeps their sessions for the rest of the run; they are ended
             with this reading when it is left out.
         workers: How many personas at a time.
@@ -90,8 +92,9 @@ async def survey(
         together: list[Callable[[], Awaitable[None]]] = [
             lambda: reading.read_details(whole=whole) if details else reading.read_names()
         ]
-        if spaces and catalog is not None and catalog.spaces:
-            space_reading, readers = reading.choose_readers(catalog.spaces, everybody=everybodys_spaces)
+        wanted = catalog.spaces if catalog else ()
+        if spaces and (wanted or everybodys_spaces):
+            space_reading, readers = reading.choose_readers(wanted, everybody=everybodys_spaces)
             together.append(lambda: reading.read_spaces(space_reading, readers))
         if check_secret and passwords.known:
             together.append(reading.check_secret)
@@ -206,7 +209,12 @@ class _Reading:
             workers=self._workers,
             observe=self._observe,
         )
-        readers = list(dict.fromkeys((*reading.owners(), *(e for e in present if everybody and e in meant))))
+        others = [email for email in present if email in meant] if everybody else []
+        if self._wanted and not spaces and len(others) > MOST_ASKED:
+            # Nobody expects spaces, and each costs a sign-in.
+            others = [e for e in others if e not in self._wanted or self._renamed(present[e])]
+            self.live = replace(self.live, no_spaces=TOO_MANY)
+        readers = list(dict.fromkeys((*reading.owners(), *others)))
         self._passwords.keep.update(readers)
         return reading, readers
 
