@@ -45,6 +45,7 @@ def cleanup(
     from personas.cli.conduct import conduct
     from personas.cli.consent import confirm_deletions
     from personas.reconcile.plan import Intent
+    from personas.report.wording import count
 
     async def job(run: Run) -> None:
         run.try_catalog()
@@ -57,10 +58,8 @@ def cleanup(
                 return
             spaces = sum(change.step is not None for change in plan.spaces)
             number = len(plan.steps) - spaces
-            what = f"cleanup would delete {number} {'persona' if number == 1 else 'personas'}"
-            if spaces:
-                what += f" and {spaces} {'space' if spaces == 1 else 'spaces'}"
-            await confirm_deletions(run, what, plan.steps, yes=yes, force=force)
+            what = count(number, "persona") + (f" and {count(spaces, 'space')}" if spaces else "")
+            await confirm_deletions(run, f"cleanup would delete {what}", plan.steps, yes=yes, force=force)
             await run.carry_out(service, Secret(""))
 
     conduct(Asked.of(ctx), job)

@@ -14,6 +14,7 @@ import anyio
 
 from personas.cli import output
 from personas.cli.conduct import report_of
+from personas.cli.console import somebody_to_ask
 from personas.cli.run import Run
 from personas.errors import Refused
 from personas.reconcile.plan import Change, Plan, State, Step
@@ -109,7 +110,7 @@ async def confirm_deletions(
     if doubtful := [change.key for change in changes if change.doubt]:
         more = f" and {len(doubtful) - MOST_NAMED} more" if len(doubtful) > MOST_NAMED else ""
         what += f"; maybe somebody else's: {', '.join(doubtful[:MOST_NAMED])}{more}"
-    if run.settings.ci or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not somebody_to_ask(run.settings):
         raise Refused(f"{what}: nobody can be asked here", hint="Say --yes if that is meant.")
     run.progress.close()
     output.preview(report_of(run, None), run.settings)

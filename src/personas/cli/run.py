@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from personas.catalog.models import Space
 from personas.catalog.reading import Catalog, load_catalog, parse_catalog
 from personas.catalog.who import choose
-from personas.cli.access import credentials_of, open_embedded
+from personas.cli.access import credentials_of, open_embedded, secret_of
 from personas.cli.asked import Asked
 from personas.cli.files import STDIN, read_standard_input, read_text
 from personas.cli.progress import Progress
 from personas.errors import CatalogError, CredentialsRefused, Problem, Refused, UsageError
-from personas.passwords import check_secret
 from personas.reconcile.changes import people_of
 from personas.reconcile.live import Live
 from personas.reconcile.outcome import Applied
@@ -126,14 +125,7 @@ class Run:
         Raises:
             Refused: It is the development secret, and this is no place for it.
         """
-        given = self.settings.seed_secret
-        return Secret(
-            check_secret(
-                given.reveal() if given else None,
-                loopback=self.settings.auth.loopback,
-                production=self.settings.production,
-            )
-        )
+        return secret_of(self.settings)
 
     def secret_for_reading(self) -> Secret | None:
         """The seed secret, or None with a note: a preview needs none."""

@@ -11,7 +11,6 @@ from personas.cli.files import (
     check_private_file,
     find_tracked,
     make_private_folder,
-    reason_of,
     replace_file,
 )
 from personas.cli.run import Run
@@ -24,6 +23,7 @@ from personas.errors import (
     Unavailable,
     Unreachable,
     UsageError,
+    why_unusable,
 )
 from personas.report.visible import visible
 from personas.secret import Secret
@@ -163,7 +163,7 @@ def _write(path: Path, text: str) -> None:
     try:
         replace_file(path, text, mode=PRIVATE)
     except OSError as error:
-        raise UsageError(f"--out {path} could not be written: {reason_of(error)}") from None
+        raise UsageError(f"--out {path} could not be written: {why_unusable(error)}") from None
 
 
 def _warn_if_tracked(files: list[Path], named: Path) -> None:
