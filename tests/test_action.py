@@ -129,9 +129,9 @@ def test_several_patterns_stand_on_lines_of_their_own(runner: Runner) -> None:
     assert "create=3\n" in runner.outputs.read_text()
 
 
-@pytest.mark.parametrize("name", ["venv", "pip", "personas", "json", "sitecustomize"])
-def test_nothing_of_the_checkout_is_run(runner: Runner, name: str) -> None:
-    (runner.folder / f"{name}.py").write_text("open('was-run', 'w').close()\n")
+def test_nothing_of_the_checkout_is_run(runner: Runner) -> None:
+    for name in ("venv", "pip", "personas", "json", "sitecustomize"):
+        (runner.folder / f"{name}.py").write_text("open('was-run', 'w').close()\n")
 
     assert runner.run("Preview").returncode == 0
     made = runner.folder / "elsewhere"

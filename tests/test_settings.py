@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import catalog_json, make_jwt, make_persona
-from typer.testing import CliRunner
+from making import make_jwt
 
-from personas.cli.app import app
 from personas.errors import CredentialsRefused, PersonasError, Refused, UsageError
 from personas.secret import Secret
 from personas.settings import DEFAULT_ENDPOINT, Settings, is_loopback, parse_auth, parse_duration, resolve
@@ -321,15 +319,3 @@ def test_a_token_in_the_place_of_an_address_or_a_path_is_in_no_message() -> None
         with pytest.raises(UsageError) as refused:
             resolve(**given, environ={})
         assert "eyJ" not in refused.value.message + refused.value.hint
-
-
-@pytest.mark.parametrize("arguments", [["--auth", TOKEN], ["--endpoint", TOKEN], ["--only", TOKEN], [TOKEN]])
-def test_a_token_in_a_wrong_place_is_in_no_output(
-    folder: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MANA_AUTH_URL", "embedded")
-    (folder / "catalog.json").write_text(catalog_json([make_persona("ada")]), encoding="utf-8")
-    for output in ("text", "json"):
-        told = CliRunner().invoke(app, ["seed", *arguments, "-o", output])
-        assert told.exit_code == 2
-        assert "eyJ" not in told.output

@@ -58,6 +58,7 @@ def test_the_problems_of_all_of_them_are_told(personas: Personas, files: Path) -
         assert any(line.startswith(f"{name}:1:") for line in lines), said.out
     assert any(line.startswith("doubtful.json:1:") and "warning" in line for line in lines), said.out
     assert not any(line.startswith("catalog.json:") for line in lines)
+    assert "doubtful.json:1:" in personas("validate", "doubtful.json", "--quiet").out
 
 
 def test_a_catalog_comes_from_standard_input(personas: Personas, files: Path) -> None:

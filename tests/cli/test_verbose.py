@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from conftest import Served
 from making import SECRET, make_jwt
 
@@ -15,11 +14,10 @@ from .conftest import Personas
 LINE = re.compile(r"(GET|POST|DELETE) (/\S*) \d{3} \d+\.\d{3} s")
 
 
-@pytest.mark.parametrize("flag", ["-v", "--verbose"])
 def test_each_request_is_told_and_as_many_as_the_report_counts(
-    personas: Personas, served: Served, at: tuple[str, ...], flag: str
+    personas: Personas, served: Served, at: tuple[str, ...]
 ) -> None:
-    said = personas("seed", *at, flag, "--report", "r.json")
+    said = personas("seed", *at, "--verbose", "--report", "r.json")
     lines = [line for line in said.err.splitlines() if LINE.fullmatch(line)]
     assert said.code == 0
     assert len(lines) == len(served.lines)
