@@ -243,6 +243,8 @@ def test_a_token_is_freed_of_what_people_paste_around_it(text: str, tmp_path: Pa
 def test_a_token_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(TOKEN + "\n"))
     assert resolve(jwt=Secret("-"), environ={}).jwt == Secret(TOKEN)
+    with pytest.raises(UsageError, match="no token in standard input"):
+        resolve(jwt=Secret("-"), environ={})
 
 
 def test_standard_input_that_is_no_text_holds_no_token(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,18 +58,6 @@ def test_a_token_comes_by_flag_variable_file_or_standard_input(
         assert "no persona" in said.out
 
 
-@pytest.mark.parametrize(
-    ("argument", "text"),
-    [("-", "there is no token in standard input"), ("@nowhere", "no such file"), ("@.", "is a directory")],
-)
-def test_a_token_that_is_not_where_it_is_said_to_be_is_wrong_usage(
-    personas: Personas, argument: str, text: str
-) -> None:
-    said = personas("list", "--jwt", argument)
-    assert said.code == 2
-    assert text in said.err
-
-
 @pytest.mark.parametrize("command", [["seed"], ["show", "ada"]], ids=" ".join)
 def test_nothing_at_the_address_is_told_with_the_way_to_try_without_a_service(
     personas: Personas, command: list[str], unused_port: int
@@ -99,12 +87,6 @@ def test_in_json_an_error_is_in_the_document_too(
         assert said.err.startswith("error: ")
 
 
-def test_a_wrong_endpoint_is_told(personas: Personas, at: tuple[str, ...]) -> None:
-    said = personas("list", *at, "--endpoint", "/api/v1/nothing")
-    assert said.code == 4
-    assert "--endpoint" in said.err
-
-
 @both_forms("served")
 def test_a_token_is_printed_and_nothing_else(personas: Personas, served: Served) -> None:
     personas("seed", "--auth", "embedded")
@@ -117,12 +99,6 @@ def test_a_token_is_printed_and_nothing_else(personas: Personas, served: Served)
     env = {"MANA_ADMIN_EMAIL": admin.email, "MANA_ADMIN_PASSWORD": admin.password}
     token = personas("token", "--auth", served.url, env=env).out.strip()
     assert personas("list", "--auth", served.url, "--jwt", token).code == 0
-
-
-def test_without_credentials_there_is_no_token(personas: Personas) -> None:
-    said = personas("token")
-    assert (said.code, said.out) == (4, "")
-    assert "MANA_ADMIN_EMAIL" in said.err
 
 
 def test_what_a_command_does_not_use_cannot_stop_it(personas: Personas) -> None:

@@ -185,23 +185,6 @@ def test_of_another_command_the_problems_of_the_catalog_are_the_error(
     assert served.lines == []
 
 
-@pytest.mark.parametrize("name", ["nowhere.json", ".", "\x00", "binary.json", "empty.json"])
-def test_what_is_no_catalog_file_is_a_clear_error(personas: Personas, folder: Path, name: str) -> None:
-    (folder / "binary.json").write_bytes(bytes(range(256)))
-    (folder / "empty.json").touch()
-    said = personas("validate", "--catalog", name)
-    assert said.code == 3
-    assert "1 problem" in said.out
-
-
-def test_the_catalog_is_named_by_its_variable_and_a_flag_wins(personas: Personas, folder: Path) -> None:
-    env = {"PERSONAS_CATALOG": "nowhere.json"}
-    assert personas("validate", env=env).code == 3
-    assert personas("validate", "-c", "catalog.json", env=env).code == 0
-    assert personas("validate", env={"PERSONAS_CATALOG": ""}).code == 0
-    assert (folder / "catalog.json").exists()
-
-
 # Passwords and schemas
 
 

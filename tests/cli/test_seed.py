@@ -76,13 +76,6 @@ def test_only_seed_and_serve_make_an_embedded_service_and_the_others_say_that_th
 
 
 @both_forms("served")
-def test_only_leaves_the_others_out(personas: Personas, served: Served, at: tuple[str, ...]) -> None:
-    assert "1 created" in personas("seed", *at, "--only", "solo-dev").out
-    assert served.writes == 1
-    assert "2 created, 1 in sync" in personas("seed", *at).out
-
-
-@both_forms("served")
 def test_strays_are_told_and_kept_and_pruned_with_yes(
     personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
 ) -> None:
@@ -186,19 +179,3 @@ def test_half_of_the_admins_credentials_is_told(personas: Personas, given: str, 
     assert said.code == 2
     assert f"MANA_ADMIN_{missing} is not set" in said.err
     assert "half-of-it" not in said.err
-
-
-@both_forms("served")
-def test_an_admins_email_and_password_open_the_service(personas: Personas, served: Served) -> None:
-    admin = served.embedded.admin
-    assert admin is not None
-    env = {
-        "MANA_ADMIN_EMAIL": admin.email,
-        "MANA_ADMIN_PASSWORD": admin.password,
-        "MANA_AUTH_URL": served.url,
-    }
-    assert personas("seed", env=env).code == 0
-    wrong = personas("seed", env={**env, "MANA_ADMIN_PASSWORD": "not-the-password"})
-    assert wrong.code == 4
-    assert "email or password is wrong" in wrong.err
-    assert "not-the-password" not in wrong.out + wrong.err

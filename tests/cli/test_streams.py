@@ -222,3 +222,11 @@ def test_colour_is_off_where_it_is_not_wanted(seeded: tuple[str, ...], env: dict
     assert terminal.end() == 0
     assert "in sync" in terminal.screen
     assert not [code for code in ("\x1b[1m", "\x1b[31m", "\x1b[32m") if code in terminal.screen]
+
+
+def test_in_ci_a_terminal_gets_plain_lines_and_no_question(seeded: tuple[str, ...], served: Served) -> None:
+    terminal = Terminal("cleanup", *seeded, env={"CI": "true"})
+    assert terminal.end() == 5
+    assert "nobody can be asked here" in terminal.screen
+    assert "\x1b[?25l" not in terminal.screen
+    assert served.count("DELETE") == 0

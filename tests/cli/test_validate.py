@@ -75,6 +75,8 @@ def test_a_variable_beside_files_is_no_contradiction(personas: Personas, files: 
     del files
     assert personas("validate", "other.json", env={"PERSONAS_CATALOG": "broken.json"}).code == 0
     assert personas("validate", env={"PERSONAS_CATALOG": "broken.json"}).code == 3
+    assert personas("validate", "-c", "other.json", env={"PERSONAS_CATALOG": "broken.json"}).code == 0
+    assert personas("validate", env={"PERSONAS_CATALOG": ""}).code == 0
 
 
 @pytest.mark.parametrize("form", ["json", "github", "junit", "markdown"])
