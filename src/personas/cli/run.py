@@ -200,7 +200,7 @@ class Run:
             only=self.asked.only or None,
             passwords=self.passwords,
             workers=self.settings.concurrency,
-            observe=self.progress.reading,
+            observe=self.progress.note,
             **{"owners": False, "check_secret": False, "deleting": False, **how},
         )
         self.read.live, self.read.taken_at = live, datetime.now(UTC)
@@ -278,7 +278,7 @@ class Run:
             check_secret=False,
             deleting=False,
             workers=self.settings.concurrency,
-            observe=self.progress.reading,
+            observe=self.progress.note,
         )
         # Who was asked, and who was not, is of no interest where one persona is looked at.
         return replace(read, details=True, notes=(), spaces_of={})

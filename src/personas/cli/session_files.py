@@ -122,7 +122,7 @@ async def login_all(run: Run, emails: list[str], signing_in: SigningIn, folder: 
             if email in failures:
                 run.progress.say(f"failed: {visible(failures[email].message)}")
             run.interruption = f"interrupted: {done()}"
-            run.progress.reading("signing in", written + kept + len(failures), len(emails))
+            run.progress.note("signing in", written + kept + len(failures), len(emails))
 
         run.interruption = f"interrupted: {done()}"
         await spread(emails, one, workers=SIGN_INS_AT_ONCE, go_on=lambda: not stopped)
