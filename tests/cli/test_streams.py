@@ -49,7 +49,7 @@ def start(
 
 
 def test_a_reader_who_has_gone_is_no_error(seeded: tuple[str, ...], folder: Path) -> None:
-    for command in (["list", *seeded, "--report", "r.json"], ["schema"], ["password", "ada"]):
+    for command in (["list", *seeded, "--report", "r.json"], ["schema"]):
         reading, writing = os.pipe()
         os.close(reading)
         with os.fdopen(writing, "w") as pipe:
@@ -59,7 +59,7 @@ def test_a_reader_who_has_gone_is_no_error(seeded: tuple[str, ...], folder: Path
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try")
-@pytest.mark.parametrize("command", [["validate"], ["schema"], ["password", "ada"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["validate"], ["password", "ada"]], ids=" ".join)
 def test_a_full_disk_is_told(personas: Personas, command: list[str]) -> None:
     del personas
     with Path("/dev/full").open("w") as full:
@@ -69,20 +69,19 @@ def test_a_full_disk_is_told(personas: Personas, command: list[str]) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try")
-@pytest.mark.parametrize("form", ["text", "json"])
 def test_a_full_disk_after_a_seed_is_told_with_what_was_done(
-    personas: Personas, served: Served, at: tuple[str, ...], form: str
+    personas: Personas, served: Served, at: tuple[str, ...]
 ) -> None:
     del personas
     with Path("/dev/full").open("w") as full:
-        done = start("seed", *at, "-o", form, stdout=full)
+        done = start("seed", *at, "-o", "json", stdout=full)
     assert done.returncode == 2
     assert "error: standard output cannot be written: no space left on device\n" in done.stderr
     assert "All the same, this is done: 3 created (exit code 0)." in done.stderr
     assert served.writes == 3
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
 def test_closed_streams_break_nothing(personas: Personas, closed: str) -> None:
     del personas
     command = f'"{sys.executable}" -m personas validate {closed}'
@@ -216,12 +215,11 @@ def test_an_interrupted_question_ends_the_run_at_once(seeded: tuple[str, ...], s
     assert served.count("DELETE") == 0
 
 
-@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_colour_is_off_where_it_is_not_wanted(seeded: tuple[str, ...], env: dict[str, str]) -> None:
-    terminal = Terminal("seed", *seeded, env=env)
+def test_a_terminal_that_knows_no_colour_gets_none_and_no_bar(seeded: tuple[str, ...]) -> None:
+    terminal = Terminal("seed", *seeded, env={"TERM": "dumb"})
     assert terminal.end() == 0
     assert "in sync" in terminal.screen
-    assert not [code for code in ("\x1b[1m", "\x1b[31m", "\x1b[32m") if code in terminal.screen]
+    assert "\x1b" not in terminal.screen
 
 
 def test_in_ci_a_terminal_gets_plain_lines_and_no_question(seeded: tuple[str, ...], served: Served) -> None:
