@@ -69,6 +69,10 @@ def test_a_snapshot_of_the_list_is_planned_against_without_credentials(
     assert against["plan"]["checksum"] == live["plan"]["checksum"]
     assert against["requests"] == 0
     assert against["snapshotAge"] >= 0
+    assert personas("dry-run", "--against", "live.json", "--max-age", "1d").code == 0
+    stale = personas("dry-run", "--against", "live.json", "--max-age", "0s")
+    assert stale.code == 4
+    assert "--max-age allows" in stale.err
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "not json", '{"kind": "personas-report"}'])
