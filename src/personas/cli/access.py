@@ -47,9 +47,13 @@ def secret_of(settings: Settings) -> Secret:
     Raises:
         Refused: It is the development secret, and this is no place for it.
     """
-    given = settings.seed_secret.reveal() if settings.seed_secret else None
-    loopback, production = settings.auth.loopback, settings.production
-    return Secret(check_secret(given, loopback=loopback, production=production))
+    return Secret(
+        check_secret(
+            settings.seed_secret.reveal() if settings.seed_secret else None,  # no name: a traceback shows it
+            loopback=settings.auth.loopback,
+            production=settings.production,
+        )
+    )
 
 
 def credentials_of(settings: Settings, embedded: Embedded | None) -> Credentials:
