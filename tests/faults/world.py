@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from conftest import both_forms
+from conftest import Answering, both_forms
 from typer.testing import CliRunner
 
 from personas import derive_password
@@ -76,6 +76,7 @@ class World:
     """The embedded service on a port, and its database."""
 
     embedded: Embedded
+    answering: Answering
     url: str = ""
     now_is_later_by: dt.timedelta = dt.timedelta(0)
 
@@ -201,10 +202,28 @@ class World:
 
     def start_anew(self) -> None:
         """An empty service again, but for its admin."""
+        self.answering.wait()
         self.now_is_later_by = dt.timedelta(0)
         self.write(lambda c: c.execute(sa.delete(tables.users).where(tables.users.c.kind != "system")))
         self.write(lambda c: c.execute(sa.delete(tables.organizations)))
         self.write(lambda c: c.execute(sa.delete(tables.login_attempts)))
+
+    def keep(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything that is stored now."""
+        return {table.name: self.rows(table) for table in tables.metadata.sorted_tables}
+
+    def restore(self, kept: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Store again what was kept, and nothing else."""
+        self.answering.wait()
+
+        def work(connection: Connection) -> None:
+            for table in reversed(tables.metadata.sorted_tables):
+                connection.execute(sa.delete(table))
+            for table in tables.metadata.sorted_tables:
+                if kept[table.name]:
+                    connection.execute(sa.insert(table), kept[table.name])
+
+        self.write(work)
 
     def set_admin_password(self, password: str = ADMIN_PASSWORD) -> tuple[str, str]:
         """Give the admin a password that the test knows; the email and it."""
@@ -229,9 +248,10 @@ def world(folder: Path, *, app: Any = None, **options: Any) -> Iterator[World]:
         return dt.datetime.now(dt.UTC) + later
 
     with Embedded.open(folder / "auth.db", clock=clock, scrypt_cost=QUICK_HASH, **options) as embedded:
-        made.append(World(embedded))
         if app is not None:
             embedded.app = app(embedded)
+        embedded.app = answering = Answering(embedded.app)
+        made.append(World(embedded, answering))
         with serving(embedded) as url:
             made[0].url = url
             yield made[0]
@@ -298,6 +318,15 @@ def started(*args: str | Path, env: Mapping[str, str | None], cwd: Path) -> Iter
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def run_beside(
+    one: Sequence[str | Path], other: Sequence[str | Path], *, env: Mapping[str, str | None], cwd: Path
+) -> list[Ended]:
+    """Run two commands at the same time, the other one in this process; how they ended."""
+    with started(*one, env=env, cwd=cwd) as process:
+        ended = run(*other, env=env)
+        return [end_of(process), ended]
 
 
 def wait_until_said(process: subprocess.Popen[str], words: str) -> None:
