@@ -112,7 +112,7 @@ def failing_once(path: str, fault: Fault) -> Script:
 
 
 WAIT = Answer(429, b"", (("retry-after", "0"),))
-FAULTS: list[Fault] = [Reset("lost"), Reset("before"), Answer(500), Answer(502), WAIT]
+FAULTS: list[Fault] = [Reset("lost"), Answer(500), WAIT]
 
 
 @both_worlds
