@@ -179,7 +179,7 @@ async def test_what_goes_wrong_on_the_way_is_told_in_words(
         raise error from cause
 
     # Not through respx, which gives errors a cause of its own.
-    line._idle[0]._transport = httpx.MockTransport(fail)
+    line._client._transport = httpx.MockTransport(fail)
     with pytest.raises(kind, match=text) as caught:
         await line.call(ASK)
     assert type(caught.value) is kind

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -114,21 +113,20 @@ class Line:
         self._observe = observe
         self._answered = False
         self._last_date: tuple[str, datetime] | None = None
+        # Loading CA certificates takes longer than a small seed; plain http has no use for them.
+        verify = True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            # One for each call under way, used again: a pool that many share hands one connection to several
-            # calls at once, and looks at all of them whenever a call begins or ends.
-            self._new_client = partial(
-                httpx.AsyncClient,
+            self._client = httpx.AsyncClient(
                 base_url=url,
                 transport=httpx.ASGITransport(app, raise_app_exceptions=False) if app is not None else None,
                 # The whole attempt has the same limit: one that never got a connection is told as such.
                 timeout=httpx.Timeout(timeout, connect=0.9 * timeout),
+                limits=httpx.Limits(
+                    max_connections=concurrency + 2, max_keepalive_connections=concurrency + 2
+                ),
                 follow_redirects=False,
                 trust_env=not loopback,
-                # Loading CA certificates takes longer than a small seed; plain http has no use for them.
-                verify=httpx.create_ssl_context(trust_env=not loopback)
-                if url.startswith("https:")
-                else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                verify=verify,
                 cookies=_no_cookies(),
                 headers={
                     "accept": "application/json",
@@ -137,17 +135,16 @@ class Line:
                     "user-agent": "personas",
                 },
             )
-            self._idle = [self._new_client()]
         except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:
             raise Unreachable(f"{self.shown} cannot be used: {error}") from None
 
     async def __aenter__(self) -> Line:
+        await self._client.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         with anyio.CancelScope(shield=True), anyio.move_on_after(2):
-            for client in self._idle:
-                await client.aclose()
+            await self._client.__aexit__()
 
     @property
     def clock_difference(self) -> timedelta:
@@ -219,10 +216,9 @@ class Line:
         if call.body is not None:
             headers["content-type"] = "application/json"
         trouble: _Trouble
-        client = self._idle.pop() if self._idle else self._new_client()
         try:
             with anyio.fail_after(self._timeout):
-                async with client.stream(
+                async with self._client.stream(
                     call.method,
                     call.path,
                     params=call.params,
@@ -232,8 +228,6 @@ class Line:
                     return await self._read(call, response)
         except Exception as error:  # noqa: BLE001 - whatever a server can provoke in the library
             trouble = self._explain(call, error)
-        finally:
-            self._idle.append(client)
         # Raised nowhere inside the except clause: the library's frames hold what was sent.
         return trouble
 
