@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# The tests start many programs: compiled once, each of them starts in half the time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help seed test coverage lint format types docs docs-check bench constraints clean
 
 help:  ## Show this help.

@@ -1,27 +1,41 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+import typer.main
 from chromium import CHROMIUM_FLAGS, CI
 from hypothesis import settings
 
+from personas.embedded import Embedded, serving
+from personas.embedded.service import utc_now
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from personas.embedded import Embedded
-
-# How long an example takes on a busy machine says nothing of what it shows.
-settings.register_profile("suite", deadline=None)
+# How long an example takes on a busy machine says nothing of what it shows. Hunting with more of them:
+# pytest --hypothesis-profile=hunt
+settings.register_profile("suite", deadline=None, max_examples=50)
+settings.register_profile("hunt", deadline=None, max_examples=1000)
 settings.load_profile("suite")
 
 _PREFIXES = ("MANA_", "PERSONA", "GITHUB_")
 _NAMES = {"NO_COLOR", "FORCE_COLOR", "CI", "NODE_ENV", "COLUMNS", "LINES", "TERM"}
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look no more at what was collected: it stays, and is a tenth of all time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +44,14 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_PREFIXES) or name in _NAMES or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _commands_are_made_once() -> Iterator[None]:
+    """A runner makes them anew for each run, which takes longer than most commands do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture
@@ -84,19 +106,52 @@ def take_form(embedded: Embedded, form: Form) -> None:
         embedded.app = Original(embedded, mount=LATER_MOUNT if form == "later" else MOUNT)
 
 
+def as_new(standing: Embedded, **changes: Any) -> Embedded:
+    """An open service as on its first day, with changes; much quicker than to open another one."""
+    standing._service.now = changes.get("now", utc_now)
+    standing.reset()
+    return Embedded(replace(standing._service, **changes), standing.admin)
+
+
+class Answering:
+    """An application that knows what it has not answered yet; a client that is gone does not wait for it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._under_way = 0
+        self._changed = threading.Condition()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._count(1)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._changed:
+            self._under_way += more
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Wait until everything is answered: what a test has asked must not act in the next one."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: not self._under_way, 20)
+
+
 class Served:
     """The embedded service on a port, with what was asked of it."""
 
-    def __init__(self, embedded: Embedded) -> None:
+    def __init__(self, embedded: Embedded, url: str) -> None:
         self.embedded = embedded
-        self.url = ""
+        self.url = url
         self.lines: list[str] = []
-        self._app = embedded.app
+        self.answering = Answering(embedded.app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Noted before it is answered: whoever has the answer finds it counted.
         self.lines.append(f"{scope['method']} {scope['path']}")
-        await self._app(scope, receive, send)
+        await self.answering(scope, receive, send)
 
     def count(self, method: str, path: str = "") -> int:
         """How many requests with this method went to a path that begins so."""
@@ -108,14 +163,34 @@ class Served:
         return self.count("POST", "/api/v1/") + self.count("DELETE", "/api/v1/")
 
 
-@pytest.fixture
-def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
-    """The embedded service on a port, in the form that the test wants, its passwords cheaply hashed."""
-    from personas.embedded import Embedded, serving
+@dataclass
+class Standing:
+    """The embedded service on a port for as long as the tests run; each test answers there in its turn."""
 
-    with Embedded.open(tmp_path / "served.db", scrypt_cost=2, service_key=SERVICE_KEY) as embedded:
-        take_form(embedded, getattr(request, "param", "embedded"))
-        embedded.app = service = Served(embedded)
+    embedded: Embedded
+    url: str = ""
+    turn: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.turn is not None
+        await self.turn(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def _standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    database = tmp_path_factory.mktemp("served") / "served.db"
+    with Embedded.open(database, scrypt_cost=2, service_key=SERVICE_KEY) as embedded:
+        embedded.app = standing = Standing(embedded)
         with serving(embedded) as url:
-            service.url = url
-            yield service
+            standing.url = url
+            yield standing
+
+
+@pytest.fixture
+def served(request: pytest.FixtureRequest, _standing: Standing) -> Iterator[Served]:
+    """The embedded service on a port, in the form that the test wants, its passwords cheaply hashed."""
+    embedded = as_new(_standing.embedded)
+    take_form(embedded, getattr(request, "param", "embedded"))
+    embedded.app = _standing.turn = service = Served(embedded, _standing.url)
+    yield service
+    service.answering.wait()

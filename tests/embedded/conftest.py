@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import SERVICE_KEY, as_new
 
 from personas.embedded import Embedded
 
@@ -13,9 +14,6 @@ from .flat import Flat, move_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-SERVICE_KEY = "the runner's own key"
 
 BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql")))
 
@@ -26,8 +24,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgresql_database() -> Iterator[str]:
-    """The URL of a database of our own on a real server."""
+def postgresql_server() -> Iterator[str]:
+    """The URL of a real server on which databases can be made."""
     with ExitStack() as stack:
         try:
             server = stack.enter_context(postgresql.server())
@@ -35,7 +33,14 @@ def postgresql_database() -> Iterator[str]:
             if postgresql.ENVIRONMENT.get("CI"):
                 pytest.fail(f"CI needs a PostgreSQL server: {reason}")
             pytest.skip(str(reason))
-        yield stack.enter_context(postgresql.fresh_database(server))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_database(postgresql_server: str) -> Iterator[str]:
+    """The URL of a database of our own."""
+    with postgresql.fresh_database(postgresql_server) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +70,34 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def client(database: str, clock: Clock) -> Iterator[Client]:
+@pytest.fixture(scope="session")
+def standing_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """A service on SQLite that stays open for all tests."""
+    with _open(str(tmp_path_factory.mktemp("standing") / "auth.db")) as embedded:
+        yield embedded
+
+
+@pytest.fixture(scope="session")
+def standing_postgresql(postgresql_server: str) -> Iterator[Embedded]:
+    """The same on PostgreSQL."""
+    with postgresql.fresh_database(postgresql_server) as url, _open(url) as embedded:
+        yield embedded
+
+
+def _open(database: str) -> Embedded:
+    return Embedded.open(database, scrypt_cost=2, service_key=SERVICE_KEY)
+
+
+@pytest.fixture(params=BOTH)
+def client(request: pytest.FixtureRequest, clock: Clock) -> Client:
     """A fresh service on each kind of database."""
-    with Embedded.open(database, clock=clock, scrypt_cost=2, service_key=SERVICE_KEY) as embedded:
-        yield Client(embedded)
+    return Client(as_new(request.getfixturevalue(f"standing_{request.param}"), now=clock))
 
 
 @pytest.fixture
-def small(tmp_path: Path, clock: Clock) -> Iterator[Client]:
+def small(standing_sqlite: Embedded, clock: Clock) -> Client:
     """A fresh service on SQLite, for what does not depend on the database."""
-    with Embedded.open(tmp_path / "auth.db", clock=clock, scrypt_cost=2, service_key=SERVICE_KEY) as embedded:
-        yield Client(embedded)
+    return Client(as_new(standing_sqlite, now=clock))
 
 
 @pytest.fixture

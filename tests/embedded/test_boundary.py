@@ -55,10 +55,11 @@ def test_a_bug_is_a_500_without_details_and_logged_for_the_developer(
     assert "a bug in the embedded service" in caplog.text
 
 
-def test_a_database_that_fails_is_a_503(small: Client, caplog: pytest.LogCaptureFixture) -> None:
-    token = small.embedded.admin_token()
-    small.write(sa.text("DROP TABLE persona_feedback"), sa.text("DROP TABLE persona_actions"))
-    answer = small.call("GET", PERSONAS, headers={"authorization": f"Bearer {token}"})
+def test_a_database_that_fails_is_a_503(client_of_broken: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client = client_of_broken
+    token = client.embedded.admin_token()
+    client.write(sa.text("DROP TABLE persona_feedback"), sa.text("DROP TABLE persona_actions"))
+    answer = client.call("GET", PERSONAS, headers={"authorization": f"Bearer {token}"})
     assert answer.status_code == 503
     assert answer.json() == {"statusCode": 503, "message": "Database unavailable"}
     assert "the database does not answer" in caplog.text

@@ -215,8 +215,9 @@ def test_a_write_that_fails_leaves_no_transaction_open(database: str) -> None:
     opened.close()
 
 
-WRITER = """
-import sys, anyio, httpx
+# Becomes three programs before any of them has opened the database; tells how they ended.
+WRITERS = """
+import os, sys, anyio, httpx
 from personas.embedded import Embedded
 
 async def main(embedded, first):
@@ -233,22 +234,27 @@ async def main(embedded, first):
             for number in range(first, first + 25):
                 group.start_soon(write, number)
 
-with Embedded.open(sys.argv[1], scrypt_cost=2) as embedded:
-    anyio.run(main, embedded, int(sys.argv[2]))
+def begin(first):
+    pid = os.fork()
+    if pid == 0:
+        with Embedded.open(sys.argv[1], scrypt_cost=2) as embedded:
+            anyio.run(main, embedded, first)
+        sys.exit()
+    return pid
+
+print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in [begin(0), begin(25), begin(50)]])
 """
 
 
 def test_programs_that_share_a_fresh_database_lose_no_write_and_meet_no_lock(database: str) -> None:
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", WRITER, database, str(first)],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for first in (0, 25, 50)
-    ]
-    errors = [writer.communicate(timeout=60)[1] for writer in writers]
-    assert ([writer.returncode for writer in writers], errors) == ([0, 0, 0], ["", "", ""])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WRITERS, database],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[0, 0, 0]\n", "")
     with Embedded.open(database, scrypt_cost=2) as embedded:
         assert len(Client(embedded).live()) == 75
         assert embedded.count().users == 76  # and one admin

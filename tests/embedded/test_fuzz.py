@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import pytest
+from conftest import SERVICE_KEY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from personas.embedded import Embedded, serving
 
 from .client import ANNA, PASSWORD, Client, body
-from .conftest import BOTH, SERVICE_KEY
+from .conftest import BOTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping

@@ -8,11 +8,11 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import SERVICE_KEY
 
 from personas.embedded import Embedded, serving
 
 from .client import Client, Clock
-from .conftest import SERVICE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,13 @@ from urllib.parse import urlencode
 import anyio
 import httpx
 import pytest
+from conftest import SERVICE_KEY
 from markupsafe import escape
 
 from personas.embedded.browsing import SORTS
 from personas.embedded.page import weigh
 
 from .client import ANNA, PASSWORD, PERSONAS, Client, Clock
-from .conftest import SERVICE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

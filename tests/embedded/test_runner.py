@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from conftest import SERVICE_KEY
 
 from personas.embedded import Embedded, schema
 
 from .client import ANNA, BO, Client, Clock
-from .conftest import SERVICE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`personas serve`, run as a program."""
+"""`personas serve`: run as a program, but where it comes to nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from personas.cli.app import app
 from personas.embedded import AddressError, Embedded, serving
 
 from .client import ANNA, PASSWORD, PERSONAS, Client, body
@@ -74,18 +76,10 @@ def _serve(path: Path, *arguments: str, **variables: str) -> Iterator[Served]:
         process.communicate()
 
 
-def _run(path: Path, *arguments: str | Path, **variables: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        _command(*arguments),
-        cwd=path,
-        env={**CLEAN, **variables},
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
+def _refused(*arguments: str | Path, **variables: str) -> tuple[int, str, str]:
+    """How a start ends that comes to nothing, and so needs no process of its own."""
+    ended = CliRunner().invoke(app, ["serve", *map(str, arguments)], env=variables)
+    return ended.exit_code, ended.stdout, ended.stderr
 
 
 def test_serve_shows_the_admins_password_once_and_logs_no_secret(tmp_path: Path) -> None:
@@ -178,9 +172,10 @@ def test_a_password_that_could_not_be_shown_is_shown_by_the_next_start(
     assert password not in log
 
 
-def test_hosts_and_proxies_that_are_none_are_told(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_hosts_and_proxies_that_are_none_are_told() -> None:
     for option, value in (("--allow-host", "http://auth.test"), ("--trust-proxy", "*")):
-        code, out, error = _run(tmp_path, "--port", "0", option, value)
+        code, out, error = _refused("--port", "0", option, value)
         assert (code, out) == (2, "")
         assert error.startswith(f"error: {value!r} is no ")
 
@@ -195,29 +190,30 @@ def test_the_options_of_serve_reach_the_service(tmp_path: Path) -> None:
         assert served.stop()[0] == 0
 
 
-def test_a_taken_port_is_told(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_a_taken_port_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, out, error = _run(tmp_path, "--port", str(port))
+        code, out, error = _refused("--port", str(port))
     assert (code, out) == (2, "")
     assert error.startswith(f"error: port {port} of 127.0.0.1 is taken by another program\n")
     assert "--port 0" in error
 
 
-def test_reset_asks_and_without_a_terminal_needs_yes(tmp_path: Path) -> None:
-    path = tmp_path / "auth.db"
+def test_reset_asks_and_without_a_terminal_needs_yes(folder: Path) -> None:
+    path = folder / "auth.db"
     with Embedded.open(path) as embedded:
         Client(embedded).seed()
         first = embedded.admin
     assert first is not None
     what = f"--reset would delete 2 users, 1 of them personas, in {path}"
-    code, out, error = _run(tmp_path, "--database", path, "--reset")
+    code, out, error = _refused("--database", path, "--reset")
     assert (code, out, error.splitlines()[0]) == (5, "", f"error: {what}: nobody can be asked here")
-    code, out, error = _run(tmp_path, "--database", path, "--reset", "--yes", NODE_ENV="production")
+    code, out, error = _refused("--database", path, "--reset", "--yes", NODE_ENV="production")
     assert (code, out, error.splitlines()[0]) == (5, "", f"error: {what}, and this is production")
     with Embedded.open(path) as embedded:
         assert embedded.count().personas == 1
-    with _serve(tmp_path, "--reset", "--yes") as served:
+    with _serve(folder, "--reset", "--yes") as served:
         assert first.password not in served.greeting
         assert "shown this once" in served.greeting
         served.stop()
@@ -225,12 +221,12 @@ def test_reset_asks_and_without_a_terminal_needs_yes(tmp_path: Path) -> None:
         assert embedded.count().personas == 0
 
 
-def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no database " * 100)
-    code, out, error = _run(tmp_path, "--database", "notes.txt")
+def test_a_database_that_cannot_be_used_is_told(folder: Path) -> None:
+    (folder / "notes.txt").write_text("no database " * 100)
+    code, out, error = _refused("--database", "notes.txt")
     assert (code, out) == (2, "")
     assert error.startswith("error: notes.txt is not an SQLite database")
-    code, out, error = _run(tmp_path, "--database", "postgresql://u:geheim@127.0.0.1:1/x")
+    code, out, error = _refused("--database", "postgresql://u:geheim@127.0.0.1:1/x")
     assert (code, out, "geheim" in error) == (2, "", False)
     assert "127.0.0.1:1" in error
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from conftest import SERVICE_KEY
 
 from personas.embedded import Embedded, schema
 
 from .client import ANNA, BO, PASSWORD, PERSONAS, Client, body
-from .conftest import SERVICE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,9 +87,11 @@ def test_a_call_that_fails_in_its_middle_leaves_everything_as_it_was_and_works_l
     ids = {"user": small.seed(), "cookie": small.cookie()}
     before = _everything(small)
     small.write(sa.text(f"CREATE TRIGGER breaks {breaks} BEGIN SELECT RAISE(ABORT, 'broken'); END"))
-    assert call(small, ids) in {409, 500, 503}
-    assert _everything(small) == before
-    small.write(sa.text("DROP TRIGGER breaks"))
+    try:
+        assert call(small, ids) in {409, 500, 503}
+        assert _everything(small) == before
+    finally:
+        small.write(sa.text("DROP TRIGGER breaks"))
     assert call(small, ids) == 200
     assert _everything(small) != before
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from conftest import both_forms
+from conftest import Answering, both_forms
 from typer.testing import CliRunner
 
 from personas import derive_password
@@ -76,6 +76,7 @@ class World:
     """The embedded service on a port, and its database."""
 
     embedded: Embedded
+    answering: Answering
     url: str = ""
     now_is_later_by: dt.timedelta = dt.timedelta(0)
 
@@ -201,6 +202,7 @@ class World:
 
     def start_anew(self) -> None:
         """An empty service again, but for its admin."""
+        self.answering.wait()
         self.now_is_later_by = dt.timedelta(0)
         self.write(lambda c: c.execute(sa.delete(tables.users).where(tables.users.c.kind != "system")))
         self.write(lambda c: c.execute(sa.delete(tables.organizations)))
@@ -229,9 +231,10 @@ def world(folder: Path, *, app: Any = None, **options: Any) -> Iterator[World]:
         return dt.datetime.now(dt.UTC) + later
 
     with Embedded.open(folder / "auth.db", clock=clock, scrypt_cost=QUICK_HASH, **options) as embedded:
-        made.append(World(embedded))
         if app is not None:
             embedded.app = app(embedded)
+        embedded.app = answering = Answering(embedded.app)
+        made.append(World(embedded, answering))
         with serving(embedded) as url:
             made[0].url = url
             yield made[0]
