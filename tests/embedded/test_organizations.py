@@ -26,6 +26,7 @@ def test_a_stranger_neither_sees_nor_changes_a_space(small_flat: Flat) -> None:
 @pytest.mark.parametrize(
     ("action", "body", "told"),
     [
+        ("delete", {"organizationId": "x"}, b""),
         ("update", {"organizationId": "x", "data": {"name": "X"}}, b'{"message":"User not found"}'),
         ("check-slug", {"slug": "x"}, b'{"message":"Unauthorized","code":"UNAUTHORIZED"}'),
         ("set-active", {}, b'{"message":"Unauthorized","code":"UNAUTHORIZED"}'),

@@ -70,12 +70,14 @@ def test_a_repeated_batch_adds_nothing_and_only_actions_move_the_activity(
     assert moments == [active, active]
 
 
-def test_an_id_is_cut_to_255_units_as_javascript_counts_them(small: Client) -> None:
+def test_an_id_is_cut_to_255_units_as_javascript_counts_them_and_its_first_row_counts(small: Client) -> None:
     user_id = small.seed()
     tick = "x" * 254 + "\N{GRINNING FACE}"
-    assert small.run(user_id, "actions", _action(tickId=tick), _action(tickId=tick)).status_code == 200
+    rows = [_action(tickId=tick, inputHash=given) for given in ("first", "second")]
+    assert small.run(user_id, "actions", *rows).status_code == 200
     (row,) = small.rows(schema.persona_actions)
     assert (row["id"], row["tick_id"]) == ("x" * 254 + "\N{REPLACEMENT CHARACTER}", tick)
+    assert row["input_hash"] == "first"
 
 
 @pytest.mark.parametrize(
