@@ -30,6 +30,7 @@ class Runner:
         self.summary = folder / "summary.md"
         self.outputs = folder / "outputs.txt"
         self.calls = folder / "gh-calls"
+        self.preview = folder / "personas-preview.md"
         (folder / "personas").symlink_to(sys.prefix)
         (folder / "fake").mkdir()
 
@@ -82,7 +83,7 @@ def test_a_preview_without_secrets_looks_at_the_catalog_alone_and_writes_the_sum
 
     assert (done.returncode, done.stderr) == (0, "")
     assert runner.summary.read_text(encoding="utf-8").startswith("<!-- personas-preview -->")
-    assert (runner.folder / "personas-preview.md").stat().st_size < COMMENT_LIMIT
+    assert runner.preview.stat().st_size < COMMENT_LIMIT
 
 
 def test_a_preview_against_a_service_sets_every_output(runner: Runner) -> None:
@@ -107,10 +108,11 @@ def test_a_preview_against_a_snapshot_needs_no_secret(runner: Runner) -> None:
     ).stdout
     (runner.folder / "live.json").write_bytes(snapshot)
 
-    done = runner.run("Preview", against="live.json")
+    # Several patterns stand on lines of their own.
+    done = runner.run("Preview", against="live.json", only="anna\n\nresearcher\n")
 
     assert done.returncode == 0
-    assert "create=10" in runner.outputs.read_text()
+    assert "create=3\n" in runner.outputs.read_text()
 
 
 def test_a_service_without_credentials_fails_the_step_and_says_which_are_missing(runner: Runner) -> None:
@@ -121,17 +123,9 @@ def test_a_service_without_credentials_fails_the_step_and_says_which_are_missing
     assert "MANA_ADMIN_JWT" in done.stderr
 
 
-def test_several_patterns_stand_on_lines_of_their_own(runner: Runner) -> None:
-    make_embedded(runner.folder)
-    done = runner.run("Preview", auth="embedded", only="anna\n\nresearcher\n")
-
-    assert done.returncode == 0
-    assert "create=3\n" in runner.outputs.read_text()
-
-
-@pytest.mark.parametrize("name", ["venv", "pip", "personas", "json", "sitecustomize"])
-def test_nothing_of_the_checkout_is_run(runner: Runner, name: str) -> None:
-    (runner.folder / f"{name}.py").write_text("open('was-run', 'w').close()\n")
+def test_nothing_of_the_checkout_is_run(runner: Runner) -> None:
+    for name in ("venv", "pip", "personas", "json", "sitecustomize"):
+        (runner.folder / f"{name}.py").write_text("open('was-run', 'w').close()\n")
 
     assert runner.run("Preview").returncode == 0
     made = runner.folder / "elsewhere"
@@ -161,11 +155,11 @@ def test_a_broken_catalog_fails_the_step_and_is_annotated_at_its_line(runner: Ru
 
     assert done.returncode == 3
     assert re.search(r"^::error .*file=catalog\.json,line=2,", done.stdout, re.MULTILINE)
-    assert (runner.folder / "personas-preview.md").stat().st_size > 0
+    assert runner.preview.stat().st_size > 0
 
 
 def test_the_first_preview_of_a_pull_request_becomes_a_comment(runner: Runner) -> None:
-    runner.run("Preview")
+    runner.preview.write_text("What would change")
     runner.fake_gh("exit 0")
 
     done = runner.run("Comment")
@@ -174,11 +168,11 @@ def test_the_first_preview_of_a_pull_request_becomes_a_comment(runner: Runner) -
     listing, writing = runner.calls.read_text().splitlines()
     assert "--paginate repos/octo/app/issues/7/comments" in listing
     assert "--method POST repos/octo/app/issues/7/comments" in writing
-    assert f"body=@{runner.folder}/personas-preview.md" in writing
+    assert f"body=@{runner.preview}" in writing
 
 
 def test_a_later_preview_updates_the_comment_that_is_there(runner: Runner) -> None:
-    runner.run("Preview")
+    runner.preview.write_text("What would change")
     # More lines than a pipe holds: who stops reading early would end this program in the middle.
     runner.fake_gh('case "$*" in *--paginate*) seq 4711 200000;; esac')
 
@@ -189,7 +183,7 @@ def test_a_later_preview_updates_the_comment_that_is_there(runner: Runner) -> No
 
 
 def test_a_fork_that_may_not_comment_does_not_fail(runner: Runner) -> None:
-    runner.run("Preview")
+    runner.preview.write_text("What would change")
     runner.fake_gh("exit 1")
 
     done = runner.run("Comment")

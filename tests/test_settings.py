@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import catalog_json, make_jwt, make_persona
-from typer.testing import CliRunner
+from making import make_jwt
 
-from personas.cli.app import app
 from personas.errors import CredentialsRefused, PersonasError, Refused, UsageError
 from personas.secret import Secret
 from personas.settings import DEFAULT_ENDPOINT, Settings, is_loopback, parse_auth, parse_duration, resolve
@@ -53,34 +51,32 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
     assert resolve(environ=dict.fromkeys(VARIABLES, "")) == Settings()
 
 
-@pytest.mark.parametrize("secret", ["MANA_SERVICE_KEY", "MANA_ADMIN_PASSWORD", "PERSONA_SEED_SECRET"])
-def test_no_repr_shows_a_secret(secret: str) -> None:
+def test_no_repr_shows_a_secret() -> None:
     settings = resolve(environ=VARIABLES)
-    assert VARIABLES[secret] not in repr(settings) + str(settings)
+    for secret in ("MANA_SERVICE_KEY", "MANA_ADMIN_PASSWORD", "PERSONA_SEED_SECRET"):
+        assert VARIABLES[secret] not in repr(settings) + str(settings)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "production"),
+    ("environ", "name", "value"),
     [
-        ("NODE_ENV", "production", True),
-        ("PERSONAS_ENV", "production", True),
-        ("NODE_ENV", " Production ", True),
-        ("NODE_ENV", "development", False),
-        ("PERSONAS_ENV", "prod", False),
+        ({"NODE_ENV": "production"}, "production", True),
+        ({"PERSONAS_ENV": "production"}, "production", True),
+        ({"NODE_ENV": " Production "}, "production", True),
+        ({"NODE_ENV": "development"}, "production", False),
+        ({"PERSONAS_ENV": "prod"}, "production", False),
+        ({"CI": "true"}, "ci", True),
+        ({"CI": "1"}, "ci", True),
+        ({"CI": "false"}, "ci", False),
+        ({"CI": "0"}, "ci", False),
+        ({"NO_COLOR": "yes"}, "no_color", True),
+        ({"TERM": "dumb"}, "no_color", True),
     ],
 )
-def test_production_is_said_by_either_variable(name: str, value: str, production: bool) -> None:
-    assert resolve(environ={name: value}).production is production
-
-
-@pytest.mark.parametrize(("value", "ci"), [("true", True), ("1", True), ("false", False), ("0", False)])
-def test_ci_can_be_denied(value: str, ci: bool) -> None:
-    assert resolve(environ={"CI": value}).ci is ci
-
-
-@pytest.mark.parametrize("environ", [{"NO_COLOR": "yes"}, {"TERM": "dumb"}])
-def test_colour_is_off_where_it_is_not_wanted_or_not_shown(environ: dict[str, str]) -> None:
-    assert resolve(environ=environ).no_color
+def test_production_ci_and_colour_are_said_by_their_variables(
+    environ: dict[str, str], name: str, value: bool
+) -> None:
+    assert getattr(resolve(environ=environ), name) is value
 
 
 @pytest.mark.parametrize(
@@ -139,8 +135,16 @@ def test_embedded_takes_no_url_and_does_not_show_the_one_it_got() -> None:
         "http://localhost?x=1",
         "http://localhost#x",
         "https://bücher.example",
-        "https://user:secret-in-url@auth.example.com",
-        "https://token-in-url@auth.example.com",
+        "https://token-hush@auth.example.com",
+        "https://user:hush-hush@auth.example.com",
+        "https://user:hush/hush@auth.example.com",
+        "https://user:hush?hush@auth.example.com",
+        "https://user:hush#hush@auth.example.com",
+        "https://user:hush:hush@auth.example.com:99999",
+        "https://user:hush@auth.example.com:port",
+        "https://[user:hush@auth.example.com",
+        "user:hush@auth.example.com",
+        "https://hush@",
         "embeded",
     ],
 )
@@ -148,7 +152,7 @@ def test_what_is_no_address_is_wrong_usage_that_names_the_source_and_no_password
     with pytest.raises(UsageError, match="MANA_AUTH_URL") as caught:
         parse_auth(text, source="MANA_AUTH_URL")
     assert caught.value.hint
-    assert "in-url" not in caught.value.message
+    assert "hush" not in caught.value.message + caught.value.hint
 
 
 @pytest.mark.parametrize("host", ["auth.example.com", "10.0.0.1", "0.0.0.0", "localhost.example.com"])
@@ -159,14 +163,10 @@ def test_plain_http_to_another_machine_is_refused_unless_allowed(host: str) -> N
     assert parse_auth(f"http://{host}:3001", allow_http=True).loopback is False
 
 
-@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "::1", "127.1.2.3"])
-def test_this_machine_is_known(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize("host", ["", "0.0.0.0", "192.168.0.1", "::", "example.com", "127.0.0.1.nip.io"])
-def test_other_machines_are_never_taken_for_this_one(host: str) -> None:
-    assert not is_loopback(host)
+def test_this_machine_is_known_and_others_are_never_taken_for_it() -> None:
+    assert all(map(is_loopback, ["localhost", "LocalHost", "127.0.0.1", "::1", "127.1.2.3"]))
+    others = ["", "0.0.0.0", "192.168.0.1", "::", "example.com", "127.0.0.1.nip.io"]
+    assert [host for host in others if is_loopback(host)] == []
 
 
 @pytest.mark.parametrize(
@@ -243,6 +243,8 @@ def test_a_token_is_freed_of_what_people_paste_around_it(text: str, tmp_path: Pa
 def test_a_token_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(TOKEN + "\n"))
     assert resolve(jwt=Secret("-"), environ={}).jwt == Secret(TOKEN)
+    with pytest.raises(UsageError, match="no token in standard input"):
+        resolve(jwt=Secret("-"), environ={})
 
 
 def test_standard_input_that_is_no_text_holds_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,26 +292,6 @@ def test_a_token_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             resolve(jwt=Secret(f"@{name}"), environ={})
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "https://user:hush-hush@auth.example.com",
-        "https://user:hush/hush@auth.example.com",
-        "https://user:hush?hush@auth.example.com",
-        "https://user:hush#hush@auth.example.com",
-        "https://user:hush:hush@auth.example.com:99999",
-        "https://user:hush@auth.example.com:port",
-        "https://[user:hush@auth.example.com",
-        "user:hush@auth.example.com",
-        "https://hush@",
-    ],
-)
-def test_a_password_in_an_address_is_in_no_message(text: str) -> None:
-    with pytest.raises(UsageError) as refused:
-        parse_auth(text)
-    assert "hush" not in refused.value.message + refused.value.hint
-
-
 def test_a_token_in_the_place_of_an_address_or_a_path_is_in_no_message() -> None:
     places: list[dict[str, Any]] = [
         {"auth": TOKEN},
@@ -321,15 +303,3 @@ def test_a_token_in_the_place_of_an_address_or_a_path_is_in_no_message() -> None
         with pytest.raises(UsageError) as refused:
             resolve(**given, environ={})
         assert "eyJ" not in refused.value.message + refused.value.hint
-
-
-@pytest.mark.parametrize("arguments", [["--auth", TOKEN], ["--endpoint", TOKEN], ["--only", TOKEN], [TOKEN]])
-def test_a_token_in_a_wrong_place_is_in_no_output(
-    folder: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MANA_AUTH_URL", "embedded")
-    (folder / "catalog.json").write_text(catalog_json([make_persona("ada")]), encoding="utf-8")
-    for output in ("text", "json"):
-        told = CliRunner().invoke(app, ["seed", *arguments, "-o", output])
-        assert told.exit_code == 2
-        assert "eyJ" not in told.output

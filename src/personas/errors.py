@@ -165,3 +165,8 @@ class Interrupted(PersonasError):
     """The run was interrupted; what was in flight has been finished or told as unknown."""
 
     exit_code = 130
+
+
+def why_unusable(error: OSError | ValueError) -> str:
+    """Why a file or a stream cannot be used, in lower case; a ValueError is about its name."""
+    return (getattr(error, "strerror", None) or "it cannot be a file name").lower()

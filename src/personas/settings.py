@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from personas.errors import CredentialsRefused, Refused, UsageError
+from personas.errors import CredentialsRefused, Refused, UsageError, why_unusable
 from personas.secret import Secret, without_tokens
 
 DEFAULT_CATALOG = "catalog.json"
@@ -247,14 +247,8 @@ def _read_token(said: Secret, source: str) -> Secret:
         except UnicodeDecodeError:
             raise CredentialsRefused(f"{source} @{path}: the file is no text, and so no token") from None
         except (OSError, ValueError) as error:
-            reason = (
-                error.strerror
-                if isinstance(error, OSError) and error.strerror
-                else "it cannot be a file name"
-            )
-            raise UsageError(
-                f"{source} @{path}: {reason.lower()}", hint="Name a file that holds the token."
-            ) from None
+            hint = "Name a file that holds the token."
+            raise UsageError(f"{source} @{path}: {why_unusable(error)}", hint=hint) from None
         return _token(content, f"the file {path}")
     return _token(said, source)
 

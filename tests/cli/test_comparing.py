@@ -10,16 +10,10 @@ from conftest import Served
 
 from .conftest import Personas
 
-ASKED = [
-    ["--fail-on-drift"],
-    ["--quiet"],
-    ["--expect-plan", "0" * 32],
-    ["--online"],
-    ["--fail-on-drift", "--quiet"],
-]
 
-
-@pytest.mark.parametrize("options", ASKED, ids=" ".join)
+@pytest.mark.parametrize(
+    "options", [["--fail-on-drift"], ["--quiet"], ["--expect-plan", "0" * 32], ["--online"]], ids=" ".join
+)
 def test_a_comparison_without_credentials_names_what_is_missing(
     personas: Personas, options: list[str]
 ) -> None:
@@ -28,10 +22,7 @@ def test_a_comparison_without_credentials_names_what_is_missing(
     assert "there are no credentials to compare with http://localhost:3001" in said.err
     for name in ("MANA_ADMIN_JWT", "MANA_ADMIN_EMAIL", "MANA_ADMIN_PASSWORD"):
         assert name in said.err
-
-
-@pytest.mark.parametrize("options", ASKED, ids=" ".join)
-def test_on_a_runner_that_is_an_annotation_too(personas: Personas, options: list[str]) -> None:
+    # On a runner that is an annotation too.
     said = personas("dry-run", *options, "--output", "github", "--report", "r.json")
     assert said.code == 4
     assert said.out.startswith("::error ")
@@ -39,12 +30,6 @@ def test_on_a_runner_that_is_an_annotation_too(personas: Personas, options: list
     document = json.loads(Path("r.json").read_text("utf-8"))
     assert document["exitCode"] == 4
     assert "plan" not in document or document["plan"] is None
-
-
-def test_without_such_a_wish_the_catalog_alone_is_looked_at(personas: Personas) -> None:
-    said = personas("dry-run")
-    assert said.code == 0
-    assert "3 personas" in said.out
 
 
 def test_offline_goes_with_quiet(personas: Personas) -> None:

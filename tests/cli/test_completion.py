@@ -17,20 +17,11 @@ ASKED = {"_PERSONAS_COMPLETE": "complete_bash"}
 PROGRAM = "import sys; sys.argv = ['personas']; from personas.cli import main; main()"
 
 
-def complete(folder: Path, line: str, **variables: str) -> list[str]:
-    words = line.split(" ")
-    env = {
-        "PATH": os.environ["PATH"],
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(words) - 1),
-        **ASKED,
-        **variables,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=env, cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
+def complete(personas: Personas, line: str, **variables: str) -> list[str]:
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+    said = personas(env={**ASKED, **words, **variables})
+    assert said.err == ""
+    return said.out.split()
 
 
 @pytest.mark.parametrize(
@@ -52,23 +43,20 @@ def complete(folder: Path, line: str, **variables: str) -> list[str]:
     ],
 )
 def test_what_stands_in_the_catalog_and_what_an_option_takes_is_completed(
-    personas: Personas, folder: Path, line: str, offered: list[str]
+    personas: Personas, line: str, offered: list[str]
 ) -> None:
-    del personas  # has written the catalog
-    assert complete(folder, line) == offered
+    assert complete(personas, line) == offered
 
 
 def test_a_catalog_named_by_its_variable_is_completed_from(personas: Personas, folder: Path) -> None:
-    del personas
     (folder / "catalog.json").rename(folder / "other.json")
-    assert complete(folder, "personas show persona.b") == []
-    assert complete(folder, "personas show persona.b", PERSONAS_CATALOG="other.json") == ["persona.bo"]
+    assert complete(personas, "personas show persona.b") == []
+    assert complete(personas, "personas show persona.b", PERSONAS_CATALOG="other.json") == ["persona.bo"]
 
 
 def test_a_broken_catalog_offers_nothing_and_says_nothing(personas: Personas, folder: Path) -> None:
-    del personas
     (folder / "catalog.json").write_text('{"personas": [', "utf-8")
-    assert complete(folder, "personas show ") == []
+    assert complete(personas, "personas show ") == []
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")

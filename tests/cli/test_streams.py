@@ -17,7 +17,7 @@ from typing import IO
 import pytest
 from conftest import Served
 
-from .conftest import THREE, Personas, write_catalog
+from .conftest import Personas
 
 PROGRAM = [sys.executable, "-m", "personas"]
 
@@ -49,7 +49,7 @@ def start(
 
 
 def test_a_reader_who_has_gone_is_no_error(seeded: tuple[str, ...], folder: Path) -> None:
-    for command in (["list", *seeded, "--report", "r.json"], ["schema"], ["password", "ada"]):
+    for command in (["list", *seeded, "--report", "r.json"], ["schema"]):
         reading, writing = os.pipe()
         os.close(reading)
         with os.fdopen(writing, "w") as pipe:
@@ -59,7 +59,7 @@ def test_a_reader_who_has_gone_is_no_error(seeded: tuple[str, ...], folder: Path
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try")
-@pytest.mark.parametrize("command", [["validate"], ["schema"], ["password", "ada"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["validate"], ["password", "ada"]], ids=" ".join)
 def test_a_full_disk_is_told(personas: Personas, command: list[str]) -> None:
     del personas
     with Path("/dev/full").open("w") as full:
@@ -69,20 +69,19 @@ def test_a_full_disk_is_told(personas: Personas, command: list[str]) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try")
-@pytest.mark.parametrize("form", ["text", "json"])
 def test_a_full_disk_after_a_seed_is_told_with_what_was_done(
-    personas: Personas, served: Served, at: tuple[str, ...], form: str
+    personas: Personas, served: Served, at: tuple[str, ...]
 ) -> None:
     del personas
     with Path("/dev/full").open("w") as full:
-        done = start("seed", *at, "-o", form, stdout=full)
+        done = start("seed", *at, "-o", "json", stdout=full)
     assert done.returncode == 2
     assert "error: standard output cannot be written: no space left on device\n" in done.stderr
     assert "All the same, this is done: 3 created (exit code 0)." in done.stderr
     assert served.writes == 3
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
 def test_closed_streams_break_nothing(personas: Personas, closed: str) -> None:
     del personas
     command = f'"{sys.executable}" -m personas validate {closed}'
@@ -91,15 +90,6 @@ def test_closed_streams_break_nothing(personas: Personas, closed: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-
-
-def test_a_terminal_that_knows_only_ascii_gets_no_crash(personas: Personas, folder: Path) -> None:
-    del personas
-    write_catalog(folder, THREE[0].model_copy(update={"name": "Inês Öztürk 🎈"}))
-    done = start("dry-run", env={"PYTHONIOENCODING": "ascii"})
-    assert done.returncode == 0
-    assert done.stdout.isascii()
-    assert "1 persona" in done.stdout
 
 
 @pytest.mark.parametrize("columns", [80, 120])
@@ -114,12 +104,6 @@ def test_text_keeps_to_the_width_of_the_terminal(
 
 def cells(line: str) -> int:
     return sum(2 if unicodedata.east_asian_width(ch) in "WF" else 1 for ch in line)
-
-
-def test_piped_output_has_no_colour_and_no_bar(personas: Personas, at: tuple[str, ...]) -> None:
-    said = personas("seed", *at)
-    assert "\x1b" not in said.out + said.err
-    assert said.err == ""
 
 
 # Reports beside the output
@@ -142,20 +126,6 @@ def test_a_report_is_written_in_the_format_of_its_ending_also_when_the_run_fails
         assert all(starts)
         for name in names:
             (folder / name).unlink()
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [("r.yaml", "the ending says no format"), ("no/r.json", "no such file"), ("d.json", "is a directory")],
-)
-def test_a_report_that_cannot_be_written_is_told_before_the_first_write(
-    personas: Personas, folder: Path, served: Served, at: tuple[str, ...], name: str, text: str
-) -> None:
-    (folder / "d.json").mkdir()
-    said = personas("seed", *at, "--report", name)
-    assert said.code == 2
-    assert text in said.err
-    assert served.lines == []
 
 
 def test_github_gets_its_summary_and_outputs(personas: Personas, folder: Path, at: tuple[str, ...]) -> None:
@@ -225,7 +195,7 @@ def test_on_a_terminal_there_is_a_bar_colour_and_a_question(seeded: tuple[str, .
     assert served.count("DELETE") == 3
 
 
-@pytest.mark.parametrize("answer", ["n\n", "\n", "yesno\n", "\x04"])
+@pytest.mark.parametrize("answer", ["yesno\n", "\x04"])
 def test_anything_but_a_yes_is_a_no(seeded: tuple[str, ...], served: Served, answer: str) -> None:
     terminal = Terminal("cleanup", *seeded)
     terminal.wait_for("[y/N]")
@@ -245,12 +215,11 @@ def test_an_interrupted_question_ends_the_run_at_once(seeded: tuple[str, ...], s
     assert served.count("DELETE") == 0
 
 
-@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_colour_is_off_where_it_is_not_wanted(seeded: tuple[str, ...], env: dict[str, str]) -> None:
-    terminal = Terminal("seed", *seeded, env=env)
+def test_a_terminal_that_knows_no_colour_gets_none_and_no_bar(seeded: tuple[str, ...]) -> None:
+    terminal = Terminal("seed", *seeded, env={"TERM": "dumb"})
     assert terminal.end() == 0
     assert "in sync" in terminal.screen
-    assert not [code for code in ("\x1b[1m", "\x1b[31m", "\x1b[32m") if code in terminal.screen]
+    assert "\x1b" not in terminal.screen
 
 
 def test_in_ci_a_terminal_gets_plain_lines_and_no_question(seeded: tuple[str, ...], served: Served) -> None:

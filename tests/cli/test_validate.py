@@ -58,6 +58,7 @@ def test_the_problems_of_all_of_them_are_told(personas: Personas, files: Path) -
         assert any(line.startswith(f"{name}:1:") for line in lines), said.out
     assert any(line.startswith("doubtful.json:1:") and "warning" in line for line in lines), said.out
     assert not any(line.startswith("catalog.json:") for line in lines)
+    assert "doubtful.json:1:" in personas("validate", "doubtful.json", "--quiet").out
 
 
 def test_a_catalog_comes_from_standard_input(personas: Personas, files: Path) -> None:
@@ -74,6 +75,8 @@ def test_a_variable_beside_files_is_no_contradiction(personas: Personas, files: 
     del files
     assert personas("validate", "other.json", env={"PERSONAS_CATALOG": "broken.json"}).code == 0
     assert personas("validate", env={"PERSONAS_CATALOG": "broken.json"}).code == 3
+    assert personas("validate", "-c", "other.json", env={"PERSONAS_CATALOG": "broken.json"}).code == 0
+    assert personas("validate", env={"PERSONAS_CATALOG": ""}).code == 0
 
 
 @pytest.mark.parametrize("form", ["json", "github", "junit", "markdown"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from conftest import Served
 from making import SECRET, make_jwt
 
@@ -15,21 +14,14 @@ from .conftest import Personas
 LINE = re.compile(r"(GET|POST|DELETE) (/\S*) \d{3} \d+\.\d{3} s")
 
 
-@pytest.mark.parametrize("flag", ["-v", "--verbose"])
 def test_each_request_is_told_and_as_many_as_the_report_counts(
-    personas: Personas, served: Served, at: tuple[str, ...], flag: str
+    personas: Personas, served: Served, at: tuple[str, ...]
 ) -> None:
-    said = personas("seed", *at, flag, "--report", "r.json")
+    said = personas("seed", *at, "--verbose", "--report", "r.json")
     lines = [line for line in said.err.splitlines() if LINE.fullmatch(line)]
     assert said.code == 0
     assert len(lines) == len(served.lines)
     assert sum(line.startswith("POST /api/v1/admin/personas 200 ") for line in lines) == 3
-
-
-def test_without_it_nothing_is_told(personas: Personas, at: tuple[str, ...]) -> None:
-    said = personas("seed", *at)
-    assert said.code == 0
-    assert not any(LINE.fullmatch(line) for line in said.err.splitlines())
 
 
 def test_no_secret_is_in_it(personas: Personas, served: Served, at: tuple[str, ...]) -> None:
@@ -44,17 +36,9 @@ def test_no_secret_is_in_it(personas: Personas, served: Served, at: tuple[str, .
     ):
         assert said.code == 0, said
         assert LINE.search(said.err)
+        assert not LINE.search(said.out)
         for secret in (admin.password, password, SECRET, at[-1], "eyJ"):
             assert secret not in said.err
-
-
-def test_what_is_asked_for_stays_alone_on_standard_output(
-    personas: Personas, served: Served, at: tuple[str, ...]
-) -> None:
-    personas("seed", *at)
-    said = personas("login", "ada", "--auth", served.url, "-v")
-    assert said.out.count("\n") == 1
-    assert said.out.count(".") == 2
 
 
 def test_a_service_that_is_gone_is_told_with_each_try(personas: Personas, unused_port: int) -> None:

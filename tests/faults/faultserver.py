@@ -142,9 +142,10 @@ class FaultServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        upstream = _Upstream(self.upstream)
         try:
             while (request := await _read_request(reader)) is not None:
-                if not await self._answer(request, reader, writer):
+                if not await self._answer(request, upstream, reader, writer):
                     break
         except (
             OSError,
@@ -155,10 +156,15 @@ class FaultServer:
         ):
             pass
         finally:
+            upstream.close()
             writer.transport.abort()
 
     async def _answer(
-        self, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        request: _Request,
+        upstream: _Upstream,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> bool:
         self._under_way += 1
         path, _, query = request.target.partition("?")
@@ -176,7 +182,7 @@ class FaultServer:
             with self.changed:
                 self.seen.append(seen)
                 self.changed.notify_all()
-            return await self._do(self.script(seen), seen, request, reader, writer)
+            return await self._do(self.script(seen), seen, request, upstream, reader, writer)
         finally:
             self._under_way -= 1
 
@@ -185,6 +191,7 @@ class FaultServer:
         fault: Fault | None,
         seen: Seen,
         request: _Request,
+        upstream: _Upstream,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> bool:
@@ -206,7 +213,7 @@ class FaultServer:
             seen.status = 404
             writer.write(Answer(404, {"error": "Not found"}).encoded())
             return True
-        whole = await _forward(self.upstream, request)
+        whole = await upstream.forward(request)
         head, _, body = whole.partition(b"\r\n\r\n")
         head += b"\r\n\r\n"
         seen.status = int(whole[9:12])
@@ -246,6 +253,10 @@ class _Request:
     body: bytes
 
 
+def _fields(lines: list[str]) -> dict[str, str]:
+    return {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
 async def _read_request(reader: asyncio.StreamReader) -> _Request | None:
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -253,29 +264,40 @@ async def _read_request(reader: asyncio.StreamReader) -> _Request | None:
         return None
     first, *lines = head.rstrip("\r\n").split("\r\n")
     method, target, _ = first.split(" ")
-    headers = {
-        name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-    }
+    headers = _fields(lines)
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     return _Request(method, target, headers, body)
 
 
-async def _forward(upstream: str, request: _Request) -> bytes:
-    """Ask the real service over a connection of its own; its whole answer, fit for a kept connection."""
-    host, _, port = upstream.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        headers = {**request.headers, "connection": "close"}
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+class _Upstream:
+    """The way to the real service, over one connection for as long as it keeps it."""
+
+    def __init__(self, url: str | None) -> None:
+        self._host, _, self._port = (url or "").removeprefix("http://").partition(":")
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def forward(self, request: _Request) -> bytes:
+        """The whole answer of the service, fit for a kept connection."""
+        if self._streams is None or self._streams[0].at_eof():
+            self._streams = await asyncio.open_connection(self._host, int(self._port))
+        reader, writer = self._streams
+        lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         writer.write(f"{request.method} {request.target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
         writer.write(request.body)
         await writer.drain()
-        whole = await reader.read()
-    finally:
-        writer.close()
-    head, _, body = whole.partition(b"\r\n\r\n")
-    kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
-    return b"\r\n".join(kept) + b"\r\n\r\n" + body
+        head = await reader.readuntil(b"\r\n\r\n")
+        fields = _fields(head.decode("latin-1").split("\r\n")[1:-2])
+        body = await reader.readexactly(int(fields["content-length"]))
+        if fields.get("connection") == "close":
+            self.close()
+            head = head.replace(b"connection: close\r\n", b"")
+        return head + body
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
 
 
 def _reset(writer: asyncio.StreamWriter) -> bool:

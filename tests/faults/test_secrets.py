@@ -366,12 +366,13 @@ def test_the_traceback_of_a_bug_hides_the_secrets_that_its_message_holds(
     import typer
 
     token = Secret("header.payload.signature")
-    with pytest.raises(typer.Exit), boundary(debug=True):
+    with pytest.raises(typer.Exit) as ended, boundary(debug=True):
         raise ZeroDivisionError(f"while sending {token.reveal()}")
     shown = capsys.readouterr().err
     assert f"ZeroDivisionError: while sending {MASK}" in shown
     assert "header.payload.signature" not in shown
     assert "a bug in personas: ZeroDivisionError" in shown
+    assert ended.value.exit_code == 1
 
 
 def test_the_embedded_services_own_admin_password_is_in_no_output_and_not_in_its_database(

@@ -20,11 +20,10 @@ from .world import (
     World,
     both_worlds,
     email_of,
-    end_of,
     entry,
     environment,
     run,
-    started,
+    run_beside,
     world,
     write_catalog,
 )
@@ -43,16 +42,11 @@ def both(
     *commands: tuple[str | Path, ...],
     script: Callable[[FaultServer, Seen], Fault | None],
 ) -> list[Ended]:
-    """Run commands at the same time, each in a process of its own, through one proxy; how they ended."""
+    """Run two commands at the same time through one proxy; how they ended."""
     with fault_server(upstream=real.url) as proxy:
         proxy.script = lambda seen: script(proxy, seen)
-        env = environment(proxy.url, real.token)
-        first, second = commands
-        with (
-            started(*first, "-o", "json", env=env, cwd=folder) as one,
-            started(*second, "-o", "json", env=env, cwd=folder) as other,
-        ):
-            return [end_of(one), end_of(other)]
+        first, second = ((*command, "-o", "json") for command in commands)
+        return run_beside(first, second, env=environment(proxy.url, real.token), cwd=folder)
 
 
 def assert_true_after_one_more(real: World, catalog: Path) -> None:

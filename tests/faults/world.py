@@ -208,6 +208,23 @@ class World:
         self.write(lambda c: c.execute(sa.delete(tables.organizations)))
         self.write(lambda c: c.execute(sa.delete(tables.login_attempts)))
 
+    def keep(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything that is stored now."""
+        return {table.name: self.rows(table) for table in tables.metadata.sorted_tables}
+
+    def restore(self, kept: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Store again what was kept, and nothing else."""
+        self.answering.wait()
+
+        def work(connection: Connection) -> None:
+            for table in reversed(tables.metadata.sorted_tables):
+                connection.execute(sa.delete(table))
+            for table in tables.metadata.sorted_tables:
+                if kept[table.name]:
+                    connection.execute(sa.insert(table), kept[table.name])
+
+        self.write(work)
+
     def set_admin_password(self, password: str = ADMIN_PASSWORD) -> tuple[str, str]:
         """Give the admin a password that the test knows; the email and it."""
         hashed = self.embedded._service.hasher.hash(password)
@@ -301,6 +318,15 @@ def started(*args: str | Path, env: Mapping[str, str | None], cwd: Path) -> Iter
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def run_beside(
+    one: Sequence[str | Path], other: Sequence[str | Path], *, env: Mapping[str, str | None], cwd: Path
+) -> list[Ended]:
+    """Run two commands at the same time, the other one in this process; how they ended."""
+    with started(*one, env=env, cwd=cwd) as process:
+        ended = run(*other, env=env)
+        return [end_of(process), ended]
 
 
 def wait_until_said(process: subprocess.Popen[str], words: str) -> None:

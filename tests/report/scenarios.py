@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
+from typing import Any
 
 from personas.catalog.reading import Catalog, parse_catalog
 from personas.errors import CatalogError, DriftFound, PartlyFailed, Problem, Unreachable
 from personas.reconcile.live import Live, Owner, Ownership
 from personas.reconcile.outcome import Outcome, Result
-from personas.reconcile.plan import Intent, Plan, plan
+from personas.reconcile.plan import Intent, plan
 from personas.report import Report, make_report
 from personas.service.models import (
     Invitation,
@@ -24,6 +26,8 @@ from personas.service.models import (
     ModuleFeedback,
     RecentAction,
 )
+
+Entry = Mapping[str, Any]
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SERVICE = "http://localhost:3001"
@@ -38,19 +42,31 @@ BEN = (
     "meetings, never longer than a minute. You dictate, so your text has no full stops. You delegate "
     "everything twice."
 )
+CHLOE = "You are Chloé, a mother of twins who paints."
+DANIEL = "Du bist Daniel und baust allein eine App."
+ELIF = "You are Elif, who reads more than she sleeps."
+YUMI = "You are Yumi Tanaka, a translator in Osaka."
+GUSTAV = "You are Gustav, 74, and new to all this."
+HANA = "You are Hana and ship a small game each month."
+IVO = "You are Ivo, a geologist on the road."
+JONAS = "You are Jonas, who photographs weddings."
+OTTO = "You are Otto and nobody remembers why."
+
+
+# What a catalog has.
+
+
+def mail(who: str) -> str:
+    return who if "@" in who else f"persona.{who}@mana.test"
 
 
 def persona(
-    name: str,
-    archetype: str,
-    prompt: str,
-    mix: Mapping[str, float],
-    cadence: str = "daily",
-    email: str = "",
-) -> dict[str, object]:
+    name: str, archetype: str, prompt: str, mix: Mapping[str, float], cadence: str = "daily", who: str = ""
+) -> Entry:
+    """One persona of a catalog; its email tells who it is, by the first name where nothing else is said."""
     return {
         "name": name,
-        "email": email or f"persona.{name.split(maxsplit=1)[0].lower()}@mana.test",
+        "email": mail(who or name.split(maxsplit=1)[0].lower()),
         "archetype": archetype,
         "systemPrompt": prompt,
         "moduleMix": dict(mix),
@@ -58,127 +74,30 @@ def persona(
     }
 
 
+def space(slug: str, name: str, kind: str, owner: str, *members: str) -> Entry:
+    """One space of a catalog; `jonas:admin` is a member with a role."""
+    people = [text.partition(":")[::2] for text in members]
+    return {
+        "slug": slug,
+        "name": name,
+        "type": kind,
+        "owner": mail(owner),
+        "members": [{"email": mail(who), "role": role} if role else mail(who) for who, role in people],
+    }
+
+
 PERSONAS = [
     persona("Anna Becker", "adhd-student", ANNA, {"todo": 0.4, "notes": 0.2, "calendar": 0.4}, "hourly"),
     persona("Ben Okafor", "ceo-busy", BEN, {"mail": 0.6, "calendar": 0.4}, "weekdays"),
-    persona(
-        "Chloé Martin",
-        "creative-parent",
-        "You are Chloé, a mother of twins who paints.",
-        {"photos": 1},
-        email="persona.chloe@mana.test",
-    ),
-    persona("Daniel Weiß", "solo-dev", "Du bist Daniel und baust allein eine App.", {"notes": 1, "todo": 1}),
-    persona("Elif Yılmaz", "researcher", "You are Elif, who reads more than she sleeps.", {"notes": 3}),
-    persona(
-        "田中 由美",
-        "freelancer",
-        "You are Yumi Tanaka, a translator in Osaka.",
-        {"invoices": 1},
-        email="persona.yumi@mana.test",
-    ),
-    persona(
-        "Gustav Lind",
-        "overwhelmed-newbie",
-        "You are Gustav, 74, and new to all this.",
-        {"help": 2, "photos": 1},
-    ),
-    persona(
-        "Hana Novak", "solo-dev", "You are Hana and ship a small game each month.", {"todo": 1}, "hourly"
-    ),
-    persona("Ivo Petrov", "researcher", "You are Ivo, a geologist on the road.", {"photos": 1, "notes": 1}),
-    persona(
-        "Jonas Falk", "freelancer", "You are Jonas, who photographs weddings.", {"photos": 2, "invoices": 1}
-    ),
+    persona("Chloé Martin", "creative-parent", CHLOE, {"photos": 1}, who="chloe"),
+    persona("Daniel Weiß", "solo-dev", DANIEL, {"notes": 1, "todo": 1}),
+    persona("Elif Yılmaz", "researcher", ELIF, {"notes": 3}),
+    persona("田中 由美", "freelancer", YUMI, {"invoices": 1}, who="yumi"),
+    persona("Gustav Lind", "overwhelmed-newbie", GUSTAV, {"help": 2, "photos": 1}),
+    persona("Hana Novak", "solo-dev", HANA, {"todo": 1}, "hourly"),
+    persona("Ivo Petrov", "researcher", IVO, {"photos": 1, "notes": 1}),
+    persona("Jonas Falk", "freelancer", JONAS, {"photos": 2, "invoices": 1}),
 ]
-
-
-def catalog_text(
-    personas: list[dict[str, object]] | None = None, spaces: list[dict[str, object]] | None = None
-) -> str:
-    document = {
-        "personas": PERSONAS if personas is None else personas,
-        **({"spaces": spaces} if spaces else {}),
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False)
-
-
-def catalog(
-    personas: list[dict[str, object]] | None = None,
-    file: str = "catalog.json",
-    spaces: list[dict[str, object]] | None = None,
-) -> Catalog:
-    return parse_catalog(catalog_text(personas, spaces), file=file)
-
-
-def live_persona(entry: Mapping[str, object], number: int = 0) -> LivePersona:
-    mix = entry["moduleMix"]
-    assert isinstance(mix, Mapping)
-    return LivePersona(
-        user_id=f"user-{number:02}",
-        email=str(entry["email"]),
-        name=str(entry["name"]),
-        archetype=str(entry["archetype"]),
-        tick_cadence=str(entry["tickCadence"]),
-        system_prompt=str(entry["systemPrompt"]),
-        module_mix={str(key): float(value) for key, value in mix.items()},
-        created_at=NOW - timedelta(days=30),
-        last_active_at=NOW - timedelta(hours=number * 7, minutes=3) if number % 4 else None,
-        actions_7d=number * 13,
-    )
-
-
-def everyone() -> list[LivePersona]:
-    return [live_persona(entry, number) for number, entry in enumerate(PERSONAS)]
-
-
-def stray(name: str = "Old Otto", email: str = "persona.otto@mana.test") -> LivePersona:
-    return live_persona(
-        persona(name, "solo-dev", "You are Otto and nobody remembers why.", {"mail": 1}, "hourly", email),
-        77 + len(email),
-    )
-
-
-def in_sync() -> Live:
-    return Live(personas=tuple(everyone()))
-
-
-def drifted() -> Live:
-    """Four in sync, two updates, one of each other state."""
-    anna, ben, chloe, daniel, elif_, _yumi, _gustav, *rest = everyone()
-    prompt = ANNA.replace("five lists", "six lists").replace("mute it", "snooze it")
-    mix = {"todo": 0.3, "calendar": 0.4, "mail": 0.3}
-    anna = anna.model_copy(update={"system_prompt": prompt, "module_mix": mix})
-    ben = ben.model_copy(update={"tick_cadence": "daily", "archetype": "ceo"})
-    chloe = chloe.model_copy(update={"name": "Chloe Martin"})
-    return Live(
-        personas=(anna, ben, chloe, daniel, elif_, *rest[:-1], stray()),
-        owners={
-            "persona.yumi@mana.test": Owner(Ownership.FREE),
-            "persona.gustav@mana.test": Owner(Ownership.FOREIGN),
-            "persona.jonas@mana.test": Owner(
-                Ownership.NOT_KNOWN, "the sign-in is rate-limited for 4 minutes"
-            ),
-        },
-        logins={"persona.daniel@mana.test": LoginCheck(Login.WRONG_PASSWORD)},
-        notes=("The service does not offer a look-up of users: ownership was decided by sign-in alone.",),
-        taken_at=None,
-    )
-
-
-def space(slug: str, name: str, kind: str, owner: str, *members: str) -> dict[str, object]:
-    """One space of a catalog; `jonas:admin` is a member with a role."""
-    people: list[object] = []
-    for text in members:
-        who, _, role = text.partition(":")
-        people.append({"email": mail(who), "role": role} if role else mail(who))
-    return {"slug": slug, "name": name, "type": kind, "owner": mail(owner), "members": people}
-
-
-def mail(who: str) -> str:
-    return who if "@" in who else f"persona.{who}@mana.test"
-
-
 SPACES = [
     space("studio-nord", "Studio Nord", "team", "anna", "ben:admin", "chloe", "daniel", "elif"),
     space("fjord-flat", "The flat at the fjord", "family", "gustav", "hana"),
@@ -189,291 +108,279 @@ SPACES = [
 ]
 
 
+def catalog_text(personas: Sequence[Entry] = PERSONAS, spaces: Sequence[Entry] = ()) -> str:
+    document = {"personas": personas, **({"spaces": spaces} if spaces else {})}
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def catalog(personas: Sequence[Entry] = PERSONAS, spaces: Sequence[Entry] = ()) -> Catalog:
+    return parse_catalog(catalog_text(personas, spaces), file="catalog.json")
+
+
+CATALOG = catalog()
+SHARED = catalog(spaces=SPACES)
+
+
+# What a service has.
+
+
+def live_persona(entry: Entry, number: int = 0, **changed: object) -> LivePersona:
+    """The persona of a catalog's entry as a service tells it, but for what has changed."""
+    found = LivePersona(
+        user_id=f"user-{number:02}",
+        email=entry["email"],
+        name=entry["name"],
+        archetype=entry["archetype"],
+        tick_cadence=entry["tickCadence"],
+        system_prompt=entry["systemPrompt"],
+        module_mix={key: float(value) for key, value in entry["moduleMix"].items()},
+        created_at=NOW - timedelta(days=30),
+        last_active_at=NOW - timedelta(hours=number * 7, minutes=3) if number % 4 else None,
+        actions_7d=number * 13,
+    )
+    return found.model_copy(update=changed)
+
+
+def everyone(**changed: Mapping[str, object]) -> tuple[LivePersona, ...]:
+    """The whole catalog live, but for what has changed of somebody: `anna={"name": "Ana"}`."""
+    return tuple(
+        live_persona(entry, number, **changed.get(entry["email"].split(".")[1].split("@")[0], {}))
+        for number, entry in enumerate(PERSONAS)
+    )
+
+
+def without(personas: Sequence[LivePersona], *who: str) -> tuple[LivePersona, ...]:
+    return tuple(one for one in personas if one.email not in map(mail, who))
+
+
+def stray(name: str = "Old Otto", email: str = "persona.otto@mana.test") -> LivePersona:
+    return live_persona(persona(name, "solo-dev", OTTO, {"mail": 1}, "hourly", email), 77 + len(email))
+
+
+IN_SYNC = Live(personas=everyone())
+
+
+def drifted() -> Live:
+    """Four in sync, two updates, one of each other state."""
+    prompt = ANNA.replace("five lists", "six lists").replace("mute it", "snooze it")
+    personas = everyone(
+        anna={"system_prompt": prompt, "module_mix": {"todo": 0.3, "calendar": 0.4, "mail": 0.3}},
+        ben={"tick_cadence": "daily", "archetype": "ceo"},
+        chloe={"name": "Chloe Martin"},
+    )
+    return Live(
+        personas=(*without(personas, "yumi", "gustav", "jonas"), stray()),
+        owners={
+            mail("yumi"): Owner(Ownership.FREE),
+            mail("gustav"): Owner(Ownership.FOREIGN),
+            mail("jonas"): Owner(Ownership.NOT_KNOWN, "the sign-in is rate-limited for 4 minutes"),
+        },
+        logins={mail("daniel"): LoginCheck(Login.WRONG_PASSWORD)},
+        notes=("The service does not offer a look-up of users: ownership was decided by sign-in alone.",),
+    )
+
+
 def live_space(slug: str, name: str, kind: str, *members: str, invited: tuple[str, ...] = ()) -> LiveSpace:
-    """One space of the service; `jonas:admin` is a member with a role, `mika:expired` one who was invited."""
-    roles = [text.partition(":")[::2] for text in members]
+    """One space of a service; `jonas:admin` is a member with a role, `mika:expired` one who was invited."""
     return LiveSpace(
         space_id=f"space-{slug}",
         slug=slug,
         name=name,
         metadata={"type": kind},
-        members=tuple(
-            LiveMember.model_construct(
-                member_id=f"member-{who}",
-                user_id=f"user-{who}",
-                email=mail(who),
-                name=who,
-                role=role or "member",
-            )
-            for who, role in roles
-        ),
-        invitations=tuple(
-            Invitation(
-                invitation_id=f"invitation-{who}",
-                email=mail(who),
-                role="member",
-                expires_at=NOW - timedelta(days=1) if past else NOW + timedelta(days=1),
-                expired=bool(past),
-            )
-            for who, _, past in (text.partition(":") for text in invited)
-        ),
+        members=tuple(_member(*text.partition(":")[::2]) for text in members),
+        invitations=tuple(_invitation(*text.partition(":")[::2]) for text in invited),
     )
 
 
-def in_sync_with_spaces() -> Live:
-    spaces = [
-        live_space(
-            str(entry["slug"]),
-            str(entry["name"]),
-            str(entry["type"]),
-            f"{entry['owner']}:owner",
-            *(
-                f"{member['email']}:{member['role']}" if isinstance(member, dict) else member
-                for member in entry["members"]  # type: ignore[attr-defined]
-            ),
+def _member(who: str, role: str) -> LiveMember:
+    ids: dict[str, Any] = {"member_id": f"member-{who}", "user_id": f"user-{who}"}
+    return LiveMember.model_construct(**ids, email=mail(who), name=who, role=role or "member")
+
+
+def _invitation(who: str, expired: str) -> Invitation:
+    return Invitation(
+        invitation_id=f"invitation-{who}",
+        email=mail(who),
+        role="member",
+        expires_at=NOW + timedelta(days=-1 if expired else 1),
+        expired=bool(expired),
+    )
+
+
+def spaces_in_sync_live() -> Live:
+    spaces = []
+    for entry in SPACES:
+        people = [m if isinstance(m, str) else f"{m['email']}:{m['role']}" for m in entry["members"]]
+        spaces.append(
+            live_space(entry["slug"], entry["name"], entry["type"], f"{entry['owner']}:owner", *people)
         )
-        for entry in SPACES
-    ]
-    return Live(personas=tuple(everyone()), spaces=tuple(spaces), spaces_of={e.email: "" for e in everyone()})
+    return replace(IN_SYNC, spaces=tuple(spaces), spaces_of=asked())
+
+
+def asked() -> dict[str, str]:
+    return {one.email: "" for one in IN_SYNC.personas}
 
 
 def drifted_spaces() -> Live:
     """One of each state, and in one space every way in which it can differ."""
-    spaces = (
-        live_space(
-            "studio-nord",
-            "Studio Süd",
-            "club",
-            "anna:owner",
-            "ben:member",
-            "hana:admin",
-            invited=("chloe", "daniel:expired"),
-        ),
-        live_space("field-notes", "Field notes", "practice", "elif:owner", "ivo", "a.human@example.org"),
-        live_space("rock-club", "Rock Club", "club", "ivo:owner", "elif"),
-        live_space("old-club", "The club of old", "club", "ivo:owner"),
-        live_space("half-human", "Half human", "team", "ben:owner", "a.human@example.org"),
-    )
+    nord = ("anna:owner", "ben:member", "hana:admin")
+    taken = "the slug is taken by a space of which no persona is a member"
     return Live(
-        personas=tuple(one for one in everyone() if one.email != mail("yumi")),
+        personas=without(everyone(), "yumi"),
         owners={mail("yumi"): Owner(Ownership.FREE)},
-        spaces=spaces,
+        spaces=(
+            live_space("studio-nord", "Studio Süd", "club", *nord, invited=("chloe", "daniel:expired")),
+            live_space("field-notes", "Field notes", "practice", "elif:owner", "ivo", "a.human@example.org"),
+            live_space("rock-club", "Rock Club", "club", "ivo:owner", "elif"),
+            live_space("old-club", "The club of old", "club", "ivo:owner"),
+            live_space("half-human", "Half human", "team", "ben:owner", "a.human@example.org"),
+        ),
         slugs={
-            "fjord-flat": Owner(
-                Ownership.FOREIGN, "the slug is taken by a space of which no persona is a member"
-            ),
+            "fjord-flat": Owner(Ownership.FOREIGN, taken),
             "fotolabor": Owner(Ownership.NOT_KNOWN, "the service answered 500 three times"),
             "translations": Owner(Ownership.FREE),
         },
-        spaces_of={one.email: "" for one in everyone()},
+        spaces_of=asked(),
     )
 
 
-def with_spaces(
-    command: str = "dry-run", found: Live | None = None, intent: Intent | None = None, **more: object
+# Reports: of anything, of a plan, and of what became of one.
+
+
+def made(command: str, **more: Any) -> Report:
+    return make_report(command, version="0.1.0", **more)
+
+
+def base(command: str, **more: Any) -> Report:
+    given = {"catalog": "catalog.json", "service": SERVICE, "loaded": CATALOG, "taken_at": NOW}
+    return made(command, **{**given, "requests": 14, "safety_requests": 2, "seconds": 0.84, **more})
+
+
+def planned(
+    command: str,
+    found: Live,
+    intent: Intent | None = None,
+    *,
+    read: Catalog = CATALOG,
+    results: Sequence[tuple[Any, ...]] = (),
+    **more: Any,
 ) -> Report:
-    read = catalog(spaces=SPACES)
-    made = plan(read, drifted_spaces() if found is None else found, intent or Intent())
-    return base(command, plan=made, loaded=read, **more)
+    """The report of a plan, or of a run whose steps ended with these results in turn."""
+    made = plan(read, found, intent or Intent())
+    outcomes = tuple(Outcome(change, *result) for change, result in zip(made.steps, cycle(results)))
+    return base(command, plan=made, loaded=read, outcomes=outcomes, **more)
 
 
-def base(command: str, **more: object) -> Report:
-    given: dict[str, object] = {
-        "catalog": "catalog.json",
-        "service": SERVICE,
-        "requests": 14,
-        "safety_requests": 2,
-        "seconds": 0.84,
-        "taken_at": NOW,
-        "loaded": catalog(),
-        **more,
-    }
-    return made(command, **given)
+PRUNE, CLEANUP = Intent(prune=True), Intent(purpose="cleanup")
+DONE = [(Result.DONE, "")]
+FAILED = (Result.FAILED, "the service answered 500 (Internal Server Error) three times")
+UNASKED: dict[str, Any] = {"service": "", "requests": 0, "safety_requests": 0}
+PARTLY: dict[str, Any] = {
+    "error": PartlyFailed("some personas failed", hint="Run again: personas seed"),
+    "exit_code": 6,
+}
 
 
-def made(command: str, **more: object) -> Report:
-    return make_report(command, version="0.1.0", **more)  # type: ignore[arg-type]
-
-
-def dry_run(**more: object) -> Report:
-    return base("dry-run", dry_run=True, plan=plan(catalog(), drifted()), **more)
+def dry_run(**more: Any) -> Report:
+    return planned("dry-run", drifted(), dry_run=True, **more)
 
 
 def first_dry_run() -> Report:
-    return base("dry-run", dry_run=True, plan=plan(catalog(), Live()))
+    return planned("dry-run", Live(), dry_run=True)
 
 
 def pruning() -> Report:
-    intent = Intent(prune=True, recreate=True)
-    return base("seed", dry_run=True, plan=plan(catalog(), drifted(), intent))
+    return planned("seed", drifted(), Intent(prune=True, recreate=True), dry_run=True)
 
 
-def offline() -> Report:
-    return base(
-        "dry-run",
-        dry_run=True,
-        offline=True,
-        service="",
-        requests=0,
-        safety_requests=0,
-        seconds=0.0,
-        plan=plan(catalog(), Live()),
-    )
+def offline(number: int = 0) -> Report:
+    read = catalog(numbered(number)) if number else CATALOG
+    return planned("dry-run", Live(), read=read, dry_run=True, offline=True, **{**UNASKED, "seconds": 0.0})
 
 
 def against_snapshot() -> Report:
-    return base(
-        "dry-run",
-        dry_run=True,
-        service="",
-        requests=0,
-        safety_requests=0,
-        snapshot_age=93_784.0,
-        plan=plan(catalog(), drifted()),
-    )
+    return dry_run(**UNASKED, snapshot_age=93_784.0)
+
+
+def drift_found() -> Report:
+    return dry_run(error=DriftFound("catalog and service differ"), exit_code=10)
 
 
 def sync() -> Report:
-    return base("seed", plan=plan(catalog(), in_sync()))
+    return planned("seed", IN_SYNC)
 
 
 def seeded() -> Report:
-    planned = plan(catalog(), Live(personas=in_sync().personas[:7]))
-    done = tuple(Outcome(change, Result.DONE, seconds=0.1) for change in planned.steps)
-    return base("seed", plan=planned, outcomes=done)
+    return planned("seed", replace(IN_SYNC, personas=IN_SYNC.personas[:7]), results=DONE)
 
 
 def partly_failed() -> Report:
-    planned = plan(catalog(), drifted(), Intent(prune=True))
-    results = [
-        (Result.DONE, ""),
-        (Result.FAILED, "the service answered 500 (Internal Server Error) three times"),
-        (Result.UNKNOWN, "sent, and the connection broke before an answer came"),
-        (Result.NOT_DONE, ""),
-    ]
-    outcomes = tuple(
-        Outcome(change, *results[index % len(results)], seconds=0.2)
-        for index, change in enumerate(planned.steps)
-    )
-    error = PartlyFailed("some personas failed", hint="Run again: personas seed")
-    return base("seed", plan=planned, outcomes=outcomes, error=error, exit_code=6)
+    broken = (Result.UNKNOWN, "sent, and the connection broke before an answer came")
+    results = [(*result, 0.2) for result in (*DONE, FAILED, broken, (Result.NOT_DONE, ""))]
+    return planned("seed", drifted(), PRUNE, results=results, **PARTLY)
 
 
 def half_mended() -> Report:
     """An update that mends the weights and leaves the name as it is."""
-    anna, *rest = everyone()
-    anna = anna.model_copy(update={"name": "Ana", "module_mix": {"todo": 1.0}})
-    planned = plan(catalog(), Live(personas=(anna, *rest)))
-    return base(
-        "seed", plan=planned, outcomes=tuple(Outcome(change, Result.DONE) for change in planned.steps)
-    )
+    live = Live(personas=everyone(anna={"name": "Ana", "module_mix": {"todo": 1.0}}))
+    return planned("seed", live, results=DONE)
 
 
 def interrupted() -> Report:
-    planned = plan(catalog(), Live())
-    outcomes = tuple(
-        Outcome(change, Result.DONE if index < 4 else Result.NOT_DONE)
-        for index, change in enumerate(planned.steps)
-    )
-    return base("seed", plan=planned, outcomes=outcomes, interrupted=True, exit_code=130)
+    results = [*DONE * 4, *[(Result.NOT_DONE, "")] * 6]
+    return planned("seed", Live(), results=results, interrupted=True, exit_code=130)
 
 
 def cleanup_preview() -> Report:
     live = Live(personas=(*drifted().personas, stray("A Tester", "tester@example.org")))
-    return base("cleanup", dry_run=True, plan=plan(catalog(), live, Intent(purpose="cleanup")))
+    return planned("cleanup", live, CLEANUP, dry_run=True)
 
 
 def cleaned() -> Report:
-    planned = plan(catalog(), drifted(), Intent(purpose="cleanup"))
-    return base(
-        "cleanup", plan=planned, outcomes=tuple(Outcome(change, Result.DONE) for change in planned.steps)
-    )
+    return planned("cleanup", drifted(), CLEANUP, results=DONE)
 
 
 def cleanup_blind() -> Report:
-    planned = plan(None, in_sync(), Intent(purpose="cleanup"))
-    return base(
-        "cleanup",
-        dry_run=True,
-        plan=planned,
-        loaded=None,
-        notes=("the catalog could not be read: no such file",),
-    )
+    notes = ("the catalog could not be read: no such file",)
+    return base("cleanup", dry_run=True, plan=plan(None, IN_SYNC, CLEANUP), loaded=None, notes=notes)
 
 
 def listed() -> Report:
-    return base("list", plan=plan(catalog(), drifted()))
+    return planned("list", drifted())
 
 
 def full_list() -> Report:
-    return base("list", plan=plan(catalog(), drifted()), live=drifted())
+    return planned("list", drifted(), live=drifted())
 
 
 def listed_empty() -> Report:
-    return base("list", plan=plan(catalog(), Live()))
+    return planned("list", Live())
 
 
 def shown() -> Report:
     anna = drifted().personas[0]
-    actions = tuple(
+    actions = [
         RecentAction(
             tool="todo.create" if number % 3 else "calendar.list",
-            result="error" if number == 4 else "ok",
+            result="ok",
             created_at=NOW - timedelta(minutes=11 * number * number + 1),
             latency_ms=38.0 + number * 17,
-            error_message="the list is archived and takes no new entries until it is restored"
-            if number == 4
-            else None,
         )
         for number in range(20)
-    )
-    feedback = (
-        ModuleFeedback(module="todo", ratings=12, mean=4.25),
-        ModuleFeedback(module="calendar", ratings=3, mean=2.0),
-        ModuleFeedback(module="mail", ratings=7),
-    )
-    detail = LiveDetail(persona=anna, recent_actions=actions, feedback=feedback)
-    return base(
-        "show",
-        plan=plan(catalog(), Live(personas=(anna,)), only="persona.anna"),
-        detail=detail,
-        requests=2,
-        safety_requests=0,
-    )
+    ]
+    why = "the list is archived and takes no new entries until it is restored"
+    actions[4] = actions[4].model_copy(update={"result": "error", "error_message": why})
+    ratings = {"todo": (12, 4.25), "calendar": (3, 2.0), "mail": (7, None)}
+    feedback = tuple(ModuleFeedback(module=m, ratings=n, mean=mean) for m, (n, mean) in ratings.items())
+    detail = LiveDetail(persona=anna, recent_actions=tuple(actions), feedback=feedback)
+    found = plan(CATALOG, Live(personas=(anna,)), only="persona.anna")
+    return base("show", plan=found, detail=detail, requests=2, safety_requests=0)
 
 
 def shown_alone() -> Report:
     """Nothing known but what the service must tell."""
     quiet = LivePersona(user_id="user-9", email="persona.quiet@mana.test")
     return base("show", detail=LiveDetail(persona=quiet), loaded=None, catalog="")
-
-
-def valid() -> Report:
-    return made("validate", catalog="catalog.json", loaded=catalog())
-
-
-def doubtful() -> Report:
-    entry = dict(PERSONAS[0], nmae="x")
-    loaded = catalog([entry])
-    return made("validate", catalog="catalog.json", loaded=loaded, warnings=loaded.warnings)
-
-
-def strict() -> Report:
-    """Valid, with a warning that `--strict` lets fail."""
-    loaded = catalog([dict(PERSONAS[0], nmae="x")])
-    return made("validate", catalog="catalog.json", loaded=loaded, warnings=loaded.warnings, exit_code=3)
-
-
-def invalid() -> Report:
-    entries = [
-        dict(PERSONAS[0], email="Anna@mana.test", tickCadence="monthly"),
-        dict(PERSONAS[1], systemPrompt="short"),
-    ]
-    try:
-        catalog(entries)
-    except CatalogError as error:
-        return made("validate", catalog="catalog.json", problems=error.problems, error=error, exit_code=3)
-    raise AssertionError("the catalog is valid")
 
 
 def unreachable() -> Report:
@@ -483,65 +390,90 @@ def unreachable() -> Report:
     return base("seed", error=error, exit_code=4, requests=3, safety_requests=0)
 
 
-def drift_found() -> Report:
-    return dry_run(error=DriftFound("catalog and service differ"), exit_code=10)
+# Of a catalog alone.
+
+
+def validated(loaded: Catalog | None = None, **more: Any) -> Report:
+    return made("validate", catalog="catalog.json", loaded=loaded, **more)
+
+
+def valid() -> Report:
+    return validated(CATALOG)
+
+
+def doubtful(**more: Any) -> Report:
+    loaded = catalog([{**PERSONAS[0], "nmae": "x"}])
+    return validated(loaded, warnings=loaded.warnings, **more)
+
+
+def strict() -> Report:
+    """Valid, with a warning that `--strict` lets fail."""
+    return doubtful(exit_code=3)
+
+
+def invalid() -> Report:
+    anna = {**PERSONAS[0], "email": "Anna@mana.test", "tickCadence": "monthly"}
+    try:
+        catalog([anna, {**PERSONAS[1], "systemPrompt": "short"}])
+    except CatalogError as error:
+        return validated(problems=error.problems, error=error, exit_code=3)
+    raise AssertionError("the catalog is valid")
+
+
+def many_problems(number: int) -> Report:
+    places = [(f"$.personas[{at}]", at + 1, 1, f"problem {at}", "catalog.json") for at in range(number)]
+    return validated(problems=tuple(Problem(*place) for place in places), exit_code=3)
+
+
+def invalid_and_doubtful() -> Report:
+    problems = tuple(Problem("$", line, 1, "is wrong", "catalog.json") for line in (2, 4))
+    warnings = (Problem("$", 3, 1, "is doubtful", "catalog.json"),)
+    return validated(problems=problems, warnings=warnings, exit_code=3)
+
+
+# Of many.
+
+
+def numbered(number: int, prompt: str = BEN, mix: Mapping[str, float] | None = None) -> list[Entry]:
+    mix = mix or {"todo": 0.3}
+    return [persona(f"Person {n}", "solo-dev", prompt, mix, who=f"p{n:06}") for n in range(number)]
 
 
 def large(number: int = 200, *, live: bool = True) -> Report:
-    entries = [
-        persona(
-            f"Person {index}",
-            "solo-dev",
-            f"You are number {index}. {BEN}",
-            {"todo": 1, "notes": index % 7},
-            email=f"persona.p{index:06}@mana.test",
-        )
-        for index in range(number)
-    ]
-    found = [
-        live_persona(entry, index).model_copy(
-            update={
-                "user_id": f"u{index}",
-                "system_prompt": str(entry["systemPrompt"]).replace("minute", "hour"),
-            }
-        )
-        for index, entry in enumerate(entries)
-    ]
-    read = catalog(entries)
-    return base(
-        "dry-run", dry_run=True, plan=plan(read, Live(personas=tuple(found) if live else ())), loaded=read
+    """Everybody differs in the prompt, each in another way; or is new."""
+    entries = [{**entry, "systemPrompt": f"You are {n}. {BEN}"} for n, entry in enumerate(numbered(number))]
+    found = tuple(
+        live_persona(entry, n, user_id=f"u{n}", system_prompt=f"You are {n}. {BEN}".replace("minute", "hour"))
+        for n, entry in enumerate(entries)
     )
-
-
-def plan_of(number: int) -> Plan:
-    entries = [dict(PERSONAS[0], email=f"persona.p{n}@mana.test") for n in range(number)]
-    return plan(catalog(entries), Live())
+    personas = found if live else ()
+    return planned("dry-run", Live(personas=personas), read=catalog(entries), dry_run=True)
 
 
 def many(number: int) -> Report:
     """One half differs in the same weight, a fifth is in sync, a tenth each is new, not known, or a stray."""
-    entries = [
-        persona(f"Person {n}", "solo-dev", BEN, {"todo": 0.3}, email=f"persona.p{n:06}@mana.test")
-        for n in range(number)
-    ]
-    live = [live_persona(entry, n) for n, entry in enumerate(entries)]
-    live = [one.model_copy(update={"user_id": f"u{n}"}) for n, one in enumerate(live)]
-    tenth = number // 10
+    entries, tenth = numbered(number), number // 10
+    live = [live_persona(entry, n, user_id=f"u{n}") for n, entry in enumerate(entries)]
     changed = [one.model_copy(update={"module_mix": {"todo": 0.2}}) for one in live[: 5 * tenth]]
     strays = [
         one.model_copy(update={"user_id": f"s{one.user_id}", "email": f"s{one.email}"})
         for one in live[:tenth]
     ]
-    owners = {
-        str(entry["email"]): Owner(Ownership.NOT_KNOWN, "the sign-in is rate-limited")
-        for entry in entries[7 * tenth : 8 * tenth]
-    }
-    read = catalog(entries)
+    unknown = Owner(Ownership.NOT_KNOWN, "the sign-in is rate-limited")
     found = Live(
-        personas=(*changed, *live[5 * tenth : 7 * tenth], *live[9 * tenth :], *strays), owners=owners
+        personas=(*changed, *live[5 * tenth : 7 * tenth], *live[9 * tenth :], *strays),
+        owners={entry["email"]: unknown for entry in entries[7 * tenth : 8 * tenth]},
     )
-    return base("dry-run", dry_run=True, plan=plan(read, found), loaded=read)
+    return planned("dry-run", found, read=catalog(entries), dry_run=True)
 
+
+def one_huge_update() -> Report:
+    lines = [f"Line {number} is long gone: {' '.join(['word'] * 60)}" for number in range(300)]
+    personas = everyone(anna={"system_prompt": "\n".join(lines)}, ben={"tick_cadence": "daily"})
+    return planned("dry-run", Live(personas=personas), dry_run=True)
+
+
+# Of bad text.
 
 HOSTILE = (
     "\x1b[31mred\x1b]0;title\x07 `code` ``` fence | pipe <b>bold</b> <!-- --> </details> @octocat #123 GH-7 "
@@ -553,10 +485,11 @@ HOSTILE = (
 
 def hostile_space(text: str, slug: str) -> LiveSpace:
     """A space of Anna's, in which whatever a service may tell is bad text."""
-    people = [
-        LiveMember.model_construct(member_id=text, user_id=text, email=mail("anna"), name=text, role="owner")
-    ]
-    people += [LiveMember.model_construct(member_id=text, user_id=text, email=text, name=text, role=text)]
+    ids: dict[str, Any] = {"member_id": text, "user_id": text, "name": text}
+    people = (
+        LiveMember.model_construct(**ids, email=mail("anna"), role="owner"),
+        LiveMember.model_construct(**ids, email=text, role=text),
+    )
     invited = Invitation.model_construct(
         invitation_id=text, email=mail("ben"), role=text, status="pending", expires_at=NOW, expired=False
     )
@@ -565,12 +498,12 @@ def hostile_space(text: str, slug: str) -> LiveSpace:
         slug=slug,
         name=text,
         metadata={"type": text},
-        members=tuple(people),
+        members=people,
         invitations=(invited,),
     )
 
 
-def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Report:
+def hostile(text: str = HOSTILE, command: str = "seed", **more: Any) -> Report:
     """The same bad text wherever a catalog or a service may put one."""
     # Not validated: what the client would refuse does no harm here either.
     live = LivePersona.model_construct(
@@ -585,10 +518,9 @@ def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Repor
         last_active_at=NOW,
         actions_7d=3,
     )
-    wanted = catalog().personas[0]
-    changed = live.model_copy(update={"user_id": "u2", "email": wanted.email})
+    anna = mail("anna")
     found = Live(
-        personas=(live, changed),
+        personas=(live, live.model_copy(update={"user_id": "u2", "email": anna})),
         notes=(text,),
         owners={text: Owner(Ownership.FOREIGN, text)},
         unread={text: text},
@@ -596,31 +528,39 @@ def hostile(text: str = HOSTILE, command: str = "seed", **more: object) -> Repor
         slugs={"rock-club": Owner(Ownership.FOREIGN, text), text: Owner(Ownership.NOT_KNOWN, text)},
         unread_spaces={f"{text}?": text},
         unread_by={f"{text}?": (text,)},
-        spaces_of={wanted.email: text, text: text},
+        spaces_of={anna: text, text: text},
     )
-    read = catalog(spaces=SPACES)
-    planned = plan(read, found)
-    outcomes = tuple(Outcome(change, Result.FAILED, text) for change in planned.steps)
-    problem = Problem(path=text, line=3, column=4, message=text, file=text)
     action = RecentAction.model_construct(
         tool=text, result=text, created_at=NOW, latency_ms=float("nan"), error_message=text
     )
     feedback = ModuleFeedback.model_construct(module=text, ratings=1, mean=float("nan"))
     detail = LiveDetail.model_construct(persona=live, recent_actions=(action,), feedback=(feedback,))
-    given: dict[str, object] = {
-        "plan": planned,
-        "outcomes": outcomes,
+    given: dict[str, Any] = {
         "only": (text,),
-        "warnings": (problem,),
+        "warnings": (Problem(path=text, line=3, column=4, message=text, file=text),),
         "notes": (text,),
         "error": Unreachable(text, hint=text),
         "live": found,
-        "loaded": read,
         "detail": detail,
         "exit_code": 4,
-        **more,
     }
-    return base(command, **given)
+    return planned(command, found, read=SHARED, **{**given, **more})
+
+
+def hostile_plan(text: str = HOSTILE) -> Report:
+    return hostile(text, "dry-run", dry_run=True, detail=None)
+
+
+def hostile_run(text: str = HOSTILE) -> Report:
+    return hostile(text, detail=None, results=[(Result.FAILED, text)])
+
+
+def hostile_list(text: str = HOSTILE) -> Report:
+    return hostile(text, "list", detail=None)
+
+
+def hostile_show(text: str = HOSTILE) -> Report:
+    return hostile(text, "show", results=[(Result.FAILED, text)])
 
 
 def hostile_problems(text: str = HOSTILE) -> Report:
@@ -628,45 +568,16 @@ def hostile_problems(text: str = HOSTILE) -> Report:
     return made("validate", catalog=text, problems=(problem,) * 12, exit_code=3)
 
 
-def hostile_plan(text: str = HOSTILE) -> Report:
-    return hostile(text, "dry-run", dry_run=True, detail=None, outcomes=())
-
-
-def hostile_run(text: str = HOSTILE) -> Report:
-    return hostile(text, detail=None)
-
-
-def hostile_list(text: str = HOSTILE) -> Report:
-    return hostile(text, "list", detail=None, outcomes=())
-
-
-def hostile_show(text: str = HOSTILE) -> Report:
-    return hostile(text, "show")
-
-
-def many_problems(number: int) -> Report:
-    problems = tuple(
-        Problem(f"$.personas[{index}]", index + 1, 1, f"problem {index}", "catalog.json")
-        for index in range(number)
-    )
-    return made("validate", catalog="catalog.json", problems=problems, exit_code=3)
-
-
-def invalid_and_doubtful() -> Report:
-    problems = tuple(Problem("$", line, 1, "is wrong", "catalog.json") for line in (2, 4))
-    warnings = (Problem("$", 3, 1, "is doubtful", "catalog.json"),)
-    return made("validate", catalog="catalog.json", problems=problems, warnings=warnings, exit_code=3)
-
-
 HOSTILE_KINDS = (hostile_plan, hostile_run, hostile_list, hostile_show, hostile_problems)
 
 
-def one_huge_update() -> Report:
-    anna, ben, *rest = everyone()
-    lines = [f"Line {number} is long gone: {' '.join(['word'] * 60)}" for number in range(300)]
-    anna = anna.model_copy(update={"system_prompt": "\n".join(lines)})
-    live = Live(personas=(anna, ben.model_copy(update={"tick_cadence": "daily"}), *rest))
-    return base("dry-run", dry_run=True, plan=plan(catalog(), live))
+# Of spaces.
+
+
+def with_spaces(
+    command: str = "dry-run", found: Live | None = None, intent: Intent | None = None, **more: Any
+) -> Report:
+    return planned(command, drifted_spaces() if found is None else found, intent, read=SHARED, **more)
 
 
 def spaces() -> Report:
@@ -675,22 +586,16 @@ def spaces() -> Report:
 
 def spaces_seeded() -> Report:
     """Pruned: one space failed, one was not done."""
-    read = catalog(spaces=SPACES)
-    made = plan(read, drifted_spaces(), Intent(prune=True))
-    results = [(Result.DONE, ""), (Result.FAILED, "the service answered 500 (Internal Server Error)")]
-    outcomes = tuple(
-        Outcome(change, *results[index % 2], seconds=0.2) for index, change in enumerate(made.steps)
-    )
-    error = PartlyFailed("some failed", hint="Run again: personas seed")
-    return base("seed", plan=made, loaded=read, outcomes=outcomes, error=error, exit_code=6)
+    failed = (Result.FAILED, "the service answered 500 (Internal Server Error)")
+    return with_spaces("seed", intent=PRUNE, results=[*DONE, failed], **PARTLY)
 
 
 def spaces_in_sync() -> Report:
-    return with_spaces("seed", in_sync_with_spaces())
+    return with_spaces("seed", spaces_in_sync_live())
 
 
 def spaces_cleanup() -> Report:
-    return with_spaces("cleanup", intent=Intent(purpose="cleanup"), dry_run=True)
+    return with_spaces("cleanup", intent=CLEANUP, dry_run=True)
 
 
 def spaces_listed() -> Report:
@@ -698,19 +603,14 @@ def spaces_listed() -> Report:
 
 
 def spaces_offline() -> Report:
-    return with_spaces(found=Live(), offline=True, service="", requests=0, safety_requests=0, dry_run=True)
+    return with_spaces(found=Live(), offline=True, dry_run=True, **UNASKED)
 
 
 def spaces_shown() -> Report:
-    read = catalog(spaces=SPACES)
-    everything = plan(read, drifted_spaces())
-    anna = everyone()[0]
-    of_anna = tuple(
-        change for change in everything if change.key in {anna.email, "studio-nord", "translations"}
-    )
-    return base(
-        "show", plan=replace(everything, changes=of_anna), detail=LiveDetail(persona=anna), loaded=read
-    )
+    everything = plan(SHARED, drifted_spaces())
+    of_anna = tuple(c for c in everything if c.key in {mail("anna"), "studio-nord", "translations"})
+    detail = LiveDetail(persona=IN_SYNC.personas[0])
+    return base("show", plan=replace(everything, changes=of_anna), detail=detail, loaded=SHARED)
 
 
 SCENARIOS = {

@@ -34,8 +34,8 @@ def changed(change: Callable[[Any], object]) -> str:
 
 def test_a_plan_against_a_snapshot_is_the_plan_against_the_service() -> None:
     snapshot = read(SNAPSHOT)
-    expected = plan(scenarios.catalog(), replace(scenarios.drifted(), service=snapshot.service))
-    actual = plan(scenarios.catalog(), snapshot.live)
+    expected = plan(scenarios.CATALOG, replace(scenarios.drifted(), service=snapshot.service))
+    actual = plan(scenarios.CATALOG, snapshot.live)
     assert snapshot.service
     assert actual.changes == expected.changes
     assert actual.checksum == expected.checksum
@@ -80,7 +80,7 @@ def test_of_what_a_snapshot_could_not_read_no_drift_is_made() -> None:
     unread = anna.model_copy(update={"system_prompt": None, "module_mix": None})
     found = Live(personas=(unread, *rest), unread={anna.email: "the service answered 500"})
     snapshot = read(render(scenarios.base("list", live=found), "json"))
-    (doubtful,) = plan(scenarios.catalog(), snapshot.live).drift
+    (doubtful,) = plan(scenarios.CATALOG, snapshot.live).drift
     assert (doubtful.state, doubtful.reason) == (
         State.NOT_KNOWN,
         "its details could not be read: the service answered 500",
@@ -94,7 +94,7 @@ def test_what_only_left_out_of_a_snapshot_is_no_drift_and_is_told() -> None:
     taken = render(scenarios.base("list", live=Live(personas=(ben, *listed)), only=("ben", "ceo-*")), "json")
     snapshot = read(taken)
     assert snapshot.only == ("ben", "ceo-*")
-    made = snapshot.within(plan(scenarios.catalog(), snapshot.live))
+    made = snapshot.within(plan(scenarios.CATALOG, snapshot.live))
     assert [(change.key, change.state) for change in made] == [("persona.ben@mana.test", State.IN_SYNC)]
     assert not made.whole
     (note,) = made.notes
@@ -105,7 +105,7 @@ def test_what_only_left_out_of_a_snapshot_is_no_drift_and_is_told() -> None:
 
 def test_a_whole_snapshot_leaves_nothing_out() -> None:
     snapshot = read(SNAPSHOT)
-    made = plan(scenarios.catalog(), snapshot.live)
+    made = plan(scenarios.CATALOG, snapshot.live)
     assert snapshot.within(made) is made
 
 
@@ -212,4 +212,4 @@ def test_any_value_anywhere_is_read_or_refused_but_never_a_traceback(
         snapshot = read(json.dumps(document))
     except UsageError:
         return
-    snapshot.within(plan(scenarios.catalog(), snapshot.live))
+    snapshot.within(plan(scenarios.CATALOG, snapshot.live))

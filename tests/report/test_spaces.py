@@ -1,73 +1,26 @@
-"""Shared spaces, in every view beside the personas and never among them."""
+"""Shared spaces, in every view beside the personas and never among them; what no golden shows."""
 
 from __future__ import annotations
 
 import json
 import re
-import xml.etree.ElementTree as ET
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from personas.errors import UsageError
 from personas.reconcile.live import Live, Owner, Ownership
-from personas.reconcile.outcome import Outcome, Result
 from personas.reconcile.plan import Intent, State, plan
 from personas.report import Report, read_snapshot, render, step_outputs
 
 from . import scenarios
-from .scenarios import SPACES
-
-
-def page(report: Report, **options: object) -> str:
-    return render(report, "text", **options)  # type: ignore[arg-type]
-
-
-def flat(report: Report) -> str:
-    return " ".join(page(report).split())
-
-
-def document(report: Report) -> Any:
-    return json.loads(render(report, "json"))
-
-
-def change_of(report: Report, slug: str) -> Any:
-    return next(change for change in document(report)["plan"]["spaceChanges"] if change["slug"] == slug)
-
-
-def annotation(report: Report, slug: str) -> str:
-    return next(line for line in render(report, "github").splitlines() if f"({slug})" in line)
-
-
-def test_counts_of_personas_are_of_personas_alone_and_those_of_spaces_stand_beside_them() -> None:
-    told = document(scenarios.spaces())["plan"]
-    assert told["counts"]["create"] == 1
-    assert told["counts"]["inSync"] == 9
-    assert told["spaceCounts"] == {
-        "collision": 1,
-        "notKnown": 1,
-        "lockedOut": 0,
-        "recreate": 0,
-        "create": 1,
-        "update": 2,
-        "stray": 2,
-        "inSync": 1,
-    }
-    assert {change["thing"] for change in told["changes"]} == {"persona"}
-    assert {change["thing"] for change in told["spaceChanges"]} == {"space"}
-
-
-def test_outputs_count_spaces_under_names_of_their_own() -> None:
-    told = step_outputs(scenarios.spaces())
-    assert (told["create"], told["update"], told["stray"], told["in-sync"]) == ("1", "0", "0", "9")
-    assert (told["space-create"], told["space-update"], told["space-stray"]) == ("1", "2", "2")
-    assert step_outputs(scenarios.spaces_offline())["space-create"] == ""
+from .reading import document, flat, obeyed, text
+from .scenarios import CLEANUP, DONE, NOW, PRUNE, SHARED, SPACES, asked, everyone, mail, with_spaces
 
 
 def test_what_differs_in_spaces_alone_is_a_change_too() -> None:
-    found = replace(scenarios.in_sync_with_spaces(), spaces=scenarios.in_sync_with_spaces().spaces[1:])
-    told = step_outputs(scenarios.with_spaces(found=found, dry_run=True))
+    found = scenarios.spaces_in_sync_live()
+    told = step_outputs(with_spaces(found=replace(found, spaces=found.spaces[1:]), dry_run=True))
     assert (told["changed"], told["create"], told["in-sync"]) == ("true", "0", "10")
 
 
@@ -98,18 +51,11 @@ def test_a_verdict_tells_the_personas_and_then_the_spaces(report: Report, expect
     assert report.verdict == expected
 
 
-def test_a_page_has_a_line_of_verdict_for_the_spaces() -> None:
-    lines = page(scenarios.spaces(), width=120).splitlines()
-    spaces = "Spaces: 1 collision, 1 not known, 1 to create, 1 to update, 2 need --prune, 2 strays, 1 in sync"
-    assert lines[1:3] == lines[-4:-2] == ["1 to create, 9 in sync", spaces]
-
-
 def test_where_only_means_a_space_alone_nothing_is_said_of_personas() -> None:
-    read = scenarios.catalog(spaces=SPACES)
-    made = plan(read, scenarios.drifted_spaces(), only="studio-*")
-    report = scenarios.base("dry-run", dry_run=True, plan=made, loaded=read)
+    made = plan(SHARED, scenarios.drifted_spaces(), only="studio-*")
+    report = scenarios.base("dry-run", dry_run=True, plan=made, loaded=SHARED)
     assert report.verdict == "spaces: 1 to update, 1 needs --prune"
-    assert not re.search("persona.? in sync|Expected use", page(report))
+    assert not re.search("persona.? in sync|Expected use", text(report))
 
 
 def test_everything_in_sync_is_one_sentence_with_both_numbers() -> None:
@@ -118,61 +64,19 @@ def test_everything_in_sync_is_one_sentence_with_both_numbers() -> None:
     )
 
 
-def test_each_way_in_which_a_space_differs_is_told() -> None:
-    shown = flat(scenarios.spaces())
-    for told in (
-        "name Studio Süd → Studio Nord",
-        "type club → team",
-        "member persona.ben@mana.test: member → admin",
-        "member persona.chloe@mana.test: invited → member",
-        "member persona.daniel@mana.test: invitation expired → member",
-        "member persona.elif@mana.test: no member → member",
-        "member persona.hana@mana.test: admin → no member (is not removed)",
-    ):
-        assert told in shown
-
-
-@pytest.mark.parametrize("width", [60, 80, 120])
-def test_state_name_and_slug_of_a_space_stand_in_every_width(width: int) -> None:
-    rows = [line for line in page(scenarios.spaces(), width=width).splitlines() if "rock-club" in line]
-    assert [re.split(r"  +", row.strip())[:3] for row in rows] == [["✓ in sync", "Rock Club", "rock-club"]]
-
-
-def test_who_is_too_many_stays_and_the_command_that_removes_them_is_told() -> None:
-    advice = "Members whom the catalog does not have stay. To remove them: personas seed --prune"
-    assert f"2 spaces differ {advice} field-notes: " in flat(scenarios.spaces())
-    pruned = flat(scenarios.with_spaces(intent=Intent(prune=True), dry_run=True))
-    assert f"1 space differs {advice} --force field-notes: " in pruned
-    assert "a.human@example.org, no persona, stays without --prune --force" in pruned
-
-
-def test_a_taken_slug_is_told_with_its_reason() -> None:
-    assert (
-        "1 slug taken The slug belongs to a space that is not one of ours, which is left alone. "
-        "Give the space another slug in the catalog. "
-        "fjord-flat: the slug is taken by a space of which no persona is a member"
-    ) in flat(scenarios.spaces())
-
-
-def test_a_stray_space_with_a_human_in_it_is_left_alone_and_said_so() -> None:
-    human = "half-human: not in the catalog; a.human@example.org is a member and no persona: never deleted"
-    shown = flat(scenarios.spaces())
-    assert "2 stray spaces Not in the catalog, and left alone. To delete: personas seed --prune" in shown
-    assert f"{human} old-club: not in the catalog" in shown
-    pruned = flat(scenarios.spaces_seeded())
-    assert "1 stray space Not in the catalog, and left alone all the same." in pruned
-    assert (
-        "half-human: not in the catalog; a.human@example.org is a member and no persona: never deleted"
-        in pruned
-    )
+def test_pruning_tells_what_stays_all_the_same_and_what_removes_it() -> None:
+    shown = flat(with_spaces(intent=PRUNE, dry_run=True))
+    advice = "Members whom the catalog does not have stay. To remove them: personas seed --prune --force"
+    assert f"1 space differs {advice} field-notes: " in shown
+    assert "a.human@example.org, no persona, stays without --prune --force" in shown
+    assert "1 stray space Not in the catalog, and left alone all the same." in shown
+    assert "half-human: not in the catalog; a.human@example.org is a member and no persona" in shown
 
 
 def test_cleanup_says_which_spaces_and_which_owners_stay_and_why() -> None:
     shown = flat(scenarios.spaces_cleanup())
     assert "2 live personas left alone; to delete them too: personas cleanup --force" in shown
-    assert (
-        "persona.ben@mana.test: it owns the space half-human, where a.human@example.org is a member" in shown
-    )
+    assert "persona.ben@mana.test: it owns the space half-human, where a.human@example.org" in shown
     assert "2 live spaces left alone:" in shown
 
 
@@ -180,164 +84,89 @@ def test_a_preview_of_deletions_tells_how_many_personal_spaces_may_stay_behind()
     note = "7 personal spaces may stay behind on the service, which has no call to delete them."
     assert note in flat(scenarios.spaces_cleanup())
     assert note in document(scenarios.spaces_cleanup())["notes"]
-    assert "personal space" not in flat(scenarios.spaces())
 
 
 def test_a_space_that_waits_for_somebody_says_for_whom() -> None:
-    found = scenarios.in_sync_with_spaces()
+    found = scenarios.spaces_in_sync_live()
     club = scenarios.live_space("rock-club", "Rock Club", "club", "ivo:owner")
     found = replace(
         found,
-        personas=tuple(one for one in found.personas if one.email != scenarios.mail("elif")),
-        owners={scenarios.mail("elif"): Owner(Ownership.FOREIGN)},
+        personas=scenarios.without(found.personas, "elif"),
+        owners={mail("elif"): Owner(Ownership.FOREIGN)},
         spaces=tuple(club if space.slug == "rock-club" else space for space in found.spaces),
     )
-    report = scenarios.with_spaces(found=found, dry_run=True)
+    report = with_spaces(found=found, dry_run=True)
     assert "~ update Rock Club rock-club member missing; waits for persona.elif@mana.test" in flat(report)
-    assert change_of(report, "rock-club")["missing"] == [scenarios.mail("elif")]
+    changes = {change["slug"]: change for change in document(report)["plan"]["spaceChanges"]}
+    assert changes["rock-club"]["missing"] == [mail("elif")]
+
+
+def of_alike(number: int, found: Live) -> Report:
+    """A preview of many spaces that differ in the slug alone."""
+    entries = [scenarios.space(f"space-{n:03}", "Ours", "team", "anna", "ben") for n in range(number)]
+    return scenarios.planned("dry-run", found, read=scenarios.catalog(spaces=entries), dry_run=True)
 
 
 def test_many_spaces_are_cut_like_personas() -> None:
-    entries = [scenarios.space(f"space-{n:03}", f"Space {n}", "team", "anna", "ben") for n in range(300)]
-    read = scenarios.catalog(spaces=entries)
-    everyone = tuple(scenarios.everyone())
-    made = plan(read, Live(personas=everyone[1:], spaces_of={one.email: "" for one in everyone}))
-    report = scenarios.base("dry-run", dry_run=True, plan=made, loaded=read)
+    report = of_alike(300, Live(personas=everyone()[1:], spaces_of=asked()))
     assert "and 294 more to create (--full or -o json shows all)" in flat(report)
-    assert len(page(report).splitlines()) < 60
-    assert page(report, full=True).count("  + create  Space ") == 300
+    assert len(text(report).splitlines()) < 60
+    assert text(report, full=True).count("  + create  Ours ") == 300
 
 
 def test_equal_differences_of_spaces_are_told_once() -> None:
-    entries = [scenarios.space(f"space-{n}", "Ours", "team", "anna", "ben") for n in range(4)]
-    live = tuple(
-        scenarios.live_space(f"space-{n}", "Ours", "team", "anna:owner", "ben:admin") for n in range(4)
-    )
-    read = scenarios.catalog(spaces=entries)
-    found = Live(personas=tuple(scenarios.everyone()), spaces=live, spaces_of={scenarios.mail("anna"): ""})
-    report = scenarios.base("dry-run", dry_run=True, plan=plan(read, found), loaded=read)
-    assert "4 × persona.ben@mana.test: admin → member space-0, space-1, space-2, space-3" in flat(report)
-
-
-def test_a_space_has_all_its_members_with_both_roles_and_their_places() -> None:
-    lines = scenarios.catalog_text(spaces=SPACES).splitlines()
-    told = change_of(scenarios.spaces(), "studio-nord")
-    members = {member["email"].split("@")[0].removeprefix("persona."): member for member in told["members"]}
-    assert {
-        who: (member["live"], member["wanted"], member["differs"]) for who, member in members.items()
-    } == {
-        "anna": ("owner", "owner", False),
-        "ben": ("member", "admin", True),
-        "chloe": ("invited", "member", True),
-        "daniel": ("invitation expired", "member", True),
-        "elif": (None, "member", True),
-        "hana": ("admin", None, True),
-    }
-    assert "persona.elif@mana.test" in lines[members["elif"]["line"] - 1]
-    assert '"members": [' in lines[members["hana"]["line"] - 1]
-    assert [(item["field"], item["old"], item["new"]) for item in told["fields"]] == [
-        ("name", "Studio Süd", "Studio Nord"),
-        ("type", "club", "team"),
-    ]
-    assert '"name": "Studio Nord"' in lines[told["fields"][0]["line"] - 1]
-    assert (told["type"], told["owner"], told["spaceId"]) == (
-        "team",
-        "persona.anna@mana.test",
-        "space-studio-nord",
-    )
+    people = ("anna:owner", "ben:admin")
+    live = tuple(scenarios.live_space(f"space-{n:03}", "Ours", "team", *people) for n in range(3))
+    report = of_alike(3, Live(personas=everyone(), spaces=live, spaces_of=asked()))
+    same = "3 × persona.ben@mana.test: admin → member space-000, space-001, space-002"
+    assert same in flat(report)
 
 
 def test_a_space_is_annotated_on_its_line() -> None:
-    lines = scenarios.catalog_text(spaces=SPACES).splitlines()
-
-    def line_of(told: str) -> int:
-        found = re.search(r"[ ,]line=(\d+)", told)
-        assert found is not None
-        return int(found[1]) - 1
-
-    differs = annotation(scenarios.spaces(), "studio-nord")
-    assert differs.startswith("::warning file=catalog.json,")
-    assert (
-        "title=Space differs::Studio Nord (studio-nord): differs: name: Studio Süd → Studio Nord; " in differs
-    )
-    assert '"name": "Studio Nord"' in lines[line_of(differs)]
-    collision = annotation(scenarios.spaces(), "fjord-flat")
-    assert collision.startswith("::error file=catalog.json,")
-    assert "title=Space collision::" in collision
-    assert '"slug": "fjord-flat"' in lines[line_of(collision) + 1]
-    assert line_of(annotation(scenarios.spaces(), "old-club")) == 0
+    lines = ["", *scenarios.catalog_text(spaces=SPACES).splitlines()]
+    told = {command.data.split(" (")[0]: command for command in obeyed(scenarios.spaces())}
+    nord, flat_, old = told["Studio Nord"], told["The flat at the fjord"], told["The club of old"]
+    assert (nord.kind, nord.properties["title"]) == ("warning", "Space differs")
+    assert '"name": "Studio Nord"' in lines[int(nord.properties["line"])]
+    assert (flat_.kind, flat_.properties["title"]) == ("error", "Space collision")
+    assert '"slug": "fjord-flat"' in lines[int(flat_.properties["line"]) + 1]
+    assert old.properties["line"] == "1"
 
 
 def test_a_failed_step_about_a_space_is_an_error_that_names_it() -> None:
-    failed = [
-        line for line in render(scenarios.spaces_seeded(), "github").splitlines() if "Space failed" in line
-    ]
-    assert len(failed) == 2
-    assert all(line.startswith("::error ") for line in failed)
-    assert "translations failed: the service answered 500" in failed[0]
-
-
-def test_each_space_is_a_case_of_its_own() -> None:
-    (suite,) = ET.fromstring(render(scenarios.spaces(), "junit").encode())
-    told = {case.attrib["name"]: case[0].tag if len(case) else "passed" for case in suite}
-    assert told["space Rock Club <rock-club>"] == "passed"
-    assert told["space Studio Nord <studio-nord>"] == "failure"
-    assert told["space Fotolabor Größe XL <fotolabor>"] == "skipped"
-    assert len(told) == 10 + 8
-    (failed,) = [case[0] for case in suite if case.attrib["name"] == "space Studio Nord <studio-nord>"]
-    assert failed.attrib["message"] == "update: name, type, 5 members"
-    assert "@@ role: persona.ben@mana.test @@\n- member\n+ admin" in (failed.text or "")
-    assert "! is not removed; personas seed --prune removes members too many" in (failed.text or "")
+    told = obeyed(scenarios.spaces_seeded())
+    failed = [command for command in told if command.properties["title"] == "Space failed"]
+    assert [command.kind for command in failed] == ["error", "error"]
+    assert failed[0].data.startswith("translations failed: the service answered 500")
 
 
 def test_a_step_that_leaves_members_too_many_has_not_mended_its_space() -> None:
-    read = scenarios.catalog(spaces=SPACES)
-    made = plan(read, scenarios.drifted_spaces())
-    outcomes = tuple(Outcome(change, Result.DONE) for change in made.steps)
-    report = scenarios.base("seed", plan=made, loaded=read, outcomes=outcomes)
-    assert (
-        "1 created, 1 updated; left alone: 1 collision, 1 not known, 2 differ, 2 strays; 1 in sync"
-        in flat(report)
-    )
+    report = with_spaces("seed", results=DONE)
+    left = "1 created, 1 updated; left alone: 1 collision, 1 not known, 2 differ, 2 strays; 1 in sync"
+    assert left in flat(report)
     assert "title=Space differs::Studio Nord" in render(report, "github")
 
 
-def test_markdown_has_a_table_and_folded_changes_of_spaces() -> None:
-    text = render(scenarios.spaces(), "markdown")
-    assert "| state | space | slug | type | owner | differs |" in text
-    assert "9 in sync, 1 space in sync" in text
-    assert (
-        "<details><summary><b>Studio Nord</b> <code>studio-nord</code>: name, type, 5 members</summary>"
-        in text
-    )
-    assert (
-        "- 👻 **2 stray spaces.** Not in the catalog, and left alone. To delete: `personas seed --prune`"
-        in text
-    )
-
-
 def test_a_list_tells_spaces_where_they_were_read_and_else_that_they_were_not() -> None:
-    shown = page(scenarios.spaces_listed())
-    assert re.search(r"^  ~ differs +Studio Nord +studio-nord +team +anna +3$", shown, re.MULTILINE)
-    read = scenarios.catalog(spaces=SPACES)
-    made = plan(read, scenarios.drifted_spaces())
-    unread = scenarios.base("list", loaded=read, plan=replace(made, changes=made.personas))
+    row = r"^  ~ differs +Studio Nord +studio-nord +team +anna +3$"
+    assert re.search(row, text(scenarios.spaces_listed()), re.MULTILINE)
+    assert "| `team` | `persona.anna@mana.test` | 3 |" in render(scenarios.spaces_listed(), "markdown")
+    made = plan(SHARED, scenarios.drifted_spaces())
+    unread = scenarios.base("list", loaded=SHARED, plan=replace(made, changes=made.personas))
     assert "6 spaces of the catalog not looked at (--full does)" in flat(unread)
     assert unread.verdict == "9 live personas, 1 not live"
 
 
 def test_one_persona_is_shown_with_its_spaces_and_its_role_in_each() -> None:
-    shown = page(scenarios.spaces_shown())
+    shown = text(scenarios.spaces_shown())
     assert re.search(r"^  ~ differs +Studio Nord +studio-nord +team +owner$", shown, re.MULTILINE)
     assert re.search(r"^  \+ not live +翻訳 translations +translations +team +member$", shown, re.MULTILINE)
-    assert "| differs | Studio Nord | `studio-nord` | `team` | owner |" in render(
-        scenarios.spaces_shown(), "markdown"
-    )
+    row = "| differs | Studio Nord | `studio-nord` | `team` | owner |"
+    assert row in render(scenarios.spaces_shown(), "markdown")
 
 
 def test_validate_tells_how_many_spaces_a_catalog_has() -> None:
-    read = scenarios.catalog(spaces=SPACES)
-    report = scenarios.made("validate", catalog="catalog.json", loaded=read)
+    report = scenarios.validated(SHARED)
     assert "✓ catalog.json is valid: 10 personas, 7 archetypes, 6 spaces" in flat(report)
     assert document(report)["catalogSpaces"] == 6
     assert document(scenarios.invalid())["catalogSpaces"] is None
@@ -347,43 +176,36 @@ def test_a_plan_of_spaces_against_a_snapshot_is_the_plan_against_the_service() -
     found = replace(
         scenarios.drifted_spaces(),
         unread_spaces={"old-club": "the service answered 500"},
-        unread_by={"old-club": (scenarios.mail("ivo"),)},
+        unread_by={"old-club": (mail("ivo"),)},
         service=scenarios.SERVICE,
     )
-    text = render(scenarios.with_spaces("list", found, live=found), "json")
-    snapshot = read_snapshot(text, now=scenarios.NOW)
-    read = scenarios.catalog(spaces=SPACES)
-    for intent in (Intent(), Intent(prune=True), Intent(purpose="cleanup")):
-        expected, actual = plan(read, found, intent), plan(read, snapshot.live, intent)
+    snapshot = read_snapshot(render(with_spaces("list", found, live=found), "json"), now=NOW)
+    for intent in (Intent(), PRUNE, CLEANUP):
+        expected, actual = plan(SHARED, found, intent), plan(SHARED, snapshot.live, intent)
         assert actual.changes == expected.changes
         assert actual.checksum == expected.checksum
         assert actual.notes == expected.notes
 
 
 def test_a_snapshot_that_knows_no_spaces_makes_no_drift_of_them() -> None:
-    told = document(
-        scenarios.with_spaces("list", scenarios.in_sync_with_spaces(), live=scenarios.in_sync_with_spaces())
-    )
+    found = scenarios.spaces_in_sync_live()
+    told = document(with_spaces("list", found, live=found))
     for name in ("spaces", "unreadSpaces", "unreadBy", "slugs", "spacesOf", "noSpaces"):
         del told["live"][name]
-    for name in ("spaceCounts", "spaceChanges"):
-        del told["plan"][name]
+    del told["plan"]["spaceCounts"], told["plan"]["spaceChanges"]
     del told["spaceOutcomes"], told["catalogSpaces"]
-    snapshot = read_snapshot(json.dumps(told), now=scenarios.NOW)
-    made = plan(scenarios.catalog(spaces=SPACES), snapshot.live)
-    assert {change.state for change in made.spaces} == {State.NOT_KNOWN}
-    assert {change.reason for change in made.spaces} == {
-        "the snapshot was taken by a version that reads no spaces"
-    }
+    made = plan(SHARED, read_snapshot(json.dumps(told), now=NOW).live)
+    why = "the snapshot was taken by a version that reads no spaces"
+    assert {(change.state, change.reason) for change in made.spaces} == {(State.NOT_KNOWN, why)}
 
 
 def test_what_only_left_out_of_a_snapshot_is_no_space_of_it() -> None:
-    found = scenarios.in_sync_with_spaces()
-    text = render(scenarios.with_spaces("list", found, live=found, only=("ivo", "elif", "studio-*")), "json")
-    snapshot = read_snapshot(text, now=scenarios.NOW)
-    made = snapshot.within(plan(scenarios.catalog(spaces=SPACES), snapshot.live))
+    found = scenarios.spaces_in_sync_live()
+    taken = render(with_spaces("list", found, live=found, only=("ivo", "elif", "studio-*")), "json")
+    snapshot = read_snapshot(taken, now=NOW)
+    made = snapshot.within(plan(SHARED, snapshot.live))
     assert [change.key for change in made.spaces] == ["field-notes", "rock-club", "studio-nord"]
-    assert [change.key for change in made.personas] == [scenarios.mail("elif"), scenarios.mail("ivo")]
+    assert [change.key for change in made.personas] == [mail("elif"), mail("ivo")]
 
 
 @pytest.mark.parametrize(
@@ -401,5 +223,5 @@ def test_what_is_no_space_of_a_snapshot_is_refused_with_its_place(
     told = document(scenarios.spaces_listed())
     told["live"]["spaces"][1][place] = value
     with pytest.raises(UsageError) as caught:
-        read_snapshot(json.dumps(told), now=scenarios.NOW)
+        read_snapshot(json.dumps(told), now=NOW)
     assert says in caught.value.message

@@ -22,7 +22,7 @@ def live(mix: dict[str, float] | None, cadence: str | None = "daily", archetype:
 
 
 def use(made: Plan) -> Usage:
-    found = usage_of("seed", made, scenarios.catalog(), offline=False)
+    found = usage_of("seed", made, scenarios.CATALOG, offline=False)
     assert found is not None
     return found
 
@@ -62,7 +62,7 @@ def test_archetypes_and_cadences_are_counted() -> None:
 
 
 def test_after_a_plan_is_what_its_steps_leave() -> None:
-    catalog, drifted = scenarios.catalog(), scenarios.drifted()
+    catalog, drifted = scenarios.CATALOG, scenarios.drifted()
     kept, pruned = plan(catalog, drifted), plan(catalog, drifted, Intent(prune=True, recreate=True))
     after_kept, after_pruned = use(kept).after, use(pruned).after
     assert use(kept).before == shares(drifted.personas)
@@ -73,12 +73,12 @@ def test_after_a_plan_is_what_its_steps_leave() -> None:
 
 
 def test_a_plan_that_mends_everything_leaves_the_use_of_the_catalog() -> None:
-    catalog = scenarios.catalog()
+    catalog = scenarios.CATALOG
     assert use(plan(catalog, Live())).after == shares(catalog.personas)
 
 
 def test_what_a_cleanup_deletes_is_used_no_more() -> None:
-    cleaned = plan(scenarios.catalog(), scenarios.in_sync(), Intent(purpose="cleanup"))
+    cleaned = plan(scenarios.CATALOG, scenarios.IN_SYNC, Intent(purpose="cleanup"))
     found = use(cleaned)
     assert found.before is not None
     assert (found.before.personas, found.after.personas) == (10, 0)
@@ -87,8 +87,7 @@ def test_what_a_cleanup_deletes_is_used_no_more() -> None:
 def test_what_changes_nothing_means_nothing() -> None:
     assert meaning(scenarios.dry_run()) is not None
     assert (
-        meaning(scenarios.base("seed", plan=plan(scenarios.catalog(), scenarios.in_sync()), dry_run=True))
-        is None
+        meaning(scenarios.base("seed", plan=plan(scenarios.CATALOG, scenarios.IN_SYNC), dry_run=True)) is None
     )
     assert meaning(scenarios.seeded()) is None
     assert meaning(scenarios.cleanup_preview()) is None

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from personas.reconcile.live import Live
-from personas.reconcile.plan import Intent, State, plan
+from personas.reconcile.plan import Intent, plan
 from personas.report import Report, wording
 from personas.report.visible import inert, shown, visible
 
@@ -35,10 +35,6 @@ from . import scenarios
 )
 def test_a_verdict_is_one_clause(report: Report, expected: str) -> None:
     assert wording.verdict(report) == expected
-
-
-def test_every_state_and_step_has_a_word() -> None:
-    assert all(wording.plural_state(state, number) for state in State for number in (1, 2))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The way to a service: the embedded one opened in process, and the credentials that were given."""
+"""The way to a service: the embedded one opened in process, what opens it, and the seed secret for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from personas.errors import NotInstalled, UsageError
+from personas.passwords import check_secret
+from personas.secret import Secret
 from personas.service.credentials import Credentials
 from personas.settings import Settings
 
@@ -37,6 +39,21 @@ def open_embedded(file: Path, *, create: bool) -> Embedded:
         return Embedded.open(file)
     except DatabaseError as error:
         raise UsageError(error.message, hint=error.hint) from None
+
+
+def secret_of(settings: Settings) -> Secret:
+    """The seed secret for this service.
+
+    Raises:
+        Refused: It is the development secret, and this is no place for it.
+    """
+    return Secret(
+        check_secret(
+            settings.seed_secret.reveal() if settings.seed_secret else None,  # no name: a traceback shows it
+            loopback=settings.auth.loopback,
+            production=settings.production,
+        )
+    )
 
 
 def credentials_of(settings: Settings, embedded: Embedded | None) -> Credentials:

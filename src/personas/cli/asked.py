@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import timedelta
+from typing import Any
+
+import typer
 
 from personas.cli.options import Output
 from personas.secret import Secret
@@ -24,7 +28,7 @@ class Asked:
 
     command: str
     catalog: str = DEFAULT_CATALOG
-    only: tuple[str, ...] = ()
+    only: Sequence[str] = ()
     auth: str = DEFAULT_AUTH
     endpoint: str = DEFAULT_ENDPOINT
     jwt: Secret | None = None
@@ -36,11 +40,22 @@ class Asked:
     strict: bool = False
     max_age: timedelta | None = None
     output: Output = Output.TEXT
-    report: tuple[str, ...] = ()
+    report: Sequence[str] = ()
     full: bool = False
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+
+    @classmethod
+    def of(cls, context: typer.Context, **otherwise: Any) -> Asked:
+        """The options that typer has read for a command, by their names.
+
+        Args:
+            context: The command's own, which typer hands it.
+            otherwise: What the command takes for an option, whatever was said.
+        """
+        given = {**context.params, "command": context.info_name, **otherwise}
+        return cls(**{field.name: given[field.name] for field in fields(cls) if field.name in given})
 
     def settings(self) -> Settings:
         """What was asked, joined with the environment; errors as `resolve` has them."""

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
+from personas import settings
 from personas.cli import options
-from personas.cli.options import Output
-from personas.settings import (
-    DEFAULT_AUTH,
-    DEFAULT_CATALOG,
-    DEFAULT_CONCURRENCY,
-    DEFAULT_ENDPOINT,
-    DEFAULT_TIMEOUT,
-)
+from personas.cli.asked import Asked
+from personas.secret import Secret
 
 if TYPE_CHECKING:
     from personas.cli.run import Run
 
 
 def cleanup(
-    catalog: options.Catalog = DEFAULT_CATALOG,
+    ctx: typer.Context,
+    catalog: options.Catalog = settings.DEFAULT_CATALOG,
     only: options.Only = None,
-    auth: options.Auth = DEFAULT_AUTH,
-    endpoint: options.Endpoint = DEFAULT_ENDPOINT,
+    auth: options.Auth = settings.DEFAULT_AUTH,
+    endpoint: options.Endpoint = settings.DEFAULT_ENDPOINT,
     jwt: options.Jwt = None,
     allow_http: options.AllowHttp = False,
-    concurrency: options.Concurrency = DEFAULT_CONCURRENCY,
-    timeout: options.Timeout = DEFAULT_TIMEOUT,
+    concurrency: options.Concurrency = settings.DEFAULT_CONCURRENCY,
+    timeout: options.Timeout = settings.DEFAULT_TIMEOUT,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
     force: options.Force = False,
-    output: options.Format = Output.TEXT,
+    output: options.Format = options.Output.TEXT,
     report: options.Reports = None,
     full: options.Full = False,
     quiet: options.Quiet = False,
@@ -44,29 +42,10 @@ def cleanup(
     left alone, unless the derived password proves that it is ours. Asks on a
     terminal; --yes says it elsewhere.
     """
-    from personas.cli.asked import Asked
-    from personas.cli.conduct import conduct, confirm_deletions
+    from personas.cli.conduct import conduct
+    from personas.cli.consent import confirm_deletions
     from personas.reconcile.plan import Intent
-    from personas.secret import Secret
-
-    asked = Asked(
-        command="cleanup",
-        catalog=catalog,
-        only=tuple(only or ()),
-        auth=auth,
-        endpoint=endpoint,
-        jwt=jwt,
-        allow_http=allow_http,
-        concurrency=concurrency,
-        timeout=timeout,
-        dry_run=dry_run,
-        output=output,
-        report=tuple(report or ()),
-        full=full,
-        quiet=quiet,
-        verbose=verbose,
-        debug=debug,
-    )
+    from personas.report.wording import count
 
     async def job(run: Run) -> None:
         run.try_catalog()
@@ -79,10 +58,8 @@ def cleanup(
                 return
             spaces = sum(change.step is not None for change in plan.spaces)
             number = len(plan.steps) - spaces
-            what = f"cleanup would delete {number} {'persona' if number == 1 else 'personas'}"
-            if spaces:
-                what += f" and {spaces} {'space' if spaces == 1 else 'spaces'}"
-            await confirm_deletions(run, what, plan.steps, yes=yes, force=force)
+            what = count(number, "persona") + (f" and {count(spaces, 'space')}" if spaces else "")
+            await confirm_deletions(run, f"cleanup would delete {what}", plan.steps, yes=yes, force=force)
             await run.carry_out(service, Secret(""))
 
-    conduct(asked, job)
+    conduct(Asked.of(ctx), job)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from personas.errors import PersonasError
+
 if TYPE_CHECKING:
     from personas.catalog.reading import Persona
 
@@ -26,7 +28,6 @@ def complete_only(ctx: typer.Context) -> list[tuple[str, str]]:
 
 def _personas(ctx: typer.Context) -> tuple[Persona, ...]:
     from personas.catalog.reading import load_catalog
-    from personas.errors import PersonasError
 
     try:
         return load_catalog(ctx.params.get("catalog") or "").personas

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import anyio
 import typer
@@ -16,7 +15,6 @@ from personas.cli.boundary import boundary, show_error
 from personas.cli.interrupts import Interrupts
 from personas.cli.options import Output
 from personas.cli.progress import Progress
-from personas.cli.question import ask
 from personas.cli.run import Run
 from personas.errors import (
     CatalogError,
@@ -30,9 +28,7 @@ from personas.errors import (
 from personas.reconcile.outcome import Outcome, Result
 from personas.reconcile.plan import Change, Plan, State
 from personas.report import Report, make_report
-
-# More accounts than these are counted in a question.
-MOST_NAMED = 5
+from personas.settings import Settings
 
 Job = Callable[[Run], Awaitable[None]]
 
@@ -52,11 +48,7 @@ def conduct(asked: Asked, job: Job) -> None:
         except PersonasError as wrong:
             # A report is owed also when it cannot even begin.
             settings, error = asked.fallback(), wrong
-        run = Run(
-            asked,
-            settings,
-            Progress(quiet=asked.quiet, ci=settings.ci or settings.dumb, no_color=settings.no_color),
-        )
+        run = _begin(asked, settings)
         with Interrupts() as interrupts:
             if error is None:
                 error = _done(run, job, interrupts)
@@ -78,51 +70,12 @@ def conduct(asked: Asked, job: Job) -> None:
 def print_only(asked: Asked, job: Job) -> None:
     """Run a job that prints what it was asked for, and has no report."""
     with boundary(debug=asked.debug):
-        settings = asked.settings()
-        run = Run(
-            asked,
-            settings,
-            Progress(quiet=asked.quiet, ci=settings.ci or settings.dumb, no_color=settings.no_color),
-        )
+        run = _begin(asked, asked.settings())
         with Interrupts() as interrupts:
             try:
                 anyio.run(_listening, run, job, interrupts)
             finally:
                 run.progress.close()
-
-
-async def confirm_deletions(
-    run: Run, what: str, changes: Sequence[Change], *, yes: bool, force: bool
-) -> None:
-    """Ask on a terminal before anything is deleted; anywhere else, `--yes` has to say it.
-
-    Args:
-        run: What is about to be done; the plan is shown above the question.
-        what: A clause that says how many of what would be deleted.
-        changes: What would be deleted, created again or not.
-        yes: Whether it was said already.
-        force: Whether production was said to be meant.
-
-    Raises:
-        Refused: The answer was no, nobody could be asked, or this is production.
-    """
-    what = f"{what} at {run.settings.auth}"
-    if run.settings.production and not force:
-        raise Refused(f"{what}, and this is production", hint="Say --force if that is meant.")
-    if yes:
-        return
-    if changes:
-        what += f"; {'its' if len(changes) == 1 else 'their'} actions, feedback and spaces are lost"
-    if doubtful := [change.key for change in changes if change.doubt]:
-        more = f" and {len(doubtful) - MOST_NAMED} more" if len(doubtful) > MOST_NAMED else ""
-        what += f"; maybe somebody else's: {', '.join(doubtful[:MOST_NAMED])}{more}"
-    if run.settings.ci or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Refused(f"{what}: nobody can be asked here", hint="Say --yes if that is meant.")
-    run.progress.close()
-    output.preview(report_of(run, None), run.settings)
-    run.previewed = sys.stdout.isatty()
-    if not await ask(f"{what}. Go on?"):
-        raise Refused("not confirmed; nothing was changed")
 
 
 def report_of(run: Run, error: PersonasError | None, *, seconds: float = 0.0) -> Report:
@@ -196,6 +149,11 @@ def _remaining_drift(plan: Plan, outcomes: tuple[Outcome, ...]) -> list[Change]:
         or (change.state in {State.RECREATE, State.LOCKED_OUT} and change.step != "recreate")
         or (change.thing == "space" and not all(item.mendable for item in change.fields))
     ]
+
+
+def _begin(asked: Asked, settings: Settings) -> Run:
+    plain = settings.ci or settings.dumb
+    return Run(asked, settings, Progress(quiet=asked.quiet, ci=plain, no_color=settings.no_color))
 
 
 def _done(run: Run, job: Job, interrupts: Interrupts) -> PersonasError | None:

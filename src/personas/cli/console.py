@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from personas.errors import UsageError
+from personas.errors import UsageError, why_unusable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from personas.settings import Settings
 
 
 def emit(text: str) -> None:
@@ -33,8 +35,12 @@ def emit(text: str) -> None:
         _silence_stdout()
     except OSError as error:
         _silence_stdout()
-        reason = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"standard output cannot be written: {reason}") from None
+        raise UsageError(f"standard output cannot be written: {why_unusable(error)}") from None
+
+
+def somebody_to_ask(settings: Settings) -> bool:
+    """Whether a question would be read, and could be answered."""
+    return not settings.ci and bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
 
 
 def say(text: str) -> None:

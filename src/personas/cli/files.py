@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from personas.errors import UsageError
+from personas.errors import UsageError, why_unusable
 
 PRIVATE = 0o600
 GIT_SECONDS = 10
@@ -55,7 +55,7 @@ def make_private_folder(path: Path, flag: str) -> None:
     except FileExistsError:
         raise UsageError(f"{flag} {path} is a file; with --all it names a folder") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{flag} {path} cannot be made: {reason_of(error)}") from None
+        raise UsageError(f"{flag} {path} cannot be made: {why_unusable(error)}") from None
     check_private_file(path / "persona", flag)
 
 
@@ -73,7 +73,7 @@ def check_private_file(path: Path, flag: str) -> None:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except (OSError, ValueError) as error:
-        raise UsageError(f"{flag} {path} cannot be written: {reason_of(error)}") from None
+        raise UsageError(f"{flag} {path} cannot be written: {why_unusable(error)}") from None
 
 
 def find_tracked(paths: Sequence[Path]) -> list[Path]:
@@ -98,13 +98,6 @@ def find_tracked(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path.name not in ignored]
 
 
-def reason_of(error: OSError | ValueError) -> str:
-    """Why a file cannot be used, in lower case."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return "it cannot be a file name"
-
-
 def read_standard_input() -> bytes:
     """All of standard input.
 
@@ -126,5 +119,4 @@ def read_text(name: str, flag: str) -> str:
     except UnicodeDecodeError:
         raise UsageError(f"{flag} {name}: the file is no UTF-8 text") from None
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
-        raise UsageError(f"{flag} {name}: {reason}") from None
+        raise UsageError(f"{flag} {name}: {why_unusable(error)}") from None

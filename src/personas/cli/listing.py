@@ -6,30 +6,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from personas import settings
 from personas.cli import options
-from personas.cli.options import Output
-from personas.settings import (
-    DEFAULT_AUTH,
-    DEFAULT_CATALOG,
-    DEFAULT_CONCURRENCY,
-    DEFAULT_ENDPOINT,
-    DEFAULT_TIMEOUT,
-)
+from personas.cli.asked import Asked
 
 if TYPE_CHECKING:
     from personas.cli.run import Run
 
 
 def list_(
-    catalog: options.Catalog = DEFAULT_CATALOG,
+    ctx: typer.Context,
+    catalog: options.Catalog = settings.DEFAULT_CATALOG,
     only: options.Only = None,
-    auth: options.Auth = DEFAULT_AUTH,
-    endpoint: options.Endpoint = DEFAULT_ENDPOINT,
+    auth: options.Auth = settings.DEFAULT_AUTH,
+    endpoint: options.Endpoint = settings.DEFAULT_ENDPOINT,
     jwt: options.Jwt = None,
     allow_http: options.AllowHttp = False,
-    concurrency: options.Concurrency = DEFAULT_CONCURRENCY,
-    timeout: options.Timeout = DEFAULT_TIMEOUT,
-    output: options.Format = Output.TEXT,
+    concurrency: options.Concurrency = settings.DEFAULT_CONCURRENCY,
+    timeout: options.Timeout = settings.DEFAULT_TIMEOUT,
+    output: options.Format = options.Output.TEXT,
     report: options.Reports = None,
     full: Annotated[
         bool,
@@ -44,27 +39,8 @@ def list_(
     debug: options.Debug = False,
 ) -> None:
     """List the live personas: their actions of 7 days, and their state."""
-    from personas.cli.asked import Asked
     from personas.cli.conduct import conduct
     from personas.reconcile.plan import Intent
-
-    asked = Asked(
-        command="list",
-        catalog=catalog,
-        only=tuple(only or ()),
-        auth=auth,
-        endpoint=endpoint,
-        jwt=jwt,
-        allow_http=allow_http,
-        concurrency=concurrency,
-        timeout=timeout,
-        output=output,
-        report=tuple(report or ()),
-        full=full,
-        quiet=quiet,
-        verbose=verbose,
-        debug=debug,
-    )
 
     async def job(run: Run) -> None:
         run.try_catalog()
@@ -74,4 +50,4 @@ def list_(
             # Spaces are read by signing in as their owners, which a look at the list is not worth.
             run.make_plan(Intent(), spaces=full)
 
-    conduct(asked, job)
+    conduct(Asked.of(ctx), job)

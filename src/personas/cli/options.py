@@ -27,22 +27,11 @@ class Output(StrEnum):
 
 # Whom and what it is about
 
-Who = Annotated[
-    str,
-    typer.Argument(
-        metavar="WHO",
-        help="An email, its part before the @, or a name when unique.",
-        autocompletion=complete_who,
-    ),
-]
-MaybeWho = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="WHO",
-        help="An email, its part before the @, or a name when unique.",
-        autocompletion=complete_who,
-    ),
-]
+_WHO = typer.Argument(
+    metavar="WHO", help="An email, its part before the @, or a name when unique.", autocompletion=complete_who
+)
+Who = Annotated[str, _WHO]
+MaybeWho = Annotated[str | None, _WHO]
 Catalog = Annotated[
     str,
     typer.Option(

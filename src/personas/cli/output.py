@@ -6,20 +6,21 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from personas.cli.asked import Asked
 from personas.cli.console import Terminal, emit, say
 from personas.cli.files import replace_file
 from personas.cli.options import Output
-from personas.errors import UsageError
+from personas.errors import UsageError, why_unusable
 from personas.report import Format, Report, output_lines, page, render, step_outputs, step_summary
 from personas.settings import Settings
 
 _FORMATS: dict[str, Format] = {".json": "json", ".md": "markdown", ".xml": "junit", ".txt": "text"}
 
 
-def check_report_files(files: tuple[str, ...]) -> None:
+def check_report_files(files: Sequence[str]) -> None:
     """Find out before the first write to the service that a report cannot be written.
 
     Raises:
@@ -41,8 +42,7 @@ def check_report_files(files: tuple[str, ...]) -> None:
             if path.exists() and not os.access(path, os.W_OK):
                 raise PermissionError(13, "Permission denied")
         except (OSError, ValueError) as error:
-            reason = (getattr(error, "strerror", None) or "it cannot be a file name").lower()
-            raise UsageError(f"--report {name} cannot be written: {reason}") from None
+            raise UsageError(f"--report {name} cannot be written: {why_unusable(error)}") from None
 
 
 def write(report: Report, asked: Asked, settings: Settings, *, shown_before: bool = False) -> None:
@@ -100,13 +100,11 @@ def _append(path: Path, text: str, variable: str) -> None:
         with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text if text.endswith("\n") else text + "\n")
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        say(f"warning: {variable} {path} cannot be written: {reason}")
+        say(f"warning: {variable} {path} cannot be written: {why_unusable(error)}")
 
 
 def _replace(path: Path, text: str) -> None:
     try:
         replace_file(path, text if text.endswith("\n") else text + "\n")
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        say(f"warning: --report {path} could not be written: {reason}")
+        say(f"warning: --report {path} could not be written: {why_unusable(error)}")

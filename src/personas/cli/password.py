@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from personas import settings
 from personas.cli import options
-from personas.settings import DEFAULT_AUTH, DEFAULT_CATALOG
 
 
 def password(
     who: options.Who,
-    catalog: options.Catalog = DEFAULT_CATALOG,
-    auth: options.Auth = DEFAULT_AUTH,
+    catalog: options.Catalog = settings.DEFAULT_CATALOG,
+    auth: options.Auth = settings.DEFAULT_AUTH,
     debug: options.Debug = False,
 ) -> None:
     """Print a persona's password, and nothing else.
@@ -18,22 +18,14 @@ def password(
     """
     from personas.catalog.reading import load_catalog
     from personas.catalog.who import choose_from
+    from personas.cli.access import secret_of
     from personas.cli.boundary import boundary
     from personas.cli.console import emit
-    from personas.passwords import check_secret, derive_password
-    from personas.settings import resolve
+    from personas.passwords import derive_password
 
     with boundary(debug=debug):
         # Nothing is sent: whether the way there is safe does not matter.
-        settings = resolve(catalog=catalog, auth=auth, allow_http=True)
-        secret = check_secret(
-            settings.seed_secret.reveal() if settings.seed_secret else None,
-            loopback=settings.auth.loopback,
-            production=settings.production,
-        )
+        secret = secret_of(settings.resolve(auth=auth, allow_http=True)).reveal()
         # A catalog's emails are in lower case, and the password is derived from just that.
-        email = who.strip().lower()
-        if "@" not in who:
-            loaded = load_catalog(settings.catalog)
-            email = choose_from(loaded, who)
+        email = who.strip().lower() if "@" in who else choose_from(load_catalog(catalog), who)
         emit(derive_password(email, secret))

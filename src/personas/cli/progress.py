@@ -47,36 +47,8 @@ class Progress:
         came = told if isinstance(told, int) else told.message
         self._print(f"{method} {path} {came} {seconds:.3f} s")
 
-    def reading(self, what: str, done: int, total: int) -> None:
-        """Note how much has been read."""
-        self._advance(what, done, total)
-
-    def start_writing(self, total: int) -> None:
-        """Note that writing starts."""
-        self._done, self._total = 0, total
-        if total:
-            self._advance("writing", 0, total)
-
-    def wrote(self, outcome: Outcome) -> None:
-        """Note one outcome; a failure is told at once."""
-        self._done += 1
-        if outcome.result in {Result.FAILED, Result.UNKNOWN}:
-            self.say(f"{outcome.result}: {outcome.message}")
-        self._advance("writing", self._done, self._total)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-    def _print(self, text: str) -> None:
-        if self._bar is not None:
-            self._bar.console.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
-        else:
-            say(text)
-
-    def _advance(self, what: str, done: int, total: int) -> None:
+    def note(self, what: str, done: int, total: int) -> None:
+        """Note how much of something is done; of how much, is not known where `total` is 0."""
         if self._quiet:
             return
         if self._on_terminal:
@@ -89,6 +61,31 @@ class Progress:
         ):
             self._last_line, self._what = now, "" if done == total else what
             say(f"{what}: {done} of {total}")
+
+    def start_writing(self, total: int) -> None:
+        """Note that writing starts."""
+        self._done, self._total = 0, total
+        if total:
+            self.note("writing", 0, total)
+
+    def wrote(self, outcome: Outcome) -> None:
+        """Note one outcome; a failure is told at once."""
+        self._done += 1
+        if outcome.result in {Result.FAILED, Result.UNKNOWN}:
+            self.say(f"{outcome.result}: {outcome.message}")
+        self.note("writing", self._done, self._total)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _print(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
+        else:
+            say(text)
 
     def _advance_bar(self, what: str, done: int, total: int) -> None:
         if self._bar is None:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from personas.catalog.models import Space
 from personas.catalog.reading import Catalog, load_catalog, parse_catalog
 from personas.catalog.who import choose
-from personas.cli.access import credentials_of, open_embedded
+from personas.cli.access import credentials_of, open_embedded, secret_of
 from personas.cli.asked import Asked
 from personas.cli.files import STDIN, read_standard_input, read_text
 from personas.cli.progress import Progress
 from personas.errors import CatalogError, CredentialsRefused, Problem, Refused, UsageError
-from personas.passwords import check_secret
 from personas.reconcile.changes import people_of
 from personas.reconcile.live import Live
 from personas.reconcile.outcome import Applied
@@ -126,14 +125,7 @@ class Run:
         Raises:
             Refused: It is the development secret, and this is no place for it.
         """
-        given = self.settings.seed_secret
-        return Secret(
-            check_secret(
-                given.reveal() if given else None,
-                loopback=self.settings.auth.loopback,
-                production=self.settings.production,
-            )
-        )
+        return secret_of(self.settings)
 
     def secret_for_reading(self) -> Secret | None:
         """The seed secret, or None with a note: a preview needs none."""
@@ -195,20 +187,8 @@ class Run:
             if embedded is not None:
                 embedded.close()
 
-    async def read_live(
-        self,
-        service: AuthService,
-        *,
-        secret: Secret | None = None,
-        owners: bool = False,
-        details: bool = True,
-        check_secret: bool = False,
-        check_login: bool = False,
-        deleting: bool = False,
-        whole: bool = False,
-        everybodys_spaces: bool = False,
-    ) -> Live:
-        """Read what is live; the options are those of `survey`."""
+    async def read_live(self, service: AuthService, *, secret: Secret | None = None, **how: bool) -> Live:
+        """Read what is live: the list and the details, and what else the options of `survey` ask for."""
         from personas.reconcile.owners import Passwords
         from personas.reconcile.survey import survey
 
@@ -218,18 +198,13 @@ class Run:
             self.read.catalog,
             secret=secret,
             only=self.asked.only or None,
-            owners=owners,
-            details=details,
-            check_secret=check_secret,
-            check_login=check_login,
-            deleting=deleting,
-            whole=whole,
-            everybodys_spaces=everybodys_spaces,
             passwords=self.passwords,
             workers=self.settings.concurrency,
-            observe=self.progress.reading,
+            observe=self.progress.note,
+            **{"owners": False, "check_secret": False, "deleting": False, **how},
         )
-        self.read.live, self.read.whole, self.read.taken_at = live, whole, datetime.now(UTC)
+        self.read.live, self.read.taken_at = live, datetime.now(UTC)
+        self.read.whole = how.get("whole", False)
         self._note(live.notes)
         return live
 
@@ -303,7 +278,7 @@ class Run:
             check_secret=False,
             deleting=False,
             workers=self.settings.concurrency,
-            observe=self.progress.reading,
+            observe=self.progress.note,
         )
         # Who was asked, and who was not, is of no interest where one persona is looked at.
         return replace(read, details=True, notes=(), spaces_of={})

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from personas.cli import options
+from personas.cli.console import somebody_to_ask
+from personas.errors import NotInstalled, Refused, UsageError
+from personas.settings import Settings, is_loopback, resolve
 
 if TYPE_CHECKING:
     from personas.embedded import AdminCredentials, Embedded
-    from personas.settings import Settings
 
 DEFAULT_DATABASE = ".personas/auth.db"
 DEFAULT_ORIGIN = "http://localhost:5173"
@@ -63,8 +65,6 @@ def serve(
     this machine alone it is served as localhost, 127.0.0.1, [::1] and what --allow-host names.
     """
     from personas.cli.boundary import boundary
-    from personas.errors import NotInstalled, UsageError
-    from personas.settings import resolve
 
     with boundary(debug=debug):
         settings = resolve()
@@ -98,8 +98,6 @@ def serve(
 
 
 def _reset(embedded: Embedded, settings: Settings, *, yes: bool) -> None:
-    from personas.errors import Refused
-
     contents = embedded.count()
     number = f"{contents.users} users, {contents.personas} of them personas"
     what = f"--reset would delete {number}, in {embedded.database_name}"
@@ -108,7 +106,7 @@ def _reset(embedded: Embedded, settings: Settings, *, yes: bool) -> None:
     if embedded.admin is not None:  # made a moment ago: there is nothing to delete
         return
     if not yes:
-        if settings.ci or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        if not somebody_to_ask(settings):
             raise Refused(f"{what}: nobody can be asked here", hint="Say --yes if that is meant.")
         print(f"{what}. Go on? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
@@ -124,8 +122,6 @@ def _greet(embedded: Embedded, url: str, settings: Settings, *, host: str) -> No
     except OSError as error:
         _log(f"the greeting could not be written: {error.strerror}")
         _log("the admin's password, if no earlier start has shown it, is shown by the next one")
-    from personas.settings import is_loopback
-
     if not is_loopback(host):
         _log(f"other machines can reach {host}, over plain http: passwords can be read on the way")
 

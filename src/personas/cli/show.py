@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
+from personas import settings
 from personas.cli import options
-from personas.cli.options import Output
-from personas.settings import (
-    DEFAULT_AUTH,
-    DEFAULT_CATALOG,
-    DEFAULT_CONCURRENCY,
-    DEFAULT_ENDPOINT,
-    DEFAULT_TIMEOUT,
-)
+from personas.cli.asked import Asked
 
 if TYPE_CHECKING:
     from personas.cli.run import Run
 
 
 def show(
+    ctx: typer.Context,
     who: options.Who,
-    catalog: options.Catalog = DEFAULT_CATALOG,
-    auth: options.Auth = DEFAULT_AUTH,
-    endpoint: options.Endpoint = DEFAULT_ENDPOINT,
+    catalog: options.Catalog = settings.DEFAULT_CATALOG,
+    auth: options.Auth = settings.DEFAULT_AUTH,
+    endpoint: options.Endpoint = settings.DEFAULT_ENDPOINT,
     jwt: options.Jwt = None,
     allow_http: options.AllowHttp = False,
-    concurrency: options.Concurrency = DEFAULT_CONCURRENCY,
-    timeout: options.Timeout = DEFAULT_TIMEOUT,
-    output: options.Format = Output.TEXT,
+    concurrency: options.Concurrency = settings.DEFAULT_CONCURRENCY,
+    timeout: options.Timeout = settings.DEFAULT_TIMEOUT,
+    output: options.Format = options.Output.TEXT,
     report: options.Reports = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -37,25 +34,8 @@ def show(
 
     Its descriptor, its drift, its spaces, its last 20 actions, and its feedback by module.
     """
-    from personas.cli.asked import Asked
     from personas.cli.conduct import conduct
     from personas.reconcile.plan import Intent
-
-    asked = Asked(
-        command="show",
-        catalog=catalog,
-        auth=auth,
-        endpoint=endpoint,
-        jwt=jwt,
-        allow_http=allow_http,
-        concurrency=concurrency,
-        timeout=timeout,
-        output=output,
-        report=tuple(report or ()),
-        quiet=quiet,
-        verbose=verbose,
-        debug=debug,
-    )
 
     async def job(run: Run) -> None:
         run.try_catalog()
@@ -63,4 +43,4 @@ def show(
             email = await run.read_one(service, who, run.secret_if_any())
             run.make_plan_of(email, Intent())
 
-    conduct(asked, job)
+    conduct(Asked.of(ctx), job)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from personas import settings
 from personas.cli import options
-from personas.cli.options import Output
-from personas.settings import DEFAULT_CATALOG
+from personas.cli.asked import Asked
+from personas.errors import UsageError
 
 if TYPE_CHECKING:
     from personas.cli.run import Run
@@ -22,11 +23,11 @@ def validate(
             metavar="FILE", help="The catalogs; - is standard input. Without any, what --catalog says."
         ),
     ] = None,
-    catalog: options.Catalog = DEFAULT_CATALOG,
+    catalog: options.Catalog = settings.DEFAULT_CATALOG,
     strict: Annotated[
         bool, typer.Option("--strict", rich_help_panel="Output", help="Let warnings fail too, exit code 3.")
     ] = False,
-    output: options.Format = Output.TEXT,
+    output: options.Format = options.Output.TEXT,
     report: options.Reports = None,
     full: options.Full = False,
     quiet: options.Quiet = False,
@@ -36,20 +37,8 @@ def validate(
 
     Every problem and every warning is told at once, as file:line:column.
     """
-    from personas.cli.asked import Asked
     from personas.cli.conduct import conduct
-    from personas.errors import UsageError
 
-    asked = Asked(
-        command="validate",
-        catalog=", ".join(files) if files else catalog,
-        strict=strict,
-        output=output,
-        report=tuple(report or ()),
-        full=full,
-        quiet=quiet,
-        debug=debug,
-    )
     said = ctx.get_parameter_source("catalog")
 
     async def job(run: Run) -> None:
@@ -59,4 +48,4 @@ def validate(
             raise UsageError("a catalog's name is empty", hint="Is the variable that it comes from set?")
         run.read_catalogs(files or [catalog])
 
-    conduct(asked, job)
+    conduct(Asked.of(ctx, catalog=", ".join(files) if files else catalog), job)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, assert_never
 
-from personas.report import github, junit, markdown
+from personas.report import github
 from personas.report.building import make_report
 from personas.report.document import Report, report_schema
 from personas.report.github import output_lines, step_outputs, step_summary
@@ -53,10 +53,14 @@ def render(report: Report, fmt: Format, *, width: int = 80, color: bool = False,
         case "json":
             return inert_json(report.model_dump_json(by_alias=True, indent=2)) + "\n"
         case "markdown":
+            from personas.report import markdown
+
             return markdown.render(report)
         case "github":
             return github.render(report)
         case "junit":
+            from personas.report import junit
+
             return junit.render(report)
         case _:
             assert_never(fmt)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from io import StringIO
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -17,11 +17,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from personas.report.visible import inert
-from personas.report.wording import few
-
-if TYPE_CHECKING:
-    from io import StringIO
+from personas.report.visible import inert, shown
+from personas.report.wording import count, few
 
 Span = str | tuple[str, str]  # text, or text and its style in rich's words
 
@@ -123,6 +120,11 @@ def names(emails: Sequence[str], *, most: int = 5, full: bool = False) -> str:
     return ", ".join(told) + (f" and {more:,} more ({ALL})" if more else "")
 
 
+def more(number: int, what: str, style: str = "", indent: int = 2) -> list[RenderableType]:
+    """How many more there are of what a part was told; nothing where that was all."""
+    return [prose((f"and {count(number, f'more {what}')} ({ALL})", style), indent=indent)] if number else []
+
+
 def bar(share: float, cells: int = 24) -> Span:
     """A bar for a share from 0 to 1; anything above nothing is at least one cell."""
     return "█" * min(cells, max(1 if share > 0 else 0, round(share * cells))), "cyan"
@@ -156,8 +158,8 @@ class Listing:
     Its last column is prose and is wrapped; the texts of the others are cut.
     """
 
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Text, ...], ...]
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Text]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The widest form that has room, and if none has, the narrowest."""
@@ -224,6 +226,16 @@ class Listing:
             yield text
 
 
+def listing(columns: Sequence[Column], rows: Iterable[Iterable[Span]]) -> Listing:
+    """A table of texts, foreign or ours, with or without a style."""
+    return Listing(columns, [[_cell(span) for span in row] for row in rows])
+
+
+def _cell(span: Span) -> Text:
+    text, style = (span, "") if isinstance(span, str) else span
+    return Text(shown(text), style)
+
+
 def _without_shared(listing: Listing) -> Listing:
     """What all texts of a column begin and end with stands once, over them."""
     for index, column in enumerate(listing.columns):
@@ -234,12 +246,11 @@ def _without_shared(listing: Listing) -> Listing:
         if not all(cell.plain.startswith(start) and cell.plain.endswith(end) for cell in cells):
             return listing
         columns = [*listing.columns]
-        columns[index] = Column(title, column.right, column.most, column.least, column.rank, tuple(rest))
-        kept = [cell[len(start) : len(cell.plain) - len(end)] for cell in cells]
-        rows = tuple(
-            (*row[:index], cell, *row[index + 1 :]) for row, cell in zip(listing.rows, kept, strict=True)
-        )
-        return Listing(tuple(columns), rows)
+        columns[index] = replace(column, title=title, short=tuple(rest))
+        rows = [[*row] for row in listing.rows]
+        for row in rows:
+            row[index] = row[index][len(start) : len(row[index].plain) - len(end)]
+        return Listing(columns, rows)
     return listing
 
 
@@ -248,6 +259,5 @@ def _without_lesser(listing: Listing) -> Listing:
     highest = max(column.rank for column in listing.columns)
     kept = [index for index, column in enumerate(listing.columns) if not highest or column.rank < highest]
     return Listing(
-        tuple(listing.columns[index] for index in kept),
-        tuple(tuple(row[index] for index in kept) for row in listing.rows),
+        [listing.columns[index] for index in kept], [[row[index] for index in kept] for row in listing.rows]
     )

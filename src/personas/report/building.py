@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from personas.reconcile.changes import SpaceChange, State, Step
 from personas.report import deviations as dev
 from personas.report import differences as diff
 from personas.report import document as doc
 from personas.report import told, wording
+from personas.report.shapes import storable
 from personas.report.usage import usage_of
 from personas.secret import without_tokens
 from personas.service.models import OWNER
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from personas.catalog.reading import Catalog
     from personas.errors import PersonasError, Problem
-    from personas.reconcile.changes import Change, FieldChange, Plan, Value
+    from personas.reconcile.changes import Change, Plan
     from personas.reconcile.live import Live
     from personas.reconcile.outcome import Outcome
     from personas.service.models import LiveDetail
@@ -80,7 +81,7 @@ def make_report(
         snapshot_age: Seconds since the snapshot was taken that the plan compares with; None without one.
     """
     problems, done = tuple(problems), tuple(outcomes)
-    only = tuple(map(without_tokens, only))
+    only = tuple(storable(without_tokens(pattern)) for pattern in only)
     read = loaded is not None or (command == "validate" and error is None)
     planned = _plan(plan, loaded) if plan is not None else None
     report = doc.Report(
@@ -101,8 +102,12 @@ def make_report(
         warnings=tuple(doc.Problem.model_validate(item) for item in warnings),
         notes=(*notes, *(_left_behind(plan) if plan is not None and not done else ())),
         plan=planned,
-        outcomes=tuple(_outcome(item) for item in done if not isinstance(item.change, SpaceChange)),
-        space_outcomes=tuple(_space_outcome(item) for item in done if isinstance(item.change, SpaceChange)),
+        outcomes=tuple(
+            _outcome(diff.Outcome, item) for item in done if not isinstance(item.change, SpaceChange)
+        ),
+        space_outcomes=tuple(
+            _outcome(diff.SpaceOutcome, item) for item in done if isinstance(item.change, SpaceChange)
+        ),
         catalog_spaces=len(loaded.spaces) if loaded is not None else None,
         usage=usage_of(command, plan, loaded, offline=offline),
         detail=told.Detail.model_validate(detail) if detail is not None else None,
@@ -162,61 +167,61 @@ Place = Mapping[str, int | None]
 
 
 class _Places:
-    """Where the catalog has a persona or a space, and what is in it."""
+    """Where the catalog has each persona and each space, and what is in them."""
 
     def __init__(self, loaded: Catalog | None) -> None:
         self._loaded = loaded
-        self._personas = {p.email: index for index, p in enumerate(loaded.personas)} if loaded else {}
-        self._spaces = {space.slug: index for index, space in enumerate(loaded.spaces)} if loaded else {}
+        self._paths: dict[tuple[str, str], tuple[str, int]] = {}
+        if loaded is not None:
+            self._paths |= {("persona", p.email): ("personas", at) for at, p in enumerate(loaded.personas)}
+            self._paths |= {("space", s.slug): ("spaces", at) for at, s in enumerate(loaded.spaces)}
 
-    def of(self, change: Change, *field: str) -> Place:
-        return self._at("personas", self._personas.get(change.key) if change.wanted else None, *field)
-
-    def of_space(self, change: SpaceChange, *field: str | int) -> Place:
-        return self._at("spaces", self._spaces.get(change.key) if change.space else None, *field)
-
-    def _at(self, things: str, index: int | None, *field: str | int) -> Place:
-        if self._loaded is None or index is None:
+    def of(self, change: Change, *inside: str | int) -> Place:
+        """The line and column of a thing or of what is inside it; None each for what the catalog lacks."""
+        path = self._paths.get((change.thing, change.key)) if change.content is not None else None
+        if self._loaded is None or path is None:
             return {"line": None, "column": None}
-        line, column = self._loaded.locate((things, index, *field))
+        line, column = self._loaded.locate((*path, *inside))
         return {"line": line, "column": column}
 
 
 def _change(change: Change, places: _Places) -> diff.Change:
     existing = change.existing
     return diff.Change(
-        thing=change.thing,
-        email=change.key,
-        name=change.name,
+        **_of_any(change, places),
         archetype=change.archetype,
-        user_id=change.live_id,
-        state=change.state,
-        step=change.step,
-        reason=change.reason,
-        fields=tuple(_field(item, places.of(change, item.field)) for item in change.fields),
         live=told.Facts.model_validate(existing) if existing is not None else None,
-        **places.of(change),
     )
+
+
+def _of_any(change: Change, places: _Places) -> dict[str, Any]:
+    """What is told of a thing of whatever kind."""
+    fields = (
+        dev.FieldChange.model_validate(item).model_copy(update=dict(places.of(change, item.field)))
+        for item in change.fields
+        if not item.member
+    )
+    return {
+        "thing": change.thing,
+        "key": change.key,
+        "name": change.name,
+        "live_id": change.live_id,
+        "state": change.state,
+        "step": change.step,
+        "reason": change.reason,
+        "fields": tuple(fields),
+        **places.of(change),
+    }
 
 
 def _space_change(change: SpaceChange, places: _Places) -> diff.SpaceChange:
     space, live = change.space, change.live
     return diff.SpaceChange(
-        thing=change.thing,
-        slug=change.key,
-        name=change.name,
+        **_of_any(change, places),
         type=space.type.value if space else live.type if live else None,
         owner=space.owner if space else ", ".join(live.owners) if live else change.owner,
-        space_id=change.live_id,
-        state=change.state,
-        step=change.step,
-        reason=change.reason,
-        fields=tuple(
-            _field(item, places.of_space(change, item.field)) for item in change.fields if not item.member
-        ),
         members=tuple(_members(change, places)),
         missing=change.missing,
-        **places.of_space(change),
     )
 
 
@@ -231,43 +236,26 @@ def _members(change: SpaceChange, places: _Places) -> Iterator[dev.Membership]:
     for email in dict.fromkeys([*wanted, *live, *differing]):
         role, place = wanted.get(email, (None, ("members",)))
         item = differing.get(email)
+        found = item.old if item else live.get(email)
         yield dev.Membership(
             email=email,
             wanted=role,
-            live=_role(item.old) if item else live.get(email),
+            live=found if isinstance(found, str) else None,
             differs=item is not None,
             mendable=item is None or item.mendable,
-            **places.of_space(change, *place),
+            **places.of(change, *place),
         )
 
 
-def _role(value: Value) -> str | None:
-    return value if isinstance(value, str) else None
+_Told = TypeVar("_Told", bound=diff.AnyOutcome)
 
 
-def _field(item: FieldChange, place: Place) -> dev.FieldChange:
-    return dev.FieldChange.model_validate(item).model_copy(update=dict(place))
-
-
-def _outcome(outcome: Outcome) -> diff.Outcome:
+def _outcome(kind: type[_Told], outcome: Outcome) -> _Told:
     change = outcome.change
-    return diff.Outcome(
+    return kind(
         thing=change.thing,
-        email=change.key,
-        user_id=change.live_id,
-        step=change.step,
-        result=outcome.result,
-        message=outcome.message,
-        seconds=outcome.seconds,
-    )
-
-
-def _space_outcome(outcome: Outcome) -> diff.SpaceOutcome:
-    change = outcome.change
-    return diff.SpaceOutcome(
-        thing=change.thing,
-        slug=change.key,
-        space_id=change.live_id,
+        key=change.key,
+        live_id=change.live_id,
         step=change.step,
         result=outcome.result,
         message=outcome.message,
@@ -276,18 +264,5 @@ def _space_outcome(outcome: Outcome) -> diff.SpaceOutcome:
 
 
 def _live(live: Live, taken_at: datetime | None, only: tuple[str, ...]) -> told.Live:
-    return told.Live(
-        taken_at=live.taken_at or taken_at,
-        only=only,
-        personas=tuple(told.Persona.model_validate(persona) for persona in live.personas),
-        owners={email: told.Owner.model_validate(owner) for email, owner in live.owners.items()},
-        logins={email: told.LoginCheck.model_validate(login) for email, login in live.logins.items()},
-        unread=dict(live.unread),
-        notes=tuple(live.notes),
-        spaces=tuple(told.Space.model_validate(space) for space in live.spaces),
-        unread_spaces=dict(live.unread_spaces),
-        unread_by=dict(live.unread_by),
-        slugs={slug: told.Owner.model_validate(owner) for slug, owner in live.slugs.items()},
-        spaces_of=dict(live.spaces_of),
-        no_spaces=live.no_spaces,
-    )
+    found = told.Live.model_validate(live, strict=False)  # its mappings need not be dicts
+    return found.model_copy(update={"taken_at": live.taken_at or taken_at, "only": only})

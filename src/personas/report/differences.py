@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -16,6 +16,8 @@ from personas.reconcile.outcome import Result
 from personas.report.deviations import Deviation, FieldChange, Membership
 from personas.report.shapes import Model, Position, Text, Whole
 from personas.report.told import Facts
+
+Identity = tuple[str, str, str | None]  # a kind of thing, its key, the service's id of it
 
 
 class Intent(Model):
@@ -52,15 +54,16 @@ class Difference(Model):
     line: Position | None = Field(description="Where the catalog has it.")
     column: Position | None
 
-    @property
-    @abstractmethod
-    def key(self) -> str:
-        """What tells it from others of its kind."""
+    titles: ClassVar[tuple[str, ...]]
+
+    if TYPE_CHECKING:  # fields of each kind, where the document has them
+        key: str
+        live_id: str | None
 
     @property
     @abstractmethod
-    def live_id(self) -> str | None:
-        """The service's id of it; None where it is not live."""
+    def cells(self) -> tuple[str, ...]:
+        """What stands under its titles in a table."""
 
     @property
     def is_live(self) -> bool:
@@ -68,7 +71,7 @@ class Difference(Model):
         return self.live_id is not None
 
     @property
-    def identity(self) -> tuple[str, str, str | None]:
+    def identity(self) -> Identity:
         """What an outcome names its change by."""
         return (self.thing, self.key, self.live_id)
 
@@ -98,43 +101,37 @@ class Difference(Model):
 class Change(Difference):
     """One persona of the plan."""
 
-    email: Text
+    titles: ClassVar = ("name", "email", "archetype")
+
+    key: Text = Field(alias="email")
     archetype: Text
-    user_id: Text | None
+    live_id: Text | None = Field(alias="userId")
     live: Facts | None = None
 
     @property
-    def key(self) -> str:
-        """Its email."""
-        return self.email
-
-    @property
-    def live_id(self) -> str | None:
-        """Its user's id."""
-        return self.user_id
+    def cells(self) -> tuple[str, ...]:
+        """What stands under its titles in a table."""
+        return (self.name, self.key, self.archetype)
 
 
 class SpaceChange(Difference):
     """One shared space of the plan."""
 
-    slug: Text
+    titles: ClassVar = ("space", "slug", "type", "owner")
+
+    key: Text = Field(alias="slug")
     type: Text | None
     owner: Text = Field(description="The owner's email, in the catalog if it has the space.")
-    space_id: Text | None
+    live_id: Text | None = Field(alias="spaceId")
     members: tuple[Membership, ...] = Field(description="The owner too.")
     missing: tuple[Text, ...] = Field(
         description="Who is not there to join, by email, not even once the plan is carried out."
     )
 
     @property
-    def key(self) -> str:
-        """Its slug."""
-        return self.slug
-
-    @property
-    def live_id(self) -> str | None:
-        """Its id."""
-        return self.space_id
+    def cells(self) -> tuple[str, ...]:
+        """What stands under its titles in a table."""
+        return (self.name, self.key, self.type or "", self.owner)
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:
@@ -143,7 +140,7 @@ class SpaceChange(Difference):
 
     def role_of(self, email: str) -> str:
         """The role of somebody in it, of both where service and catalog differ; empty for a stranger."""
-        return next((member.role for member in self.members if member.email == email.lower()), "")
+        return next((member.role for member in self.members if member.about == email.lower()), "")
 
     @property
     def size(self) -> int:
@@ -184,14 +181,18 @@ class Part(Generic[Kind_co]):
         """Those that are not in sync."""
         return tuple(change for change in self.changes if change.is_drift)
 
-    @cached_property
-    def steps(self) -> tuple[Kind_co, ...]:
-        """Those about which a run does something."""
-        return tuple(change for change in self.changes if change.step is not None)
-
     def of(self, *states: State) -> tuple[Kind_co, ...]:
         """Those in any of these states."""
         return tuple(change for change in self.changes if change.state in states)
+
+    def left(self, state: State) -> tuple[Kind_co, ...]:
+        """Those in a state of which a run leaves all or a part as it is; none where drift is not known."""
+        if not self.plan.catalog_known:
+            return ()
+        if state is State.UPDATE:
+            return tuple(c for c in self.of(state) if not all(item.mendable for item in c.deviations))
+        mends = {Step.DELETE} if state is State.STRAY else {Step.RECREATE}
+        return tuple(change for change in self.of(state) if change.step not in mends)
 
 
 class Plan(Model):
@@ -230,9 +231,14 @@ class Plan(Model):
         """The spaces of somebody, with the role in each."""
         return [(change, role) for change in self.space_changes if (role := change.role_of(email))]
 
+    @property
+    def everything(self) -> tuple[Difference, ...]:
+        """All changes: personas, then spaces."""
+        return (*self.changes, *self.space_changes)
+
     def of(self, *states: State) -> tuple[Difference, ...]:
         """The changes in any of these states: personas, then spaces."""
-        return tuple(change for part in self.parts for change in part.of(*states))
+        return tuple(change for change in self.everything if change.state in states)
 
     @property
     def is_cleanup(self) -> bool:
@@ -241,54 +247,31 @@ class Plan(Model):
 
 
 class AnyOutcome(Model):
-    """What became of one step, by the service's own word."""
+    """What became of one step, by the service's own word; it names its change by key and id."""
 
     thing: Text
     step: Step | None
     result: Result
     message: Text
     seconds: float
+    key: Text
+    live_id: Text | None = None
 
     @property
-    @abstractmethod
-    def key(self) -> str:
-        """What tells its change from others of its kind."""
-
-    @property
-    @abstractmethod
-    def identity(self) -> tuple[str, str, str | None]:
+    def identity(self) -> Identity:
         """The identity of the change whose step this was."""
+        return (self.thing, self.key, self.live_id)
 
 
 class Outcome(AnyOutcome):
     """What became of one step about a persona."""
 
-    email: Text
-    user_id: Text | None = None
-
-    @property
-    def key(self) -> str:
-        """The persona's email."""
-        return self.email
-
-    @property
-    def identity(self) -> tuple[str, str, str | None]:
-        """The identity of the change whose step this was."""
-        return (self.thing, self.email, self.user_id)
+    key: Text = Field(alias="email")
+    live_id: Text | None = Field(default=None, alias="userId")
 
 
 class SpaceOutcome(AnyOutcome):
     """What became of one step about a space."""
 
-    slug: Text
-    space_id: Text | None = None
-
-    @property
-    def key(self) -> str:
-        """The space's slug."""
-        return self.slug
-
-    @property
-    def identity(self) -> tuple[str, str, str | None]:
-        """The identity of the change whose step this was."""
-        return (self.thing, self.slug, self.space_id)
+    key: Text = Field(alias="slug")
+    live_id: Text | None = Field(default=None, alias="spaceId")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from personas.report import wording
+from personas.report.differences import Difference
 from personas.report.visible import shown, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from personas.report.differences import Difference
 
 _SENTENCE = re.compile(r".*?(?:[.!?…:;]+[\"'”’»)\]]*\s+|\n|$)", re.DOTALL)
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
@@ -81,25 +78,17 @@ def text_diff(old: str, new: str, *, context: int = 1, most: int = 60) -> list[L
 
 def core(old: str, new: str) -> tuple[str, str]:
     """What differs, without what both texts share at their ends: two equal changes have equal cores."""
-    start = _shared(old, new)
-    end = _shared(old[start:][::-1], new[start:][::-1])
+    start, end = _shared(old, new)
     return old[start : len(old) - end], new[start : len(new) - end]
 
 
-def _around_difference(old: str, new: str) -> tuple[str, str]:
-    """Both texts without most of what they share at their ends, and cut to what can be compared quickly."""
-    prefix = _shared(old, new)
-    suffix = _shared(old[prefix:][::-1], new[prefix:][::-1])
-    start, half = max(prefix - 200, 0), _MOST_CHARACTERS // 4
-    pieces = []
-    for text in (old, new):
-        piece = text[start : len(text) - max(suffix - 200, 0)]
-        pieces.append(piece if len(piece) <= 2 * half else f"{piece[:half]}\n…\n{piece[-half:]}")
-    return pieces[0], pieces[1]
+def _shared(old: str, new: str) -> tuple[int, int]:
+    """How many characters both texts share at their beginning, and then at their end."""
+    start = _prefix(old, new)
+    return start, _prefix(old[start:][::-1], new[start:][::-1])
 
 
-def _shared(one: str, other: str) -> int:
-    """How many characters both texts share at their beginning."""
+def _prefix(one: str, other: str) -> int:
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -108,6 +97,15 @@ def _shared(one: str, other: str) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _around_difference(old: str, new: str) -> tuple[str, str]:
+    """Both texts without most of what they share at their ends, and cut to what can be compared quickly."""
+    start, end = (max(shared - 200, 0) for shared in _shared(old, new))
+    half = _MOST_CHARACTERS // 4
+    old, new = (text[start : len(text) - end] for text in (old, new))
+    old, new = (t if len(t) <= 2 * half else f"{t[:half]}\n…\n{t[-half:]}" for t in (old, new))
+    return old, new
 
 
 def _sentences(text: str) -> list[str]:
@@ -193,10 +191,10 @@ def _prompt(old: str, new: str) -> list[str]:
 
 def _weights(old: Mapping[str, float] | None, new: Mapping[str, float]) -> list[str]:
     lines = ["- not told"] if old is None else []
-    before = {
-        module: f"{shown(module, 60)} {wording.number(weight)}" for module, weight in (old or {}).items()
-    }
-    after = {module: f"{shown(module, 60)} {wording.number(mix)}" for module, mix in new.items()}
+    before, after = (
+        {module: f"{shown(module, 60)} {wording.number(weight)}" for module, weight in mix.items()}
+        for mix in (old or {}, new)
+    )
     for module in sorted({*before, *after}):
         was, becomes = before.get(module), after.get(module)
         if was == becomes:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 
-from personas.reconcile.changes import State
+from personas.reconcile.changes import State, Step
+from personas.reconcile.outcome import Result
 from personas.report import wording
 from personas.report.blocks import ALL, Span, names, prose
+from personas.report.deviations import Deviation
+from personas.report.differences import Difference, Part
 from personas.report.diffs import core, text_diff
 from personas.report.visible import shown
 
-if TYPE_CHECKING:
-    from personas.report.deviations import Deviation
-    from personas.report.differences import Difference, Part
-
-SIGNS: dict[State, tuple[str, str]] = {
+SIGNS: dict[State | Step | Result, tuple[str, str]] = {
     State.COLLISION: ("✗", "bold red"),
     State.NOT_KNOWN: ("?", "bold yellow"),
     State.LOCKED_OUT: ("!", "bold red"),
@@ -26,6 +24,11 @@ SIGNS: dict[State, tuple[str, str]] = {
     State.UPDATE: ("~", "yellow"),
     State.STRAY: ("•", "cyan"),
     State.IN_SYNC: ("✓", "dim green"),
+    Step.DELETE: ("−", "red"),
+    Result.DONE: ("✓", "green"),
+    Result.FAILED: ("✗", "bold red"),
+    Result.UNKNOWN: ("?", "bold yellow"),
+    Result.NOT_DONE: ("·", "yellow"),
 }
 
 _MOST_DETAILS = 20  # changes, or groups of equal changes, that are told in full
@@ -37,13 +40,11 @@ def details(part: Part[Difference], *, full: bool) -> list[RenderableType]:
     if part.plan.is_cleanup:
         return []
     changed = sorted((c for c in part.changes if c.deviations), key=lambda change: change.step is None)
-    alike: dict[object, list[Difference]] = {}
-    for change in changed:
-        alike.setdefault((change.state, *map(_essence, change.deviations)), []).append(change)
+    alike = wording.alike(changed, lambda change: (change.state, *map(_essence, change.deviations)))
     groups = [
-        part
+        some
         for group in alike.values()
-        for part in ([group] if len(group) >= _ALIKE else [[one] for one in group])
+        for some in ([group] if len(group) >= _ALIKE else [[one] for one in group])
     ]
     told, _ = wording.few(groups, _MOST_DETAILS, full=full)
     sections: list[RenderableType] = [_group(group, full=full) for group in told]

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from personas.reconcile.outcome import Result
 from personas.report.differences import AnyOutcome, Difference, Outcome, Part, Plan, SpaceOutcome
 from personas.report.shapes import Measure, Model, Position, Text, Time, Whole
 from personas.report.told import Detail, Live
@@ -101,6 +102,11 @@ class Report(Model):
     def all_outcomes(self) -> tuple[AnyOutcome, ...]:
         """What became of every step that was to be carried out; empty where nothing was."""
         return (*self.outcomes, *self.space_outcomes)
+
+    @cached_property
+    def undone(self) -> tuple[AnyOutcome, ...]:
+        """What became of the steps that were not done, as far as is known."""
+        return tuple(outcome for outcome in self.all_outcomes if outcome.result is not Result.DONE)
 
     def outcomes_of(self, part: Part[Difference]) -> tuple[AnyOutcome, ...]:
         """What became of the steps about one kind of thing."""

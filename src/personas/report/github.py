@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from personas.reconcile.outcome import Result
-from personas.reconcile.plan import State
-from personas.report import markdown, wording
+from personas.reconcile.changes import State
+from personas.report import wording
+from personas.report.differences import Difference, Plan
+from personas.report.document import Problem, Report
 from personas.report.visible import shown
-
-if TYPE_CHECKING:
-    from personas.report.differences import Difference, Plan
-    from personas.report.document import Problem, Report
 
 SUMMARY_LIMIT = 1_048_576
 _MOST = 9  # annotations of a kind, and one that sums up; GitHub shows no more than ten of one step
@@ -38,6 +33,8 @@ def render(report: Report) -> str:
 
 def step_summary(report: Report) -> str:
     """The markdown for `$GITHUB_STEP_SUMMARY`, below GitHub's limit of 1 MiB."""
+    from personas.report import markdown
+
     return markdown.render(report, limit=SUMMARY_LIMIT - 1_024)
 
 
@@ -80,29 +77,24 @@ def _command(kind: str, message: str, **properties: object) -> str:
 
 
 def _problems(kind: str, problems: tuple[Problem, ...]) -> list[str]:
+    places = [{"file": item.file, "line": item.line, "col": item.column} for item in problems]
     told, more = wording.few(problems, _MOST)
     lines = [
-        _command(
-            kind, item.message, file=item.file, line=item.line, col=item.column, title=f"Catalog {item.path}"
-        )
-        for item in told
+        _command(kind, item.message, **place, title=f"Catalog {item.path}")
+        for item, place in zip(told, places, strict=False)
     ]
     if more:
-        first = problems[len(told)]
         text = f"and {wording.count(more, 'more problem' if kind == 'error' else 'more warning')}"
-        lines.append(
-            _command(kind, text, file=first.file, line=first.line, col=first.column, title="Catalog")
-        )
+        lines.append(_command(kind, text, **places[len(told)], title="Catalog"))
     return lines
 
 
 def _failures(report: Report) -> list[str]:
-    told, more = wording.few([item for item in report.all_outcomes if item.result is not Result.DONE], _MOST)
-    changes = [change for part in report.plan.parts for change in part.changes] if report.plan else []
-    places = {change.identity: change for change in changes}
+    told, more = wording.few(report.undone, _MOST)
+    changes = {change.identity: change for change in report.plan.everything} if report.plan else {}
     lines = []
     for outcome in told:
-        change = places.get(outcome.identity)
+        change = changes.get(outcome.identity)
         place = _place(report, change) if change is not None and change.line else {}
         word = wording.result_word(outcome)
         reason = f": {outcome.message}" if outcome.message else ""
@@ -116,24 +108,22 @@ def _failures(report: Report) -> list[str]:
 
 def _drift(report: Report, plan: Plan) -> list[str]:
     """What differs, on the lines of the catalog; what a run has just made true is left out."""
-    drift = [change for part in plan.parts for change in part.drift]
-    left = [change for change in drift if report.result(change) is None or not change.is_mended]
-    collisions = [change for change in left if change.state is State.COLLISION]
-    strays = [change for change in left if change.state is State.STRAY]
-    others = [change for change in left if change.state not in {State.COLLISION, State.STRAY}]
-    return [
-        *_annotations(report, "error", collisions, "more collision"),
-        *_annotations(report, "warning", others, "more difference"),
-        *_annotations(report, "warning", strays, "more stray"),
-    ]
-
-
-def _annotations(report: Report, kind: str, changes: list[Difference], noun: str) -> list[str]:
-    told, more = wording.few(changes, _MOST)
-    lines = [_annotation(report, kind, change) for change in told]
-    if more:
-        text = f"and {wording.count(more, noun)}"
-        lines.append(_command(kind, text, file=report.catalog, line=1, title="Drift"))
+    kinds: dict[State, tuple[str, str]] = {
+        State.COLLISION: ("error", "more collision"),
+        State.UPDATE: ("warning", "more difference"),
+        State.STRAY: ("warning", "more stray"),
+    }
+    left: dict[State, list[Difference]] = {state: [] for state in kinds}
+    for change in plan.everything:
+        if change.is_drift and (report.result(change) is None or not change.is_mended):
+            left[change.state if change.state in kinds else State.UPDATE].append(change)
+    lines = []
+    for state, (kind, noun) in kinds.items():
+        told, more = wording.few(left[state], _MOST)
+        lines += [_annotation(report, kind, change) for change in told]
+        if more:
+            text = f"and {wording.count(more, noun)}"
+            lines.append(_command(kind, text, file=report.catalog, line=1, title="Drift"))
     return lines
 
 

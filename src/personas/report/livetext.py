@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import datetime
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
-from personas.reconcile.plan import State
+from personas.reconcile.changes import State
 from personas.report import wording
-from personas.report.blocks import ALL, Column, Listing, bar, joined, names, prose
+from personas.report.blocks import Column, Span, bar, joined, listing, more, names, prose
+from personas.report.differences import Change, Difference, Plan, SpaceChange
 from personas.report.difftext import SIGNS, fields_of
-from personas.report.plantext import ARCHETYPE, EMAIL, NAME, SPACE, snapshot_told, space_cells, verdict
+from personas.report.document import Report
+from personas.report.plantext import COLUMNS, snapshot_told, verdict
+from personas.report.told import Detail, Facts
 from personas.report.visible import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from personas.report.differences import Change, Difference, Plan
-    from personas.report.document import Report
-    from personas.report.told import Detail, Facts
 
 _MOST_ROWS = 50
 _MOST_ACTIONS = 20
 _MOST_MODULES = 30
 _FAILURES = ("error", "fail")
-_COLUMNS = (
+_PERSONA = (
     Column("state"),
-    NAME,
-    EMAIL,
-    ARCHETYPE,
+    *(COLUMNS[title] for title in Change.titles),
     Column("cadence", least=7, most=12, rank=2),
     Column("active"),
     Column("7 days", right=True),
 )
+_SPACE = (Column("state"), *(COLUMNS[title] for title in SpaceChange.titles))
 
 
 def list_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableType]:
@@ -42,19 +36,18 @@ def list_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
     live = [(change, change.live) for change in plan.changes if change.live is not None]
     head = joined(("Live personas  ", "bold"), (shown(wording.service_name(report)), "cyan"))
     told, left = wording.few(live, _MOST_ROWS, full=full)
-    rows = tuple(_row(change, facts, report.taken_at, known=plan.catalog_known) for change, facts in told)
-    parts: list[RenderableType] = [
-        Listing(_COLUMNS, rows) if rows else prose("The service has no persona.", indent=2)
+    rows = [_row(change, facts, report.taken_at, known=plan.catalog_known) for change, facts in told]
+    table = listing(_PERSONA, rows) if rows else prose("The service has no persona.", indent=2)
+    sections: list[RenderableType] = [
+        Group(head, *snapshot_told(report), verdict(report)),
+        Group(table, *more(left, "live persona")),
     ]
-    if left:
-        parts.append(prose(f"and {wording.count(left, 'more live persona')} ({ALL})", indent=2))
-    sections: list[RenderableType] = [Group(head, *snapshot_told(report), verdict(report)), Group(*parts)]
     if plan.space_changes:
         sections.append(_spaces(plan, full=full))
     elif report.catalog_spaces:
         spaces = wording.count(report.catalog_spaces, "space")
         sections.append(prose((f"{spaces} of the catalog not looked at (--full does)", "dim"), indent=2))
-    missing = [shown(change.email, 60) for change in plan.changes if change.live is None]
+    missing = [shown(change.key, 60) for change in plan.changes if change.live is None]
     if missing:
         are = "persona of the catalog is" if len(missing) == 1 else "personas of the catalog are"
         said = (f"{len(missing):,} {are} not live: ", "yellow")
@@ -65,32 +58,31 @@ def list_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
 def _spaces(plan: Plan, *, full: bool) -> RenderableType:
     """The spaces, live or not, what differs first."""
     told, left = wording.few(plan.space_changes, _MOST_ROWS, full=full)
-    columns = (Column("state"), *SPACE, Column("members", right=True))
-    rows = tuple(
+    rows = (
         (
             _state(change, known=plan.catalog_known),
-            *(Text(shown(text)) for text in space_cells(change)),
-            Text(f"{change.size:,}" if change.is_live else ""),
+            *change.cells,
+            f"{change.size:,}" if change.is_live else "",
         )
         for change in told
     )
-    more = [prose(f"and {wording.count(left, 'more space')} ({ALL})", indent=2)] if left else []
-    return Group(Listing(columns, rows), *more)
+    return Group(listing((*_SPACE, Column("members", right=True)), rows), *more(left, "space"))
 
 
-def _state(change: Difference, *, known: bool) -> Text:
+def _state(change: Difference, *, known: bool) -> Span:
     sign, style = SIGNS[change.state]
-    return Text(f"{sign} {wording.relation(change)}", style) if known else Text("? not known", "yellow")
+    return (f"{sign} {wording.relation(change)}", style) if known else ("? not known", "yellow")
 
 
-def _row(change: Change, live: Facts, now: datetime | None, *, known: bool) -> tuple[Text, ...]:
-    actions = "" if live.actions_7d is None else f"{live.actions_7d:,}"
+def _row(change: Change, live: Facts, now: datetime | None, *, known: bool) -> tuple[Span, ...]:
     return (
         _state(change, known=known),
-        *(Text(shown(text or "")) for text in (live.name or change.name, live.email, live.archetype)),
-        Text(shown(live.tick_cadence or "")),
-        Text(wording.moment(live.last_active_at, now), "" if live.last_active_at else "dim"),
-        Text(actions, "" if live.actions_7d else "dim"),
+        live.name or change.name,
+        live.email,
+        live.archetype or "",
+        live.tick_cadence or "",
+        (wording.moment(live.last_active_at, now), "" if live.last_active_at else "dim"),
+        (wording.told(live.actions_7d, ""), "" if live.actions_7d else "dim"),
     )
 
 
@@ -98,7 +90,7 @@ def show_sections(report: Report) -> list[RenderableType]:
     """One live persona: descriptor, drift, last actions, feedback."""
     detail, plan = report.detail, report.plan
     if detail is None:
-        return [prose(shown(change.email), " is not live.") for change in (plan.changes[:1] if plan else ())]
+        return [prose(shown(change.key), " is not live.") for change in (plan.changes[:1] if plan else ())]
     return [
         *_descriptor(detail, report.taken_at),
         _drift(plan, detail),
@@ -140,17 +132,13 @@ _MOST_PARAGRAPHS = 200
 def _weights(mix: Mapping[str, float]) -> RenderableType:
     ranked = sorted(mix.items(), key=lambda item: (-_finite(item[1]), item[0]))
     largest = max((_finite(weight) for _, weight in ranked), default=0.0)
-    rows = tuple(
-        (
-            Text(shown(module)),
-            Text(wording.number(weight)),
-            joined(bar(_finite(weight) / largest if largest else 0.0)),
-        )
+    if not ranked:
+        return prose(("none", "dim"), indent=2)
+    rows = (
+        (module, wording.number(weight), bar(_finite(weight) / largest if largest else 0.0))
         for module, weight in ranked[:_MOST_MODULES]
     )
-    if not rows:
-        return prose(("none", "dim"), indent=2)
-    return Listing((Column(least=10, most=30), Column(right=True), Column(least=8)), rows)
+    return listing((Column(least=10, most=30), Column(right=True), Column(least=8)), rows)
 
 
 def _finite(weight: float) -> float:
@@ -162,7 +150,7 @@ def _drift(plan: Plan | None, detail: Detail) -> RenderableType:
         return prose("The catalog could not be read, so drift is not known.", mark=("? ", "yellow"))
     parts: list[RenderableType] = []
     for change in plan.changes:
-        if change.user_id == detail.persona.user_id:
+        if change.live_id == detail.persona.user_id:
             sign, style = SIGNS[change.state]
             reason = f": {shown(change.reason)}" if change.reason else ""
             against = " with the catalog" if change.state is State.IN_SYNC else ""
@@ -177,57 +165,48 @@ def _memberships(plan: Plan | None, email: str) -> list[RenderableType]:
     """The spaces of a persona, with its role in each."""
     if plan is None or not (found := plan.spaces_of(email)):
         return []
-    rows = tuple(
-        (
-            _state(change, known=plan.catalog_known),
-            *(Text(shown(text)) for text in (*space_cells(change)[:-1], role)),
-        )
-        for change, role in found
-    )
-    columns = (Column("state"), *SPACE[:-1], Column("role", least=8))
-    return [Group(joined(("Spaces", "bold")), Listing(columns, rows))]
+    rows = ((_state(change, known=plan.catalog_known), *change.cells[:-1], role) for change, role in found)
+    columns = (*_SPACE[:-1], Column("role", least=8))
+    return [Group(joined(("Spaces", "bold")), listing(columns, rows))]
 
 
 def _actions(detail: Detail, now: datetime | None) -> RenderableType:
     if not detail.recent_actions:
         return joined(("Last actions", "bold"), ": none yet")
-    rows = []
+    rows: list[tuple[Span, ...]] = []
     for action in detail.recent_actions[:_MOST_ACTIONS]:
         bad = action.error_message is not None or action.result.lower().startswith(_FAILURES)
-        took = "" if action.latency_ms is None else f"{action.latency_ms:.0f} ms"
         rows.append(
             (
-                Text(wording.moment(action.created_at, now) if action.created_at else "", "dim"),
-                Text(shown(action.tool)),
-                Text(shown(action.result), "red" if bad else "green"),
-                Text(took, "dim"),
-                Text(shown(action.error_message or ""), "red"),
+                (wording.moment(action.created_at, now) if action.created_at else "", "dim"),
+                action.tool,
+                (action.result, "red" if bad else "green"),
+                ("" if action.latency_ms is None else f"{action.latency_ms:.0f} ms", "dim"),
+                (action.error_message or "", "red"),
             )
         )
-    columns = [
+    columns = (
         Column("when"),
         Column("tool", least=10, most=30),
         Column("result", least=7, most=12),
         Column("took", right=True),
-    ]
-    return Group(
-        joined(("Last actions", "bold")), Listing((*columns, Column("error", least=15)), tuple(rows))
+        Column("error", least=15),
     )
+    return Group(joined(("Last actions", "bold")), listing(columns, rows))
 
 
 def _feedback(detail: Detail) -> RenderableType:
     if not detail.feedback:
         return joined(("Feedback", "bold"), ": none yet")
-    rows = []
+    rows: list[tuple[Span, ...]] = []
     for item in detail.feedback[:_MOST_MODULES]:
         mean = "not told" if item.mean is None else f"{item.mean:.1f} of 5"
-        stars = joined(bar(item.mean / 5, 20)) if item.mean is not None and 0 <= item.mean <= 5 else Text()
-        ratings = "not told" if item.ratings is None else f"{item.ratings:,}"
-        rows.append((Text(shown(item.module)), Text(ratings), Text(mean), stars))
+        stars = bar(item.mean / 5, 20) if item.mean is not None and 0 <= item.mean <= 5 else ""
+        rows.append((item.module, wording.told(item.ratings), mean, stars))
     columns = (
         Column("module", least=10, most=30),
         Column("ratings", right=True),
         Column("mean", right=True),
         Column(least=8),
     )
-    return Group(joined(("Feedback", "bold")), Listing(columns, tuple(rows)))
+    return Group(joined(("Feedback", "bold")), listing(columns, rows))

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
+from personas.reconcile.changes import State, Step
 from personas.reconcile.outcome import Result
-from personas.reconcile.plan import State, Step
 from personas.report import usage, wording
+from personas.report.advice import advice_on
+from personas.report.differences import AnyOutcome, Change, Difference, Kind, Part, Plan, SpaceChange
 from personas.report.diffs import diff_of, wrapped
+from personas.report.document import Problem, Report, Usage
 from personas.report.safemarkdown import code, fenced, html_code, plain
 from personas.report.sections import Sections, size
 from personas.report.visible import inert
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from personas.report.differences import AnyOutcome, Change, Difference, Kind, Part, Plan, SpaceChange
-    from personas.report.document import Problem, Report, Usage
 
 MARKER = "<!-- personas-preview -->"
 COMMENT_LIMIT = 65_536
 LEAST_LIMIT = 8_192
 
-_MARKS = {
+_MARKS: dict[State | Step | Result, str] = {
     State.COLLISION: "⛔",
     State.NOT_KNOWN: "❔",
     State.LOCKED_OUT: "🔒",
@@ -31,16 +29,14 @@ _MARKS = {
     State.UPDATE: "✏️",
     State.STRAY: "👻",
     State.IN_SYNC: "✅",
+    Step.DELETE: "🗑️",
+    Result.DONE: "✅",
+    Result.FAILED: "❌",
+    Result.UNKNOWN: "❔",
+    Result.NOT_DONE: "⏸️",
 }
-_RESULT_MARKS = {Result.DONE: "✅", Result.FAILED: "❌", Result.UNKNOWN: "❔", Result.NOT_DONE: "⏸️"}
-_TITLES = {
-    "seed": "Seed",
-    "dry-run": "Preview",
-    "cleanup": "Cleanup",
-    "validate": "Catalog",
-}
-_PERSONA = ("name", "email", "archetype")
-_SPACE = ("space", "slug", "type", "owner")
+_TITLES = {"seed": "Seed", "dry-run": "Preview", "cleanup": "Cleanup", "validate": "Catalog"}
+_LENGTHS = {"archetype": 60, "type": 60}  # of cells that may have less than others
 _MOST_MODULES = 20
 _MOST_PLACES = 100
 _MOST_REFUSED = 20  # sections that did not fit, before the rest is not tried any more
@@ -92,16 +88,20 @@ def _head(report: Report, longest: int = 1_000) -> str:
     if where:
         lines.append(", ".join([" ".join(where[:2]), *where[2:]]))
     if report.offline:
-        lines += ["", "> [!NOTE]", "> Offline: nothing was compared. What is live is not known."]
+        lines += ["", _alert("NOTE", "Offline: nothing was compared. What is live is not known.")]
     if wording.is_stale(report):
-        lines += ["", "> [!WARNING]", f"> This is {wording.age(report)}."]
+        lines += ["", _alert("WARNING", f"This is {wording.age(report)}.")]
     if error := wording.untold(report):
-        lines += ["", "> [!CAUTION]", f"> {plain(error.message, longest)}"]
-        if error.hint:
-            lines += [">", f"> {plain(error.hint, longest)}"]
+        hint = [plain(error.hint, longest)] if error.hint else []
+        lines += ["", _alert("CAUTION", plain(error.message, longest), *hint)]
     if report.interrupted:
-        lines += ["", "> [!WARNING]", "> Interrupted. What is not done will be done by the next run."]
+        lines += ["", _alert("WARNING", "Interrupted. What is not done will be done by the next run.")]
     return "\n".join(lines)
+
+
+def _alert(kind: str, *paragraphs: str) -> str:
+    """What GitHub shows in a box of its own."""
+    return f"> [!{kind}]\n" + "\n>\n".join(f"> {text}" for text in paragraphs)
 
 
 def _in_sync(part: Part[Difference]) -> str:
@@ -112,11 +112,7 @@ def _in_sync(part: Part[Difference]) -> str:
 
 def _mark(report: Report) -> str:
     plan = report.plan
-    if (
-        report.problems
-        or report.warnings_refused
-        or any(outcome.result is not Result.DONE for outcome in report.all_outcomes)
-    ):
+    if report.problems or report.warnings_refused or report.undone:
         return "❌"
     if report.error is not None and (plan is None or plan.in_sync):
         return "❌"
@@ -151,12 +147,8 @@ def _plan(sections: Sections, report: Report, plan: Plan) -> None:
         sections.drop("table of use")
         meaning = ""
     personas, spaces = _rows(plan.personas, report), _rows(plan.spaces, report)
-    if report.command == "list":
-        _table(sections, personas, report, (*_PERSONA, "last active", "7 days"), _listed(report))
-        _table(sections, spaces, report, (*_SPACE, "members"), _listed_space)
-    else:
-        _table(sections, personas, report, _PERSONA, _persona)
-        _table(sections, spaces, report, _SPACE, _space)
+    _table(sections, report, personas, partial(_activity, report))
+    _table(sections, report, spaces, _size)
     if report.all_outcomes:
         sections.add(_failures(report.all_outcomes), "list of failures")
     if not report.offline and not listing and not plan.is_cleanup:
@@ -190,76 +182,67 @@ def _updates(sections: Sections, changes: list[Difference]) -> None:
 
 def _drift_warning(plan: Plan) -> str:
     if not plan.catalog_known:
-        return "> [!WARNING]\n> The catalog could not be read, so drift is not known."
-    if drift := wording.all_of(plan, wording.drift):
-        return f"> [!WARNING]\n> There is drift: {drift}."
-    return ""
+        return _alert("WARNING", "The catalog could not be read, so drift is not known.")
+    drift = wording.all_of(plan, wording.drift)
+    return _alert("WARNING", f"There is drift: {drift}.") if drift else ""
 
 
 def _table(
-    sections: Sections,
-    rows: list[Kind],
-    report: Report,
-    named: tuple[str, ...],
-    cells: Callable[[Kind], list[str]],
+    sections: Sections, report: Report, changes: list[Kind], live: Callable[[Kind], dict[str, str]]
 ) -> None:
-    if not rows:
+    """A table of what there is to say of each change; of what is live in a list, that too."""
+    if not changes:
         return
-    remark = {"cleanup": ["drift"], "list": []}.get(report.command, ["differs"])
-    titles = [*named] if report.offline else ["state", *named, *remark]
-    lines = [_cells(titles), _cells(["---"] * len(titles))]
-    taken = size("\n".join(lines))
-    room = sections.left * 3 // 5
-    for index, change in enumerate(rows):
-        row = _row(change, report, cells(change))
-        taken += size(row) + 1
-        if taken > room:
-            sections.drop("row", len(rows) - index)
-            break
-        lines.append(row)
-    sections.must("\n".join(lines))
+    titles = changes[0].titles
+    rows: Iterable[list[str]]
+    if report.command == "list":
+        titles = ("state", *titles, *live(changes[0]))
+        rows = ([_relation(change), *_cells(change), *live(change).values()] for change in changes)
+    elif report.offline:
+        rows = map(_cells, changes)
+    else:
+        titles = ("state", *titles, "drift" if report.command == "cleanup" else "differs")
+        rows = (_row(report, change) for change in changes)
+    sections.rows(_head_of(titles), map(_line, rows), len(changes), "row", sections.left * 3 // 5)
 
 
-def _cells(cells: list[str]) -> str:
+def _head_of(titles: Sequence[str], numbers: int = 0) -> str:
+    """The first two lines of a table, whose last columns may be numbers."""
+    rules = ["---"] * (len(titles) - numbers) + ["---:"] * numbers
+    return f"{_line(titles)}\n{_line(rules)}"
+
+
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _row(change: Difference, report: Report, cells: list[str]) -> str:
-    if report.offline:
-        return _cells(cells)
-    if report.command == "list":
-        return _cells([f"{_MARKS[change.state]} {wording.relation(change)}", *cells])
-    mark, word = _MARKS[change.state], wording.state_word(change)
-    if change.step is Step.DELETE:
-        mark = "🗑️"
-    if (outcome := report.result(change)) is not None:
-        mark, word = _RESULT_MARKS[outcome.result], wording.result_word(outcome)
+def _relation(change: Difference) -> str:
+    return f"{_MARKS[change.state]} {wording.relation(change)}"
+
+
+def _row(report: Report, change: Difference) -> list[str]:
+    mark, word = wording.status(change, report.result(change))
     remark = wording.remark(change, cleanup=report.command == "cleanup")
     if change.state is State.NOT_KNOWN and change.line is not None:
         remark = change.reason
-    return _cells([f"{mark} {word}", *cells, plain(remark)])
+    return [f"{_MARKS[mark]} {word}", *_cells(change), plain(remark)]
 
 
-def _persona(change: Change) -> list[str]:
-    return [plain(change.name, 80), code(change.email), code(change.archetype, 60)]
+def _cells(change: Difference) -> list[str]:
+    name, *others = change.cells
+    lengths = [_LENGTHS.get(title, 120) for title in change.titles[1:]]
+    return [plain(name, 80), *map(code, others, lengths)]
 
 
-def _space(change: SpaceChange) -> list[str]:
-    return [plain(change.name, 80), code(change.slug), code(change.type or "", 60), code(change.owner)]
+def _activity(report: Report, change: Change) -> dict[str, str]:
+    if (live := change.live) is None:
+        return {"last active": "", "7 days": ""}
+    active = wording.moment(live.last_active_at, report.taken_at)
+    return {"last active": active, "7 days": wording.told(live.actions_7d, "")}
 
 
-def _listed(report: Report) -> Callable[[Change], list[str]]:
-    def cells(change: Change) -> list[str]:
-        live = change.live
-        active = wording.moment(live.last_active_at, report.taken_at) if live else ""
-        actions = f"{live.actions_7d:,}" if live and live.actions_7d is not None else ""
-        return [*_persona(change), active, actions]
-
-    return cells
-
-
-def _listed_space(change: SpaceChange) -> list[str]:
-    return [*_space(change), f"{change.size:,}" if change.is_live else ""]
+def _size(change: SpaceChange) -> dict[str, str]:
+    return {"members": f"{change.size:,}" if change.is_live else ""}
 
 
 def _failures(outcomes: tuple[AnyOutcome, ...]) -> str:
@@ -267,7 +250,7 @@ def _failures(outcomes: tuple[AnyOutcome, ...]) -> str:
     for outcome in outcomes:
         if outcome.result is not Result.DONE or outcome.message:
             reason = f": {plain(outcome.message, 500)}" if outcome.message else ""
-            mark = _RESULT_MARKS[outcome.result]
+            mark = _MARKS[outcome.result]
             lines.append(f"- {mark} **{wording.result_word(outcome)}** {code(outcome.key)}{reason}")
     if len(lines) > _MOST_PLACES:
         lines = [*lines[:_MOST_PLACES], f"- and {len(lines) - _MOST_PLACES:,} more"]
@@ -279,7 +262,7 @@ def _advice(plan: Plan) -> str:
         f"- {_MARKS[found.state]} **{found.title}.** {found.text}"
         + (f" `{found.command}`" if found.command else "")
         for part in plan.parts
-        for found in wording.advice(part)
+        for found in advice_on(part)
     ]
     return "\n".join(["**Left alone:**", "", *lines]) if lines else ""
 
@@ -296,12 +279,12 @@ def _usage(found: Usage) -> str:
     compared = found.before is not None
     title = "What the change means for each module" if compared else "Expected use of each module"
     lines = [f"#### {title}", ""]
-    head = ["module", "before", "after", "change"] if compared else ["module", "share of use"]
     if ranked:
-        lines += [_cells(head), _cells(["---", *["---:"] * (len(head) - 1)])]
+        titles = ["module", "before", "after", "change"] if compared else ["module", "share of use"]
+        lines.append(_head_of(titles, len(titles) - 1))
     for module, old, new in ranked[:_MOST_MODULES]:
         numbers = [f"{old:.1%}", f"{new:.1%}", usage.points(old, new)] if compared else [f"{new:.1%}"]
-        lines.append(_cells([code(module, 60), *numbers]))
+        lines.append(_line([code(module, 60), *numbers]))
     if len(ranked) > _MOST_MODULES:
         lines.append(f"| and {wording.count(len(ranked) - _MOST_MODULES, 'more module')} |")
     lines.append("")
@@ -313,16 +296,12 @@ def _usage(found: Usage) -> str:
 
 
 def _places(sections: Sections, places: tuple[Problem, ...], title: str) -> None:
-    lines = [f"#### {title}", "", "| where | what |", "| --- | --- |"]
-    taken = size("\n".join(lines))
-    for index, item in enumerate(places):
-        row = f"| {code(f'{item.file}:{item.line}:{item.column}')} | {plain(item.message, 500)} |"
-        taken += size(row) + 1
-        if index >= _MOST_PLACES or taken > sections.left:
-            sections.drop(title.lower().removesuffix("s"), len(places) - index)
-            break
-        lines.append(row)
-    sections.must("\n".join(lines))
+    rows = (
+        _line([code(f"{item.file}:{item.line}:{item.column}"), plain(item.message, 500)])
+        for item in places[:_MOST_PLACES]
+    )
+    head = f"#### {title}\n\n{_head_of(['where', 'what'])}"
+    sections.rows(head, rows, len(places), title.lower().removesuffix("s"), sections.left)
 
 
 def _show(sections: Sections, report: Report) -> None:
@@ -341,26 +320,34 @@ def _show(sections: Sections, report: Report) -> None:
         if change.deviations:
             sections.add(_update(change), "folded update")
     if report.plan and (found := report.plan.spaces_of(persona.email)):
-        rows = [_cells(["state", *_SPACE[:-1], "role"]), _cells(["---"] * 5)]
-        rows += [
-            _cells([wording.relation(change), *_space(change)[:-1], plain(role)]) for change, role in found
-        ]
-        sections.add("#### Spaces\n\n" + "\n".join(rows), "table of spaces")
+        titles = ["state", *found[0][0].titles[:-1], "role"]
+        spaces = [[wording.relation(change), *_cells(change)[:-1], plain(role)] for change, role in found]
+        _told(sections, "spaces", titles, spaces)
     if persona.system_prompt is not None:
         body = [line for text in persona.system_prompt.split("\n") for line in wrapped("", text)]
         sections.add(f"<details><summary>Prompt</summary>\n\n{fenced(body[:400])}\n\n</details>", "prompt")
     if detail.recent_actions:
-        rows = ["| when | tool | result | error |", "| --- | --- | --- | --- |"]
-        rows += [
-            f"| {wording.moment(action.created_at, report.taken_at)} | {code(action.tool)} "
-            f"| {code(action.result)} | {plain(action.error_message or '')} |"
+        actions = [
+            [
+                wording.moment(action.created_at, report.taken_at),
+                code(action.tool),
+                code(action.result),
+                plain(action.error_message or ""),
+            ]
             for action in detail.recent_actions[:20]
         ]
-        sections.add("#### Last actions\n\n" + "\n".join(rows), "table of actions")
+        _told(sections, "actions", ["when", "tool", "result", "error"], actions, "Last actions")
     if detail.feedback:
-        rows = ["| module | ratings | mean |", "| --- | ---: | ---: |"]
+        feedback = []
         for item in detail.feedback[:_MOST_MODULES]:
             mean = "not told" if item.mean is None else f"{item.mean:.1f}"
-            ratings = "not told" if item.ratings is None else f"{item.ratings:,}"
-            rows.append(f"| {code(item.module)} | {ratings} | {mean} |")
-        sections.add("#### Feedback\n\n" + "\n".join(rows), "table of feedback")
+            feedback.append([code(item.module), wording.told(item.ratings), mean])
+        _told(sections, "feedback", ["module", "ratings", "mean"], feedback, numbers=2)
+
+
+def _told(
+    sections: Sections, what: str, titles: list[str], rows: list[list[str]], title: str = "", numbers: int = 0
+) -> None:
+    """A table under a title of its own, whole or not at all."""
+    lines = [f"#### {title or what.capitalize()}\n", _head_of(titles, numbers), *map(_line, rows)]
+    sections.add("\n".join(lines), f"table of {what}")

@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
+from personas.reconcile.changes import PERSONA_DOMAIN, State
 from personas.reconcile.outcome import Result
-from personas.reconcile.plan import PERSONA_DOMAIN, State, Step
 from personas.report import wording
-from personas.report.blocks import ALL, Column, Listing, Span, command, joined, line, names, prose
+from personas.report.advice import Advice, advice_on
+from personas.report.blocks import (
+    ALL,
+    Column,
+    Listing,
+    Span,
+    command,
+    joined,
+    line,
+    listing,
+    more,
+    names,
+    prose,
+)
+from personas.report.differences import AnyOutcome, Difference, Part, Plan
 from personas.report.difftext import SIGNS, details
+from personas.report.document import Report
 from personas.report.usagetext import change_of_use
 from personas.report.visible import shown
 
-if TYPE_CHECKING:
-    from personas.report.differences import (
-        AnyOutcome,
-        Change,
-        Difference,
-        Kind,
-        Part,
-        Plan,
-        SpaceChange,
+COLUMNS = {
+    column.title: column
+    for column in (
+        Column("name", least=8, most=30),
+        Column(
+            "email",
+            least=14,
+            most=60,
+            short=(("", PERSONA_DOMAIN, f"…{PERSONA_DOMAIN}"), ("persona.", "", "persona.…")),
+        ),
+        Column("archetype", least=9, most=20, rank=1),
+        Column("space", least=8, most=30),
+        Column("slug", least=8, most=60),
+        Column("type", most=8, rank=2),
+        Column("owner", least=12, most=60, rank=1, short=(("persona.", PERSONA_DOMAIN, "owner"),)),
     )
-    from personas.report.document import Report
-
-_RESULTS = {
-    Result.DONE: ("✓", "green"),
-    Result.FAILED: ("✗", "bold red"),
-    Result.UNKNOWN: ("?", "bold yellow"),
-    Result.NOT_DONE: ("·", "yellow"),
 }
-NAME = Column("name", least=8, most=30)
-EMAIL = Column(
-    "email",
-    least=14,
-    most=60,
-    short=(("", PERSONA_DOMAIN, f"…{PERSONA_DOMAIN}"), ("persona.", "", "persona.…")),
-)
-ARCHETYPE = Column("archetype", least=9, most=20, rank=1)
-SPACE = (
-    Column("space", least=8, most=30),
-    Column("slug", least=8, most=60),
-    Column("type", most=8, rank=2),
-    Column("owner", least=12, most=60, rank=1, short=(("persona.", PERSONA_DOMAIN, "owner"),)),
-)
 
 _ONLY_COUNTED = {"in sync": 5, "not done": 0}  # more than these are one line
 _MOST_ROWS = 20  # of one state; where there are more, a few stand for all
@@ -76,8 +74,7 @@ def plan_sections(report: Report, plan: Plan, *, full: bool) -> list[RenderableT
         return [_calm(report, plan)]
     return [
         _headline(report, plan),
-        *_table(report, plan.personas, (NAME, EMAIL, ARCHETYPE), _persona, full=full),
-        *_table(report, plan.spaces, SPACE, space_cells, full=full),
+        *(section for part in plan.parts for section in _table(report, part, full=full)),
         *(section for part in plan.parts for section in details(part, full=full)),
         *_failures(report.all_outcomes, full=full),
         *change_of_use(report, full=full),
@@ -157,26 +154,18 @@ def _verdict_of(report: Report, plan: Plan, part: Part[Difference]) -> Renderabl
     return _verdict(text, rest, bad=bad, good=bool(outcomes))
 
 
-def _table(
-    report: Report,
-    part: Part[Kind],
-    named: tuple[Column, ...],
-    cells: Callable[[Kind], tuple[str, ...]],
-    *,
-    full: bool,
-) -> list[RenderableType]:
+def _table(report: Report, part: Part[Difference], *, full: bool) -> list[RenderableType]:
     """What will be written, then what will not; of long states a few, and what is in sync as a number."""
     cleanup = part.plan.is_cleanup
-    by_word: dict[str, list[Kind]] = {}
-    for change in sorted(part.changes, key=lambda change: change.step is None):
-        if change.is_live or not cleanup:
-            by_word.setdefault(_word(change, report.result(change))[1], []).append(change)
-    told: list[Kind] = []
-    more: list[str] = []
+    changes = [change for change in part.changes if change.is_live or not cleanup]
+    changes.sort(key=lambda change: change.step is None)
+    by_word = wording.alike(changes, lambda change: wording.status(change, report.result(change))[1])
+    told: list[Difference] = []
+    left_out: list[str] = []
     numbers: list[RenderableType] = []
     for word, alike in by_word.items():
         if not full and len(alike) > _ONLY_COUNTED.get(word, len(alike)):
-            sign, _, style = _word(alike[0], report.result(alike[0]))
+            sign, style = SIGNS[wording.status(alike[0], report.result(alike[0]))[0]]
             numbers.append(prose((f"{sign} {len(alike):,} {word}", style), indent=2))
             continue
         most = _MOST_ROWS if len(alike) <= _MOST_ROWS else _FEW_ROWS
@@ -185,60 +174,42 @@ def _table(
         planned = "to " if kept[0].step and not report.all_outcomes else ""
         # What a run would do is not known where nothing was compared.
         what = f"{part.thing}s" if report.offline else f"{planned}{word}"
-        more += [f"{left:,} more {what}"] if left else []
-    if more:
-        numbers.insert(0, prose(f"and {', '.join(more)} ({ALL})", indent=2))
-    columns = [Column("state"), *named]
-    rows = [_row(change, report.result(change), cells(change), cleanup=cleanup) for change in told]
-    if report.offline:
-        columns, rows = columns[1:], [row[1:-1] for row in rows]
-    elif any(row[-1].plain for row in rows):
-        columns.append(Column("drift" if cleanup else "differs", least=12))
-    table = [Listing(tuple(columns), tuple(tuple(row[: len(columns)]) for row in rows))] if rows else []
+        left_out += [f"{left:,} more {what}"] if left else []
+    if left_out:
+        numbers.insert(0, prose(f"and {', '.join(left_out)} ({ALL})", indent=2))
+    table = [_listing(report, told, cleanup=cleanup)] if told else []
     return [Group(*table, *numbers)] if table or numbers else []
 
 
-def _persona(change: Change) -> tuple[str, ...]:
-    return (change.name, change.email, change.archetype)
-
-
-def space_cells(change: SpaceChange) -> tuple[str, ...]:
-    """What stands in the columns of a space."""
-    return (change.name, change.slug, change.type or "", change.owner)
-
-
-def _word(change: Difference, outcome: AnyOutcome | None) -> tuple[str, str, str]:
-    """A change's sign, its state or result in a word, and their style."""
-    if outcome is not None:
-        sign, style = _RESULTS[outcome.result]
-        return sign, wording.result_word(outcome), style
-    sign, style = ("−", "red") if change.step is Step.DELETE else SIGNS[change.state]
-    return sign, wording.state_word(change), style
-
-
-def _row(
-    change: Difference, outcome: AnyOutcome | None, cells: tuple[str, ...], *, cleanup: bool
-) -> list[Text]:
-    sign, word, style = _word(change, outcome)
-    remark = wording.remark(change, cleanup=cleanup)
-    return [Text(f"{sign} {word}", style), *(Text(shown(text)) for text in (*cells, remark))]
+def _listing(report: Report, changes: Sequence[Difference], *, cleanup: bool) -> Listing:
+    columns = [COLUMNS[title] for title in changes[0].titles]
+    if report.offline:
+        return listing(columns, (change.cells for change in changes))
+    rows: list[tuple[Span, ...]] = []
+    for change in changes:
+        mark, word = wording.status(change, report.result(change))
+        sign, style = SIGNS[mark]
+        rows.append(((f"{sign} {word}", style), *change.cells))
+    columns = [Column("state"), *columns]
+    remarks = [wording.remark(change, cleanup=cleanup) for change in changes]
+    if any(remarks):
+        columns.append(Column("drift" if cleanup else "differs", least=12))
+        rows = [(*row, remark) for row, remark in zip(rows, remarks, strict=True)]
+    return listing(columns, rows)
 
 
 def _failures(outcomes: tuple[AnyOutcome, ...], *, full: bool) -> list[RenderableType]:
     """What failed and why, equal reasons told once; what was never sent is a number elsewhere."""
-    reasons: dict[tuple[Result, str, str], list[str]] = {}
-    for outcome in outcomes:
-        told = outcome.result in {Result.FAILED, Result.UNKNOWN}
-        if told or outcome.message:
-            key = (outcome.result, wording.result_word(outcome), outcome.message)
-            reasons.setdefault(key, []).append(outcome.key)
+    told = [item for item in outcomes if item.message or item.result in {Result.FAILED, Result.UNKNOWN}]
+    reasons = wording.alike(told, lambda item: (item.result, wording.result_word(item), item.message))
     kept, left = wording.few([*reasons.items()], _MOST_REASONS, full=full)
     parts: list[RenderableType] = []
-    for (result, word, message), emails in kept:
-        sign, style = _RESULTS[result]
-        number = f"{len(emails):,} " if len(emails) > 1 else ""
-        parts.append(_reason(emails, message, mark=(f"{sign} {number}{word}  ", style), full=full))
-    return [Group(*parts, *_left(left, "more reason"))] if parts else []
+    for (result, word, message), alike in kept:
+        sign, style = SIGNS[result]
+        number = f"{len(alike):,} " if len(alike) > 1 else ""
+        keys = [outcome.key for outcome in alike]
+        parts.append(_reason(keys, message, mark=(f"{sign} {number}{word}  ", style), full=full))
+    return [Group(*parts, *more(left, "reason"))] if parts else []
 
 
 def _reason(
@@ -252,17 +223,13 @@ def _reason(
     return Group(prose((told, "bold"), mark=mark, indent=indent), prose((who, "dim"), indent=indent + 2))
 
 
-def _left(number: int, what: str) -> list[RenderableType]:
-    return [prose(f"and {wording.count(number, what)} ({ALL})", indent=2)] if number else []
-
-
 def _advice(report: Report, plan: Plan, *, full: bool) -> list[RenderableType]:
     """What to do about collisions, strays and what only --recreate mends."""
     if plan.is_cleanup:
         return [section for part in plan.parts for section in _spared(part, full=full)]
     if report.offline:
         return []
-    return [_one_advice(found, full=full) for part in plan.parts for found in wording.advice(part)]
+    return [_one_advice(found, full=full) for part in plan.parts for found in advice_on(part)]
 
 
 def _spared(part: Part[Difference], *, full: bool) -> list[RenderableType]:
@@ -279,7 +246,7 @@ def _spared(part: Part[Difference], *, full: bool) -> list[RenderableType]:
     return [Group(*parts, *_reasons(alone, full=full))]
 
 
-def _one_advice(found: wording.Advice, *, full: bool) -> RenderableType:
+def _one_advice(found: Advice, *, full: bool) -> RenderableType:
     sign, style = SIGNS[found.state]
     parts = [prose((f"{found.title}  ", style), found.text, mark=(f"{sign} ", style))]
     if found.command:
@@ -292,17 +259,15 @@ def _one_advice(found: wording.Advice, *, full: bool) -> RenderableType:
 
 def _reasons(changes: Sequence[Difference], *, full: bool) -> list[RenderableType]:
     """Why they are left alone, equal reasons told once."""
-    reasons: dict[str, list[str]] = {}
-    for change in changes:
-        reasons.setdefault(change.reason, []).append(change.key)
+    reasons = wording.alike(changes, lambda change: change.reason)
     kept, left = wording.few([*reasons.items()], _MOST_REASONS, full=full)
-    told = [_reason(keys, reason, indent=4, full=full) for reason, keys in kept]
-    return [*told, *_left(left, "more reason")]
+    told = [_reason([each.key for each in alike], reason, indent=4, full=full) for reason, alike in kept]
+    return [*told, *more(left, "reason")]
 
 
 def next_step(report: Report, plan: Plan) -> list[RenderableType]:
     """How to go on: run again, or pin the plan."""
-    if any(outcome.result is not Result.DONE for outcome in report.all_outcomes):
+    if report.undone:
         again = "personas cleanup" if plan.is_cleanup else "personas seed"
         return [joined(("Next: ", "bold"), "run again, which does what is left:"), command(again)]
     if report.dry_run and plan.steps and not report.offline and not plan.is_cleanup:

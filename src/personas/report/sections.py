@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from personas.report import wording
 
 _RESERVE = 400  # bytes for the note that tells what was left out
@@ -33,6 +35,18 @@ class Sections:
             return False
         self.must(text)
         return True
+
+    def rows(self, head: str, rows: Iterable[str], number: int, what: str, room: int) -> None:
+        """Take a table's head and as many of its rows as there is room for; count those left out."""
+        lines, taken = [head], size(head)
+        for row in rows:
+            taken += size(row) + 1
+            if taken > room:
+                break
+            lines.append(row)
+        self.must("\n".join(lines))
+        if left := number - len(lines) + 1:
+            self.drop(what, left)
 
     def drop(self, what: str, number: int = 1) -> None:
         """Count what is left out."""

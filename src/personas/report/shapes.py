@@ -23,7 +23,8 @@ from pydantic.alias_generators import to_camel
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """The text without halves of surrogate pairs, which UTF-8 cannot carry: each becomes U+FFFD."""
     return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
@@ -50,8 +51,7 @@ def _or_nan(value: object) -> object:
     return math.nan if _or_null(value) is None else value
 
 
-# Halves of surrogate pairs, which UTF-8 cannot carry, become U+FFFD.
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
 Time = Annotated[
     datetime,
     AfterValidator(_in_utc),
@@ -85,5 +85,5 @@ class Model(BaseModel):
         from_attributes=True,
         hide_input_in_errors=True,
         json_schema_serialization_defaults_required=True,
-        field_title_generator=lambda name, info: info.alias or name,
+        field_title_generator=lambda name, info: info.alias or to_camel(name),
     )

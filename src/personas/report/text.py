@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 
 from personas.report import wording
-from personas.report.blocks import ALL, Page, advice, line, prose
-from personas.report.document import Usage
+from personas.report.blocks import Page, advice, line, more, prose
+from personas.report.document import Problem, Report, Usage
 from personas.report.livetext import list_sections, show_sections
 from personas.report.plantext import is_calm, next_step, plan_sections, verdict
 from personas.report.usagetext import use
 from personas.report.visible import shown
-
-if TYPE_CHECKING:
-    from personas.report.document import Problem, Report
 
 _MOST_PLACES = 50
 _LONG = 10  # problems; above them, too, stands how many there are
@@ -58,10 +53,8 @@ def _problems(report: Report, *, full: bool) -> list[RenderableType]:
     which = f"{shown(wrong[0])} is" if len(wrong) == 1 else f"{len(wrong):,} catalogs are"
     told = prose((f"{which} not valid: {report.verdict}", "bold"), mark=("✗ ", "bold red"))
     kept, left = wording.few(places, _MOST_PLACES, full=full)
-    listed = Group(
-        *(_place(item, warning=id(item) in warned) for item in kept),
-        *([prose(f"and {wording.count(left, 'more place')} ({ALL})")] if left else []),
-    )
+    places_told = [_place(item, warning=id(item) in warned) for item in kept]
+    listed = Group(*places_told, *more(left, "place", indent=0))
     return [told, listed, told] if len(places) > _LONG else [listed, told]
 
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from personas.report import usage, wording
-from personas.report.blocks import ALL, Column, Listing, bar, joined, prose
-from personas.report.visible import shown
-
-if TYPE_CHECKING:
-    from personas.report.document import Report, Usage
+from personas.report.blocks import Column, Span, bar, joined, listing, more, prose
+from personas.report.document import Report, Usage
 
 _MOST_MODULES = 12
 
@@ -40,29 +34,22 @@ def _bars(found: Usage, *, full: bool) -> list[RenderableType]:
     ranked = usage.ranked(found)
     told, left = wording.few(ranked, _MOST_MODULES, full=full)
     largest = max((max(old, new) for _, old, new in ranked), default=0.0)
-    rows = []
+    rows: list[list[Span]] = []
     for module, old, new in told:
         change = usage.points(old, new)
-        style = "green" if change.startswith("+") else "red"
-        before = [] if found.before is None else [Text(f"{old:.1%}"), Text("→")]
-        after = [] if found.before is None else [Text(change, style)]
-        rows.append(
-            (
-                Text(shown(module)),
-                *before,
-                Text(f"{new:.1%}"),
-                *after,
-                joined(bar(new / largest if largest else 0.0)),
-            )
-        )
+        share = bar(new / largest if largest else 0.0)
+        if found.before is None:
+            rows.append([module, f"{new:.1%}", share])
+        else:
+            style = "green" if change.startswith("+") else "red"
+            rows.append([module, f"{old:.1%}", "→", f"{new:.1%}", (change, style), share])
     if not rows:
         none = "no module is used" if found.before is None else "no module's share changes"
         return [prose((none, "dim"), indent=2)]
     right = Column(right=True)
     numbers = [right] if found.before is None else [right, Column(), right, right]
-    table = Listing((Column(least=10, most=30), *numbers, Column(least=8)), tuple(rows))
-    more = [prose((f"and {wording.count(left, 'more module')} ({ALL})", "dim"), indent=2)] if left else []
-    return [table, *more]
+    table = listing([Column(least=10, most=30), *numbers, Column(least=8)], rows)
+    return [table, *more(left, "module", "dim")]
 
 
 def _counted(found: Usage, what: str) -> list[RenderableType]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from personas.errors import DriftFound, Interrupted, PartlyFailed
@@ -22,13 +21,14 @@ if TYPE_CHECKING:
 DAY = 86_400.0  # seconds
 
 _Thing = TypeVar("_Thing")
+_Key = TypeVar("_Key", bound=Hashable)
 
 # Errors that only sum up what a report tells anyway.
 _TOLD = {kind.__name__ for kind in (PartlyFailed, DriftFound, Interrupted)}
 
 _MOST_WEIGHTS = 40  # more of them are counted
 # What a difference is called where nothing is compared in order to mend it.
-_DRIFT = {
+FACTS = {
     State.COLLISION: ("collision", "collisions"),
     State.NOT_KNOWN: ("not known", "not known"),
     State.LOCKED_OUT: ("locked out", "locked out"),
@@ -50,6 +50,14 @@ def few(things: Sequence[_Thing], most: int, *, full: bool = False) -> tuple[Seq
     return (things, 0) if full or len(things) <= most + 1 else (things[:most], len(things) - most)
 
 
+def alike(things: Iterable[_Thing], key: Callable[[_Thing], _Key]) -> dict[_Key, list[_Thing]]:
+    """The things in groups of those with the same key, each group where its first one stands."""
+    groups: dict[_Key, list[_Thing]] = {}
+    for thing in things:
+        groups.setdefault(key(thing), []).append(thing)
+    return groups
+
+
 def state_word(change: Difference) -> str:
     """The state of a change in one or two words; what the run would do where that says more."""
     if change.step is Step.DELETE:
@@ -61,9 +69,16 @@ def state_word(change: Difference) -> str:
     return change.state.value.replace("-", " ")
 
 
+def status(change: Difference, outcome: AnyOutcome | None) -> tuple[State | Step | Result, str]:
+    """Where a change stands: what a format has a sign for, and its word."""
+    if outcome is not None:
+        return outcome.result, result_word(outcome)
+    return Step.DELETE if change.step is Step.DELETE else change.state, state_word(change)
+
+
 def relation(change: Difference) -> str:
     """How a live persona and the catalog relate, where nothing is done about it."""
-    return _DRIFT[State.UPDATE if change.state is State.RECREATE else change.state][0]
+    return FACTS[State.UPDATE if change.state is State.RECREATE else change.state][0]
 
 
 def remark(change: Difference, *, cleanup: bool = False) -> str:
@@ -91,17 +106,15 @@ def planned(part: Part[Difference]) -> str:
     if part.plan.is_cleanup:
         return count(deleted, "to delete", "to delete") if deleted else "nothing to delete"
     parts = [
-        (part.count[State.COLLISION], "collision", "collisions"),
-        (part.count[State.NOT_KNOWN], "not known", "not known"),
-        (len(alone(part, State.LOCKED_OUT)), "locked out", "locked out"),
-        (len(alone(part, State.RECREATE)), "needs --recreate", "need --recreate"),
-        (steps[Step.RECREATE], "to recreate", "to recreate"),
-        (steps[Step.CREATE], "to create", "to create"),
+        (part.count[State.COLLISION], *FACTS[State.COLLISION]),
+        (part.count[State.NOT_KNOWN], *FACTS[State.NOT_KNOWN]),
+        (len(part.left(State.LOCKED_OUT)), *FACTS[State.LOCKED_OUT]),
+        (len(part.left(State.RECREATE)), *FACTS[State.RECREATE]),
         # One that needs --recreate is updated all the same, as far as an update can mend it.
-        (steps[Step.UPDATE], "to update", "to update"),
-        (len(alone(part, State.UPDATE)), "needs --prune", "need --prune"),
+        *((steps[step], f"to {step}", f"to {step}") for step in (Step.RECREATE, Step.CREATE, Step.UPDATE)),
+        (len(part.left(State.UPDATE)), "needs --prune", "need --prune"),
         (deleted, "stray to delete", "strays to delete"),
-        (part.count[State.STRAY] - deleted, "stray", "strays"),
+        (part.count[State.STRAY] - deleted, *FACTS[State.STRAY]),
     ]
     return ", ".join(count(*told) for told in parts if told[0])
 
@@ -109,8 +122,17 @@ def planned(part: Part[Difference]) -> str:
 def drift(part: Part[Difference]) -> str:
     """The differences as facts: `1 differs, 2 not live, 1 stray`; empty when there is none."""
     states = (change.state for change in part.drift)
-    facts = Counter[State](State.UPDATE if state is State.RECREATE else state for state in states)
-    return ", ".join(plural_state(state, facts[state]) for state in State if facts[state])
+    return _facts(State.UPDATE if state is State.RECREATE else state for state in states)
+
+
+def left_alone(part: Part[Difference]) -> str:
+    """What is not in sync and is left as it is, as facts: `1 stray, 1 collision`; empty when nothing is."""
+    return _facts(change.state for change in part.drift if not change.is_mended)
+
+
+def _facts(states: Iterable[State]) -> str:
+    counted = Counter(states)
+    return ", ".join(count(counted[state], *FACTS[state]) for state in State if counted[state])
 
 
 def achieved(outcomes: Iterable[AnyOutcome]) -> str:
@@ -118,17 +140,6 @@ def achieved(outcomes: Iterable[AnyOutcome]) -> str:
     counted = Counter(result_word(outcome) for outcome in outcomes)
     order = [*(f"{step.value}d" for step in Step), "failed", "unknown", "not done"]
     return ", ".join(f"{counted[word]:,} {word}" for word in order if counted[word])
-
-
-def plural_state(state: State, number: int) -> str:
-    """How many are in a state, as facts: `1 collision`, `2 strays`."""
-    return count(number, *_DRIFT[state])
-
-
-def left_alone(part: Part[Difference]) -> str:
-    """What is not in sync and is left as it is, as facts: `1 stray, 1 collision`; empty when nothing is."""
-    counted = Counter(change.state for change in part.drift if not change.is_mended)
-    return ", ".join(plural_state(state, counted[state]) for state in State if counted[state])
 
 
 def all_of(plan: Plan, tell: Callable[[Part[Difference]], str]) -> str:
@@ -191,6 +202,11 @@ def notes(report: Report) -> list[str]:
 def number(value: float) -> str:
     """A number as a person writes it: `0.3`, `1`, `12.5`."""
     return f"{value:.6g}"
+
+
+def told(number: int | None, nothing: str = "not told") -> str:
+    """A number that the service may not have told."""
+    return nothing if number is None else f"{number:,}"
 
 
 def weight_changes(old: Mapping[str, float], new: Mapping[str, float]) -> list[tuple[str, str]]:
@@ -259,18 +275,13 @@ def service_name(report: Report) -> str:
     return report.service or ("a snapshot" if report.snapshot_age is not None else "the service")
 
 
-def requests(report: Report) -> str:
-    """How many requests there were and what safety cost: `14 requests, 2 of them safety checks`."""
+def cost(report: Report) -> str:
+    """Requests, what safety cost of them, and time: `14 requests, 2 of them safety checks · 0.8 s`."""
     text = count(report.requests, "request")
     if report.safety_requests:
         checks = "a safety check" if report.safety_requests == 1 else "safety checks"
         text += f", {report.safety_requests:,} of them {checks}"
-    return text
-
-
-def cost(report: Report) -> str:
-    """Requests and time."""
-    return f"{requests(report)} · {duration(report.seconds)}"
+    return f"{text} · {duration(report.seconds)}"
 
 
 def duration(seconds: float) -> str:
@@ -287,16 +298,12 @@ def duration(seconds: float) -> str:
 
 
 def moment(when: datetime | None, now: datetime | None) -> str:
-    """A time, relative to `now` when that is known, else in UTC; `never` for None."""
+    """A time in UTC, relative to `now` when that is known and later; `never` for None."""
     if when is None:
         return "never"
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    if now is None:
-        return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    passed = (now if now.tzinfo else now.replace(tzinfo=UTC)) - when
-    seconds = passed.total_seconds()
+    seconds = (now - when).total_seconds() if now is not None else -1.0
     if seconds < 0:
-        return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{when:%Y-%m-%d %H:%M} UTC"
     if seconds < 60:
         return "just now"
     for limit, size, unit in ((3600, 60, "min"), (172_800, 3600, "h")):
@@ -316,82 +323,3 @@ def age(report: Report) -> str:
 def is_stale(report: Report) -> bool:
     """Whether the snapshot is older than a day."""
     return report.snapshot_age is not None and report.snapshot_age > DAY
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What to do about a state that a run leaves as it is.
-
-    Attributes:
-        state: The state.
-        title: How many there are: `2 strays`.
-        text: What it means, and what can be done.
-        command: The command that does it; empty where there is none.
-        changes: Those that are meant.
-        explained: Whether the reason of each is worth telling.
-    """
-
-    state: State
-    title: str
-    text: str
-    command: str
-    changes: Sequence[Difference]
-    explained: bool
-
-
-def advice(part: Part[Difference]) -> list[Advice]:
-    """What to do about each state that a run leaves as it is, most urgent first."""
-    of_spaces, pruned = part is part.plan.spaces, part.plan.intent.prune
-    words = _ADVICE | (_SPACES if of_spaces else {}) | (_PRUNED if pruned else {})
-    titles = _DRIFT | (_SPACES_IN if of_spaces else {})
-    found = []
-    for state in [state for state in State if state in words]:
-        if changes := alone(part, state):
-            explained = of_spaces or pruned or state is State.NOT_KNOWN
-            title = count(len(changes), *titles[state])
-            found.append(Advice(state, title, *words[state], changes, explained))
-    return found
-
-
-def alone(part: Part[Difference], state: State) -> Sequence[Difference]:
-    """The changes in a state of which a run leaves all or a part as it is."""
-    if not part.plan.catalog_known:
-        return []
-    if state is State.UPDATE:
-        return [c for c in part.of(state) if not all(item.mendable for item in c.deviations)]
-    mends = {Step.DELETE} if state is State.STRAY else {Step.RECREATE}
-    return [change for change in part.of(state) if change.step not in mends]
-
-
-_PRUNE, _RECREATE = "personas seed --prune", "personas seed --recreate"
-_EMAIL_TAKEN = (
-    "The email belongs to a user who is not one of ours, so nothing is sent for it. "
-    "Give the persona another email in the catalog."
-)
-_SLUG_TAKEN = (
-    "The slug belongs to a space that is not one of ours, which is left alone. "
-    "Give the space another slug in the catalog."
-)
-_LOCKED_OUT = (
-    "The derived password does not sign in. If that is so for all, they were seeded "
-    "with another secret: check PERSONA_SEED_SECRET. Otherwise delete and create again:"
-)
-_TOO_MANY = "Members whom the catalog does not have stay. To remove them:"
-_ADVICE = {
-    State.COLLISION: (_EMAIL_TAKEN, ""),
-    State.NOT_KNOWN: ("What is not known is not written. To ask again, run again.", ""),
-    State.LOCKED_OUT: (_LOCKED_OUT, _RECREATE),
-    State.RECREATE: ("The service keeps an existing user's name. To delete and create again:", _RECREATE),
-    State.STRAY: ("Not in the catalog, and left alone. To delete:", _PRUNE),
-}
-_SPACES_IN = {
-    State.COLLISION: ("slug taken", "slugs taken"),
-    State.NOT_KNOWN: ("space not known", "spaces not known"),
-    State.UPDATE: ("space differs", "spaces differ"),
-    State.STRAY: ("stray space", "stray spaces"),
-}
-_SPACES = {State.COLLISION: (_SLUG_TAKEN, ""), State.UPDATE: (_TOO_MANY, _PRUNE)}
-_PRUNED = {
-    State.UPDATE: (_TOO_MANY, f"{_PRUNE} --force"),
-    State.STRAY: ("Not in the catalog, and left alone all the same.", ""),
-}
