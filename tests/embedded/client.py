@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from personas.embedded import schema
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from personas.embedded import Embedded
 
 PERSONAS = "/api/v1/admin/personas"
@@ -55,12 +57,27 @@ class Client:
         self.embedded = embedded
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        async def run() -> httpx.Response:
-            transport = httpx.ASGITransport(self.embedded.app)
-            async with httpx.AsyncClient(transport=transport, base_url=self.embedded.base_url) as client:
-                return await client.request(method, path, **options)
+        (answer,) = self.at_once(method, path, options)
+        return answer
 
-        return anyio.run(run)
+    def at_once(self, method: str, path: str, *calls: Mapping[str, Any]) -> list[httpx.Response]:
+        """Calls at the same moment, each with its own options; the answers in the order they come."""
+        answers: list[httpx.Response] = []
+
+        async def send(client: httpx.AsyncClient, options: Mapping[str, Any]) -> None:
+            answers.append(await client.request(method, path, **options))
+
+        async def run() -> None:
+            transport = httpx.ASGITransport(self.embedded.app)
+            async with (
+                httpx.AsyncClient(transport=transport, base_url=self.embedded.base_url) as client,
+                anyio.create_task_group() as group,
+            ):
+                for options in calls:
+                    group.start_soon(send, client, options)
+
+        anyio.run(run)
+        return answers
 
     def admin(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {self.embedded.admin_token()}", **options.pop("headers", {})}
@@ -96,6 +113,12 @@ class Client:
         headers = {"cookie": cookie, "origin": self.embedded.base_url, **options.pop("headers", {})}
         return self.call(method, path, headers=headers, **options)
 
+    def run(self, user_id: str, field: str, *rows: object) -> httpx.Response:
+        """A batch of the runner's: `actions` or `feedback`."""
+        path = f"/api/v1/internal/personas/{user_id}/{field}"
+        key = {"x-service-key": self.embedded._service.service_key or ""}
+        return self.call("POST", path, json={field: rows}, headers=key)
+
     def live(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.admin("GET", PERSONAS).json()["personas"]
         return found
@@ -115,3 +138,23 @@ class Client:
                 connection.execute(statement)
 
         self.embedded._service.database.write(work)
+
+    def add_crowd(self, personas: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Write personas past the calls, each a second older than the one before it; their ids."""
+        now = self.embedded._service.now()
+        people, descriptors = [], []
+        for number, given in enumerate(personas):
+            moment = now - dt.timedelta(seconds=number)
+            same = {"created_at": moment, "updated_at": moment}
+            name, email = f"Persona {number}", f"p{number}@mana.test"
+            people.append({**same, "id": f"{number:032}", "name": name, "email": email, "kind": "persona"})
+            descriptor = {"archetype": "researcher", "system_prompt": "One of many.", "module_mix": {}}
+            cadence = {"tick_cadence": "daily", **given}
+            descriptors.append({**same, "user_id": f"{number:032}", **descriptor, **cadence})
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.insert(schema.users), people)
+            connection.execute(sa.insert(schema.personas), descriptors)
+
+        self.embedded._service.database.write(work)
+        return [str(person["id"]) for person in people]

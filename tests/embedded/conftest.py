@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import cache
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from conftest import SERVICE_KEY, as_new
 
@@ -18,9 +20,12 @@ if TYPE_CHECKING:
 BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql")))
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+@pytest.fixture(autouse=True, scope="session")
+def _tls_is_prepared_once() -> Iterator[None]:
+    """A client prepares it anew, which takes longer than a call over plain HTTP does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import anyio
 import httpx
 
 from personas.embedded import schema
@@ -36,24 +35,12 @@ class Flat:
 
     def at_once(self, action: str, *calls: tuple[str, Any]) -> list[int]:
         """Calls of several people at the same moment; their statuses, lowest first."""
-        embedded, statuses = self.client.embedded, []
-
-        async def send(client: httpx.AsyncClient, who: str, body: Any) -> None:
-            headers = {"cookie": self.cookies[who], "origin": embedded.base_url}
-            answer = await client.post(f"{PREFIX}/{action}", json=body, headers=headers)
-            statuses.append(answer.status_code)
-
-        async def run() -> None:
-            transport = httpx.ASGITransport(embedded.app)
-            async with (
-                httpx.AsyncClient(transport=transport, base_url=embedded.base_url) as client,
-                anyio.create_task_group() as group,
-            ):
-                for who, body in calls:
-                    group.start_soon(send, client, who, body)
-
-        anyio.run(run)
-        return sorted(statuses)
+        origin = self.client.embedded.base_url
+        given = [
+            {"json": body, "headers": {"cookie": self.cookies[who], "origin": origin}} for who, body in calls
+        ]
+        answers = self.client.at_once("POST", f"{PREFIX}/{action}", *given)
+        return sorted(answer.status_code for answer in answers)
 
     def ask(self, who: str, action: str, **query: str) -> httpx.Response:
         return self.client.as_user(self.cookies[who], "GET", f"{PREFIX}/{action}?{urlencode(query)}")

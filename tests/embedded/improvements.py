@@ -5,10 +5,10 @@ Each rule tells of a step that is not answered as recorded whether this is the i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from .recorded import Difference
 
@@ -55,14 +55,21 @@ def _has_the_mean(difference: Difference) -> bool:
     return all(how.startswith("$.feedbackByModule.") for how in difference.how)
 
 
-IMPROVEMENTS: dict[str, Callable[[Difference], bool]] = {
-    "400 for what the original answers 500": _refused_where_the_original_breaks,
-    "400 for a NUL, which no database can store": _cannot_be_stored,
-    "the look-up of users works": _look_up_works,
-    "emails are looked up in lower case": _found_in_lower_case,
-    "409 for a human's email": _is_a_humans,
-    "the mean of a module's ratings, and their number beside it": _has_the_mean,
-    "a page for browsers where the original has none": _is_the_page,
+class Improvement(NamedTuple):
+    """What tells an improvement, and a sequence that has it."""
+
+    applies: Callable[[Difference], bool]
+    sequence: str
+
+
+IMPROVEMENTS = {
+    "400 for what the original answers 500": Improvement(_refused_where_the_original_breaks, "creating"),
+    "400 for a NUL, which no database can store": Improvement(_cannot_be_stored, "spaces"),
+    "the look-up of users works": Improvement(_look_up_works, "searching"),
+    "emails are looked up in lower case": Improvement(_found_in_lower_case, "logging_in"),
+    "409 for a human's email": Improvement(_is_a_humans, "creating"),
+    "the mean of a module's ratings, and their number beside it": Improvement(_has_the_mean, "runner"),
+    "a page for browsers where the original has none": Improvement(_is_the_page, "who_may"),
 }
 
 # What follows from them, where the original goes on with what is refused, kept or gone here.
@@ -91,5 +98,15 @@ def unexplained(sequence: str, differences: Iterable[Difference]) -> list[Differ
         difference
         for difference in differences
         if difference.number not in consequences
-        and not any(applies(difference) for applies in IMPROVEMENTS.values())
+        and not any(improvement.applies(difference) for improvement in IMPROVEMENTS.values())
     ]
+
+
+def missing(sequence: str, differences: Collection[Difference]) -> list[str]:
+    """The improvements and consequences that the sequence should show, and does not."""
+    unseen = CONSEQUENCES.get(sequence, {}).keys() - {difference.number for difference in differences}
+    return [
+        reason
+        for reason, improvement in IMPROVEMENTS.items()
+        if improvement.sequence == sequence and not any(map(improvement.applies, differences))
+    ] + [f"step {number}" for number in unseen]

@@ -1,8 +1,5 @@
 """Sequences of recorded calls, made again: every answer beside the one that the original service gave.
 
-    python -m tests.embedded.recorded              how many steps of each sequence differ
-    python -m tests.embedded.recorded sessions     each of them, and how
-
 A sequence is one run against an empty service; `Replay` makes its calls against an embedded one and compares
 status, content type, body and the recorded headers. Chance (ids, times, tokens) is compared by form.
 """
@@ -13,13 +10,10 @@ import base64
 import datetime as dt
 import json
 import re
-import sys
-import tempfile
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import anyio
 import httpx
 import jwt
 import sqlalchemy as sa
@@ -350,17 +344,21 @@ def _compare_cookies(recorded: list[dict[str, str]], answer: httpx.Response) -> 
 
 async def replay(sequence: str, embedded: Embedded, *, app: Any = None) -> list[Difference]:
     """Run a sequence in process; `app` stands in for the service's own application."""
-    run = Replay(sequence, embedded)
-    transport = httpx.ASGITransport(app or embedded.app, client=("127.0.0.1", 50000))
-    async with httpx.AsyncClient(transport=transport) as client:
-        await run.run(client)
-    return run.differences
+    return await _replay(
+        sequence, embedded, httpx.ASGITransport(app or embedded.app, client=("127.0.0.1", 50000))
+    )
 
 
 async def replay_on_a_port(sequence: str, embedded: Embedded) -> list[Difference]:
     """Run a sequence against a service that is being served at its base URL."""
+    return await _replay(sequence, embedded)
+
+
+async def _replay(
+    sequence: str, embedded: Embedded, transport: httpx.AsyncBaseTransport | None = None
+) -> list[Difference]:
     run = Replay(sequence, embedded)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(transport=transport) as client:
         await run.run(client)
     return run.differences
 
@@ -368,19 +366,3 @@ async def replay_on_a_port(sequence: str, embedded: Embedded) -> list[Difference
 def open_service(database: str | Path) -> Embedded:
     """A service as the recordings were made with."""
     return Embedded.open(database, base_url=BASE_URL, clock=Clock(), scrypt_cost=2, service_key=SERVICE_KEY)
-
-
-def main(sequences: list[str]) -> None:
-    """Show where the sequences differ without a reason."""
-    from .improvements import unexplained
-
-    for sequence in sequences or SEQUENCES:
-        with tempfile.TemporaryDirectory() as folder, open_service(Path(folder) / "auth.db") as embedded:
-            found = unexplained(sequence, anyio.run(replay, sequence, embedded))
-        if sequences:
-            sys.stdout.writelines(f"{difference}\n" for difference in found)
-        sys.stdout.write(f"{sequence}: {len(found)} of {len(load(sequence))} differ\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

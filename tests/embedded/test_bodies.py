@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from personas.embedded.answers import Refusal
-from personas.embedded.bodies import UNDEFINED, Body, Filled, as_text, bad_json, is_falsy, parse_json
+from personas.embedded.bodies import Body, Filled, as_text, bad_json, is_falsy, parse_json
 
 
 class Sample(Body):
@@ -34,21 +34,6 @@ def _expected(place: str, kind: str, received: str) -> str:
     return f"[{place}] Invalid input: expected {kind}, received {received}"
 
 
-@pytest.mark.parametrize(
-    ("value", "received"),
-    [
-        (UNDEFINED, "undefined"),
-        (None, "null"),
-        ([], "array"),
-        (3, "number"),
-        ("x", "string"),
-        (True, "boolean"),
-    ],
-)
-def test_a_body_that_is_no_object_is_told_by_what_it_is(value: object, received: str) -> None:
-    assert _told(value) == _expected("body", "object", received)
-
-
 def test_every_mistake_is_told_in_the_order_of_the_fields() -> None:
     wrong: dict[str, Any] = {"name": "", "callbackURL": None, "again": "yes", "mix": [], "more": 1}
     assert _told(wrong).split("; ") == [
@@ -58,25 +43,6 @@ def test_every_mistake_is_told_in_the_order_of_the_fields() -> None:
         _expected("body.again", "boolean", "string"),
         _expected("body.mix", "record", "array"),
     ]
-
-
-def test_an_empty_list_for_a_text_that_must_not_be_empty_is_two_mistakes() -> None:
-    assert _told({"spaceId": {}, "name": []}).split("; ") == [
-        _expected("body.spaceId", "string", "object"),
-        _expected("body.name", "string", "array"),
-        "[body.name] Too small: expected array to have >=1 items",
-    ]
-
-
-def test_a_right_body_is_held_by_its_model() -> None:
-    sample = Sample.check({"spaceId": "a", "name": "b", "callbackURL": "/c", "again": True, "other": 1})
-    assert sample.model_dump() == {
-        "space_id": "a",
-        "name": "b",
-        "callback_url": "/c",
-        "again": True,
-        "mix": {},
-    }
 
 
 def _parse(text: str | bytes) -> Any:
@@ -120,15 +86,11 @@ def test_what_no_database_could_take_is_refused(text: str) -> None:
     assert (refused.value.status, refused.value.body["error"]) == (400, "ValidationError")
 
 
-SIMPLE = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.text().map(lambda text: text.encode("utf-8", "ignore").decode().replace("\x00", ""))
-)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+SIMPLE = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT
 
 
-@given(st.recursive(SIMPLE, lambda inner: st.lists(inner) | st.dictionaries(SIMPLE.map(str), inner)))
+@given(st.recursive(SIMPLE, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=8))
 def test_what_json_can_hold_is_read_unchanged(value: Any) -> None:
     assert _parse(json.dumps(value)) == value
     assert _parse(json.dumps(value, ensure_ascii=False)) == value

@@ -119,9 +119,9 @@ def test_an_error_of_the_database_shows_no_value(client: Client) -> None:
     assert "a-secret-value" not in str(caught.value)
 
 
-def test_a_creation_logs_nothing(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_creation_logs_nothing(small: Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, logger="personas"):
-        assert client.admin("POST", PERSONAS, json=body()).status_code == 200
+        assert small.admin("POST", PERSONAS, json=body()).status_code == 200
     assert [record for record in caplog.records if record.name.startswith("personas")] == []
 
 

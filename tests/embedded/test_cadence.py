@@ -44,25 +44,19 @@ def test_a_turn_comes_after_the_wait_and_never_on_a_day_off(
     assert next_turn(cadence, _at(active) if active else None, _at(now)) == _at(expected)
 
 
-def test_the_database_and_the_moment_agree_on_whose_turn_it_is(client: Client) -> None:
+def test_the_database_and_the_moment_agree_on_whose_turn_it_is_whatever_the_clocks_zone(
+    client: Client,
+) -> None:
     actives = [None, *(_at("20T00:00") + dt.timedelta(hours=hours) for hours in range(0, 240, 7))]
-    wanted: dict[str, tuple[str, dt.datetime | None]] = {}
-    for cadence in schema.CADENCES:
-        for active in actives:
-            user_id = client.seed(f"p{len(wanted)}@mana.test", tickCadence=cadence)
-            wanted[user_id] = (cadence, active)
-            client.write(
-                sa.update(schema.personas)
-                .where(schema.personas.c.user_id == user_id)
-                .values(last_active_at=active)
-            )
+    turns = [(cadence, active) for cadence in schema.CADENCES for active in actives]
+    ids = client.add_crowd({"tick_cadence": cadence, "last_active_at": active} for cadence, active in turns)
+    west = dt.timezone(dt.timedelta(hours=-2))
     for hours in range(0, 240, 5):
         now = _at("21T03:00") + dt.timedelta(hours=hours)
+        query = sa.select(schema.personas.c.user_id).where(is_due(now.astimezone(west)))
 
-        def work(connection: Connection, now: dt.datetime = now) -> set[str]:
-            return set(connection.scalars(sa.select(schema.personas.c.user_id).where(is_due(now))))
+        def work(connection: Connection, query: sa.Select[tuple[str]] = query) -> set[str]:
+            return set(connection.scalars(query))
 
-        due = client.embedded._service.database.read(work)
-        assert due == {
-            user_id for user_id, (cadence, active) in wanted.items() if next_turn(cadence, active, now) == now
-        }
+        due = {user_id for user_id, turn in zip(ids, turns, strict=True) if next_turn(*turn, now) == now}
+        assert client.embedded._service.database.read(work) == due

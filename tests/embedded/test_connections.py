@@ -14,15 +14,17 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from personas.embedded import Embedded, serving
+from personas.embedded import serving
 from personas.embedded.connections import Bounds
 
-from .client import PERSONAS, Client
+from .client import PERSONAS
 from .postgresql import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from .client import Client
 
 NEVER = 3600.0
 HEAD = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
@@ -30,14 +32,16 @@ HEAD = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 
 
 @contextmanager
 def _served(
-    path: Path, *, connections: int = 50, header: float = NEVER, body: float = NEVER, answer: float = NEVER
-) -> Iterator[tuple[Embedded, str]]:
+    client: Client,
+    *,
+    connections: int = 50,
+    header: float = NEVER,
+    body: float = NEVER,
+    answer: float = NEVER,
+) -> Iterator[str]:
     bounds = Bounds(connections, header_seconds=header, body_seconds=body, answer_seconds=answer)
-    with (
-        Embedded.open(path / "auth.db", scrypt_cost=2) as embedded,
-        serving(embedded, bounds=bounds) as url,
-    ):
-        yield embedded, url
+    with serving(client.embedded, bounds=bounds) as url:
+        yield url
 
 
 def _connect(url: str, sent: bytes = b"") -> socket.socket:
@@ -72,13 +76,13 @@ def _health(url: str) -> int:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: "])
-def test_half_a_head_is_waited_for_only_so_long(tmp_path: Path, sent: bytes) -> None:
-    with _served(tmp_path, header=0.1) as (_, url):
+def test_half_a_head_is_waited_for_only_so_long(small: Client, sent: bytes) -> None:
+    with _served(small, header=0.1) as url:
         assert _everything(_connect(url, sent)) == b""
 
 
-def test_a_head_that_comes_byte_by_byte_gains_no_time(tmp_path: Path) -> None:
-    with _served(tmp_path, header=0.3) as (_, url), _connect(url, b"G") as connection:
+def test_a_head_that_comes_byte_by_byte_gains_no_time(small: Client) -> None:
+    with _served(small, header=0.3) as url, _connect(url, b"G") as connection:
         connection.settimeout(0.01)
         for _ in range(1000):
             try:
@@ -94,21 +98,19 @@ def test_a_head_that_comes_byte_by_byte_gains_no_time(tmp_path: Path) -> None:
 
 
 def test_half_a_body_is_answered_408_and_leaves_the_log_clean(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    small: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with _served(tmp_path, body=0.1) as (_, url):
+    with _served(small, body=0.1) as url:
         answer = _everything(_connect(url, HEAD + b'{"email":'))
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert answer.endswith(b"The request took too long to come")
     assert caplog.records == []
 
 
-def test_an_answer_that_nobody_reads_ends_its_connection(tmp_path: Path) -> None:
-    with _served(tmp_path, answer=0.1) as (embedded, url):
-        client = Client(embedded)
-        for number in range(12):  # 12 MB: more than the system's own buffers take
-            client.seed(f"p{number}@mana.test", name="x" * 500_000, archetype="y" * 500_000)
-        token = embedded.admin_token()
+def test_an_answer_that_nobody_reads_ends_its_connection(small: Client) -> None:
+    with _served(small, answer=0.1) as url:
+        small.add_crowd({"archetype": "x" * 1_000_000} for _ in range(12))  # more than the system buffers
+        token = small.embedded.admin_token()
         head = f"GET {PERSONAS} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
         with _connect(url, head.encode()) as connection:
             connection.settimeout(20)
@@ -127,11 +129,11 @@ def _ended(connection: socket.socket) -> bool:
     return False
 
 
-def test_a_connection_that_is_used_again_and_again_is_kept(tmp_path: Path) -> None:
-    with _served(tmp_path, header=0.2, body=0.2) as (_, url), httpx.Client(base_url=url) as client:
+def test_a_connection_that_is_used_again_and_again_is_kept(small: Client) -> None:
+    with _served(small, header=0.1, body=0.1) as url, httpx.Client(base_url=url) as client:
         start = time.monotonic()
         ports = set()
-        while time.monotonic() - start < 0.5:
+        while time.monotonic() - start < 0.3:
             answer = client.get("/health")
             assert answer.status_code == 200
             ports.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
@@ -139,9 +141,9 @@ def test_a_connection_that_is_used_again_and_again_is_kept(tmp_path: Path) -> No
 
 
 def test_beyond_the_limit_connections_are_answered_503_and_one_line_tells_of_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    small: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with _served(tmp_path, connections=10) as (_, url):
+    with _served(small, connections=10) as url:
         with ExitStack() as stack:
             for _ in range(10):
                 stack.enter_context(_connect(url))
@@ -156,16 +158,7 @@ def test_beyond_the_limit_connections_are_answered_503_and_one_line_tells_of_it(
 def test_hundreds_of_half_open_connections_and_few_files_leave_it_answering_and_its_log_short(
     tmp_path: Path,
 ) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "personas",
-        "serve",
-        "--port",
-        "0",
-        "--database",
-        str(tmp_path / "auth.db"),
-    ]
+    command = [sys.executable, "-m", "personas", "serve", "--port", "0", "--database", str(tmp_path / "a.db")]
     process = subprocess.Popen(
         ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh", *command],
         env={name: value for name, value in ENVIRONMENT.items() if not name.startswith(("MANA_", "PERSONA"))},

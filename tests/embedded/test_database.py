@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -43,61 +43,47 @@ def test_a_newer_database_is_refused_and_left_as_it_is(database: str) -> None:
 
 def test_tables_of_another_program_are_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE invoices (id)")
-    connection.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE invoices (id)")
     assert "invoices" in _refusal(path).message
-    connection = sqlite3.connect(path)
-    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("invoices",)]
-    connection.close()
+    with closing(sqlite3.connect(path)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    assert names == [("invoices",)]
 
 
 @pytest.mark.xdist_group("postgresql")
 def test_an_auth_schema_of_another_program_is_refused(make_database: Callable[[str], str]) -> None:
     url = make_database("postgresql")
-    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
-    with engine.begin() as connection:
-        connection.execute(sa.text("CREATE SCHEMA auth"))
-        connection.execute(sa.text("CREATE TABLE auth.users (id int)"))
-    engine.dispose()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA auth")
+        connection.execute("CREATE TABLE auth.users (id int)")
     assert "users" in _refusal(url).message
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("These are notes, and no database. " * 50)
-    assert "is not an SQLite database" in _refusal(path).message
+def test_what_is_no_database_or_no_file_is_refused(tmp_path: Path) -> None:
+    notes, damaged = tmp_path / "notes.txt", tmp_path / "auth.db"
+    notes.write_text("These are notes, and no database. " * 50)
+    Embedded.open(damaged, scrypt_cost=2).close()
+    damaged.write_bytes(damaged.read_bytes()[:5000])
+    for place, told in (
+        (notes, "is not an SQLite database"),
+        (damaged, str(damaged)),
+        (tmp_path, "Is a directory"),
+        (notes / "auth.db", "cannot be opened"),
+        ("a\x00b/auth.db", "cannot be opened"),
+    ):
+        assert told in _refusal(place).message
 
 
-def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "auth.db"
-    Embedded.open(path, scrypt_cost=2).close()
-    path.write_bytes(path.read_bytes()[:5000])
-    assert str(path) in _refusal(path).message
-
-
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    assert "Is a directory" in _refusal(tmp_path).message
-
-
-def test_a_place_where_no_file_can_be_made_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    assert "cannot be opened" in _refusal(tmp_path / "file" / "auth.db").message
-    assert "cannot be opened" in _refusal("a\x00b/auth.db").message
-
-
-@pytest.mark.parametrize(
-    "url", ["postgresql://user:geheim@127.0.0.1:1/personas", "postgres://user:geheim@127.0.0.1:1/personas"]
-)
-def test_an_unreachable_postgresql_is_told_without_its_password(url: str) -> None:
-    refusal = _refusal(url)
-    assert "127.0.0.1:1" in refusal.message
-    assert "geheim" not in refusal.message + refusal.hint
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_an_unreachable_postgresql_is_told_by_its_address(scheme: str) -> None:
+    assert "127.0.0.1:1" in _refusal(f"{scheme}://user:geheim@127.0.0.1:1/personas").message
 
 
 @pytest.mark.parametrize(
     "url",
     [
+        "postgresql://user:geheim@127.0.0.1:1/personas",
         "postgresql://user:ge/heim@127.0.0.1:1/personas",
         "postgresql://user:ge?heim@127.0.0.1:1/personas",
         "postgresql://user:ge#heim@127.0.0.1:1/personas",
@@ -105,9 +91,12 @@ def test_an_unreachable_postgresql_is_told_without_its_password(url: str) -> Non
         "postgresql://user:ge/x@heim/y@127.0.0.1:1/personas",
         "postgresql://user/x:geheim@127.0.0.1:1/personas",
         "postgresql://127.0.0.1:1/personas?user=u&password=geheim",
+        "postgresql://[",
+        "postgresql://host:port/x",
+        "mysql://u:geheim@host/x",
     ],
 )
-def test_no_part_of_a_password_is_told_whatever_is_in_it(url: str) -> None:
+def test_no_part_of_a_password_is_told_whatever_is_in_the_url(url: str) -> None:
     refusal = _refusal(url)
     assert "heim" not in refusal.message + refusal.hint
 
@@ -118,12 +107,6 @@ def test_a_databases_name_has_no_password(make_database: Callable[[str], str]) -
     secret = url.set(password="ge/he?i#m").render_as_string(hide_password=False)
     with Embedded.open(secret, scrypt_cost=2) as embedded:
         assert embedded.database_name == url.set(password="x", query={}).render_as_string(hide_password=True)
-
-
-@pytest.mark.parametrize("url", ["postgresql://[", "postgresql://host:port/x", "mysql://u:geheim@host/x"])
-def test_a_url_that_cannot_be_meant_so_is_refused_without_its_password(url: str) -> None:
-    refusal = _refusal(url)
-    assert "geheim" not in refusal.message + refusal.hint
 
 
 def test_an_older_database_is_upgraded_in_place_and_keeps_what_it_holds(database: str) -> None:
@@ -185,17 +168,13 @@ def test_the_database_itself_refuses_what_must_not_be(
 
 
 @pytest.mark.xdist_group("postgresql")
-def test_kind_is_an_enum_in_the_schema_auth_of_postgresql(make_database: Callable[[str], str]) -> None:
-    url = make_database("postgresql")
-    Embedded.open(url, scrypt_cost=2).close()
-    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
-    query = "SELECT udt_schema, udt_name FROM information_schema.columns WHERE table_schema = 'auth'"
-    with engine.connect() as connection:
-        found = connection.execute(
-            sa.text(f"{query} AND table_name = 'users' AND column_name = 'kind'")
-        ).one()
-    engine.dispose()
-    assert tuple(found) == ("auth", "user_kind")
+def test_kind_is_an_enum_in_the_schema_auth_of_postgresql(standing_postgresql: Embedded) -> None:
+    query = sa.text(
+        "SELECT udt_schema, udt_name FROM information_schema.columns "
+        "WHERE table_schema = 'auth' AND table_name = 'users' AND column_name = 'kind'"
+    )
+    database = standing_postgresql._service.database
+    assert database.read(lambda connection: tuple(connection.execute(query).one())) == ("auth", "user_kind")
 
 
 def test_a_write_that_fails_leaves_no_transaction_open(database: str) -> None:
@@ -215,73 +194,9 @@ def test_a_write_that_fails_leaves_no_transaction_open(database: str) -> None:
     opened.close()
 
 
-# Becomes three programs before any of them has opened the database; tells how they ended.
-WRITERS = """
-import os, sys, anyio, httpx
-from personas.embedded import Embedded
-
-async def main(embedded, first):
-    headers = {"authorization": f"Bearer {embedded.admin_token()}"}
-    transport = httpx.ASGITransport(embedded.app)
-    async with httpx.AsyncClient(transport=transport, base_url=embedded.base_url, headers=headers) as client:
-        async def write(number):
-            body = {"email": f"p{number}@mana.test", "name": "P", "password": "password", "archetype": "a",
-                    "systemPrompt": "You are one of many.", "moduleMix": {"notes": 1}}
-            for _ in range(2):
-                answer = await client.post("/api/v1/admin/personas", json=body)
-                assert answer.status_code == 200, answer.text
-        async with anyio.create_task_group() as group:
-            for number in range(first, first + 25):
-                group.start_soon(write, number)
-
-def begin(first):
-    pid = os.fork()
-    if pid == 0:
-        with Embedded.open(sys.argv[1], scrypt_cost=2) as embedded:
-            anyio.run(main, embedded, first)
-        sys.exit()
-    return pid
-
-print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in [begin(0), begin(25), begin(50)]])
-"""
-
-
-def test_programs_that_share_a_fresh_database_lose_no_write_and_meet_no_lock(database: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WRITERS, database],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.stdout, done.stderr) == ("[0, 0, 0]\n", "")
-    with Embedded.open(database, scrypt_cost=2) as embedded:
-        assert len(Client(embedded).live()) == 75
-        assert embedded.count().users == 76  # and one admin
-
-
-def test_two_posts_of_one_email_at_once_make_one_persona(database: str) -> None:
-    import anyio
-    import httpx
-
-    with Embedded.open(database, scrypt_cost=2) as embedded:
-        headers = {"authorization": f"Bearer {embedded.admin_token()}"}
-
-        async def run() -> list[httpx.Response]:
-            transport = httpx.ASGITransport(embedded.app)
-            base = embedded.base_url
-            answers: list[httpx.Response] = []
-            async with httpx.AsyncClient(transport=transport, base_url=base, headers=headers) as client:
-
-                async def post() -> None:
-                    answers.append(await client.post(PERSONAS, json=body()))
-
-                async with anyio.create_task_group() as group:
-                    for _ in range(12):
-                        group.start_soon(post)
-            return answers
-
-        answers = anyio.run(run)
-        assert {answer.status_code for answer in answers} == {200}
-        assert len({answer.json()["userId"] for answer in answers}) == 1
-        assert len(Client(embedded).live()) == 1
+def test_posts_of_one_email_at_once_make_one_persona(client: Client) -> None:
+    headers = {"authorization": f"Bearer {client.embedded.admin_token()}"}
+    answers = client.at_once("POST", PERSONAS, *[{"json": body(), "headers": headers}] * 12)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["userId"] for answer in answers}) == 1
+    assert len(client.live()) == 1

@@ -1,45 +1,44 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from personas.embedded import Embedded
+
+from .client import PERSONAS, Client
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def _answer(embedded: Embedded, method: str, path: str, **options: Any) -> httpx.Response:
-    transport = httpx.ASGITransport(embedded.app)
-    async with httpx.AsyncClient(transport=transport, base_url=embedded.base_url) as client:
-        return await client.request(method, path, **options)
-
-
-@pytest.mark.anyio
-async def test_the_first_start_makes_the_file_for_its_owner_alone_and_an_admin_who_can_sign_in(
+def test_the_first_start_makes_the_file_for_its_owner_alone_and_an_admin_whom_later_ones_know_by_its_hash(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "new" / "folder" / "auth.db"
-    with Embedded.open(path, scrypt_cost=2) as embedded:
-        assert embedded.admin is not None
-        assert embedded.admin.password not in repr(embedded.admin)
-        credentials = {"email": embedded.admin.email, "password": embedded.admin.password}
-        login = await _answer(embedded, "POST", "/api/v1/auth/login", json=credentials)
-        headers = {"authorization": f"Bearer {login.json()['accessToken']}"}
-        listed = await _answer(embedded, "GET", "/api/v1/admin/personas", headers=headers)
-    assert (listed.status_code, listed.json()) == (200, {"personas": []})
+    with Embedded.open(path, scrypt_cost=2) as first:
+        admin = first.admin
+        assert admin is not None
+        assert admin.password not in repr(admin)
+        token = Client(first).login(admin.email, admin.password).json()["accessToken"]
     assert path.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.anyio
-async def test_a_later_start_knows_the_admin_by_its_hash_only_and_accepts_older_tokens(
-    tmp_path: Path,
-) -> None:
-    with Embedded.open(tmp_path / "auth.db", scrypt_cost=2) as first:
-        headers = {"authorization": f"Bearer {first.admin_token()}"}
-    with Embedded.open(tmp_path / "auth.db", scrypt_cost=2) as second:
+    with Embedded.open(path, scrypt_cost=2) as second:
         assert second.admin is None
-        answer = await _answer(second, "GET", "/api/v1/personas/admin", headers=headers)
-    assert answer.status_code == 200
+        headers = {"authorization": f"Bearer {token}"}  # which outlives the start it was given by
+        listed = Client(second).call("GET", PERSONAS, headers=headers)
+    assert (listed.status_code, listed.json()) == (200, {"personas": []})
+
+
+def test_an_admin_is_introduced_until_a_block_has_shown_it_by_a_password_that_works(tmp_path: Path) -> None:
+    with Embedded.open(tmp_path / "auth.db", scrypt_cost=2) as first:
+        unseen = first.admin  # of a service in process, which shows nothing
+    assert unseen is not None
+    with Embedded.open(tmp_path / "auth.db", scrypt_cost=2) as second:
+        with pytest.raises(BrokenPipeError), second.introducing_admin():
+            raise BrokenPipeError
+        with second.introducing_admin() as admin:
+            assert admin is not None
+        for password, status in ((admin.password, 200), (unseen.password, 401)):
+            assert Client(second).sign_in(admin.email, password).status_code == status
+        with second.introducing_admin() as nobody:
+            assert nobody is None

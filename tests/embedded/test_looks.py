@@ -8,16 +8,12 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import SERVICE_KEY
 
 from personas.embedded import Embedded, serving
 
 from .client import Client, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from playwright.sync_api import Browser
 
 CSS = resources.files("personas.embedded").joinpath("page.css").read_text(encoding="utf-8")
@@ -90,30 +86,17 @@ def test_no_colour_stands_outside_the_variables() -> None:
 
 
 @pytest.fixture
-def filled(tmp_path: Path) -> Iterator[tuple[Embedded, list[str]]]:
+def filled(small: Client, clock: Clock) -> tuple[Embedded, list[str]]:
     """A service with something on each page, and the pages."""
-    clock = Clock()
-    with Embedded.open(tmp_path / "auth.db", clock=clock, scrypt_cost=2, service_key=SERVICE_KEY) as embedded:
-        client = Client(embedded)
-        user_id = client.seed(name=LONG, archetype=LONG, systemPrompt=LONG, moduleMix={LONG: 1, "b": 2})
-        client.seed("persona.bo@mana.test", name="Bo")
-        path = f"/api/v1/internal/personas/{user_id}"
-        for field, row in (
-            ("actions", {"toolName": LONG, "result": "error", "errorMessage": LONG}),
-            ("feedback", {"module": LONG, "rating": 2, "notes": LONG}),
-        ):
-            answer = client.call(
-                "POST",
-                f"{path}/{field}",
-                json={field: [{"tickId": LONG, **row}]},
-                headers={"x-service-key": SERVICE_KEY},
-            )
-            assert answer.status_code == 200, answer.text
-        clock.advance(minutes=3)
-        yield (
-            embedded,
-            ["/", f"/personas/{user_id}", f"/module?name={LONG}", "/?q=nobody", "/personas/nobody"],
-        )
+    user_id = small.seed(name=LONG, archetype=LONG, systemPrompt=LONG, moduleMix={LONG: 1, "b": 2})
+    small.seed("persona.bo@mana.test", name="Bo")
+    action = {"tickId": LONG, "toolName": LONG, "result": "error", "errorMessage": LONG}
+    rating = {"tickId": LONG, "module": LONG, "rating": 2, "notes": LONG}
+    for field, row in (("actions", action), ("feedback", rating)):
+        assert small.run(user_id, field, row).status_code == 200
+    clock.advance(minutes=3)
+    paths = ["/", f"/personas/{user_id}", f"/module?name={LONG}", "/?q=nobody", "/personas/nobody"]
+    return small.embedded, paths
 
 
 class Structure(HTMLParser):

@@ -2,170 +2,157 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
-import sqlalchemy as sa
-from conftest import SERVICE_KEY
+from sqlalchemy import event, exc
 
 from personas.embedded import Embedded, schema
 
-from .client import ANNA, BO, PASSWORD, PERSONAS, Client, body
+from . import writers
+from .client import ANNA, PASSWORD, PERSONAS, Client, body
+from .flat import CLEO, Flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+HUMAN = "human@mana.test"
+NEW = "new@mana.test"
 KILLS = 50
 
 
-def _everything(client: Client) -> dict[str, list[dict[str, Any]]]:
+class Fault:
+    """Lets the n-th change to the database fail, as a full disk or a lost connection would."""
+
+    def __init__(self, embedded: Embedded, number: int) -> None:
+        self._engine = embedded._service.database._engine
+        self._left = number
+
+    def __enter__(self) -> Fault:
+        event.listen(self._engine, "before_cursor_execute", self._count)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self._engine, "before_cursor_execute", self._count)
+
+    @property
+    def happened(self) -> bool:
+        return self._left <= 0
+
+    def _count(self, _1: Any, _2: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            self._left -= 1
+            if self._left == 0:
+                raise exc.OperationalError("a change", {}, RuntimeError("the disk is full"))
+
+
+def _everything(client: Client) -> dict[str, list[Any]]:
     return {table.name: client.rows(table) for table in schema.metadata.sorted_tables}
 
 
-def _create(client: Client, _ids: dict[str, str]) -> int:
-    return client.admin("POST", PERSONAS, json=body(BO)).status_code
+def _register(flat: Flat) -> httpx.Response:
+    person = {"email": NEW, "password": PASSWORD, "name": "A human"}
+    return flat.client.call("POST", "/api/v1/auth/register", json=person)
 
 
-def _change(client: Client, _ids: dict[str, str]) -> int:
-    return client.admin("POST", PERSONAS, json=body(archetype="somebody else")).status_code
+def _upsert(**changes: Any) -> Callable[[Flat], httpx.Response]:
+    return lambda flat: flat.client.admin("POST", PERSONAS, json=body(**changes))
 
 
-def _delete(client: Client, ids: dict[str, str]) -> int:
-    return client.admin("DELETE", f"{PERSONAS}/{ids['user']}").status_code
-
-
-def _register(client: Client, _ids: dict[str, str]) -> int:
-    person = {"email": "human@example.com", "password": PASSWORD, "name": "A human"}
-    return client.call("POST", "/api/v1/auth/register", json=person).status_code
-
-
-def _make_space(client: Client, ids: dict[str, str]) -> int:
-    space = {"name": "X", "slug": "x", "metadata": {"type": "club"}}
-    return client.as_user(ids["cookie"], "POST", "/api/auth/organization/create", json=space).status_code
-
-
-def _run(field: str, row: dict[str, Any]) -> Callable[[Client, dict[str, str]], int]:
-    def add(client: Client, ids: dict[str, str]) -> int:
+def _run(field: str, **row: Any) -> Callable[[Flat], httpx.Response]:
+    def add(flat: Flat) -> httpx.Response:
         rows = [{"tickId": f"t{number}", **row} for number in range(5)]
-        path = f"/api/v1/internal/personas/{ids['user']}/{field}"
-        return client.call(
-            "POST", path, json={field: rows}, headers={"x-service-key": SERVICE_KEY}
-        ).status_code
+        return flat.client.run(flat.client.user(ANNA)["id"], field, *rows)
 
     return add
 
 
-@pytest.mark.parametrize(
-    ("call", "breaks"),
-    [
-        (_create, "BEFORE INSERT ON personas"),
-        (_create, "BEFORE INSERT ON members"),
-        (_change, "BEFORE UPDATE ON personas"),
-        (_delete, "BEFORE DELETE ON users"),
-        (_register, "BEFORE INSERT ON accounts"),
-        (_register, "BEFORE INSERT ON members"),
-        (_make_space, "BEFORE INSERT ON members"),
-        (_run("actions", {"toolName": "x", "result": "ok"}), "BEFORE UPDATE ON personas"),
-        (
-            _run("actions", {"toolName": "x", "result": "ok"}),
-            "BEFORE INSERT ON persona_actions WHEN NEW.tick_id = 't3'",
-        ),
-        (
-            _run("feedback", {"module": "m", "rating": 3}),
-            "BEFORE INSERT ON persona_feedback WHEN NEW.tick_id = 't3'",
-        ),
-    ],
-)
-def test_a_call_that_fails_in_its_middle_leaves_everything_as_it_was_and_works_later(
-    small: Client, call: Callable[[Client, dict[str, str]], int], breaks: str
+def _accept(flat: Flat) -> httpx.Response:
+    invitation = next(row["id"] for row in flat.client.rows(schema.invitations) if row["email"] == CLEO)
+    return flat.call(CLEO, "accept-invitation", invitationId=invitation)
+
+
+CLUB = {"name": "X", "slug": "x", "metadata": {"type": "club"}}
+WORKS: dict[str, Callable[[Flat], httpx.Response]] = {
+    "register": _register,
+    "log in": lambda flat: flat.client.login(),
+    "log in with a wrong password": lambda flat: flat.client.login(password="wrong"),
+    "sign in": lambda flat: flat.client.sign_in(),
+    "create a persona": _upsert(email=NEW),
+    "change a persona": _upsert(archetype="solo-dev"),
+    "heal a half-created one": _upsert(email=HUMAN),
+    "delete a persona": lambda flat: flat.client.admin(
+        "DELETE", f"{PERSONAS}/{flat.client.user(ANNA)['id']}"
+    ),
+    "make a space": lambda flat: flat.send(ANNA, "create", CLUB),
+    "accept an invitation": _accept,
+    "add actions": _run("actions", toolName="x", result="ok"),
+    "add feedback": _run("feedback", module="m", rating=3),
+}
+
+
+def _fail_at_every_change(flat: Flat, work: Callable[[Flat], httpx.Response]) -> None:
+    client = flat.client
+    client.register(HUMAN, PASSWORD)
+    client.login(password="wrong")
+    flat.invite(CLEO)
+    before = _everything(client)
+    for number in range(1, 20):
+        with Fault(client.embedded, number) as fault:
+            answer = work(flat)
+        if not fault.happened:
+            break
+        assert answer.status_code == 503
+        assert _everything(client) == before
+    assert number > 1
+    assert answer.status_code in (200, 401)
+    assert _everything(client) != before
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_what_fails_in_the_middle_leaves_nothing_half_done_and_works_later(
+    small_flat: Flat, work: str
 ) -> None:
-    ids = {"user": small.seed(), "cookie": small.cookie()}
-    before = _everything(small)
-    small.write(sa.text(f"CREATE TRIGGER breaks {breaks} BEGIN SELECT RAISE(ABORT, 'broken'); END"))
-    try:
-        assert call(small, ids) in {409, 500, 503}
-        assert _everything(small) == before
-    finally:
-        small.write(sa.text("DROP TRIGGER breaks"))
-    assert call(small, ids) == 200
-    assert _everything(small) != before
+    _fail_at_every_change(small_flat, WORKS[work])
 
 
-# Forks a process that seeds, hears from it of each write that was answered, and kills it at some moment;
-# again and again, on one database. A process of its own does it: forking wants one without threads.
-SEEDER = """
-import json, os, select, signal, sys
-import anyio, httpx
-from personas.embedded import Embedded, serving
-
-def seed(file, turn, pipe):
-    with Embedded.open(file, scrypt_cost=2) as embedded:
-        headers = {"authorization": f"Bearer {embedded.admin_token()}"}
-        transport = httpx.ASGITransport(embedded.app)
-
-        async def run():
-            async with httpx.AsyncClient(
-                transport=transport, base_url=embedded.base_url, headers=headers
-            ) as client, anyio.create_task_group() as group:
-                async def write(worker):
-                    for number in range(1000):
-                        email = f"k{turn}w{worker}n{number}@mana.test"
-                        sent = {"email": email, "name": "K", "password": "password", "archetype": "a",
-                                "systemPrompt": "You are one who is written while the light goes out.",
-                                "moduleMix": {"notes": 1}}
-                        answer = await client.post("/api/v1/admin/personas", json=sent)
-                        assert answer.status_code == 200, answer.text
-                        os.write(pipe, (email + "\\n").encode())
-                for worker in range(4):
-                    group.start_soon(write, worker)
-        anyio.run(run)
-
-file, kills = sys.argv[1], int(sys.argv[2])
-Embedded.open(file, scrypt_cost=2).close()
-answered = []
-for turn in range(kills):
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(reading)
-        seed(file, turn, writing)
-        os._exit(9)
-    os.close(writing)
-    text = b""
-    while text.count(b"\\n") < turn % 7:  # so many answers, and then in the middle of the next ones
-        text += os.read(reading, 4096) or sys.exit("the seeding process has ended")
-    select.select([reading], [], [], turn % 5 / 1000)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    while chunk := os.read(reading, 4096):
-        text += chunk
-    os.close(reading)
-    answered += text.decode().splitlines()
-print(json.dumps(answered))
-"""
+@pytest.mark.parametrize("work", ["create a persona", "accept an invitation"])
+def test_it_is_so_on_each_kind_of_database(flat: Flat, work: str) -> None:
+    _fail_at_every_change(flat, WORKS[work])
 
 
-def test_a_seed_that_is_killed_in_fifty_places_loses_no_answered_write(tmp_path: Path) -> None:
-    file = tmp_path / "auth.db"
+def _many(task: str, database: str, number: int) -> list[str]:
+    """Let many write; whose writes were answered."""
     done = subprocess.run(
-        [sys.executable, "-c", SEEDER, str(file), str(KILLS)],
+        [sys.executable, "-W", "error", writers.__file__, task, database, str(number)],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    answered = json.loads(done.stdout)
+    return done.stdout.splitlines()
+
+
+def test_processes_that_share_a_fresh_database_lose_no_write_and_meet_no_lock(database: str) -> None:
+    _many("share", database, 3)
+    with Embedded.open(database, scrypt_cost=2) as embedded:
+        assert len(Client(embedded).live()) == 75
+        assert embedded.count().users == 76  # and one admin
+
+
+def test_a_seed_that_is_killed_in_fifty_places_loses_no_answered_write(tmp_path: Path) -> None:
+    file = tmp_path / "auth.db"
+    answered = _many("kill", str(file), KILLS)
     assert len(answered) >= KILLS
     with Embedded.open(file, scrypt_cost=2) as embedded:
         client = Client(embedded)
-        live = {persona["email"] for persona in client.live()}
-        assert set(answered) <= live
+        assert set(answered) <= {persona["email"] for persona in client.live()}
         # What was not answered is there as a whole, or not at all.
         users = [user for user in client.rows(schema.users) if user["role"] != "admin"]
         whole = {user["id"] for user in users}
@@ -173,7 +160,7 @@ def test_a_seed_that_is_killed_in_fifty_places_loses_no_answered_write(tmp_path:
         assert {row["user_id"] for row in client.rows(schema.personas)} == whole
         assert {row["user_id"] for row in client.rows(schema.accounts)} >= whole
         assert {row["user_id"] for row in client.rows(schema.members)} >= whole
-        assert client.login(answered[-1], "password").status_code == 200
+        assert client.login(answered[-1], writers.PASSWORD).status_code == 200
         assert client.seed(ANNA)
     with sqlite3.connect(file) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
