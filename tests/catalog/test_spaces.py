@@ -282,9 +282,10 @@ def test_the_schema_agrees_on_spaces(change: dict[str, Any], valid: bool) -> Non
     assert jsonschema.Draft202012Validator(catalog_schema()).is_valid(document) == valid
 
 
-def test_endless_members_that_are_wrong_are_told_up_to_a_number() -> None:
-    found = problems_of(catalog_with({"members": [1] * 100_005}))
-    assert len(found) == 100_000
+def test_endless_members_that_are_wrong_are_told_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("personas.catalog.reading.MAX_PROBLEMS", 5_000)
+    found = problems_of(catalog_with({"members": [1] * 5_005}))
+    assert len(found) == 5_000
 
 
 def test_a_persona_knows_the_spaces_that_it_shares_and_its_role_in_each() -> None:

@@ -141,11 +141,11 @@ def assert_all_done(applied: Applied) -> None:
     assert {outcome.message for outcome in applied.outcomes if outcome.result is not Result.DONE} == set()
 
 
-def cuts(tool: Tool, catalog: Catalog, intent: Intent | None = None) -> Iterator[int]:
-    """Cut a run after its first request, its second, …, until it comes to its end; tell after which."""
-    number = 0
+def cuts(tool: Tool, catalog: Catalog, intent: Intent | None = None, *, every: int = 1) -> Iterator[int]:
+    """Cut a run after its first request, its second, …, or fewer, until it ends; tell after which."""
+    number = 1 - every
     while True:
-        number += 1
+        number += every
         tool.cut_after = number
         try:
             tool.run(catalog, intent)

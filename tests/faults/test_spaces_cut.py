@@ -51,15 +51,23 @@ def test_spaces_are_made_with_their_people_and_a_second_run_writes_nothing(real:
     assert tool.plan(SHARED).in_sync
 
 
-@both_worlds
-def test_a_first_seed_that_was_cut_after_any_request_is_completed_by_the_next(real: World) -> None:
+# What is as wrong as the original is tried after every request; what is better than it, now and then.
+OFTEN = pytest.mark.parametrize(
+    ("_one_world", "every"), [("original", 1), ("embedded", 4)], indirect=["_one_world"], scope="session"
+)
+
+
+@OFTEN
+def test_a_first_seed_that_was_cut_after_any_request_is_completed_by_the_next(
+    real: World, every: int
+) -> None:
     tool = Tool(real, workers=1)
     number = 0
-    for number in cuts(tool, SHARED):
+    for number in cuts(tool, SHARED, every=every):
         assert_all_done(tool.run(SHARED))
         assert shared(real) == wanted(SHARED), number
         real.start_anew()
-    assert number >= 20
+    assert number > 20 - every
 
 
 @pytest.mark.parametrize("_one_world", ["original"], indirect=True, scope="session")
@@ -84,18 +92,18 @@ def test_a_change_that_was_cut_after_any_request_is_completed_by_the_next(
     assert shared(real) == wanted(catalog)
 
 
-@both_worlds
-def test_a_cleanup_that_was_cut_after_any_request_is_completed_by_the_next(real: World) -> None:
+@OFTEN
+def test_a_cleanup_that_was_cut_after_any_request_is_completed_by_the_next(real: World, every: int) -> None:
     tool = Tool(real, workers=1)
     tool.run(SHARED)
     kept = real.keep()
     number = 0
-    for number in cuts(tool, SHARED, Intent(purpose="cleanup")):
+    for number in cuts(tool, SHARED, Intent(purpose="cleanup"), every=every):
         assert_all_done(tool.run(SHARED, Intent(purpose="cleanup")))
         assert shared(real) == {}, number
         assert real.personas == set(), number
         real.restore(kept)
-    assert number >= 15
+    assert number > 15 - every
     assert shared(real) == {}
 
 
@@ -112,16 +120,21 @@ def failing_once(path: str, fault: Fault) -> Script:
 
 
 WAIT = Answer(429, b"", (("retry-after", "0"),))
-FAULTS: list[Fault] = [Reset("lost"), Answer(500), WAIT]
+MET = pytest.mark.parametrize(
+    ("_one_world", "faults"),
+    [("original", [Reset("lost"), Answer(500), WAIT]), ("embedded", [Reset("lost")])],
+    indirect=["_one_world"],
+    scope="session",
+)
 
 
-@both_worlds
+@MET
 @pytest.mark.parametrize("call", ["create", "invite-member", "accept-invitation", "get-full-organization"])
 def test_a_call_of_a_first_seed_that_meets_a_fault_is_done_in_the_end(
-    real: World, tmp_path: Path, call: str
+    real: World, tmp_path: Path, call: str, faults: list[Fault]
 ) -> None:
     catalog = write(tmp_path, SHARED)
-    for fault in FAULTS:
+    for fault in faults:
         real.start_anew()
         with fault_server(failing_once(f"{SPACES}/{call}", fault), real.url) as proxy:
             ended = run("seed", "-c", catalog, "-o", "json", env=environment(proxy.url, real.token))
@@ -133,13 +146,13 @@ def test_a_call_of_a_first_seed_that_meets_a_fault_is_done_in_the_end(
         assert shared(real) == wanted(SHARED), fault
 
 
-@both_worlds
+@MET
 @pytest.mark.parametrize("call", ["update", "update-member-role", "remove-member", "invite-member"])
 def test_a_call_of_a_change_that_meets_a_fault_is_done_in_the_end(
-    real: World, tmp_path: Path, call: str
+    real: World, tmp_path: Path, call: str, faults: list[Fault]
 ) -> None:
     catalog = write(tmp_path, EDITED)
-    for fault in FAULTS:
+    for fault in faults:
         real.start_anew()
         Tool(real).run(SHARED)
         with fault_server(failing_once(f"{SPACES}/{call}", fault), real.url) as proxy:
@@ -148,10 +161,12 @@ def test_a_call_of_a_change_that_meets_a_fault_is_done_in_the_end(
         assert shared(real) == wanted(EDITED), fault
 
 
-@both_worlds
-def test_a_deletion_that_meets_a_fault_is_done_in_the_end(real: World, tmp_path: Path) -> None:
+@MET
+def test_a_deletion_that_meets_a_fault_is_done_in_the_end(
+    real: World, tmp_path: Path, faults: list[Fault]
+) -> None:
     catalog = write(tmp_path, SHARED)
-    for fault in FAULTS:
+    for fault in faults:
         real.start_anew()
         Tool(real).run(SHARED)
         with fault_server(failing_once(f"{SPACES}/delete", fault), real.url) as proxy:
@@ -207,10 +222,15 @@ def test_two_seeds_at_once_make_each_space_once_and_one_more_run_is_in_sync(
     assert calm.code == 0, calm
 
 
-@both_worlds
 @pytest.mark.parametrize(
-    ("call", "number"),
-    [("create", signal.SIGINT), ("invite-member", signal.SIGTERM), ("accept-invitation", signal.SIGINT)],
+    ("_one_world", "call", "number"),
+    [
+        ("original", "create", signal.SIGINT),
+        ("embedded", "invite-member", signal.SIGTERM),
+        ("original", "accept-invitation", signal.SIGINT),
+    ],
+    indirect=["_one_world"],
+    scope="session",
 )
 def test_an_interrupt_while_spaces_are_made_finishes_what_is_under_way_and_the_next_seed_the_rest(
     real: World, tmp_path: Path, call: str, number: signal.Signals
@@ -242,7 +262,7 @@ def test_an_interrupt_while_spaces_are_made_finishes_what_is_under_way_and_the_n
     assert shared(real) == wanted(SHARED)
 
 
-@both_worlds
+@pytest.mark.parametrize("_one_world", ["original"], indirect=True, scope="session")
 def test_a_second_interrupt_while_spaces_are_made_tells_them_as_unknown_and_the_next_seed_makes_them(
     real: World, tmp_path: Path
 ) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from personas.report.diffs import Line, text_diff
@@ -66,7 +66,6 @@ def test_very_long_texts_are_compared_around_their_difference() -> None:
     assert "+ He is [35]." in marked(lines)
 
 
-@settings(max_examples=100, deadline=None)
 @given(foreign_texts, foreign_texts)
 def test_a_diff_is_empty_only_for_equal_texts_and_has_no_invisible_characters(old: str, new: str) -> None:
     lines = text_diff(old, new)
@@ -75,7 +74,6 @@ def test_a_diff_is_empty_only_for_equal_texts_and_has_no_invisible_characters(ol
         assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in line.text)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text("ab. \n", max_size=60), st.text("ab. \n", max_size=60))
 def test_the_new_lines_and_the_same_lines_are_the_new_text(old: str, new: str) -> None:
     lines = text_diff(old, new, context=100, most=1_000)

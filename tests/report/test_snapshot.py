@@ -177,7 +177,6 @@ def test_what_is_no_snapshot_is_refused_with_its_place(text: str, says: str) -> 
     assert "personas list --full -o json" in caught.value.hint
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(min_value=0, max_value=len(SNAPSHOT.rstrip()) - 1))
 def test_a_snapshot_cut_off_anywhere_is_refused(length: int) -> None:
     with pytest.raises(UsageError):
@@ -191,7 +190,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80)
 @given(st.data(), values)
 def test_any_value_anywhere_is_read_or_refused_but_never_a_traceback(
     data: st.DataObject, value: object

@@ -291,7 +291,7 @@ async def test_a_number_that_cannot_be_had_leaves_not_known_what_hangs_on_it(
     assert all(isinstance(error, BadAnswer) for error in found.users.values())
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     taken=st.sets(st.integers(0, 30), max_size=10),
     signed_in=st.sets(st.integers(0, 30)),
