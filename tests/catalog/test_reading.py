@@ -274,7 +274,7 @@ def test_many_problems_of_one_persona_are_located_in_linear_time() -> None:
 
 
 def test_endless_problems_of_one_persona_are_told_up_to_a_number_in_little_memory(tmp_path: Path) -> None:
-    mix = dict.fromkeys((f"m{number}" for number in range(200_000)), -1)
+    mix = dict.fromkeys((f"m{number}" for number in range(110_000)), -1)
     (tmp_path / "c.json").write_text(catalog_of({"moduleMix": mix}))
     code = """
 import resource

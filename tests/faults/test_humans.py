@@ -142,7 +142,7 @@ def test_a_look_up_that_is_too_slow_is_not_known_and_not_written_and_the_rest_is
     swallower.add_personas("old")
     catalog = write_catalog(tmp_path, ["new", entry("old", archetype="changed")])
     with fault_server(answering(LOOK_UP, Stall()), swallower.url) as proxy:
-        ended = run("seed", "-c", catalog, "--timeout", "2", env=environment(proxy.url, swallower.token))
+        ended = run("seed", "-c", catalog, "--timeout", "1", env=environment(proxy.url, swallower.token))
         bodies = [seen.json()["email"] for seen in proxy.to("POST", "/personas")]
     assert ended.code == 6, ended
     assert bodies == ["old@mana.test"]
@@ -172,7 +172,7 @@ def test_a_check_of_ownership_that_got_no_true_answer_is_not_known_and_not_writt
     catalog = write_catalog(tmp_path, ["erin", "new"])
     with fault_server(answering(SIGN_IN, refusal), swallower.url) as proxy:
         ended = run(
-            *("seed", "-c", catalog, "--timeout", "2", "-o", "json"),
+            *("seed", "-c", catalog, "--timeout", "1", "-o", "json"),
             env=environment(proxy.url, swallower.token),
         )
         tried = proxy.to("POST", SIGN_IN)
@@ -240,7 +240,7 @@ KINDS = st.sampled_from(["nobody", "human", "half-created", "persona", "locked-o
     ),
 )
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )
 def test_no_humans_row_changes_whatever_mix_of_people_there_is_and_whatever_is_run(
     swallower: World,

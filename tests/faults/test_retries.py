@@ -85,7 +85,7 @@ FAULTS: dict[str, tuple[Callable[[], Fault], int]] = {
 
 def patience_for(name: str) -> str:
     """Seconds for one attempt: few where they are waited for, else more than a busy machine takes."""
-    return "2.5" if "stall" in name or "drip" in name else "20"
+    return "1.5" if "stall" in name or "drip" in name else "20"
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -194,7 +194,7 @@ def test_a_service_that_dies_in_the_middle_ends_the_run_soon_with_what_is_done_a
 
     with fault_server(die, real.url) as proxy:
         ended = run(
-            *("seed", "-c", catalog, "-o", "json", "--timeout", "2.5"),
+            *("seed", "-c", catalog, "-o", "json", "--timeout", "1.2"),
             env=environment(proxy.url, real.token),
         )
         sent = len(proxy.to("POST"))

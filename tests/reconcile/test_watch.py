@@ -313,12 +313,17 @@ async def test_a_pause_that_the_service_asks_for_makes_the_look_up_old(
 
 
 async def test_a_service_that_only_ever_asks_to_wait_ends_the_run(
-    service: AuthService, domain: Domain, monkeypatch: pytest.MonkeyPatch
+    service: AuthService, domain: Domain, clock: Clock
 ) -> None:
     # A write that is begun in time meets a limit, and then it is too late; so it goes for ever.
-    monkeypatch.setattr("personas.reconcile.watch.FRESH_SECONDS", 0.8)
-    monkeypatch.setattr("personas.reconcile.apply.MOST_BEGINNINGS", 2)
-    domain.before = answering("POST", 429, "1")
+    def limit(what: str, email: str) -> httpx.Response | None:
+        del email
+        if what != "POST":
+            return None
+        clock.later += LATER
+        return httpx.Response(429, headers={"retry-after": "0"})
+
+    domain.before = limit
     applied = await carry_out(creation(*many(20), at=LONG_AGO), service)
     assert set(results(applied)) == {FAILED, NOT_DONE}
     assert applied.error is not None
