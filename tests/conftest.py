@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,13 +14,16 @@ import pytest
 import typer.main
 from chromium import CHROMIUM_FLAGS, CI
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from personas.embedded import Embedded, serving
 from personas.embedded.service import utc_now
+from personas.service import transport
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from starlette.types import ASGIApp, Receive, Scope, Send
+    from xdist.remote import Producer
 
 # How long an example takes on a busy machine says nothing of what it shows. Hunting with more of them:
 # pytest --hypothesis-profile=hunt
@@ -30,6 +33,17 @@ settings.load_profile("suite")
 
 _PREFIXES = ("MANA_", "PERSONA", "GITHUB_")
 _NAMES = {"NO_COLOR", "FORCE_COLOR", "CI", "NODE_ENV", "COLUMNS", "LINES", "TERM"}
+
+
+class OneServer(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
+    """Each test goes to whoever is free, but those on PostgreSQL to one: a server takes seconds to start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "postgresql" if "postgresql" in nodeid else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneServer:
+    return OneServer(config, log)
 
 
 def pytest_collection_finish() -> None:
@@ -44,6 +58,14 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_PREFIXES) or name in _NAMES or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _calls_are_tried_again_soon() -> Iterator[None]:
+    """How long is waited in between is shown of the client itself; elsewhere it is only time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport, "Patience", partial(transport.Patience, wait_initial=0.01, wait_max=0.1))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

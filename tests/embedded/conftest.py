@@ -17,7 +17,7 @@ from .flat import Flat, move_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql")))
+BOTH = ("sqlite", "postgresql")
 
 
 @pytest.fixture(autouse=True, scope="session")

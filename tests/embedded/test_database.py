@@ -51,8 +51,9 @@ def test_tables_of_another_program_are_refused_and_left_alone(tmp_path: Path) ->
     assert names == [("invoices",)]
 
 
-@pytest.mark.xdist_group("postgresql")
-def test_an_auth_schema_of_another_program_is_refused(make_database: Callable[[str], str]) -> None:
+def test_an_auth_schema_of_another_program_in_postgresql_is_refused(
+    make_database: Callable[[str], str],
+) -> None:
     url = make_database("postgresql")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA auth")
@@ -101,8 +102,7 @@ def test_no_part_of_a_password_is_told_whatever_is_in_the_url(url: str) -> None:
     assert "heim" not in refusal.message + refusal.hint
 
 
-@pytest.mark.xdist_group("postgresql")
-def test_a_databases_name_has_no_password(make_database: Callable[[str], str]) -> None:
+def test_the_name_of_a_postgresql_database_has_no_password(make_database: Callable[[str], str]) -> None:
     url = sa.make_url(make_database("postgresql"))
     secret = url.set(password="ge/he?i#m").render_as_string(hide_password=False)
     with Embedded.open(secret, scrypt_cost=2) as embedded:
@@ -167,7 +167,6 @@ def test_the_database_itself_refuses_what_must_not_be(
         client.write(sa.text(f"UPDATE {table} SET {column} = {value!r}"))
 
 
-@pytest.mark.xdist_group("postgresql")
 def test_kind_is_an_enum_in_the_schema_auth_of_postgresql(standing_postgresql: Embedded) -> None:
     query = sa.text(
         "SELECT udt_schema, udt_name FROM information_schema.columns "

@@ -25,8 +25,15 @@ def seed_again(real: World) -> None:
     assert shared(real) == wanted(SHARED)
 
 
-@both_worlds
-@pytest.mark.parametrize("content", ["without spaces", "others", "half a file", "no file"])
+@pytest.mark.parametrize(
+    ("_one_world", "content"),
+    [
+        *(("original", content) for content in ("without spaces", "others", "half a file", "no file")),
+        ("embedded", "without spaces"),
+    ],
+    indirect=["_one_world"],
+    scope="session",
+)
 def test_cleanup_leaves_no_space_behind_whatever_the_catalog_tells(
     real: World, tmp_path: Path, content: str
 ) -> None:
