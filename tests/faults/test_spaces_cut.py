@@ -53,7 +53,7 @@ def test_spaces_are_made_with_their_people_and_a_second_run_writes_nothing(real:
 
 # What is as wrong as the original is tried after every request; what is better than it, now and then.
 OFTEN = pytest.mark.parametrize(
-    ("_one_world", "every"), [("original", 1), ("embedded", 4)], indirect=["_one_world"], scope="session"
+    ("_one_world", "every"), [("original", 1), ("embedded", 6)], indirect=["_one_world"], scope="session"
 )
 
 

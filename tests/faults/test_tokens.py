@@ -70,11 +70,11 @@ def test_a_token_that_ends_in_the_middle_is_renewed_once_when_email_and_password
     real: World, tmp_path: Path
 ) -> None:
     email, password = real.set_admin_password()
-    locals_ = LOCALS[:150]
+    locals_ = LOCALS[:60]
     catalog = write_catalog(tmp_path, locals_)
 
     def expire(_: Seen) -> Fault | None:
-        if len(proxy.to("POST", "/personas")) == 70:
+        if len(proxy.to("POST", "/personas")) == 30:
             real.now_is_later_by = dt.timedelta(minutes=16)
         return None
 
@@ -86,9 +86,9 @@ def test_a_token_that_ends_in_the_middle_is_renewed_once_when_email_and_password
         assert len(proxy.to("GET", "/api/auth/token")) == 2
         assert len(proxy.to("POST", "/api/auth/sign-in/email")) == 1
     assert ended.code == 0, ended.err
-    assert ended.results() == {"done": 150}
+    assert ended.results() == {"done": 60}
     assert 1 <= len(refused) <= 8
-    assert len(real.personas) == 150
+    assert len(real.personas) == 60
 
 
 def test_a_token_is_renewed_before_it_ends_when_it_says_when(real: World, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from original import Original
 
@@ -129,7 +130,7 @@ def test_a_persona_that_is_deleted_between_the_list_and_its_details_is_created_a
     assert real.personas == EVERYBODY
 
 
-@both_worlds
+@pytest.mark.parametrize("_one_world", ["original"], indirect=True, scope="session")
 def test_cleanup_beside_cleanup_ends_with_nobody_and_no_complaint(real: World, tmp_path: Path) -> None:
     real.add_personas(*LOCALS)
     catalog = write_catalog(tmp_path, LOCALS)

@@ -102,7 +102,7 @@ def test_every_command_has_the_same_keys_in_the_same_order() -> None:
     assert len({tuple(document(make())) for make in SCENARIOS.values()}) == 1
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(foreign_texts)
 def test_foreign_text_is_harmless_in_every_format(foreign: str) -> None:
     """Nothing that a terminal or a runner would obey, and nothing that cannot be printed."""
