@@ -84,7 +84,7 @@ def test_a_json_document_has_the_value_that_the_library_gives(
     assert all("not finite" in problem.message for problem in problems)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(fragments)
 def test_what_the_library_refuses_is_refused_and_nothing_else_but_the_stricter_rules(text: str) -> None:
     text = text.removeprefix("\ufeff")

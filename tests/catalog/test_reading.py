@@ -211,7 +211,7 @@ ZOD_EMAIL = re.compile(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.text(st.sampled_from("aZ0._'+-@ \n!é"), max_size=8).map(lambda local: local + "@mana.test"))
 def test_an_email_is_good_where_the_pattern_of_the_other_programs_says_so(email: str) -> None:
     refused = {p.path for p in problems_of(catalog_of({"email": email}, {"name": ""}))} - {
@@ -532,7 +532,7 @@ def test_a_file_of_50_million_bytes_is_refused_before_it_is_read(tmp_path: Path)
         load_catalog(file)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_damaged_catalog_gives_a_catalog_or_its_problems_and_nothing_else(data: st.DataObject) -> None:
     text = bytearray(GOOD)

@@ -79,7 +79,7 @@ HEADERS = st.lists(
     max_size=3,
 )
 DETERMINISTIC = settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     database=None,

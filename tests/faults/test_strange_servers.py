@@ -225,7 +225,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     output=st.sampled_from(["text", "json", "json", "markdown", "github", "junit"]),
 )
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     database=None,

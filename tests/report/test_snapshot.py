@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from personas.errors import ServiceError, UsageError
@@ -190,7 +190,6 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=80)
 @given(st.data(), values)
 def test_any_value_anywhere_is_read_or_refused_but_never_a_traceback(
     data: st.DataObject, value: object

@@ -299,7 +299,7 @@ async def test_what_a_service_echoes_is_masked(service: AuthService, router: res
     assert JWT not in caught.value.message
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
 @given(
     status=st.sampled_from([200, 201, 301, 400, 401, 403, 404, 422, 500]),
     content=st.one_of(
