@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -17,7 +17,7 @@ from personas.errors import BadAnswer, CredentialsRefused, ServiceError
 from personas.secret import Secret
 from personas.service.credentials import Credentials
 from personas.service.endpoints import AuthService
-from personas.service.lookup import Found, count_known
+from personas.service.lookup import Disjointed, Found, LookUp, count_known
 from personas.service.models import FoundUser, LivePersona
 from personas.service.signing import NotOffered
 from personas.service.transport import Patience
@@ -331,3 +331,33 @@ async def test_whatever_the_look_up_is_like_a_taken_email_is_never_missed(
     if total and search and paging:
         # As the contract has it, nobody else is suspected but where an unread row may be anybody's.
         assert {email for email in found if not isinstance(found[email], FoundUser)} == set()
+
+
+def page(first: int, number: int, total: int | None) -> dict[str, Any]:
+    """One page of an answer: so many users, from the first on."""
+    found = [{"id": f"u{n}", "email": f"persona.u{n}@mana.test"} for n in range(first, first + number)]
+    return {"users": found} if total is None else {"users": found, "total": total}
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [page(0, 100, 150), page(0, 100, 150)],  # the same again
+        [page(0, 100, 150), page(100, 50, None)],  # no total any more
+        [page(0, 100, 250), page(100, 100, 240)],  # somebody has gone: somebody else may have been skipped
+        [page(0, 100, None), page(100, 100, None), page(200, 100, None)],  # more than anybody would read
+    ],
+)
+async def test_pages_that_do_not_fit_together_are_no_answer_and_no_more_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, pages: list[dict[str, Any]]
+) -> None:
+    monkeypatch.setattr("personas.service.lookup.MOST_PAGES", 3)
+    left = iter(pages)
+
+    async def ask(what: str, params: Mapping[str, str | int]) -> dict[str, Any]:
+        del what, params
+        return next(left)
+
+    with pytest.raises(Disjointed, match="the pages of the answer do not fit together"):
+        await LookUp(ask, workers=1).rows("persona")
+    assert next(left, None) is None
