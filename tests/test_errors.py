@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from io import UnsupportedOperation
+
 import pytest
 
 from personas import errors
+from personas.errors import why_unusable
 
 EXIT_CODES = {
     "PersonasError": 1,
@@ -42,3 +45,17 @@ def test_a_catalog_error_leads_with_its_first_problem_and_counts_the_rest() -> N
     first = errors.Problem("$", 3, 7, "it is wrong", "c.json")
     assert errors.CatalogError((first,)).message == "c.json:3:7: it is wrong"
     assert errors.CatalogError((first, first, first)).message == "c.json:3:7: it is wrong (and 2 more)"
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (PermissionError(13, "Permission denied"), "permission denied"),
+        (UnsupportedOperation("not writable"), "unknown reason"),
+        (ValueError("embedded null byte"), "it cannot be a file name"),
+    ],
+)
+def test_why_a_file_or_a_stream_cannot_be_used_is_told_in_words(
+    error: OSError | ValueError, why: str
+) -> None:
+    assert why_unusable(error) == why

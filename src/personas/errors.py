@@ -169,4 +169,6 @@ class Interrupted(PersonasError):
 
 def why_unusable(error: OSError | ValueError) -> str:
     """Why a file or a stream cannot be used, in lower case; a ValueError is about its name."""
-    return (getattr(error, "strerror", None) or "it cannot be a file name").lower()
+    if isinstance(error, OSError):
+        return (error.strerror or "unknown reason").lower()
+    return "it cannot be a file name"
