@@ -93,8 +93,7 @@ class BoundedProtocol(H11Protocol):
     _reading: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
 
-    # asyncio promises any transport; a server of TCP connections is given this kind, as uvicorn says too.
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Count it, and turn it away or begin to wait for a request."""
         super().connection_made(transport)
         if len(self.connections) > self.bounds.connections:

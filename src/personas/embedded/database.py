@@ -170,7 +170,7 @@ def _switch_to_wal(engine: Engine) -> None:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
-                time.sleep(0.01)
+                time.sleep(0.01)  # until the deadline: nothing tells when the lock is free
             else:
                 return
     finally:

@@ -95,7 +95,6 @@ class SpaceReading:
         if not self._passwords.known:
             self._no_spaces = NO_SECRET
             return
-        self._passwords.keep.update(readers)
         await spread(readers, self._ask, workers=self._workers, go_on=self._goes_on)
         if self._goes_on():
             await spread(self._missing(), self._look_for, workers=self._workers, go_on=self._goes_on)
