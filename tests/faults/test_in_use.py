@@ -326,7 +326,7 @@ def requests(proxy: FaultServer) -> int:
 
 
 @pytest.mark.parametrize(
-    ("_one_world", "number"), [("original", 40), ("embedded", 25)], indirect=["_one_world"], scope="session"
+    ("_one_world", "number"), [("original", 200), ("embedded", 25)], indirect=["_one_world"], scope="session"
 )
 def test_what_safety_costs_is_a_few_requests_however_many_personas_there_are(
     real: World, tmp_path: Path, number: int

@@ -12,7 +12,18 @@ from typing import Any
 import pytest
 
 from .faultserver import Answer, Fault, Hold, Seen, Stall, fault_server
-from .world import World, email_of, end_of, entry, environment, run, started, wait_until_said, write_catalog
+from .world import (
+    World,
+    email_of,
+    end_of,
+    entry,
+    environment,
+    run,
+    started,
+    stop_at_once,
+    wait_until_said,
+    write_catalog,
+)
 
 LOCALS = [f"p{number:02d}" for number in range(24)]
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
@@ -121,9 +132,7 @@ def test_a_second_interrupt_stops_now_and_what_was_under_way_is_told_as_unknown(
         )
         with started(*args, env=env, cwd=tmp_path) as process:
             proxy.wait_for(2 + 8)
-            process.send_signal(signal.SIGTERM)
-            wait_until_said(process, "once more to stop now")
-            process.send_signal(signal.SIGINT)
+            stop_at_once(process, signal.SIGTERM)
             ended = end_of(process, 5)
     assert ended.code == 130, ended
     assert ended.results() == {"done": 4, "unknown": 4, "not-done": len(LOCALS) - 8}
@@ -149,9 +158,7 @@ def test_an_interrupt_between_the_two_halves_of_a_recreation_says_that_one_half_
             "seed", "-c", catalog, "--recreate", "--yes", "-o", "json", env=env, cwd=tmp_path
         ) as process:
             assert arrived.wait(20)
-            process.send_signal(signal.SIGINT)
-            wait_until_said(process, "once more to stop now")
-            process.send_signal(signal.SIGINT)
+            stop_at_once(process)
             ended = end_of(process, 5)
     assert ended.code == 130, ended
     [outcome] = ended.document()["outcomes"]
@@ -236,9 +243,7 @@ def test_an_interrupt_during_a_pause_that_the_service_asked_for_does_not_wait_fo
         env = environment(proxy.url, real.token)
         with started("seed", "-c", catalog, "-o", "json", env=env, cwd=tmp_path) as process:
             proxy.wait_for(3)
-            process.send_signal(signal.SIGINT)
-            wait_until_said(process, "once more to stop now")
-            process.send_signal(signal.SIGINT)
+            stop_at_once(process)
             ended = end_of(process, 5)
     assert ended.code == 130, ended
     assert real.personas == set()

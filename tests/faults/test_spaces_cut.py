@@ -17,7 +17,17 @@ from personas.reconcile.plan import Intent
 
 from .faultserver import Answer, Fault, Hold, Reset, Script, Seen, Stall, fault_server
 from .space_tool import BO, CY, SHARED, SPACES, Tool, assert_all_done, cuts, shared, told_of, wanted, write
-from .world import World, both_worlds, end_of, environment, run, run_beside, started, wait_until_said
+from .world import (
+    World,
+    both_worlds,
+    end_of,
+    environment,
+    run,
+    run_beside,
+    started,
+    stop_at_once,
+    wait_until_said,
+)
 
 EDITED = make_catalog(
     "ada",
@@ -279,9 +289,7 @@ def test_a_second_interrupt_while_spaces_are_made_tells_them_as_unknown_and_the_
         env = environment(proxy.url, real.token)
         with started("seed", "-c", catalog, "-o", "json", env=env, cwd=tmp_path) as process:
             assert arrived.wait(20)
-            process.send_signal(signal.SIGINT)
-            wait_until_said(process, "once more to stop now")
-            process.send_signal(signal.SIGINT)
+            stop_at_once(process)
             ended = end_of(process, 15)
     assert ended.code == 130, ended
     results = {told_of(ended)[slug][0] for slug in ("flat", "desk")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -336,6 +337,13 @@ def wait_until_said(process: subprocess.Popen[str], words: str) -> None:
         if words in line:
             return
     raise AssertionError(words)
+
+
+def stop_at_once(process: subprocess.Popen[str], first: signal.Signals = signal.SIGINT) -> None:
+    """Interrupt a process that writes, and once more when it has said that it finishes what is under way."""
+    process.send_signal(first)
+    wait_until_said(process, "once more to stop now")
+    process.send_signal(signal.SIGINT)
 
 
 def end_of(process: subprocess.Popen[str], timeout: float = 30) -> Ended:
