@@ -48,19 +48,20 @@ def starts(folder: Path) -> None:
     with service(folder) as (url, token):
         run(*seed(catalog, url, token))
         tool, beside = side_by_side(
-            seeder("tool", catalog, url, token), lambda: run(PYTHON, "-c", "pass"), rounds=9
+            worker("tool", "seed", catalog, url, token), lambda: run(PYTHON, "-c", "pass"), rounds=9
         )
     show_seconds("seed again of 10", tool, beside, 0.5)
 
 
 def first_seed(folder: Path, number: int, limit: float) -> None:
+    """Beside a plain script, one call after the other, and beside the least on the tool's libraries."""
     catalog = write_catalog(folder, number)
-    times: dict[str, list[float]] = {"tool": [], "beside": []}
-    for _ in range(5 if number < 100 else 1):
+    times: dict[str, list[float]] = {"tool": [], "beside": [], "least": []}
+    for _ in range(3):
         for who, times_of in times.items():
             with service(folder) as (url, token):
-                times_of.append(seconds(seeder(who, catalog, url, token)))
-    show(f"first seed of {number}", min(times["tool"]), min(times["beside"]), limit)
+                times_of.append(seconds(worker(who, "seed", catalog, url, token)))
+    show_three(f"first seed of {number}", times, limit)
 
 
 def seed_again(folder: Path, number: int, limit: float) -> None:
@@ -68,14 +69,16 @@ def seed_again(folder: Path, number: int, limit: float) -> None:
     with service(folder) as (url, token):
         run(*seed(catalog, url, token))
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        best(seeder("tool", catalog, url, token), rounds=3)
+        best(worker("tool", "seed", catalog, url, token), rounds=3)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         tool, beside = side_by_side(
-            seeder("tool", catalog, url, token), seeder("beside", catalog, url, token), rounds=3
+            worker("tool", "seed", catalog, url, token),
+            worker("beside", "seed", catalog, url, token),
+            rounds=3,
         )
         one = write_catalog(folder, 1)
         started = resource.getrusage(resource.RUSAGE_CHILDREN)
-        best(seeder("tool", one, url, token), rounds=3)
+        best(worker("tool", "seed", one, url, token), rounds=3)
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     show(f"seed again of {number}", tool, beside, limit)
     each = (cpu(before, after) - cpu(started, ended)) / 3 / number * 1000
@@ -83,7 +86,7 @@ def seed_again(folder: Path, number: int, limit: float) -> None:
 
 
 def cleanup(folder: Path, number: int, limit: float) -> None:
-    """Beside a plain script and beside the least on the tool's libraries; and where a deletion takes 4 ms."""
+    """Likewise; and where a deletion takes 4 ms."""
     catalog = write_catalog(folder, number)
     for seconds_each in (0.0, 0.004):
         times: dict[str, list[float]] = {"tool": [], "beside": [], "least": []}
@@ -91,11 +94,9 @@ def cleanup(folder: Path, number: int, limit: float) -> None:
             for who, times_of in times.items():
                 with slow_service(folder, seconds_each) as (url, token):
                     run(*seed(catalog, url, token))
-                    times_of.append(seconds(cleaner(who, catalog, url, token)))
-        tool, beside, least = (min(times_of) for times_of in times.values())
+                    times_of.append(seconds(worker(who, "cleanup", catalog, url, token)))
         what = f"cleanup of {number}" + (", 4 ms a deletion" if seconds_each else "")
-        show(what, tool, beside, limit)
-        show("  beside the least on the same libraries", tool, least, limit)
+        show_three(what, times, limit)
 
 
 def spaces(folder: Path) -> None:
@@ -106,7 +107,7 @@ def spaces(folder: Path) -> None:
     for _ in range(5):
         for who, catalog in catalogs.items():
             with service(folder) as (url, token):
-                work = seeder("tool", catalog, url, token)
+                work = worker("tool", "seed", catalog, url, token)
                 first[who].append(seconds(work))
                 again[who].append(best(work, rounds=3))
     show("seed 10 in 5 spaces beside 10 without", min(first["tool"]), min(first["beside"]), 2.5)
@@ -127,15 +128,6 @@ def slow_service(folder: Path, seconds_each: float) -> Iterator[tuple[str, str]]
         embedded.app = app
         with serving(embedded) as url:
             yield url, embedded.admin_token()
-
-
-def cleaner(who: str, catalog: Path, url: str, token: str) -> Callable[[], object]:
-    commands = {
-        "tool": (PERSONAS, "cleanup", "-c", str(catalog), "--auth", url, "--jwt", token, "--yes", "-q"),
-        "beside": (PYTHON, str(HERE / "baseline.py"), "cleanup", str(catalog), url, token),
-        "least": (PYTHON, str(HERE / "least.py"), url, token),
-    }
-    return lambda: run(*commands[who])
 
 
 def cpu(before: resource.struct_rusage, after: resource.struct_rusage) -> float:
@@ -342,14 +334,20 @@ def write_catalog(folder: Path, number: int, *, pairs: bool = False) -> Path:
     return path
 
 
-def seeder(who: str, catalog: Path, url: str, token: str) -> Callable[[], object]:
+def worker(who: str, what: str, catalog: Path, url: str, token: str) -> Callable[[], object]:
+    """The tool, the plain script beside it, or the least on the tool's libraries: `seed`, or `cleanup`."""
     if who == "tool":
-        return lambda: run(*seed(catalog, url, token))
-    return lambda: run(PYTHON, str(HERE / "baseline.py"), "seed", str(catalog), url, token)
+        return lambda: run(*(seed if what == "seed" else clean)(catalog, url, token))
+    script = {"beside": "baseline.py", "least": "least.py"}[who]
+    return lambda: run(PYTHON, str(HERE / script), what, str(catalog), url, token)
 
 
 def seed(catalog: Path, url: str, token: str) -> tuple[str, ...]:
     return (PERSONAS, "seed", "-c", str(catalog), "--auth", url, "--jwt", token, "--quiet")
+
+
+def clean(catalog: Path, url: str, token: str) -> tuple[str, ...]:
+    return (PERSONAS, "cleanup", "-c", str(catalog), "--auth", url, "--jwt", token, "--yes", "--quiet")
 
 
 def run(*command: str) -> str:
@@ -382,6 +380,13 @@ def show(what: str, tool: float, beside: float, limit: float) -> None:
     ratio = tool / beside
     mark = "" if ratio <= limit else "  above the limit"
     print(f"{what:<44} {tool:>7.3f} s {beside:>7.3f} s {ratio:>7.2f} {limit:>7.2f}{mark}", flush=True)
+
+
+def show_three(what: str, times: dict[str, list[float]], limit: float) -> None:
+    tool, beside, least = (min(times_of) for times_of in times.values())
+    show(what, tool, beside, limit)
+    ratio = tool / least
+    print(f"{'  beside the least on the same libraries':<44} {tool:>7.3f} s {least:>7.3f} s {ratio:>7.2f}")
 
 
 def show_seconds(what: str, tool: float, beside: float, limit: float) -> None:
