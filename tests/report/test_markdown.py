@@ -49,6 +49,7 @@ def test_foreign_text_keeps_its_words_when_it_is_escaped() -> None:
     assert plain("@me #1 GH-2") == "&#64;&#8203;me &#35;&#8203;1 GH&#8203;-2"
     assert code("persona.anna@mana.test") == "`persona.anna@mana.test`"
     assert code("a`b") == "<code>a&#96;b</code>"
+    assert code("a" * 300) == f"<code>{'a' * 119}…</code>"
     assert plain("see https://x.org") == "see https&#58;&#8203;//x&#46;org"
 
 

@@ -45,10 +45,11 @@ def test_two_thousand_personas_are_a_page_with_the_verdict_above_and_below_and_w
 
 
 def test_equal_failures_are_told_once_with_their_number() -> None:
-    full = (Result.FAILED, "the disk is full")
-    shown = flat(scenarios.planned("seed", Live(), results=[full], exit_code=6))
+    full, busy = (Result.FAILED, "the disk is full"), (Result.FAILED, "it is busy")
+    shown = flat(scenarios.planned("seed", Live(), results=[*[full] * 8, busy, busy], exit_code=6))
     assert shown.count("the disk is full") == 1
-    assert "✗ 10 failed the disk is full persona.anna@mana.test, persona.ben@mana.test" in shown
+    assert "✗ 8 failed the disk is full persona.anna@mana.test, persona.ben@mana.test" in shown
+    assert "✗ 2 failed it is busy persona." in shown
 
 
 def test_different_changes_are_told_one_by_one_and_the_rest_counted() -> None:
