@@ -94,9 +94,16 @@ def _open(database: str) -> Embedded:
 
 
 @pytest.fixture(params=BOTH)
-def client(request: pytest.FixtureRequest, clock: Clock) -> Client:
+def standing(request: pytest.FixtureRequest) -> Embedded:
+    """Either of them."""
+    embedded: Embedded = request.getfixturevalue(f"standing_{request.param}")
+    return embedded
+
+
+@pytest.fixture
+def client(standing: Embedded, clock: Clock) -> Client:
     """A fresh service on each kind of database."""
-    return Client(as_new(request.getfixturevalue(f"standing_{request.param}"), now=clock))
+    return Client(as_new(standing, now=clock))
 
 
 @pytest.fixture

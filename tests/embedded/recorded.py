@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 import jwt
 import sqlalchemy as sa
+from conftest import as_new
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from personas.embedded import Embedded, schema
+from personas.embedded import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from http.cookies import Morsel
+
+    from personas.embedded import Embedded
 
 FOLDER = Path(__file__).parent.parent / "data" / "recorded"
 SEQUENCES = tuple(sorted(file.stem for file in FOLDER.glob("*.json")))
@@ -289,7 +292,8 @@ class Replay:
             later = LATER.fullmatch(recorded)
             if later is not None:
                 return self._is_near(actual, float(later[1] or 0))
-            return self._pattern(recorded).fullmatch(actual) is not None
+            is_pattern = "<" in recorded
+            return self._pattern(recorded).fullmatch(actual) is not None if is_pattern else recorded == actual
         return type(recorded) is type(actual) and bool(recorded == actual)
 
     def _is_near(self, text: str, hours: float) -> bool:
@@ -363,6 +367,6 @@ async def _replay(
     return run.differences
 
 
-def open_service(database: str | Path) -> Embedded:
-    """A service as the recordings were made with."""
-    return Embedded.open(database, base_url=BASE_URL, clock=Clock(), scrypt_cost=2, service_key=SERVICE_KEY)
+def as_recorded(standing: Embedded) -> Embedded:
+    """An open service as the recordings were made with, on its first day."""
+    return as_new(standing, now=Clock(), base_url=BASE_URL, service_key=SERVICE_KEY)

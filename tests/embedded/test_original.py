@@ -12,10 +12,12 @@ from original import LATER_MOUNT, Original
 from personas.embedded import schema
 
 from .client import ANNA, BO, PERSONAS, Client, body
-from .recorded import SEQUENCES, open_service, replay
+from .recorded import SEQUENCES, as_recorded, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from personas.embedded import Embedded
 
 USERS = "/api/v1/admin/users"
 HUMAN = "human@mana.test"
@@ -42,10 +44,10 @@ def original(wrap: Callable[..., Client]) -> Client:
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
 def test_every_step_is_answered_as_the_original_answered_it_and_none_is_better(
-    sequence: str, make_database: Callable[[str], str]
+    sequence: str, standing_sqlite: Embedded
 ) -> None:
-    with open_service(make_database("sqlite")) as embedded:
-        found = anyio.run(partial(replay, app=Original(embedded)), sequence, embedded)
+    embedded = as_recorded(standing_sqlite)
+    found = anyio.run(partial(replay, app=Original(embedded)), sequence, embedded)
     assert [str(difference) for difference in found] == []
 
 
