@@ -11,7 +11,7 @@ from conftest import SERVICE_KEY, as_new
 from personas.embedded import Embedded
 
 from . import postgresql
-from .client import Client, Clock
+from .client import EVENT_LOOP, Client, Clock
 from .flat import Flat, move_in
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ def _tls_is_prepared_once() -> Iterator[None]:
     """A client prepares it anew, which takes longer than a call over plain HTTP does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _event_loop_is_started_once() -> Iterator[None]:
+    with EVENT_LOOP:
         yield
 
 
