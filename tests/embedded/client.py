@@ -16,6 +16,8 @@ from personas.embedded import schema
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from starlette.types import ASGIApp, Message
+
     from personas.embedded import Embedded
 
 PERSONAS = "/api/v1/admin/personas"
@@ -50,6 +52,31 @@ def body(email: str = ANNA, **changes: Any) -> dict[str, Any]:
         "tickCadence": "daily",
         **changes,
     }
+
+
+def call_raw(app: ASGIApp, messages: Iterable[Message], **changes: Any) -> list[Message]:
+    """Call an application as a server would, with what no client would send; what it answers."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/auth/login",
+        "query_string": b"",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        **changes,
+    }
+    waiting = iter(messages)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(waiting, {"type": "http.disconnect"})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    with EVENT_LOOP as portal:
+        portal.call(app, scope, receive, send)
+    return sent
 
 
 class Client:

@@ -6,17 +6,16 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from personas.embedded import Embedded, schema
 
-from .client import ANNA, PERSONAS, Client, Clock, body
+from .client import ANNA, PERSONAS, Client, Clock, body, call_raw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -88,27 +87,8 @@ def test_a_user_who_is_deleted_in_the_middle_of_a_call_is_a_conflict(
 def test_a_client_that_goes_away_while_it_sends_is_no_error(
     small: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sent: list[MutableMapping[str, Any]] = []
-    waiting: list[MutableMapping[str, Any]] = [
-        {"type": "http.request", "body": b"{", "more_body": True},
-        {"type": "http.disconnect"},
-    ]
-
-    async def receive() -> MutableMapping[str, Any]:
-        return waiting.pop(0)
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        sent.append(message)
-
-    scope: dict[str, Any] = {
-        "type": "http",
-        "method": "POST",
-        "path": "/api/v1/auth/login",
-        "query_string": b"",
-        "headers": [],
-        "client": None,
-    }
-    anyio.run(small.embedded.app, scope, receive, send)
+    half_a_body = {"type": "http.request", "body": b"{", "more_body": True}
+    sent = call_raw(small.embedded.app, [half_a_body])
     assert (sent, caplog.records) == ([], [])
 
 

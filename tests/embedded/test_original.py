@@ -140,4 +140,5 @@ def test_later_deployments_have_the_calls_elsewhere_and_no_names_in_the_list(
     [listed] = client.admin("GET", LATER_MOUNT).json()["personas"]
     assert (listed["userId"], "name" in listed) == (user_id, False)
     assert client.admin("GET", f"{LATER_MOUNT}/{user_id}").json()["persona"]["name"] == "Anna"
+    assert client.admin("DELETE", f"{LATER_MOUNT}/{user_id}").status_code == 200
     assert wrap().admin("GET", LATER_MOUNT).status_code == 404
