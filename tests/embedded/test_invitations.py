@@ -10,7 +10,7 @@ from personas.embedded.tokens import make_id
 from .client import ANNA, BO, Clock
 from .flat import CLEO, PREFIX, Flat, code
 
-ROUNDS = 10
+ROUNDS = 5
 NOT_FOR_YOU = (403, "YOU_ARE_NOT_THE_RECIPIENT_OF_THE_INVITATION")
 UNKNOWN = (400, "INVITATION_NOT_FOUND")
 

@@ -10,7 +10,7 @@ from personas.embedded import schema
 from .client import ANNA, BO
 from .flat import CLEO, Flat, code
 
-ROUNDS = 10
+ROUNDS = 5
 ONLY_OWNER = (400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
 
 
