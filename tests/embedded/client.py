@@ -80,10 +80,11 @@ def call_raw(app: ASGIApp, messages: Iterable[Message], **changes: Any) -> list[
 
 
 class Client:
-    """Calls one service; every call has a connection of its own."""
+    """Calls one service from an address; every call has a connection of its own."""
 
-    def __init__(self, embedded: Embedded) -> None:
+    def __init__(self, embedded: Embedded, *, address: str = "127.0.0.1") -> None:
         self.embedded = embedded
+        self._address = (address, 50000)
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         (answer,) = self.at_once(method, path, options)
@@ -97,7 +98,7 @@ class Client:
             answers.append(await client.request(method, path, **options))
 
         async def run() -> None:
-            transport = httpx.ASGITransport(self.embedded.app)
+            transport = httpx.ASGITransport(self.embedded.app, client=self._address)
             async with (
                 httpx.AsyncClient(transport=transport, base_url=self.embedded.base_url) as client,
                 anyio.create_task_group() as group,

@@ -9,8 +9,6 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import anyio
-import httpx
 import pytest
 from markupsafe import escape
 
@@ -22,8 +20,6 @@ from .client import ANNA, PASSWORD, PERSONAS, Client, Clock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from personas.embedded import Embedded
-
 MANY = 1_300
 NASTY = "<script>alert(1)</script>\"'&"
 
@@ -31,15 +27,6 @@ NASTY = "<script>alert(1)</script>\"'&"
 def _run(client: Client, user_id: str, field: str, **row: Any) -> None:
     answer = client.run(user_id, field, {"tickId": "t", **row})
     assert answer.status_code == 200, answer.text
-
-
-def _from_another_machine(embedded: Embedded, path: str, cookie: str = "") -> httpx.Response:
-    async def run() -> httpx.Response:
-        transport = httpx.ASGITransport(embedded.app, client=("203.0.113.9", 1))
-        async with httpx.AsyncClient(transport=transport, base_url=embedded.base_url) as client:
-            return await client.get(path, headers={"cookie": cookie} if cookie else {})
-
-    return anyio.run(run)
 
 
 def test_the_page_shows_personas_their_state_their_actions_and_their_feedback(
@@ -108,11 +95,11 @@ def test_somebody_signs_in_and_out_with_the_page_alone(small: Client) -> None:
     assert "Nobody is signed in" in small.as_user(cookie, "GET", "/").text
 
 
-def test_a_wrong_password_is_told_on_the_page(small: Client) -> None:
-    small.seed()
-    origin = {"origin": small.embedded.base_url}
+def test_a_wrong_password_is_told_on_the_page(client: Client) -> None:
+    client.seed()
+    origin = {"origin": client.embedded.base_url}
     for form in ({"email": ANNA, "password": "wrong"}, {"email": "x", "password": "\x00"}, {}):
-        answer = small.call("POST", "/sign-in", data=form, headers=origin)
+        answer = client.call("POST", "/sign-in", data=form, headers=origin)
         assert answer.status_code == 401
         assert '<p class="wrong" id="wrong" role="alert">Invalid email or password</p>' in answer.text
         assert "set-cookie" not in answer.headers
@@ -124,17 +111,17 @@ def test_from_another_machine_only_an_admin_sees_the_personas(small: Client) -> 
     admin = small.embedded.admin
     assert admin is not None
     persona, admins = small.cookie(), small.cookie(admin.email, admin.password)
+    elsewhere = Client(small.embedded, address="203.0.113.9")
     for path in ("/", f"/personas/{user_id}", "/module?name=notes"):
-        stranger = _from_another_machine(small.embedded, path)
+        stranger, page = elsewhere.call("GET", path), elsewhere.as_user(persona, "GET", path)
         assert ANNA not in stranger.text
         assert "only an admin sees the personas" in stranger.text
         assert '<details class="who" open>' in stranger.text
-        page = _from_another_machine(small.embedded, path, persona)
         assert (page.text.count(ANNA), "researcher" in page.text) == (1, False)
         assert (stranger.status_code, page.status_code) == ((200, 200) if path == "/" else (403, 403))
-        assert _from_another_machine(small.embedded, path, admins).status_code == 200
-    assert "researcher" in _from_another_machine(small.embedded, "/", admins).text
-    unknown = _from_another_machine(small.embedded, "/personas/nobody")
+        assert elsewhere.as_user(admins, "GET", path).status_code == 200
+    assert "researcher" in elsewhere.as_user(admins, "GET", "/").text
+    unknown = elsewhere.call("GET", "/personas/nobody")
     assert unknown.status_code == 403  # nor is anybody told who there is
 
 

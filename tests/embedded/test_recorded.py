@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 from personas.embedded import serving
 
 from .improvements import missing, unexplained
-from .recorded import SEQUENCES, as_recorded, load, replay, replay_on_a_port
+from .recorded import SEQUENCES, as_recorded, load, replay
 
 if TYPE_CHECKING:
     from personas.embedded import Embedded
@@ -32,7 +33,7 @@ def test_every_step_is_answered_as_the_original_answered_it(sequence: str, stand
 def test_a_port_answers_like_the_service_in_process(sequence: str, standing_sqlite: Embedded) -> None:
     embedded = as_recorded(standing_sqlite)
     with serving(embedded):
-        _expect(sequence, anyio.run(replay_on_a_port, sequence, embedded))
+        _expect(sequence, anyio.run(partial(replay, on_a_port=True), sequence, embedded))
 
 
 def test_ten_sequences_of_more_than_two_thousand_calls_are_replayed() -> None:

@@ -127,6 +127,7 @@ def test_a_batch_has_so_many_rows_at_the_most(client: Client, field: str, most: 
     ("field", "change"),
     [
         ("actions", {"latencyMs": 2**31}),
+        ("actions", {"latencyMs": -(2**31) - 1}),
         ("actions", {"latencyMs": 1.5}),
         ("actions", {"latencyMs": True}),
         ("actions", {"latencyMs": "12.0"}),

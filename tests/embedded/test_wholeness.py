@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,36 +21,30 @@ from .client import ANNA, PASSWORD, PERSONAS, Client, body
 from .flat import CLEO, Flat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 HUMAN = "human@mana.test"
 NEW = "new@mana.test"
 KILLS = 20
 
 
-class Fault:
-    """Lets the n-th change to the database fail, as a full disk or a lost connection would."""
+@contextmanager
+def failing_at(embedded: Embedded, number: int) -> Iterator[list[str]]:
+    """Let the n-th change to the database fail, as a full disk or a lost connection would; the changes."""
+    changes: list[str] = []
 
-    def __init__(self, embedded: Embedded, number: int) -> None:
-        self._engine = embedded._service.database._engine
-        self._left = number
-
-    def __enter__(self) -> Fault:
-        event.listen(self._engine, "before_cursor_execute", self._count)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        event.remove(self._engine, "before_cursor_execute", self._count)
-
-    @property
-    def happened(self) -> bool:
-        return self._left <= 0
-
-    def _count(self, _1: Any, _2: Any, statement: str, *_rest: Any) -> None:
+    def count(_1: Any, _2: Any, statement: str, *_rest: Any) -> None:
         if statement.startswith(("INSERT", "UPDATE", "DELETE")):
-            self._left -= 1
-            if self._left == 0:
+            changes.append(statement)
+            if len(changes) == number:
                 raise exc.OperationalError("a change", {}, RuntimeError("the disk is full"))
+
+    engine = embedded._service.database._engine
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        yield changes
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
 
 
 def _everything(client: Client) -> dict[str, list[Any]]:
@@ -105,9 +99,9 @@ def _fail_at_every_change(flat: Flat, work: Callable[[Flat], httpx.Response]) ->
     flat.invite(CLEO)
     before = _everything(client)
     for number in range(1, 20):
-        with Fault(client.embedded, number) as fault:
+        with failing_at(client.embedded, number) as changes:
             answer = work(flat)
-        if not fault.happened:
+        if len(changes) < number:
             break
         assert answer.status_code == 503
         assert _everything(client) == before
