@@ -9,17 +9,9 @@ import sqlalchemy as sa
 
 from personas.embedded import schema
 
-from .client import ANNA, BO, PERSONAS, Client, Clock, body
+from .client import PERSONAS, Client, Clock, body
 
 USERS = "/api/v1/admin/users"
-CLEO = "persona.cleo@mana.test"
-
-
-def test_personas_are_listed_newest_first_also_after_an_update(small: Client, clock: Clock) -> None:
-    for email in (BO, ANNA, CLEO, BO):
-        small.seed(email)
-        clock.advance(seconds=1)
-    assert [persona["email"] for persona in small.live()] == [CLEO, ANNA, BO]
 
 
 def test_a_persona_shows_its_last_twenty_actions_newest_first_and_counts_those_of_a_week(

@@ -74,10 +74,9 @@ def test_contrast_is_computed_as_wcag_does() -> None:
 def test_every_text_can_be_read_and_every_shape_be_seen(scheme: str) -> None:
     colours = _colours(scheme)
     assert {name for pair in TEXT | SHAPES for name in pair} | ORNAMENT == set(colours)
-    weak = {pair: _contrast(colours[pair[0]], colours[pair[1]]) for pair in TEXT}
-    assert {pair: ratio for pair, ratio in weak.items() if ratio < 4.5} == {}
-    faint = {pair: _contrast(colours[pair[0]], colours[pair[1]]) for pair in SHAPES}
-    assert {pair: ratio for pair, ratio in faint.items() if ratio < 3} == {}
+    for pairs, least in ((TEXT, 4.5), (SHAPES, 3)):
+        ratios = {pair: _contrast(colours[pair[0]], colours[pair[1]]) for pair in pairs}
+        assert {pair: ratio for pair, ratio in ratios.items() if ratio < least} == {}
 
 
 def test_no_colour_stands_outside_the_variables() -> None:

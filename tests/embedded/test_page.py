@@ -125,20 +125,21 @@ def test_from_another_machine_only_an_admin_sees_the_personas(small: Client) -> 
     assert unknown.status_code == 403  # nor is anybody told who there is
 
 
+SEVEN = (
+    ("Özlem", "ceo-busy", "daily"),
+    ("anna", "researcher", "hourly"),
+    ("Bo_Li", "solo-dev", "weekdays"),
+    ("Zoë", "Artist", "daily"),
+    ("Eva", "freelancer", "hourly"),
+    ("100% Dan", "solo-dev", "daily"),
+    ("Cem", "researcher", "weekdays"),
+)
+
+
 @pytest.fixture
 def seven(client: Client, clock: Clock) -> Client:
     """Seven personas, each made a minute after the one before."""
-    for number, (name, archetype, cadence) in enumerate(
-        [
-            ("Özlem", "ceo-busy", "daily"),
-            ("anna", "researcher", "hourly"),
-            ("Bo_Li", "solo-dev", "weekdays"),
-            ("Zoë", "Artist", "daily"),
-            ("Eva", "freelancer", "hourly"),
-            ("100% Dan", "solo-dev", "daily"),
-            ("Cem", "researcher", "weekdays"),
-        ]
-    ):
+    for number, (name, archetype, cadence) in enumerate(SEVEN):
         clock.advance(minutes=1)
         email = f"p{(number * 3) % 7}@mana.test"
         user_id = client.seed(email, name=name, archetype=archetype, tickCadence=cadence)
@@ -170,7 +171,6 @@ def test_personas_are_found_by_name_email_and_archetype(seven: Client) -> None:
 
 
 def test_personas_are_sorted_by_each_column_in_both_directions(seven: Client) -> None:
-    newest = ["Cem", "100% Dan", "Eva", "Zoë", "Bo_Li", "anna", "Özlem"]
     live = {persona["name"]: persona for persona in seven.live()}
     keys: dict[str, Callable[[str], Any]] = {
         "created": lambda name: live[name]["createdAt"],
@@ -185,9 +185,9 @@ def test_personas_are_sorted_by_each_column_in_both_directions(seven: Client) ->
     for column, key in keys.items():
         if column in {"name", "archetype"} and not seven.embedded._service.database.is_sqlite:
             continue  # by the rules of the database's own language
-        assert _names(seven, sort=column) == sorted(newest, key=key)
+        assert _names(seven, sort=column) == sorted(live, key=key)
         descending = [key(name) for name in _names(seven, sort=f"-{column}")]
-        assert descending == sorted(map(key, newest), reverse=True)
+        assert descending == sorted(map(key, live), reverse=True)
 
 
 def test_nonsense_in_the_address_is_as_good_as_nothing(seven: Client) -> None:

@@ -42,10 +42,3 @@ def test_after_999_the_number_is_left_to_chance(small: Client, clock: Clock) -> 
     small.write(sa.insert(schema.organizations).values(rows[:500]))
     small.write(sa.insert(schema.organizations).values(rows[500:]))
     assert re.fullmatch("anna-[a-z0-9]{6}", _slug(small, "anna@mana.test"))
-
-
-def test_a_personal_space_is_named_as_its_user_or_else_as_its_address(small: Client) -> None:
-    small.register("a@mana.test", name="  Anna  ")
-    small.register("b@mana.test", name="   ")
-    names = {row["slug"]: row["name"] for row in small.rows(schema.organizations)}
-    assert (names["a"], names["b"]) == ("Anna", "b")
