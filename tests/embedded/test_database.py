@@ -17,7 +17,7 @@ from personas.embedded.database import open_database
 from .client import PERSONAS, Client, body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy.engine import Connection
@@ -63,14 +63,11 @@ def test_tables_of_another_program_are_refused_and_left_alone(tmp_path: Path) ->
     assert names == [("invoices",)]
 
 
-def test_an_auth_schema_of_another_program_in_postgresql_is_refused(
-    make_database: Callable[[str], str],
-) -> None:
-    url = make_database("postgresql")
-    with psycopg.connect(url, autocommit=True) as connection:
+def test_an_auth_schema_of_another_program_in_postgresql_is_refused(postgresql_database: str) -> None:
+    with psycopg.connect(postgresql_database, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA auth")
         connection.execute("CREATE TABLE auth.users (id int)")
-    assert "users" in _refusal(url).message
+    assert "users" in _refusal(postgresql_database).message
 
 
 def test_what_is_no_database_or_no_file_is_refused(tmp_path: Path) -> None:
@@ -122,8 +119,8 @@ def test_an_unreachable_database_is_told_without_any_part_of_its_password(told: 
         assert "heim" not in refusal.message + refusal.hint
 
 
-def test_the_name_of_a_postgresql_database_has_no_password(make_database: Callable[[str], str]) -> None:
-    url = sa.make_url(make_database("postgresql"))
+def test_the_name_of_a_postgresql_database_has_no_password(postgresql_database: str) -> None:
+    url = sa.make_url(postgresql_database)
     secret = url.set(password="ge/he?i#m").render_as_string(hide_password=False)
     with Embedded.open(secret, scrypt_cost=2) as embedded:
         assert embedded.database_name == url.set(password="x", query={}).render_as_string(hide_password=True)
