@@ -14,7 +14,7 @@ from .client import PERSONAS, Client, Clock, body
 USERS = "/api/v1/admin/users"
 
 
-def test_a_persona_shows_its_last_twenty_actions_newest_first_and_counts_those_of_a_week(
+def test_a_persona_shows_its_last_twenty_actions_and_counts_those_of_a_week(
     small: Client, clock: Clock
 ) -> None:
     user_id = small.seed()
@@ -73,7 +73,7 @@ def test_a_page_and_a_limit_are_numbers_that_no_database_has_to_count(
 
 
 @pytest.mark.parametrize(("length", "status"), [(10_000, 200), (10_001, 400)])
-def test_a_very_long_search_is_refused_rather_than_too_much_for_the_database(
+def test_a_search_is_refused_before_it_is_too_long_for_a_database(
     client: Client, length: int, status: int
 ) -> None:
     assert client.admin("GET", USERS, params={"search": "x" * length}).status_code == status

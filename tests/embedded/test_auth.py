@@ -28,9 +28,7 @@ def _fail(client: Client, times: int, email: str = ANNA) -> list[int]:
     return [client.login(email, "wrong").status_code for _ in range(times)]
 
 
-def test_five_wrong_passwords_lock_an_account_for_a_quarter_of_an_hour_whatever_is_said(
-    client: Client, clock: Clock
-) -> None:
+def test_five_wrong_passwords_lock_an_account_for_a_quarter_of_an_hour(client: Client, clock: Clock) -> None:
     client.seed()
     assert _fail(client, 5) == [401] * 5
     locked = client.login()
@@ -41,9 +39,7 @@ def test_five_wrong_passwords_lock_an_account_for_a_quarter_of_an_hour_whatever_
     assert client.login().status_code == 200
 
 
-def test_failures_of_more_than_a_quarter_of_an_hour_ago_do_not_lock_and_are_forgotten(
-    small: Client, clock: Clock
-) -> None:
+def test_failures_of_a_quarter_of_an_hour_ago_are_forgotten(small: Client, clock: Clock) -> None:
     small.seed()
     assert _fail(small, 4) == [401] * 4
     clock.advance(minutes=15)
@@ -76,9 +72,7 @@ def test_without_a_proxy_the_header_limits_nothing(small: Client) -> None:
     assert {small.sign_in(headers=ADDRESS).status_code for _ in range(5)} == {200}
 
 
-def test_an_unknown_email_costs_the_time_of_a_known_one(
-    small: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_email_costs_as_much_time(small: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     costs: list[int] = []
     scrypt = hashlib.scrypt
 
@@ -104,7 +98,7 @@ def test_a_cookie_is_signed_as_better_auth_signs_it_and_no_other_signs_anybody_i
         assert small.call("GET", "/api/auth/token", headers={"cookie": cookie}).status_code == 401
 
 
-def test_whoever_signs_up_with_a_taken_email_changes_nothing_and_is_told_of_a_user_who_is_nowhere(
+def test_a_sign_up_with_a_taken_email_changes_nothing_and_tells_of_nobody(
     small: Client,
 ) -> None:
     small.register("human@mana.test")
@@ -125,7 +119,7 @@ def test_no_email_makes_the_pattern_run_for_ever() -> None:
 # --- access tokens ---------------------------------------------------------------------------------------
 
 
-def test_a_jose_library_verifies_a_token_through_the_jwks_and_finds_the_claims_of_the_original(
+def test_a_jose_library_verifies_a_token_by_the_jwks_and_reads_its_claims(
     small: Client, clock: Clock
 ) -> None:
     user_id = small.seed()
@@ -169,9 +163,7 @@ def test_a_token_ends_after_fifteen_minutes(small: Client, clock: Clock) -> None
 
 
 @pytest.mark.parametrize("changes", [{"aud": "another"}, {"exp": "soon"}])
-def test_no_token_for_another_audience_or_without_an_end_is_accepted(
-    small: Client, changes: dict[str, str]
-) -> None:
+def test_no_token_for_others_or_without_an_end_is_accepted(small: Client, changes: dict[str, str]) -> None:
     signer = small.embedded._service.signer
     claims = jwt.decode(small.embedded.admin_token(), options={"verify_signature": False})
     key, header = signer._private[signer._kid], {"kid": signer._kid}

@@ -64,7 +64,7 @@ def test_a_database_that_fails_is_a_503(client_of_broken: Client, caplog: pytest
     assert "the database does not answer" in caplog.text
 
 
-def test_a_user_who_is_deleted_in_the_middle_of_a_call_is_a_conflict(
+def test_a_user_deleted_in_the_middle_of_a_call_is_a_conflict(
     client_of_broken: Client, broken: Broken
 ) -> None:
     client = client_of_broken
@@ -84,9 +84,7 @@ def test_a_user_who_is_deleted_in_the_middle_of_a_call_is_a_conflict(
     assert (answer.status_code, answer.json()["error"]) == (409, "Conflict")
 
 
-def test_a_client_that_goes_away_while_it_sends_is_no_error(
-    small: Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_client_that_goes_away_is_no_error(small: Client, caplog: pytest.LogCaptureFixture) -> None:
     half_a_body = {"type": "http.request", "body": b"{", "more_body": True}
     sent = call_raw(small.embedded.app, [half_a_body])
     assert (sent, caplog.records) == ([], [])

@@ -83,9 +83,7 @@ def test_a_head_that_comes_byte_by_byte_gains_no_time(small: Client) -> None:
         assert _ended(connection, b"E")
 
 
-def test_half_a_body_is_answered_408_and_leaves_the_log_clean(
-    small: Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_half_a_body_is_answered_408_and_not_logged(small: Client, caplog: pytest.LogCaptureFixture) -> None:
     with serving(small.embedded, bounds=replace(NEVER, body_seconds=0.1)) as url:
         answer = _everything(_connect(url, HEAD + b'{"email":'))
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
@@ -116,7 +114,7 @@ def test_a_connection_that_is_used_again_and_again_is_kept(small: Client) -> Non
         assert len(ports) == 1
 
 
-def test_beyond_the_limit_connections_are_answered_503_and_one_line_tells_of_it(
+def test_connections_beyond_the_limit_get_a_503_and_one_line(
     small: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(small.embedded, bounds=replace(NEVER, connections=10)) as url:
@@ -131,7 +129,7 @@ def test_beyond_the_limit_connections_are_answered_503_and_one_line_tells_of_it(
     assert line.startswith("10 connections at once are the limit")
 
 
-def test_hundreds_of_half_open_connections_and_few_files_leave_it_answering_and_its_log_short(
+def test_hundreds_of_half_open_connections_leave_it_answering_and_its_log_short(
     tmp_path: Path,
 ) -> None:
     command = [sys.executable, "-m", "personas", "serve", "--port", "0", "--database", str(tmp_path / "a.db")]

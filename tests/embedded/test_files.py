@@ -27,7 +27,7 @@ def _git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True)
 
 
-def test_the_first_start_makes_the_file_for_its_owner_alone_and_an_admin_whom_later_ones_know_by_its_hash(
+def test_the_first_start_makes_a_private_file_and_an_admin_whom_later_ones_know(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "new" / "folder" / "auth.db"
@@ -59,7 +59,7 @@ def test_an_admin_is_introduced_until_a_block_has_shown_it_by_a_password_that_wo
             assert nobody is None
 
 
-def test_a_file_that_others_can_read_becomes_its_owners_alone_with_a_word(
+def test_a_file_that_others_can_read_becomes_private(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "auth.db"
@@ -99,7 +99,7 @@ def test_a_file_that_git_would_keep_is_warned_of(tmp_path: Path, caplog: pytest.
 
 
 @needs_git
-def test_an_ignored_file_is_not_warned_of_until_git_keeps_it_all_the_same(
+def test_an_ignored_file_is_warned_of_when_git_keeps_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _git(tmp_path, "init", "--quiet")

@@ -21,9 +21,7 @@ LOGIN, REGISTER = "/api/v1/auth/login", "/api/v1/auth/register"
 SIGN_IN, SIGN_UP = "/api/auth/sign-in/email", "/api/auth/sign-up/email"
 
 
-def test_no_path_normalizes_a_password_that_nobody_can_have(
-    small: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_path_normalizes_an_endless_password(small: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     lengths: list[int] = []
     normalize = unicodedata.normalize
 

@@ -31,9 +31,7 @@ def test_an_invitation_is_for_two_days_and_listed_also_when_it_has_run_out(flat:
     assert flat.call(CLEO, "accept-invitation", invitationId=again).status_code == 200
 
 
-def test_an_open_invitation_is_renewed_on_demand_and_keeps_its_id_and_role(
-    small_flat: Flat, clock: Clock
-) -> None:
+def test_an_open_invitation_is_renewed_on_demand_and_stays_the_same(small_flat: Flat, clock: Clock) -> None:
     first = small_flat.call(ANNA, "invite-member", email=CLEO, role="member").json()
     clock.advance(hours=1)
     renewed = small_flat.call(ANNA, "invite-member", email=CLEO.upper(), role="admin", resend=True)

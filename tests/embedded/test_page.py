@@ -29,9 +29,7 @@ def _run(client: Client, user_id: str, field: str, **row: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def test_the_page_shows_personas_their_state_their_actions_and_their_feedback(
-    client: Client, clock: Clock
-) -> None:
+def test_the_page_shows_personas_with_state_actions_and_feedback(client: Client, clock: Clock) -> None:
     user_id = client.seed()
     client.seed("persona.bo@mana.test", name="Bo")
     _run(client, user_id, "actions", toolName="calendar.list", result="error", errorMessage="no calendar")

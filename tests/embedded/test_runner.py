@@ -55,7 +55,7 @@ def test_who_was_never_active_comes_first_and_then_the_longest_idle(client: Clie
 
 
 @pytest.mark.parametrize(("field", "active"), [("actions", True), ("feedback", False)])
-def test_only_actions_move_the_activity_also_those_that_are_known(
+def test_actions_move_the_activity_also_known_ones(
     small: Client, clock: Clock, field: str, active: bool
 ) -> None:
     user_id = small.seed()
@@ -133,9 +133,7 @@ def test_a_batch_has_so_many_rows_at_the_most(client: Client, field: str, most: 
         ("feedback", {"module": "é" * 1301}),
     ],
 )
-def test_a_bad_row_refuses_the_batch_and_nothing_of_it_is_stored(
-    small: Client, field: str, change: dict[str, object]
-) -> None:
+def test_a_bad_row_refuses_the_whole_batch(small: Client, field: str, change: dict[str, object]) -> None:
     user_id = small.seed()
     right = {**_action(1), "module": "notes", "rating": 4}
     answer = small.run(user_id, field, right, {**right, **change})
@@ -146,9 +144,7 @@ def test_a_bad_row_refuses_the_batch_and_nothing_of_it_is_stored(
     assert small.rows(schema.personas)[0]["last_active_at"] is None
 
 
-def test_a_persona_that_is_deleted_while_its_rows_arrive_gets_none(
-    small: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_persona_deleted_meanwhile_gets_no_rows(small: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     user_id = small.seed()
     service = small.embedded._service
     write = service.database.write

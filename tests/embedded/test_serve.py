@@ -126,9 +126,7 @@ def test_a_later_start_shows_no_password_and_its_options_reach_the_service(tmp_p
 
 
 @pytest.mark.parametrize("redirection", [">&-", ">/dev/full"], ids=["closed", "full"])
-def test_a_password_that_could_not_be_shown_is_left_to_the_next_start(
-    tmp_path: Path, redirection: str
-) -> None:
+def test_a_password_that_was_not_shown_is_left_to_the_next_start(tmp_path: Path, redirection: str) -> None:
     with _start(tmp_path, redirection=redirection) as process:
         assert process.stderr is not None
         told = process.stderr.readline()

@@ -45,7 +45,7 @@ def test_a_session_that_is_a_day_old_lasts_a_week_again(small: Client, clock: Cl
     assert "Max-Age=604800" in late.headers["set-cookie"]
 
 
-def test_a_session_that_is_not_to_be_remembered_lasts_a_day_and_is_never_extended(
+def test_a_session_not_to_be_remembered_lasts_a_day_and_is_never_extended(
     small: Client, clock: Clock
 ) -> None:
     small.seed()

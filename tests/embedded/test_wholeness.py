@@ -111,9 +111,7 @@ def _fail_at_every_change(flat: Flat, work: Callable[[Flat], httpx.Response]) ->
 
 
 @pytest.mark.parametrize("work", WORKS)
-def test_what_fails_in_the_middle_leaves_nothing_half_done_and_works_later(
-    small_flat: Flat, work: str
-) -> None:
+def test_what_fails_in_the_middle_leaves_nothing_half_done(small_flat: Flat, work: str) -> None:
     _fail_at_every_change(small_flat, WORKS[work])
 
 
