@@ -24,6 +24,9 @@ PERSONAS = "/api/v1/admin/personas"
 PASSWORD = "1FJ7w8KbjK5CWVa8NqfobexAFNuQKxiA"
 ANNA = "persona.anna@mana.test"
 BO = "persona.bo@mana.test"
+HUMAN = "human@mana.test"
+LOGIN, REGISTER = "/api/v1/auth/login", "/api/v1/auth/register"
+SIGN_IN, SIGN_UP = "/api/auth/sign-in/email", "/api/auth/sign-up/email"
 EVENT_LOOP = BlockingPortalProvider()  # one for all calls: to start it takes longer than a call does
 
 
@@ -59,7 +62,7 @@ def call_raw(app: ASGIApp, messages: Iterable[Message], **changes: Any) -> list[
     scope = {
         "type": "http",
         "method": "POST",
-        "path": "/api/v1/auth/login",
+        "path": LOGIN,
         "query_string": b"",
         "headers": [],
         "client": ("127.0.0.1", 1),
@@ -122,19 +125,18 @@ class Client:
         return user_id
 
     def register(self, email: str, password: str = PASSWORD, name: str = "A human") -> str:
-        answer = self.call(
-            "POST", "/api/v1/auth/register", json={"email": email, "password": password, "name": name}
-        )
+        person = {"email": email, "password": password, "name": name}
+        answer = self.call("POST", REGISTER, json=person)
         assert answer.status_code == 200, answer.text
         user_id: str = answer.json()["user"]["id"]
         return user_id
 
     def login(self, email: str = ANNA, password: str = PASSWORD, **options: Any) -> httpx.Response:
-        return self.call("POST", "/api/v1/auth/login", json={"email": email, "password": password}, **options)
+        return self.call("POST", LOGIN, json={"email": email, "password": password}, **options)
 
     def sign_in(self, email: str = ANNA, password: str = PASSWORD, **options: Any) -> httpx.Response:
         credentials = {"email": email, "password": password}
-        return self.call("POST", "/api/auth/sign-in/email", json=credentials, **options)
+        return self.call("POST", SIGN_IN, json=credentials, **options)
 
     def cookie(self, email: str = ANNA, password: str = PASSWORD) -> str:
         """The Cookie header of somebody who has just signed in."""

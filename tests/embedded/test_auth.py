@@ -16,7 +16,7 @@ from personas.embedded import schema
 from personas.embedded.service import load_signer
 from personas.embedded.users import EMAIL
 
-from .client import ANNA, PERSONAS, Client, Clock
+from .client import ANNA, HUMAN, PERSONAS, REGISTER, SIGN_UP, Client, Clock
 
 if TYPE_CHECKING:
     from personas.embedded import Embedded
@@ -101,14 +101,14 @@ def test_a_cookie_is_signed_as_better_auth_signs_it_and_no_other_signs_anybody_i
 def test_a_sign_up_with_a_taken_email_changes_nothing_and_tells_of_nobody(
     small: Client,
 ) -> None:
-    small.register("human@mana.test")
+    small.register(HUMAN)
     before = small.rows(schema.users)
     body = {"email": "Human@mana.test", "password": "another password", "name": "Again"}
-    for path in ("/api/auth/sign-up/email", "/api/v1/auth/register"):
+    for path in (SIGN_UP, REGISTER):
         told = small.call("POST", path, json=body).json()["user"]
         assert told["id"] not in {row["id"] for row in before}
     assert small.rows(schema.users) == before
-    assert small.login("human@mana.test", "another password").status_code == 401
+    assert small.login(HUMAN, "another password").status_code == 401
 
 
 def test_no_email_makes_the_pattern_run_for_ever() -> None:

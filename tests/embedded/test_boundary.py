@@ -12,7 +12,7 @@ from sqlalchemy import exc
 
 from personas.embedded import Embedded, schema
 
-from .client import ANNA, PERSONAS, Client, Clock, body, call_raw
+from .client import ANNA, PERSONAS, SIGN_IN, Client, Clock, body, call_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ def test_a_creation_logs_nothing(small: Client, caplog: pytest.LogCaptureFixture
     assert [record for record in caplog.records if record.name.startswith("personas")] == []
 
 
-@pytest.mark.parametrize(("path", "status"), [("/sign-in", 401), ("/api/auth/sign-in/email", 400)])
+@pytest.mark.parametrize(("path", "status"), [("/sign-in", 401), (SIGN_IN, 400)])
 def test_a_form_of_very_many_fields_is_no_error_of_the_service(small: Client, path: str, status: int) -> None:
     headers = {"origin": small.embedded.base_url, "content-type": "application/x-www-form-urlencoded"}
     assert small.call("POST", path, content="a=1&" * 1000, headers=headers).status_code == status

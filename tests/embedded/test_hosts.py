@@ -10,7 +10,7 @@ import pytest
 from personas.embedded import serving
 from personas.embedded.hosts import host_of, served_hosts
 
-from .client import ANNA, PASSWORD, Client
+from .client import ANNA, PASSWORD, SIGN_IN, Client
 
 if TYPE_CHECKING:
     from personas.embedded import Embedded
@@ -43,7 +43,7 @@ def test_a_name_that_was_rebound_to_this_machine_signs_nobody_in(embedded: Embed
     form = {"email": ANNA, "password": PASSWORD}
     headers = {"host": "evil.example", "origin": "http://evil.example"}
     with serving(embedded) as url:
-        for path in ("/sign-in", "/api/auth/sign-in/email"):
+        for path in ("/sign-in", SIGN_IN):
             answer = httpx.post(url + path, data=form, headers=headers)
             assert (answer.status_code, "set-cookie" in answer.headers) == (400, False)
 

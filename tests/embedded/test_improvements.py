@@ -10,10 +10,8 @@ import sqlalchemy as sa
 
 from personas.embedded import schema
 
-from .client import ANNA, PERSONAS, Client, body
+from .client import ANNA, HUMAN, PERSONAS, Client, body
 from .flat import Flat
-
-HUMAN = "human@mana.test"
 
 
 def _json(value: object) -> bytes:

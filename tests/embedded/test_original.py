@@ -11,7 +11,7 @@ from original import LATER_MOUNT, Original
 
 from personas.embedded import schema
 
-from .client import ANNA, BO, PERSONAS, Client, body
+from .client import ANNA, BO, HUMAN, PERSONAS, Client, body
 from .recorded import SEQUENCES, as_recorded, replay
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from personas.embedded import Embedded
 
 USERS = "/api/v1/admin/users"
-HUMAN = "human@mana.test"
 CRASHED = (500, {"statusCode": 500, "message": "Internal server error"})
 
 

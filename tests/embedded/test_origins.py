@@ -10,7 +10,7 @@ from conftest import as_new
 
 from personas.embedded import schema, serving
 
-from .client import ANNA, PASSWORD, PERSONAS, Client
+from .client import ANNA, PASSWORD, PERSONAS, SIGN_IN, SIGN_UP, Client
 
 if TYPE_CHECKING:
     from personas.embedded import Embedded
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 FRONT_END = "http://localhost:5173"
 EVIL = "https://evil.example"
 CREDENTIALS = {"email": ANNA, "password": PASSWORD}
-SIGN_IN, SIGN_UP = "/api/auth/sign-in/email", "/api/auth/sign-up/email"
 ALLOWS = "access-control-allow-"
 
 

@@ -295,7 +295,8 @@ def test_ratings_come_in_pages(small: Client, clock: Clock) -> None:
         ({}, []),
         ({"a": 0, "b": 0}, [("a", "0", 0), ("b", "0", 0)]),
         ({"a": 1, "b": 3}, [("b", "3", 75), ("a", "1", 25)]),
-        ({"a": "much", "b": 1, "c": None}, [("b", "1", 100), ("a", '"much"', None), ("c", "null", None)]),
+        ({"a": "much", "b": 1, "c": 999}, [("c", "999", 99.9), ("b", "1", 0.1), ("a", '"much"', None)]),
+        ({"a": None}, [("a", "null", None)]),
         ({"a": 10**400, "b": -1}, [("a", str(10**400), None), ("b", "-1", None)]),
     ],
 )

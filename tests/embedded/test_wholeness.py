@@ -17,13 +17,12 @@ from sqlalchemy import event, exc
 
 from personas.embedded import Embedded, schema, serving
 
-from .client import ANNA, PASSWORD, PERSONAS, Client, body
+from .client import ANNA, HUMAN, PASSWORD, PERSONAS, REGISTER, Client, body
 from .flat import CLEO, Flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-HUMAN = "human@mana.test"
 NEW = "new@mana.test"
 KILLS = 20
 
@@ -52,8 +51,7 @@ def _everything(client: Client) -> dict[str, list[Any]]:
 
 
 def _register(flat: Flat) -> httpx.Response:
-    person = {"email": NEW, "password": PASSWORD, "name": "A human"}
-    return flat.client.call("POST", "/api/v1/auth/register", json=person)
+    return flat.client.call("POST", REGISTER, json={"email": NEW, "password": PASSWORD, "name": "A human"})
 
 
 def _upsert(**changes: Any) -> Callable[[Flat], httpx.Response]:
