@@ -93,11 +93,11 @@ def test_somebody_signs_in_and_out_with_the_page_alone(small: Client) -> None:
     assert "Nobody is signed in" in small.as_user(cookie, "GET", "/").text
 
 
-def test_a_wrong_password_is_told_on_the_page(client: Client) -> None:
-    client.seed()
-    origin = {"origin": client.embedded.base_url}
+def test_a_wrong_password_is_told_on_the_page(small: Client) -> None:
+    small.seed()
+    origin = {"origin": small.embedded.base_url}
     for form in ({"email": ANNA, "password": "wrong"}, {"email": "x", "password": "\x00"}, {}):
-        answer = client.call("POST", "/sign-in", data=form, headers=origin)
+        answer = small.call("POST", "/sign-in", data=form, headers=origin)
         assert answer.status_code == 401
         assert '<p class="wrong" id="wrong" role="alert">Invalid email or password</p>' in answer.text
         assert "set-cookie" not in answer.headers
