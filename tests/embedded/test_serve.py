@@ -110,8 +110,8 @@ def test_serve_shows_the_admins_password_once_and_logs_no_secret(tmp_path: Path)
 
 
 def test_a_later_start_shows_no_password_and_its_options_reach_the_service(tmp_path: Path) -> None:
-    with Embedded.open(tmp_path / "auth.db") as embedded, embedded.introducing_admin():
-        pass
+    with Embedded.open(tmp_path / "auth.db") as embedded, embedded.introducing_admin() as admin:
+        assert admin is embedded.admin  # the password that this start has made is the one to show
     options = ("--allow-host", "auth.test", "--trust-proxy", "127.0.0.1", "--allow-origin", "http://app.test")
     with _serve(tmp_path, *options) as served:
         assert "its password was shown by an earlier start" in served.greeting
