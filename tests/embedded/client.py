@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 import sqlalchemy as sa
+from anyio.from_thread import BlockingPortalProvider
 
 from personas.embedded import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from starlette.types import ASGIApp, Message
 
     from personas.embedded import Embedded
 
@@ -21,6 +24,10 @@ PERSONAS = "/api/v1/admin/personas"
 PASSWORD = "1FJ7w8KbjK5CWVa8NqfobexAFNuQKxiA"
 ANNA = "persona.anna@mana.test"
 BO = "persona.bo@mana.test"
+HUMAN = "human@mana.test"
+LOGIN, REGISTER = "/api/v1/auth/login", "/api/v1/auth/register"
+SIGN_IN, SIGN_UP = "/api/auth/sign-in/email", "/api/auth/sign-up/email"
+EVENT_LOOP = BlockingPortalProvider()  # one for all calls: to start it takes longer than a call does
 
 
 @dataclass
@@ -50,11 +57,37 @@ def body(email: str = ANNA, **changes: Any) -> dict[str, Any]:
     }
 
 
-class Client:
-    """Calls one service; every call has a connection and an event loop of its own."""
+def call_raw(app: ASGIApp, messages: Iterable[Message], **changes: Any) -> list[Message]:
+    """Call an application as a server would, with what no client would send; what it answers."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": LOGIN,
+        "query_string": b"",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        **changes,
+    }
+    waiting = iter(messages)
+    sent: list[Message] = []
 
-    def __init__(self, embedded: Embedded) -> None:
+    async def receive() -> Message:
+        return next(waiting, {"type": "http.disconnect"})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    with EVENT_LOOP as portal:
+        portal.call(app, scope, receive, send)
+    return sent
+
+
+class Client:
+    """Calls one service from an address; every call has a connection of its own."""
+
+    def __init__(self, embedded: Embedded, *, address: str = "127.0.0.1") -> None:
         self.embedded = embedded
+        self._address = (address, 50000)
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         (answer,) = self.at_once(method, path, options)
@@ -68,7 +101,7 @@ class Client:
             answers.append(await client.request(method, path, **options))
 
         async def run() -> None:
-            transport = httpx.ASGITransport(self.embedded.app)
+            transport = httpx.ASGITransport(self.embedded.app, client=self._address)
             async with (
                 httpx.AsyncClient(transport=transport, base_url=self.embedded.base_url) as client,
                 anyio.create_task_group() as group,
@@ -76,7 +109,8 @@ class Client:
                 for options in calls:
                     group.start_soon(send, client, options)
 
-        anyio.run(run)
+        with EVENT_LOOP as portal:
+            portal.call(run)
         return answers
 
     def admin(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -91,19 +125,18 @@ class Client:
         return user_id
 
     def register(self, email: str, password: str = PASSWORD, name: str = "A human") -> str:
-        answer = self.call(
-            "POST", "/api/v1/auth/register", json={"email": email, "password": password, "name": name}
-        )
+        person = {"email": email, "password": password, "name": name}
+        answer = self.call("POST", REGISTER, json=person)
         assert answer.status_code == 200, answer.text
         user_id: str = answer.json()["user"]["id"]
         return user_id
 
     def login(self, email: str = ANNA, password: str = PASSWORD, **options: Any) -> httpx.Response:
-        return self.call("POST", "/api/v1/auth/login", json={"email": email, "password": password}, **options)
+        return self.call("POST", LOGIN, json={"email": email, "password": password}, **options)
 
     def sign_in(self, email: str = ANNA, password: str = PASSWORD, **options: Any) -> httpx.Response:
         credentials = {"email": email, "password": password}
-        return self.call("POST", "/api/auth/sign-in/email", json=credentials, **options)
+        return self.call("POST", SIGN_IN, json=credentials, **options)
 
     def cookie(self, email: str = ANNA, password: str = PASSWORD) -> str:
         """The Cookie header of somebody who has just signed in."""

@@ -5,17 +5,19 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import httpx
+import psycopg
 import pytest
 from conftest import SERVICE_KEY, as_new
 
 from personas.embedded import Embedded
 
 from . import postgresql
-from .client import Client, Clock
+from .client import EVENT_LOOP, Client, Clock
 from .flat import Flat, move_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
 BOTH = ("sqlite", "postgresql")
 
@@ -25,6 +27,12 @@ def _tls_is_prepared_once() -> Iterator[None]:
     """A client prepares it anew, which takes longer than a call over plain HTTP does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _event_loop_is_started_once() -> Iterator[None]:
+    with EVENT_LOOP:
         yield
 
 
@@ -42,32 +50,26 @@ def postgresql_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_database(postgresql_server: str) -> Iterator[str]:
-    """The URL of a database of our own."""
+def _postgresql_database(postgresql_server: str) -> Iterator[str]:
     with postgresql.fresh_database(postgresql_server) as url:
         yield url
 
 
-@pytest.fixture(scope="module")
-def make_database(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], str]:
-    """Makes a place for a new database, `sqlite` or `postgresql`; of the latter there is one at a time."""
-
-    def make(kind: str) -> str:
-        if kind == "sqlite":
-            return str(tmp_path_factory.mktemp("embedded") / "auth.db")
-        url: str = request.getfixturevalue("postgresql_database")
-        postgresql.empty(url)
-        return url
-
-    return make
+@pytest.fixture
+def postgresql_database(_postgresql_database: str) -> str:
+    """The URL of a database as empty as a new one, which takes much longer to make."""
+    with psycopg.connect(_postgresql_database, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS auth CASCADE")
+    return _postgresql_database
 
 
 @pytest.fixture(params=BOTH)
-def database(request: pytest.FixtureRequest, make_database: Callable[[str], str]) -> str:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A place for a new database, of each kind."""
-    return make_database(request.param)
+    if request.param == "sqlite":
+        return str(tmp_path / "auth.db")
+    url: str = request.getfixturevalue("postgresql_database")
+    return url
 
 
 @pytest.fixture
@@ -94,9 +96,16 @@ def _open(database: str) -> Embedded:
 
 
 @pytest.fixture(params=BOTH)
-def client(request: pytest.FixtureRequest, clock: Clock) -> Client:
+def standing(request: pytest.FixtureRequest) -> Embedded:
+    """Either of them."""
+    embedded: Embedded = request.getfixturevalue(f"standing_{request.param}")
+    return embedded
+
+
+@pytest.fixture
+def client(standing: Embedded, clock: Clock) -> Client:
     """A fresh service on each kind of database."""
-    return Client(as_new(request.getfixturevalue(f"standing_{request.param}"), now=clock))
+    return Client(as_new(standing, now=clock))
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,21 +35,20 @@ def server() -> Iterator[str]:
         return
     programs = _find_programs()
     folder = Path(tempfile.mkdtemp(prefix="personas-postgresql-"))
-    user = _find_user(folder)
-    data = folder / "data"
     try:
-        _run(user, folder, programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-N", "-E", "UTF8")
+        run = partial(_run, folder, _as_no_root(folder))
+        data = ("-D", folder / "data")
+        run(programs / "initdb", *data, "-U", "tests", "-A", "trust", "-N", "-E", "UTF8")
         port = _free_port()
         options = (
             f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} "
             "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         )
-        log = folder / "log"
-        _run(user, folder, programs / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+        run(programs / "pg_ctl", *data, "-o", options, "-l", folder / "log", "-w", "start")
         try:
             yield f"postgresql://tests@127.0.0.1:{port}/postgres"
         finally:
-            _run(user, folder, programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            run(programs / "pg_ctl", *data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -67,12 +66,6 @@ def fresh_database(server_url: str) -> Iterator[str]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def empty(url: str) -> None:
-    """Make a database as empty as a new one, which is much quicker than making a new one."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS auth CASCADE")
-
-
 def _find_programs() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     on_path = shutil.which("initdb")
@@ -84,35 +77,28 @@ def _find_programs() -> Path:
     raise NoServer(message)
 
 
-def _find_user(folder: Path) -> str | None:
-    """Whom the server runs as: never root, so as root somebody else, who gets the folder."""
+def _as_no_root(folder: Path) -> tuple[str, ...]:
+    """What a server's programs are run by: as root by somebody else, who gets the folder."""
     if os.geteuid() != 0:
-        return None
+        return ()
     for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
-        return name
+        with suppress(LookupError):
+            shutil.chown(folder, name)
+            return ("runuser", "-u", name, "--")
     message = "PostgreSQL does not run as root, and there is no user postgres or nobody"
     raise NoServer(message)
 
 
-def _run(user: str | None, folder: Path, *command: str | Path) -> None:
-    group = pwd.getpwnam(user).pw_gid if user else None
+def _run(folder: Path, runner: tuple[str, ...], *command: str | Path) -> None:
     # Not through pipes: the server inherits them and would keep them open.
     with (folder / "output").open("w+") as output:
         done = subprocess.run(
-            [str(part) for part in command],
+            [*runner, *command],
             cwd=folder,
             env={**ENVIRONMENT, "LC_ALL": "C.UTF-8", "HOME": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            user=user,
-            group=group,
-            extra_groups=[] if user else None,
             check=False,
         )
         if done.returncode:

@@ -10,6 +10,7 @@ import base64
 import datetime as dt
 import json
 import re
+from contextlib import suppress
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,13 +18,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 import jwt
 import sqlalchemy as sa
+from conftest import as_new
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from personas.embedded import Embedded, schema
+from personas.embedded import schema
+
+from .client import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from http.cookies import Morsel
+
+    from personas.embedded import Embedded
 
 FOLDER = Path(__file__).parent.parent / "data" / "recorded"
 SEQUENCES = tuple(sorted(file.stem for file in FOLDER.glob("*.json")))
@@ -101,15 +107,12 @@ def load(sequence: str) -> list[Step]:
     return TypeAdapter(list[Step]).validate_json((FOLDER / f"{sequence}.json").read_text(encoding="utf-8"))
 
 
-class Clock:
+class TickingClock(Clock):
     """A clock that goes on by a millisecond whenever it is asked, so that newest-first has one answer."""
 
-    def __init__(self) -> None:
-        self.moment = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
-
     def __call__(self) -> dt.datetime:
-        self.moment += dt.timedelta(milliseconds=1)
-        return self.moment
+        self.advance(milliseconds=1)
+        return super().__call__()
 
 
 class Replay:
@@ -210,12 +213,9 @@ class Replay:
                     self._saved[name] = f"{found.key}={found.coded_value}"
                 continue
             value = _body(answer)
-            for part in path.split("."):
-                try:
+            with suppress(LookupError, TypeError):
+                for part in path.split("."):
                     value = value[int(part) if part.isdecimal() else part]
-                except (LookupError, TypeError):
-                    break
-            else:
                 self._saved[name] = value
 
     def _compare(self, step: Step, answer: httpx.Response, body: Any) -> Iterator[str]:
@@ -268,15 +268,12 @@ class Replay:
             yield f"{place} has {len(actual)} items instead of {len(recorded)}: {actual!r}"
             return
         left = list(actual)
-        is_open = place[2:] in unordered
         for index, value in enumerate(recorded):
-            here = f"{place}.{index}"
-            choices = left if is_open else left[:1]
-            match = next((one for one in choices if not [*self._differences(value, one, here, ())]), None)
-            if match is None and choices:
-                yield from self._differences(value, choices[0], here, ())
-                match = choices[0]
-            left.remove(match)
+            choices = left if place[2:] in unordered else left[:1]
+            found = [[*self._differences(value, one, f"{place}.{index}", ())] for one in choices]
+            best = min(range(len(found)), key=lambda choice: len(found[choice]))
+            yield from found[best]
+            del left[best]
 
     def _matches(self, recorded: Any, actual: Any) -> bool:
         if recorded == "<any>":
@@ -289,7 +286,8 @@ class Replay:
             later = LATER.fullmatch(recorded)
             if later is not None:
                 return self._is_near(actual, float(later[1] or 0))
-            return self._pattern(recorded).fullmatch(actual) is not None
+            is_pattern = "<" in recorded
+            return self._pattern(recorded).fullmatch(actual) is not None if is_pattern else recorded == actual
         return type(recorded) is type(actual) and bool(recorded == actual)
 
     def _is_near(self, text: str, hours: float) -> bool:
@@ -342,27 +340,17 @@ def _compare_cookies(recorded: list[dict[str, str]], answer: httpx.Response) -> 
         yield f"set-cookie {actual} instead of {expected}"
 
 
-async def replay(sequence: str, embedded: Embedded, *, app: Any = None) -> list[Difference]:
-    """Run a sequence in process; `app` stands in for the service's own application."""
-    return await _replay(
-        sequence, embedded, httpx.ASGITransport(app or embedded.app, client=("127.0.0.1", 50000))
-    )
-
-
-async def replay_on_a_port(sequence: str, embedded: Embedded) -> list[Difference]:
-    """Run a sequence against a service that is being served at its base URL."""
-    return await _replay(sequence, embedded)
-
-
-async def _replay(
-    sequence: str, embedded: Embedded, transport: httpx.AsyncBaseTransport | None = None
+async def replay(
+    sequence: str, embedded: Embedded, *, app: Any = None, on_a_port: bool = False
 ) -> list[Difference]:
+    """Run a sequence in process, where `app` may stand in for the service's own, or where it is served."""
+    in_process = httpx.ASGITransport(app or embedded.app, client=("127.0.0.1", 50000))
     run = Replay(sequence, embedded)
-    async with httpx.AsyncClient(transport=transport) as client:
+    async with httpx.AsyncClient(transport=None if on_a_port else in_process) as client:
         await run.run(client)
     return run.differences
 
 
-def open_service(database: str | Path) -> Embedded:
-    """A service as the recordings were made with."""
-    return Embedded.open(database, base_url=BASE_URL, clock=Clock(), scrypt_cost=2, service_key=SERVICE_KEY)
+def as_recorded(standing: Embedded) -> Embedded:
+    """An open service as the recordings were made with, on its first day."""
+    return as_new(standing, now=TickingClock(), base_url=BASE_URL, service_key=SERVICE_KEY)

@@ -110,7 +110,5 @@ def test_what_json_can_hold_is_read_unchanged(value: Any) -> None:
         ({}, "[object Object]", False),
     ],
 )
-def test_values_are_taken_for_text_and_for_false_as_in_javascript(
-    value: object, text: str, falsy: bool
-) -> None:
+def test_values_are_taken_for_text_or_false_as_in_javascript(value: object, text: str, falsy: bool) -> None:
     assert (as_text(value), is_falsy(value)) == (text, falsy)

@@ -44,7 +44,7 @@ def test_a_turn_comes_after_the_wait_and_never_on_a_day_off(
     assert next_turn(cadence, _at(active) if active else None, _at(now)) == _at(expected)
 
 
-def test_the_database_and_the_moment_agree_on_whose_turn_it_is_whatever_the_clocks_zone(
+def test_the_database_agrees_on_whose_turn_it_is_whatever_the_clocks_zone(
     client: Client,
 ) -> None:
     actives = [None, *(_at("20T00:00") + dt.timedelta(hours=hours) for hours in range(0, 240, 7))]

@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,34 +22,17 @@ from .client import PERSONAS
 from .postgresql import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from .client import Client
 
-NEVER = 3600.0
 HEAD = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
-
-
-@contextmanager
-def _served(
-    client: Client,
-    *,
-    connections: int = 50,
-    header: float = NEVER,
-    body: float = NEVER,
-    answer: float = NEVER,
-) -> Iterator[str]:
-    bounds = Bounds(connections, header_seconds=header, body_seconds=body, answer_seconds=answer)
-    with serving(client.embedded, bounds=bounds) as url:
-        yield url
+NEVER = Bounds(50, header_seconds=3600, body_seconds=3600, answer_seconds=3600)
 
 
 def _connect(url: str, sent: bytes = b"") -> socket.socket:
     parts = urlsplit(url)
-    assert parts.hostname
-    assert parts.port
-    connection = socket.create_connection((parts.hostname, parts.port), timeout=20)
+    connection = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20)
     connection.sendall(sent)
     return connection
 
@@ -64,43 +48,43 @@ def _everything(connection: socket.socket) -> bytes:
 
 def _health(url: str) -> int:
     """The status as soon as the service has seen that the connections before are gone."""
-    deadline = time.monotonic() + 20
-    while True:
-        try:
+    status = 0
+    for _ in range(1000):
+        with suppress(httpx.TransportError):
             status = httpx.get(f"{url}/health", timeout=20).status_code
-        except httpx.TransportError:
-            status = 0
-        if status == 200 or time.monotonic() > deadline:
-            return status
+            if status == 200:
+                break
         time.sleep(0.02)
+    return status
+
+
+def _ended(connection: socket.socket, sent: bytes) -> bool:
+    """Send again and again, reading nothing, until the other side has ended the connection."""
+    for _ in range(1000):
+        try:
+            connection.sendall(sent)
+        except ConnectionError:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: "])
 def test_half_a_head_is_waited_for_only_so_long(small: Client, sent: bytes) -> None:
-    with _served(small, header=0.1) as url:
+    with serving(small.embedded, bounds=replace(NEVER, header_seconds=0.1)) as url:
         assert _everything(_connect(url, sent)) == b""
 
 
 def test_a_head_that_comes_byte_by_byte_gains_no_time(small: Client) -> None:
-    with _served(small, header=0.3) as url, _connect(url, b"G") as connection:
-        connection.settimeout(0.01)
-        for _ in range(1000):
-            try:
-                connection.sendall(b"E")
-                if connection.recv(1) == b"":
-                    break
-            except TimeoutError:
-                continue
-            except ConnectionError:
-                break
-        else:
-            pytest.fail("the connection was never ended")
+    with (
+        serving(small.embedded, bounds=replace(NEVER, header_seconds=0.3)) as url,
+        _connect(url, b"G") as connection,
+    ):
+        assert _ended(connection, b"E")
 
 
-def test_half_a_body_is_answered_408_and_leaves_the_log_clean(
-    small: Client, caplog: pytest.LogCaptureFixture
-) -> None:
-    with _served(small, body=0.1) as url:
+def test_half_a_body_is_answered_408_and_not_logged(small: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(small.embedded, bounds=replace(NEVER, body_seconds=0.1)) as url:
         answer = _everything(_connect(url, HEAD + b'{"email":'))
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert answer.endswith(b"The request took too long to come")
@@ -108,29 +92,19 @@ def test_half_a_body_is_answered_408_and_leaves_the_log_clean(
 
 
 def test_an_answer_that_nobody_reads_ends_its_connection(small: Client) -> None:
-    with _served(small, answer=0.1) as url:
-        small.add_crowd({"archetype": "x" * 1_000_000} for _ in range(12))  # more than the system buffers
+    small.add_crowd({"archetype": "x" * 1_000_000} for _ in range(12))  # more than the system buffers
+    with serving(small.embedded, bounds=replace(NEVER, answer_seconds=0.1)) as url:
         token = small.embedded.admin_token()
         head = f"GET {PERSONAS} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
         with _connect(url, head.encode()) as connection:
-            connection.settimeout(20)
-            assert _ended(connection)
-
-
-def _ended(connection: socket.socket) -> bool:
-    """Wait, reading nothing, until the other side has ended the connection."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            connection.sendall(b"\r\n")
-        except ConnectionError:
-            return True
-        time.sleep(0.02)
-    return False
+            assert _ended(connection, b"\r\n")
 
 
 def test_a_connection_that_is_used_again_and_again_is_kept(small: Client) -> None:
-    with _served(small, header=0.1, body=0.1) as url, httpx.Client(base_url=url) as client:
+    with (
+        serving(small.embedded, bounds=replace(NEVER, header_seconds=0.1, body_seconds=0.1)) as url,
+        httpx.Client(base_url=url) as client,
+    ):
         start = time.monotonic()
         ports = set()
         while time.monotonic() - start < 0.3:
@@ -140,10 +114,10 @@ def test_a_connection_that_is_used_again_and_again_is_kept(small: Client) -> Non
         assert len(ports) == 1
 
 
-def test_beyond_the_limit_connections_are_answered_503_and_one_line_tells_of_it(
+def test_connections_beyond_the_limit_get_a_503_and_one_line(
     small: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with _served(small, connections=10) as url:
+    with serving(small.embedded, bounds=replace(NEVER, connections=10)) as url:
         with ExitStack() as stack:
             for _ in range(10):
                 stack.enter_context(_connect(url))
@@ -155,7 +129,7 @@ def test_beyond_the_limit_connections_are_answered_503_and_one_line_tells_of_it(
     assert line.startswith("10 connections at once are the limit")
 
 
-def test_hundreds_of_half_open_connections_and_few_files_leave_it_answering_and_its_log_short(
+def test_hundreds_of_half_open_connections_leave_it_answering_and_its_log_short(
     tmp_path: Path,
 ) -> None:
     command = [sys.executable, "-m", "personas", "serve", "--port", "0", "--database", str(tmp_path / "a.db")]

@@ -74,10 +74,9 @@ def test_contrast_is_computed_as_wcag_does() -> None:
 def test_every_text_can_be_read_and_every_shape_be_seen(scheme: str) -> None:
     colours = _colours(scheme)
     assert {name for pair in TEXT | SHAPES for name in pair} | ORNAMENT == set(colours)
-    weak = {pair: _contrast(colours[pair[0]], colours[pair[1]]) for pair in TEXT}
-    assert {pair: ratio for pair, ratio in weak.items() if ratio < 4.5} == {}
-    faint = {pair: _contrast(colours[pair[0]], colours[pair[1]]) for pair in SHAPES}
-    assert {pair: ratio for pair, ratio in faint.items() if ratio < 3} == {}
+    for pairs, least in ((TEXT, 4.5), (SHAPES, 3)):
+        ratios = {pair: _contrast(colours[pair[0]], colours[pair[1]]) for pair in pairs}
+        assert {pair: ratio for pair, ratio in ratios.items() if ratio < least} == {}
 
 
 def test_no_colour_stands_outside_the_variables() -> None:
@@ -99,47 +98,37 @@ def filled(small: Client, clock: Clock) -> tuple[Embedded, list[str]]:
     return small.embedded, paths
 
 
-class Structure(HTMLParser):
-    """What a screen reader goes by."""
+class Tags(HTMLParser):
+    """The tags of a page with their attributes, in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.headings: list[str] = []
-        self.ids: list[str] = []
-        self.references: list[str] = []
-        self.labelled: list[str] = []
-        self.fields: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.all: list[tuple[str, dict[str, str | None]]] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.tags.append((tag, given))
-        self.ids += [given["id"] or ""] if "id" in given else []
-        for name in ("for", "aria-labelledby", "aria-describedby"):
-            self.references += [given[name] or ""] if name in given else []
-        if (given.get("href") or "").startswith("#"):
-            self.references.append((given["href"] or "")[1:])
-        if re.fullmatch(r"h\d", tag):
-            self.headings.append(tag)
-        if tag == "label":
-            self.labelled.append(given["for"] or "")
-        if tag in {"input", "select", "textarea"}:
-            self.fields.append(given.get("id") or "")
+        self.all.append((tag, dict(attrs)))
+
+    def values(self, name: str, *of: str) -> list[str]:
+        """An attribute of all tags, or of some, that have it."""
+        return [given[name] or "" for tag, given in self.all if name in given and (not of or tag in of)]
 
 
 def test_pages_are_in_order_for_keyboards_and_screen_readers(filled: tuple[Embedded, list[str]]) -> None:
     embedded, paths = filled
     for path in paths:
-        structure = Structure(Client(embedded).call("GET", path).text)
-        assert structure.headings[0] == "h1"
-        assert set(structure.headings[1:]) <= {"h2"}
-        assert len(set(structure.ids)) == len(structure.ids)
-        assert set(structure.references) <= set(structure.ids)
-        assert structure.fields == structure.labelled
-        first = next(given for tag, given in structure.tags if tag in {"a", "input", "button", "summary"})
+        tags = Tags(Client(embedded).call("GET", path).text)
+        title, *headings = (tag for tag, _ in tags.all if re.fullmatch(r"h\d", tag))
+        assert (title, set(headings) <= {"h2"}) == ("h1", True)
+        ids = tags.values("id")
+        assert len(set(ids)) == len(ids)
+        anchors = [link[1:] for link in tags.values("href") if link.startswith("#")]
+        about = [*tags.values("aria-labelledby"), *tags.values("aria-describedby"), *tags.values("for")]
+        assert {*anchors, *about} <= set(ids)
+        assert tags.values("id", "input", "select", "textarea") == tags.values("for", "label")
+        first = next(given for tag, given in tags.all if tag in {"a", "input", "button", "summary"})
         assert (first["class"], first["href"]) == ("skip", "#content")
-        for tag, given in structure.tags:
+        for tag, given in tags.all:
             assert "tabindex" not in given or (tag, given["tabindex"]) == ("main", "-1")
             assert tag != "svg" or (given["role"] == "img" and given["aria-label"])
             assert tag != "th" or given["scope"] in {"col", "row"}

@@ -11,14 +11,15 @@ from original import LATER_MOUNT, Original
 
 from personas.embedded import schema
 
-from .client import ANNA, BO, PERSONAS, Client, body
-from .recorded import SEQUENCES, open_service, replay
+from .client import ANNA, BO, HUMAN, PERSONAS, Client, body
+from .recorded import SEQUENCES, as_recorded, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from personas.embedded import Embedded
+
 USERS = "/api/v1/admin/users"
-HUMAN = "human@mana.test"
 CRASHED = (500, {"statusCode": 500, "message": "Internal server error"})
 
 
@@ -41,11 +42,9 @@ def original(wrap: Callable[..., Client]) -> Client:
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
-def test_every_step_is_answered_as_the_original_answered_it_and_none_is_better(
-    sequence: str, make_database: Callable[[str], str]
-) -> None:
-    with open_service(make_database("sqlite")) as embedded:
-        found = anyio.run(partial(replay, app=Original(embedded)), sequence, embedded)
+def test_every_step_is_as_recorded_and_none_is_better(sequence: str, standing_sqlite: Embedded) -> None:
+    embedded = as_recorded(standing_sqlite)
+    found = anyio.run(partial(replay, app=Original(embedded)), sequence, embedded)
     assert [str(difference) for difference in found] == []
 
 
@@ -68,7 +67,7 @@ def test_a_human_is_swallowed_and_keeps_name_and_password(original: Client) -> N
     assert original.admin("DELETE", f"{PERSONAS}/{user_id}").status_code == 200
 
 
-def test_the_look_up_crashes_only_where_a_row_of_its_page_belongs_to_a_user_with_a_session(
+def test_the_look_up_crashes_where_a_user_on_its_page_has_a_session(
     original: Client,
 ) -> None:
     original.seed(ANNA)
@@ -113,7 +112,7 @@ def test_whoever_may_not_call_learns_nothing_of_it_and_swallows_nobody(original:
     assert original.user(HUMAN)["kind"] == "human"
 
 
-def test_behind_a_proxy_the_right_password_is_refused_from_the_fourth_sign_in_on_to_the_lock(
+def test_behind_a_proxy_right_passwords_are_refused_and_lock(
     wrap: Callable[..., Client],
 ) -> None:
     client = wrap(limited=True)
@@ -129,7 +128,7 @@ def test_the_loser_of_two_sign_ups_at_once_is_answered_500_one_time(wrap: Callab
     assert sent(client)[0] == 200
 
 
-def test_later_deployments_have_the_calls_elsewhere_and_no_names_in_the_list(
+def test_later_deployments_have_other_paths_and_no_names_in_the_list(
     wrap: Callable[..., Client],
 ) -> None:
     client = wrap(mount=LATER_MOUNT)
@@ -138,4 +137,5 @@ def test_later_deployments_have_the_calls_elsewhere_and_no_names_in_the_list(
     [listed] = client.admin("GET", LATER_MOUNT).json()["personas"]
     assert (listed["userId"], "name" in listed) == (user_id, False)
     assert client.admin("GET", f"{LATER_MOUNT}/{user_id}").json()["persona"]["name"] == "Anna"
+    assert client.admin("DELETE", f"{LATER_MOUNT}/{user_id}").status_code == 200
     assert wrap().admin("GET", LATER_MOUNT).status_code == 404

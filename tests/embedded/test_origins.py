@@ -10,7 +10,7 @@ from conftest import as_new
 
 from personas.embedded import schema, serving
 
-from .client import ANNA, PASSWORD, PERSONAS, Client
+from .client import ANNA, PASSWORD, PERSONAS, SIGN_IN, SIGN_UP, Client
 
 if TYPE_CHECKING:
     from personas.embedded import Embedded
@@ -18,18 +18,7 @@ if TYPE_CHECKING:
 FRONT_END = "http://localhost:5173"
 EVIL = "https://evil.example"
 CREDENTIALS = {"email": ANNA, "password": PASSWORD}
-SIGN_IN, SIGN_UP = "/api/auth/sign-in/email", "/api/auth/sign-up/email"
 ALLOWS = "access-control-allow-"
-
-
-def test_a_preflight_lets_the_front_end_send_what_it_needs(small: Client) -> None:
-    asked = {"origin": FRONT_END, "access-control-request-method": "POST"}
-    for path in (PERSONAS, SIGN_IN, "/nowhere"):
-        answer = small.call("OPTIONS", path, headers=asked)
-        assert (answer.status_code, answer.content) == (204, b"")
-        assert answer.headers[ALLOWS + "origin"] == FRONT_END
-        assert answer.headers[ALLOWS + "methods"] == "GET,HEAD,PUT,POST,DELETE,PATCH"
-        assert "Authorization" in answer.headers[ALLOWS + "headers"]
 
 
 def test_a_preflight_gives_a_foreign_page_nothing(small: Client) -> None:

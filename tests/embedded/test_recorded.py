@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -9,12 +10,11 @@ import pytest
 
 from personas.embedded import serving
 
-from .conftest import BOTH
 from .improvements import missing, unexplained
-from .recorded import SEQUENCES, load, open_service, replay, replay_on_a_port
+from .recorded import SEQUENCES, as_recorded, load, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from personas.embedded import Embedded
 
     from .recorded import Difference
 
@@ -25,20 +25,15 @@ def _expect(sequence: str, differences: list[Difference]) -> None:
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
-@pytest.mark.parametrize("kind", BOTH)
-def test_every_step_is_answered_as_the_original_answered_it(
-    sequence: str, kind: str, make_database: Callable[[str], str]
-) -> None:
-    with open_service(make_database(kind)) as embedded:
-        _expect(sequence, anyio.run(replay, sequence, embedded))
+def test_every_step_is_answered_as_the_original_answered_it(sequence: str, standing: Embedded) -> None:
+    _expect(sequence, anyio.run(replay, sequence, as_recorded(standing)))
 
 
 @pytest.mark.parametrize("sequence", ["sessions", "reading"])
-def test_a_port_answers_like_the_service_in_process(
-    sequence: str, make_database: Callable[[str], str]
-) -> None:
-    with open_service(make_database("sqlite")) as embedded, serving(embedded):
-        _expect(sequence, anyio.run(replay_on_a_port, sequence, embedded))
+def test_a_port_answers_like_the_service_in_process(sequence: str, standing_sqlite: Embedded) -> None:
+    embedded = as_recorded(standing_sqlite)
+    with serving(embedded):
+        _expect(sequence, anyio.run(partial(replay, on_a_port=True), sequence, embedded))
 
 
 def test_ten_sequences_of_more_than_two_thousand_calls_are_replayed() -> None:

@@ -30,6 +30,18 @@ CLEAN = {
 }
 
 
+def _start(path: Path, *arguments: str, redirection: str = "", **variables: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "personas", "serve", "--port", "0", "--database", "auth.db", *arguments]
+    return subprocess.Popen(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *command],
+        cwd=path,
+        env={**CLEAN, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @dataclass
 class Served:
     """A running `personas serve`; `greeting` is what it printed at first."""
@@ -41,27 +53,16 @@ class Served:
     def url(self) -> str:
         return str(re.findall(r"listens on (\S+)", self.greeting)[0])
 
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+    def stop(self, number: int) -> tuple[int, str]:
         """Exit code and stderr."""
         self.process.send_signal(number)
         error = self.process.communicate(timeout=30)[1]
         return self.process.returncode, error
 
 
-def _command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "personas", "serve", *map(str, arguments)]
-
-
 @contextmanager
 def _serve(path: Path, *arguments: str, **variables: str) -> Iterator[Served]:
-    process = subprocess.Popen(
-        _command("--port", "0", "--database", path / "auth.db", *arguments),
-        cwd=path,
-        env={**CLEAN, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = _start(path, *arguments, **variables)
     assert process.stdout is not None
     lines: list[str] = []
     for line in process.stdout:
@@ -76,7 +77,7 @@ def _serve(path: Path, *arguments: str, **variables: str) -> Iterator[Served]:
         process.communicate()
 
 
-def _refused(*arguments: str | Path, **variables: str) -> tuple[int, str, str]:
+def _refused(*arguments: object, **variables: str) -> tuple[int, str, str]:
     """How a start ends that comes to nothing, and so needs no process of its own."""
     ended = CliRunner().invoke(app, ["serve", *map(str, arguments)], env=variables)
     return ended.exit_code, ended.stdout, ended.stderr
@@ -106,36 +107,34 @@ def test_serve_shows_the_admins_password_once_and_logs_no_secret(tmp_path: Path)
     assert everything.count(password) == 1
     for secret in (token, PASSWORD, "runner-key-1", "very-private"):
         assert secret not in everything
-    with _serve(tmp_path) as again:
-        assert "its password was shown by an earlier start" in again.greeting
-        assert password not in again.greeting
-        assert "password  " not in again.greeting
-        assert again.stop(signal.SIGINT) == (0, "stopped\n")
 
 
-def _serve_to(path: Path, command: str) -> str:
-    """Serve with standard output as a shell's redirection says, stop as soon as it could greet; stderr."""
-    process = subprocess.Popen(
-        ["sh", "-c", f'exec "$@" {command}', "sh", *_command("--port", "0", "--database", path / "auth.db")],
-        cwd=path,
-        env=CLEAN,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    first = process.stderr.readline()
-    process.send_signal(signal.SIGTERM)
-    with process.stderr:
-        rest = process.stderr.read()
-    assert process.wait(timeout=30) == 0
-    return first + rest
+def test_a_later_start_shows_no_password_and_its_options_reach_the_service(tmp_path: Path) -> None:
+    with Embedded.open(tmp_path / "auth.db") as embedded, embedded.introducing_admin() as admin:
+        assert admin is embedded.admin  # the password that this start has made is the one to show
+    options = ("--allow-host", "auth.test", "--trust-proxy", "127.0.0.1", "--allow-origin", "http://app.test")
+    with _serve(tmp_path, *options) as served:
+        assert "its password was shown by an earlier start" in served.greeting
+        assert "password  " not in served.greeting
+        for host, status in (("auth.test", 200), ("other.test", 400)):
+            assert httpx.get(served.url, headers={"host": host}).status_code == status
+        page = httpx.get(served.url, headers={"x-forwarded-for": "203.0.113.9", "origin": "http://app.test"})
+        assert "From another machine" in page.text
+        assert page.headers["access-control-allow-origin"] == "http://app.test"
+        code, log = served.stop(signal.SIGINT)
+    assert (code, log.endswith("stopped\n")) == (0, True)
 
 
-def test_a_password_that_could_not_be_shown_is_left_to_the_next_start(tmp_path: Path) -> None:
-    for redirection in (">&-", ">/dev/full"):
-        log = _serve_to(tmp_path, redirection)
-        assert log.startswith("the greeting could not be written: ")
-        assert "the admin's password, if no earlier start has shown it, is shown by the next one\n" in log
+@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"], ids=["closed", "full"])
+def test_a_password_that_was_not_shown_is_left_to_the_next_start(tmp_path: Path, redirection: str) -> None:
+    with _start(tmp_path, redirection=redirection) as process:
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        process.terminate()
+        told += process.stderr.read()
+    assert process.returncode == 0
+    assert told.startswith("the greeting could not be written: ")
+    assert "the admin's password, if no earlier start has shown it, is shown by the next one\n" in told
     with Embedded.open(tmp_path / "auth.db") as embedded, embedded.introducing_admin() as admin:
         assert admin is not None
 
@@ -146,16 +145,6 @@ def test_hosts_and_proxies_that_are_none_are_told() -> None:
         code, out, error = _refused("--port", "0", option, value)
         assert (code, out) == (2, "")
         assert error.startswith(f"error: {value!r} is no ")
-
-
-def test_the_options_of_serve_reach_the_service(tmp_path: Path) -> None:
-    options = ("--allow-host", "auth.test", "--trust-proxy", "127.0.0.1", "--allow-origin", "http://app.test")
-    with _serve(tmp_path, *options) as served:
-        assert httpx.get(served.url, headers={"host": "auth.test"}).status_code == 200
-        assert httpx.get(served.url, headers={"host": "other.test"}).status_code == 400
-        page = httpx.get(served.url, headers={"x-forwarded-for": "203.0.113.9"}).text
-        assert "From another machine" in page
-        assert served.stop()[0] == 0
 
 
 @pytest.mark.usefixtures("folder")
@@ -172,21 +161,21 @@ def test_reset_asks_and_without_a_terminal_needs_yes(folder: Path) -> None:
     path = folder / "auth.db"
     with Embedded.open(path) as embedded:
         Client(embedded).seed()
-        first = embedded.admin
-    assert first is not None
+        with embedded.introducing_admin():
+            pass
     what = f"--reset would delete 2 users, 1 of them personas, in {path}"
-    code, out, error = _refused("--database", path, "--reset")
-    assert (code, out, error.splitlines()[0]) == (5, "", f"error: {what}: nobody can be asked here")
-    code, out, error = _refused("--database", path, "--reset", "--yes", NODE_ENV="production")
-    assert (code, out, error.splitlines()[0]) == (5, "", f"error: {what}, and this is production")
-    with Embedded.open(path) as embedded:
-        assert embedded.count().personas == 1
-    with _serve(folder, "--reset", "--yes") as served:
-        assert first.password not in served.greeting
-        assert "shown this once" in served.greeting
-        served.stop()
-    with Embedded.open(path) as embedded:
-        assert embedded.count().personas == 0
+    for arguments, variables, why in (
+        ((), {}, ": nobody can be asked here"),
+        (("--yes",), {"NODE_ENV": "production"}, ", and this is production"),
+    ):
+        code, out, error = _refused("--database", path, "--reset", *arguments, **variables)
+        assert (code, out, error.splitlines()[0]) == (5, "", f"error: {what}{why}")
+        with Embedded.open(path) as embedded:
+            assert embedded.count().personas == 1
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # so that it ends after the reset
+        _refused("--database", path, "--reset", "--yes", "--port", taken.getsockname()[1])
+    with Embedded.open(path) as embedded, embedded.introducing_admin() as admin:
+        assert (embedded.count().users, admin is None) == (1, False)
 
 
 def test_a_database_that_cannot_be_used_is_told(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from personas.embedded import schema
 
-from .client import ANNA, PASSWORD, Client, Clock
+from .client import ANNA, PASSWORD, SIGN_IN, Client, Clock
 
 if TYPE_CHECKING:
     import httpx
@@ -45,12 +45,12 @@ def test_a_session_that_is_a_day_old_lasts_a_week_again(small: Client, clock: Cl
     assert "Max-Age=604800" in late.headers["set-cookie"]
 
 
-def test_a_session_that_is_not_to_be_remembered_lasts_a_day_and_is_never_extended(
+def test_a_session_not_to_be_remembered_lasts_a_day_and_is_never_extended(
     small: Client, clock: Clock
 ) -> None:
     small.seed()
     body = {"email": ANNA, "password": PASSWORD, "rememberMe": False}
-    answer = small.call("POST", "/api/auth/sign-in/email", json=body)
+    answer = small.call("POST", SIGN_IN, json=body)
     assert _names(answer) == ["mana.dont_remember", "mana.session_token"]
     cookies = "; ".join(value.partition(";")[0] for value in answer.headers.get_list("set-cookie"))
     assert _days_left(small, clock) == 1

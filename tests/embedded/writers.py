@@ -1,18 +1,18 @@
 """A program of many writers, for what several processes, or one that is killed, leave in a database.
 
-    python writers.py share DATABASE NUMBER    so many processes open it at once and write 25 personas, twice
-    python writers.py kill DATABASE NUMBER     so many, one after the other, are killed while they write; the
-                                               emails whose writes were answered are printed, a line each
+    python -m embedded.writers share DATABASE NUMBER
+        so many processes open it at once and write ten personas each, all of them twice
+    python -m embedded.writers kill DATABASE NUMBER
+        so many, one after the other, are killed while they write; whose write was answered is printed
 
 The processes are forked: that is much quicker than to start programs, and wants a program without threads.
 """
 
 from __future__ import annotations
 
-import os
-import select
-import signal
+import multiprocessing
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -20,23 +20,22 @@ import httpx
 
 from personas.embedded import Embedded
 
+from .client import PERSONAS, body
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-PASSWORD = "one password of all"
+FORK = multiprocessing.get_context("fork")
 
 
-def write(database: str, workers: Iterable[Iterable[str]], told: int) -> None:
+def write(database: str, workers: Iterable[Iterable[str]], tell: Callable[[str], None]) -> None:
     """Write personas, each worker one after the other; tell each email when its write was answered."""
 
     async def work(client: httpx.AsyncClient, emails: Iterable[str]) -> None:
         for email in emails:
-            persona = {"email": email, "name": "K", "password": PASSWORD, "archetype": "a"}
-            prompt = "You are one who is written while the light goes out."
-            sent = {**persona, "systemPrompt": prompt, "moduleMix": {"notes": 1}}
-            answer = await client.post("/api/v1/admin/personas", json=sent)
+            answer = await client.post(PERSONAS, json=body(email))
             assert answer.status_code == 200, answer.text
-            os.write(told, f"{email}\n".encode())
+            tell(email)
 
     async def run(embedded: Embedded) -> None:
         transport = httpx.ASGITransport(embedded.app)
@@ -52,48 +51,37 @@ def write(database: str, workers: Iterable[Iterable[str]], told: int) -> None:
         anyio.run(run, embedded)
 
 
-def fork(database: str, workers: Iterable[Iterable[str]]) -> tuple[int, int]:
-    """A process that writes: its id, and where it tells what was answered."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            write(database, workers, writing)
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(writing)
-    return child, reading
-
-
 def share(database: str, number: int) -> None:
     """Let processes write at once; fail where one of them does."""
-    children = [
-        fork(database, [[f"p{process}n{worker}@mana.test"] * 2 for worker in range(25)])
-        for process in range(number)
-    ]
-    for child, _ in children:
-        if os.waitpid(child, 0)[1]:
-            sys.exit("a process could not write")
+    processes = []
+    for each in range(number):
+        workers = [[f"p{each}n{worker}@mana.test"] * 2 for worker in range(10)]
+        processes.append(FORK.Process(target=write, args=(database, workers, lambda _: None)))
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    sys.exit(any(process.exitcode for process in processes))
 
 
 def kill(database: str, number: int) -> None:
     """Kill so many processes while they write."""
     Embedded.open(database, scrypt_cost=2).close()
     for turn in range(number):
-        emails = ((f"k{turn}w{worker}n{each}@mana.test" for each in range(1000)) for worker in range(4))
-        child, reading = fork(database, emails)
-        text = b""
-        while text.count(b"\n") < turn % 7:  # so many answers, and then in the middle of the next ones
-            text += os.read(reading, 4096) or sys.exit("the writing process has ended")
-        select.select([reading], [], [], turn % 5 / 1000)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        while chunk := os.read(reading, 4096):
-            text += chunk
-        os.close(reading)
-        sys.stdout.write(text.decode())
+        workers = ((f"k{turn}w{worker}n{each}@mana.test" for each in range(1000)) for worker in range(4))
+        answered, told = FORK.Pipe(duplex=False)
+        process = FORK.Process(target=write, args=(database, workers, told.send))
+        process.start()
+        told.close()
+        emails = [answered.recv() for _ in range(turn % 7)]
+        answered.poll(turn % 5 / 1000)  # and then in the middle of the next ones
+        process.kill()
+        process.join()
+        with suppress(EOFError):
+            while True:
+                emails.append(answered.recv())
+        answered.close()
+        sys.stdout.writelines(f"{email}\n" for email in emails)
 
 
 if __name__ == "__main__":
