@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import anyio
 import sqlalchemy as sa
-from making import catalog_json, make_catalog, make_space
+from making import make_catalog, make_space
 
 from personas.catalog.models import Catalog
 from personas.embedded import schema as tables
@@ -25,79 +24,79 @@ from personas.service.credentials import Credentials
 from personas.service.endpoints import AuthService
 from personas.service.transport import Patience
 
-from .world import SECRET, Ended, World
+from .world import SECRET, Kept, World
 
 QUICK = Patience(attempts=3, first_attempts=2, wait_initial=0.001, wait_max=0.002)
 ADA, BO, CY = (f"persona.{who}@mana.test" for who in ("ada", "bo", "cy"))
 SHARED = make_catalog(
     "ada", "bo", "cy", spaces=[make_space("flat", "ada", "bo"), make_space("desk", "cy", "bo")]
 )
+ALONE = make_catalog("ada", "bo", "cy")
 SPACES = "/api/auth/organization"
 HUMAN = "somebody@else.test"
-
-
-class Killed(Exception):
-    """The process is gone."""
+SEED, PRUNE, RECREATE, CLEANUP = (
+    Intent(),
+    Intent(prune=True),
+    Intent(recreate=True),
+    Intent(purpose="cleanup"),
+)
 
 
 @dataclass
 class Tool:
-    """Runs of the tool in this process, on a service in this process."""
+    """Runs of the tool in this process, on a service in this process; `lines` are the last run's requests."""
 
     world: World
     workers: int = 8
-    cut_after: int | None = None
+    after_each: Callable[[], object] = lambda: None
     lines: list[str] = field(default_factory=list)
 
-    def run(self, catalog: Catalog, intent: Intent | None = None, *, secret: str | None = SECRET) -> Applied:
-        made: list[Applied] = []
+    def have(self, catalog: Catalog = SHARED) -> None:
+        """Let a catalog be live as a run of the tool leaves it, and be the one that commands are given."""
+        self.world.write_spaces(catalog)
+        text = self.world.catalog.read_text()
+        if text in self.world.states:
+            self.world.restore(self.world.states[text])
+        else:
+            assert_all_done(self.run(catalog))
+            self.world.states[text] = self.world.keep()
 
-        async def work() -> None:
-            async with self.service() as service:
-                given = Secret(secret) if secret else None
-                async with Passwords(service, given) as passwords:
-                    read = await self.read(service, catalog, intent, passwords)
-                    made.append(
-                        await apply(
-                            read, service, given or Secret(""), passwords=passwords, workers=self.workers
-                        )
-                    )
-
-        anyio.run(work)
-        return made[0]
-
-    def plan(self, catalog: Catalog, intent: Intent | None = None) -> Plan:
-        async def work() -> Plan:
-            async with self.service() as service, Passwords(service, Secret(SECRET)) as passwords:
-                return await self.read(service, catalog, intent, passwords)
+    def run(self, catalog: Catalog, intent: Intent = SEED) -> Applied:
+        async def work() -> Applied:
+            async with self._service() as service, Passwords(service, Secret(SECRET)) as passwords:
+                read = await self._read(service, catalog, intent, passwords)
+                return await apply(read, service, Secret(SECRET), passwords=passwords, workers=self.workers)
 
         return anyio.run(work)
 
-    async def read(
-        self, service: AuthService, catalog: Catalog, intent: Intent | None, passwords: Passwords
+    def plan(self, catalog: Catalog, intent: Intent = SEED) -> Plan:
+        async def work() -> Plan:
+            async with self._service() as service, Passwords(service, Secret(SECRET)) as passwords:
+                return await self._read(service, catalog, intent, passwords)
+
+        return anyio.run(work)
+
+    async def _read(
+        self, service: AuthService, catalog: Catalog, intent: Intent, passwords: Passwords
     ) -> Plan:
-        intent = intent or Intent()
-        everybody = intent.prune or intent.recreate or intent.purpose == "cleanup"
         live = await survey(
             service,
             catalog,
             details=intent.purpose == "seed",
             owners=intent.purpose == "seed",
-            everybodys_spaces=everybody,
+            everybodys_spaces=intent.prune or intent.recreate or intent.purpose == "cleanup",
             passwords=passwords,
             workers=self.workers,
         )
         return plan(catalog, live, intent)
 
-    def service(self) -> AuthService:
+    def _service(self) -> AuthService:
         self.lines.clear()
 
-        def observe(method: str, path: str, told: int | ServiceError, seconds: float) -> None:
-            del seconds
+        def observe(method: str, path: str, told: int | ServiceError, _: float) -> None:
             assert told != 500 or "get-full-organization" in path, (method, path)
             self.lines.append(f"{method} {path}")
-            if self.cut_after is not None and len(self.lines) >= self.cut_after:
-                raise Killed
+            self.after_each()
 
         return AuthService(
             "http://localhost:3001",
@@ -141,47 +140,22 @@ def assert_all_done(applied: Applied) -> None:
     assert {outcome.message for outcome in applied.outcomes if outcome.result is not Result.DONE} == set()
 
 
-def cuts(tool: Tool, catalog: Catalog, intent: Intent | None = None, *, every: int = 1) -> Iterator[int]:
-    """Cut a run after its first request, its second, …, or fewer, until it ends; tell after which."""
-    number = 1 - every
-    while True:
-        number += every
-        tool.cut_after = number
-        try:
-            tool.run(catalog, intent)
-        except Killed:
-            tool.cut_after = None
-            yield number
-        else:
-            tool.cut_after = None
-            return
+def cuts(world: World, catalog: Catalog, intent: Intent = SEED) -> list[Kept]:
+    """What a run leaves behind that is cut after any of its requests that changed what is stored."""
+    states = [world.keep()]
 
+    def keep() -> None:
+        if (now := world.keep()) != states[-1]:
+            states.append(now)
 
-def write(folder: Path, catalog: Catalog, name: str = "catalog.json") -> Path:
-    path = folder / name
-    path.write_text(catalog_json(catalog.personas, catalog.spaces), encoding="utf-8")
-    return path
+    Tool(world, workers=1, after_each=keep).run(catalog, intent)
+    return states[1:]
 
 
 def add_human_to(real: World, slug: str, role: str = "member") -> None:
     """Somebody who is no persona shares a space; they joined it by a way of their own."""
-    real.add_users([HUMAN])
-    human = next(row["id"] for row in real.rows(tables.users) if row["email"] == HUMAN)
+    real.add_humans(HUMAN)
     space = next(row["id"] for row in real.rows(tables.organizations) if row["slug"] == slug)
     now = dt.datetime.now(dt.UTC)
-    values = {"id": "m1", "organization_id": space, "user_id": human, "role": role, "created_at": now}
-    real.write(lambda c: c.execute(sa.insert(tables.members).values(**values)))
-
-
-def states_of(ended: Ended) -> dict[str, str]:
-    """The state of each space in the plan that a command has told."""
-    return {change["slug"]: change["state"] for change in ended.document()["plan"]["spaceChanges"]}
-
-
-def told_of(ended: Ended) -> dict[str, tuple[str, str]]:
-    """Result and message of each step that a command has told, by email or slug."""
-    document = ended.document()
-    return {
-        outcome.get("email") or outcome["slug"]: (outcome["result"], outcome["message"])
-        for outcome in (*document["outcomes"], *document["spaceOutcomes"])
-    }
+    values = {"id": "m1", "organization_id": space, "user_id": real.user(HUMAN)["id"], "role": role}
+    real.execute(sa.insert(tables.members).values(**values, created_at=now))
