@@ -42,12 +42,6 @@ def test_a_human_whose_email_was_stored_in_upper_case_is_found(real: World) -> N
 
 
 @swallowing
-def test_an_upper_case_catalog_email_is_refused_before_anything_is_sent(real: World) -> None:
-    real.write_catalog(entry("Ada@mana.test"))
-    assert real.run("seed", through=nothing, exits=3).seen == []
-
-
-@swallowing
 def test_an_email_that_is_a_part_of_a_humans_email_is_not_mistaken_for_it(real: World) -> None:
     # So many that the look-up has to ask for each email, and the answers hold more than was meant.
     real.add_humans(*(f"x{number}ada" for number in range(250)))
@@ -132,26 +126,6 @@ def test_a_check_of_ownership_that_got_no_true_answer_is_not_known_and_not_writt
     assert real.humans() == before
     assert real.personas == {"new@mana.test"}
     assert len(ended.seen.to(SIGN_IN)) == 1
-
-
-@swallowing
-def test_a_half_created_persona_of_ours_is_healed(real: World) -> None:
-    real.add_half_created("half")
-    assert real.personas == set()
-    real.write_catalog("half")
-    assert "heals a half-created persona" in real.run("dry-run").out
-    real.run("seed")
-    assert real.personas == {"half@mana.test"}
-    real.run("seed", "--check-login", "--fail-on-drift")
-
-
-def test_the_services_own_refusal_of_a_human_is_told_and_stops_nobody_else(real: World) -> None:
-    # The human signs up between the look-up and the write: the service is all that is left.
-    real.write_catalog("late", "new")
-    sign_up = when(f"POST {PERSONAS}", email="late@mana.test", times=1, then=lambda: real.add_humans("late"))
-    ended = real.run("seed", "-o", "json", through=sign_up, exits=6)
-    assert ended.results() == {"failed": 1, "done": 1}
-    assert real.personas == {"new@mana.test"}
 
 
 LOCALS = st.sampled_from([f"p{number}" for number in range(6)])

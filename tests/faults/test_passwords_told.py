@@ -75,13 +75,6 @@ def test_a_seed_secret_that_fits_none_of_them_is_one_message_and_nothing_is_writ
     assert before == (real.rows(tables.users), real.rows(tables.personas))
 
 
-def test_a_secret_that_fits_none_of_them_is_mended_where_recreate_is_said(real: World) -> None:
-    real.add_personas("a", "b", "c", password="a-password-of-another-secret")
-    real.write_catalog("a", "b", "c")
-    assert "3 recreated" in real.run("seed", "--recreate", "--yes").out
-    real.run("seed", "--check-login", "--fail-on-drift")
-
-
 def test_checking_passwords_keeps_to_the_services_limit_and_ends_with_the_truth_about_everyone(
     limited: World,
 ) -> None:

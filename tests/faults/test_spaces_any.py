@@ -38,7 +38,7 @@ def people_in_spaces(real: World) -> set[tuple[str, str]]:
 
 
 @both_worlds
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=catalogs(), second=catalogs())
 def test_whatever_is_edited_one_seed_makes_true_and_cleanup_leaves_nothing_of_ours(
     real: World, first: Catalog, second: Catalog

@@ -158,7 +158,7 @@ def test_an_invitation_that_has_expired_is_given_anew(real: World) -> None:
     assert shared(real) == wanted(SHARED)
 
 
-@both_worlds
+@original_only
 def test_two_seeds_at_once_make_each_space_once_and_one_more_run_is_in_sync(real: World) -> None:
     real.write_spaces(SHARED)
     go_on = threading.Event()

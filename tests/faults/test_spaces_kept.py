@@ -129,15 +129,6 @@ def test_without_the_seed_secret_spaces_are_not_known_and_stay_behind(sharing: W
 
 
 @both_worlds
-def test_personal_spaces_that_stay_behind_are_told_with_their_number(sharing: World) -> None:
-    ended = sharing.run("cleanup", "--yes", "-o", "json")
-    assert (
-        "The personal spaces of 3 personas who were deleted may stay behind on the service, "
-        "which has no call to delete them." in ended.document()["notes"]
-    )
-
-
-@both_worlds
 def test_a_space_whose_member_could_not_be_made_is_not_half_made(real: World) -> None:
     real.write_spaces(SHARED)
     refuse = when(f"POST {PERSONAS}", then=Answer(400, {"error": "no"}), email=BO)

@@ -55,6 +55,10 @@ def test_cleanup_leaves_no_space_behind_whatever_the_catalog_tells(sharing: Worl
     assert "cleanup would delete 3 personas and 2 spaces" in asked.err
     ended = sharing.run("cleanup", "--yes", "-o", "json")
     assert (sharing.personas, shared(sharing)) == (set(), {})
+    assert (
+        "The personal spaces of 3 personas who were deleted may stay behind on the service, "
+        "which has no call to delete them." in ended.document()["notes"]
+    )
     assert "not looked for" not in ended.everything
     assert "are not known" not in ended.everything
     # What was left behind would keep its slug from being used again.

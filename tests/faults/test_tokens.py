@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import threading
 from typing import Any
 
 import pytest
 
-from .faultserver import Answer, Fault, Seen, Then, when
-from .world import PERSONAS, SIGN_IN, World, both_worlds, entry
+from .faultserver import Answer, Fault, Seen, when
+from .world import PERSONAS, SIGN_IN, World, both_worlds
 
 MANY = [f"p{number:03d}" for number in range(100)]
 REFUSED = Answer(401, {"statusCode": 401, "message": "Invalid or expired token"})
@@ -75,23 +74,6 @@ def test_a_token_that_ends_in_the_middle_is_renewed_once_when_email_and_password
     assert ended.results() == {"done": 30}
     assert 1 <= len([seen for seen in ended.seen if seen.status == 401]) <= 8
     assert len(real.personas) == 30
-
-
-def test_a_token_is_renewed_before_it_ends_when_it_says_when(real: World) -> None:
-    # The service's clock is behind, so that by ours its tokens live for three seconds.
-    admin = real.set_admin_password()
-    real.now_is_later_by = -dt.timedelta(minutes=15) + dt.timedelta(seconds=3)
-    real.add_personas("a", "b", "c")
-    real.write_catalog(*(entry(local, archetype="new") for local in "abc"))
-
-    def take_long(_: int, head: bytes, body: bytes) -> bytes:
-        threading.Event().wait(1.6)
-        return head + body
-
-    script = when(f"GET {PERSONAS}/", times=1, then=Then(take_long))
-    ended = real.run("seed", "--concurrency", "1", through=script, env=admin)
-    assert [seen for seen in ended.seen if seen.status == 401] == []
-    assert len({seen.headers.get("authorization", "") for seen in ended.seen} - {""}) >= 2
 
 
 @pytest.mark.parametrize(
