@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from original import Original
 
-from .space_tool import Tool
+from .spaces import have
 from .world import World, world
 
 
@@ -28,7 +28,7 @@ def real(_one_world: World, tmp_path: Path) -> World:
 @pytest.fixture
 def sharing(real: World) -> World:
     """The same with the people and spaces of the catalog SHARED, which is the one that commands are given."""
-    Tool(real).have()
+    have(real)
     return real
 
 

@@ -118,13 +118,6 @@ def test_a_write_that_is_never_answered_is_told_as_unknown_and_the_rest_is_done(
     assert real.personas == EVERYBODY
 
 
-def test_500_is_tried_once_more_and_then_told(real: World) -> None:
-    real.write_catalog("a")
-    ended = real.run("seed", through=when(WRITE, then=Answer(500, {"message": "boom"})), exits=6)
-    assert len(ended.seen.to(WRITE)) == 2
-    assert "HTTP 500: boom" in ended.out
-
-
 def test_a_service_that_dies_in_the_middle_ends_the_run_soon_with_what_is_done_and_what_is_not(
     real: World,
 ) -> None:

@@ -6,73 +6,54 @@ import pytest
 from making import make_catalog, make_space
 
 from personas.embedded import schema as tables
-from personas.reconcile.plan import Intent, State, Step
 
 from .faultserver import Answer, nothing, when
-from .space_tool import (
-    ADA,
-    ALONE,
-    BO,
-    CLEANUP,
-    CY,
-    PRUNE,
-    RECREATE,
-    SEED,
-    SHARED,
-    SPACES,
-    Tool,
-    assert_all_done,
-    shared,
-    wanted,
-)
+from .spaces import ADA, ALONE, BO, CLEANUP, CY, PRUNE, RECREATE, SEED, SHARED, SPACES, have, shared, wanted
 from .world import SIGN_IN, SIGN_OUT, World, both_worlds, in_no_time
 
 
 @both_worlds
 def test_nobody_is_asked_for_a_catalog_without_spaces_unless_somebody_may_be_deleted(sharing: World) -> None:
-    tool = Tool(sharing)
-    tool.run(ALONE)
-    assert [line for line in tool.lines if SPACES in line] == []
-    assert tool.lines.count(f"POST {SIGN_IN}") == 1  # whether the secret fits
-    tool.plan(ALONE, PRUNE)
-    assert tool.lines.count(f"GET {SPACES}/list") == 3
+    sharing.write_spaces(ALONE)
+    ended = sharing.run("seed", through=nothing)
+    assert ended.seen.to(SPACES) == []
+    assert len(ended.seen.to(SIGN_IN)) == 1  # whether the secret fits
+    ended = sharing.run("dry-run", "--prune", through=nothing)
+    assert len(ended.seen.to(f"GET {SPACES}/list")) == 3
 
 
-@pytest.mark.parametrize(("intent", "sign_ins"), [(SEED, 2), (PRUNE, 3), (RECREATE, 3), (CLEANUP, 3)])
+@pytest.mark.parametrize(("command", "sign_ins"), [(SEED, 2), (PRUNE, 3), (RECREATE, 3), (CLEANUP, 3)])
 def test_owners_alone_are_asked_but_where_somebody_may_be_deleted(
-    sharing: World, intent: Intent, sign_ins: int
+    sharing: World, command: tuple[str, ...], sign_ins: int
 ) -> None:
-    tool = Tool(sharing)
-    tool.plan(SHARED, intent)
-    assert tool.lines.count(f"POST {SIGN_IN}") == tool.lines.count(f"POST {SIGN_OUT}") == sign_ins
+    seen = sharing.run(*command, "--dry-run", through=nothing).seen
+    assert len(seen.to(SIGN_IN)) == len(seen.to(SIGN_OUT)) == sign_ins
     assert sharing.rows(tables.sessions) == []
 
 
 def test_each_persona_is_signed_in_once_a_run_whatever_it_is_needed_for(sharing: World) -> None:
-    tool = Tool(sharing)
     edited = make_catalog("ada", "bo", "cy", spaces=[make_space("flat", "bo", "cy"), *SHARED.spaces[1:]])
-    assert_all_done(tool.run(edited, PRUNE))
-    assert tool.lines.count(f"POST {SIGN_IN}") == 3
+    sharing.write_spaces(edited)
+    ended = sharing.run(*PRUNE, through=nothing)
+    assert len(ended.seen.to(SIGN_IN)) == 3
     assert shared(sharing) == wanted(edited)
 
 
 @both_worlds
 def test_a_space_passes_to_an_owner_who_is_new(sharing: World) -> None:
-    tool = Tool(sharing)
-    di = "persona.di@mana.test"
-    new = make_catalog("ada", "bo", "cy", "di", spaces=[make_space("flat", "di", "bo"), *SHARED.spaces[1:]])
-    [flat] = [change for change in tool.plan(new).spaces if change.key == "flat"]
-    assert (flat.state, flat.step, flat.waits_for) == (State.UPDATE, Step.UPDATE, (di,))
-    assert_all_done(tool.run(new))
-    assert shared(sharing)["flat"][2] == {ADA: "owner", di: "owner", BO: "member"}
+    spaces = [make_space("flat", "di", "bo"), *SHARED.spaces[1:]]
+    sharing.write_spaces(make_catalog("ada", "bo", "cy", "di", spaces=spaces))
+    assert sharing.run("dry-run", "-o", "json").space_states() == {"flat": "update", "desk": "in-sync"}
+    sharing.run("seed")
+    assert shared(sharing)["flat"][2] == {ADA: "owner", "persona.di@mana.test": "owner", BO: "member"}
 
 
 @both_worlds
 def test_a_slug_that_another_persona_of_ours_has_is_found_with_it(real: World) -> None:
-    tool = Tool(real)
-    tool.have(make_catalog("ada", "bo", "cy", spaces=[make_space("flat", "bo")]))
+    have(real, make_catalog("ada", "bo", "cy", spaces=[make_space("flat", "bo")]))
     moved = make_catalog("ada", "bo", "cy", spaces=[make_space("flat", "ada", "cy")])
-    assert_all_done(tool.run(moved, PRUNE))
+    real.write_spaces(moved)
+    real.run(*PRUNE)
     assert shared(real) == wanted(moved)
 
 

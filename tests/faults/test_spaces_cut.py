@@ -12,24 +12,9 @@ from making import make_catalog, make_persona, make_space
 
 from personas.catalog.models import Catalog, Member, Role, SpaceType
 from personas.embedded import schema as tables
-from personas.reconcile.plan import Intent
 
-from .faultserver import Answer, Fault, Hold, Reset, Seen, Stall, when
-from .space_tool import (
-    BO,
-    CLEANUP,
-    CY,
-    PRUNE,
-    RECREATE,
-    SEED,
-    SHARED,
-    SPACES,
-    Tool,
-    assert_all_done,
-    cuts,
-    shared,
-    wanted,
-)
+from .faultserver import Answer, Fault, Hold, Reset, Seen, Stall, nothing, when
+from .spaces import BO, CLEANUP, CY, PRUNE, RECREATE, SEED, SHARED, SPACES, cuts, have, shared, wanted
 from .world import SIGN_IN, SIGN_OUT, World, both_worlds, interrupted
 
 EDITED = make_catalog(
@@ -50,23 +35,19 @@ original_only = pytest.mark.parametrize("_one_world", ["original"], indirect=Tru
 
 @both_worlds
 def test_spaces_are_made_with_their_people_and_a_second_run_writes_nothing(real: World) -> None:
-    tool = Tool(real)
-    assert_all_done(tool.run(SHARED))
-    assert shared(real) == wanted(SHARED)
-    assert tool.lines.count(f"POST {SIGN_IN}") == tool.lines.count(f"POST {SIGN_OUT}") == 3
-    assert real.rows(tables.sessions) == []
-    again = tool.run(SHARED)
-    assert again.outcomes == ()
-    assert tool.writes() == []
-    # The owners alone are asked, once each, the check of the secret included.
-    assert tool.lines.count(f"POST {SIGN_IN}") == 2
-    assert real.rows(tables.sessions) == []
-    assert tool.plan(SHARED).in_sync
+    real.write_spaces(SHARED)
+    # Everybody is signed in once; then the owners alone, the check of the secret included.
+    for sign_ins in (3, 2):
+        seen = real.run("seed", "--fail-on-drift", through=nothing).seen
+        assert len(seen.to(SIGN_IN)) == len(seen.to(SIGN_OUT)) == sign_ins
+        assert shared(real) == wanted(SHARED)
+        assert real.rows(tables.sessions) == []
+    assert {one.target for one in seen.to("POST")} == {f"POST {SIGN_IN}", f"POST {SIGN_OUT}"}
 
 
 # What is as wrong as the original is tried after every request; what is better than it, now and then.
 @pytest.mark.parametrize(
-    ("_one_world", "before", "catalog", "intent", "every"),
+    ("_one_world", "before", "catalog", "command", "every"),
     [
         pytest.param("original", None, SHARED, SEED, 1, id="first-seed"),
         pytest.param("embedded", None, SHARED, SEED, 4, id="first-seed-embedded"),
@@ -79,19 +60,19 @@ def test_spaces_are_made_with_their_people_and_a_second_run_writes_nothing(real:
     scope="session",
 )
 def test_a_run_that_was_cut_after_any_request_is_completed_by_the_next(
-    real: World, before: Catalog | None, catalog: Catalog, intent: Intent, every: int
+    real: World, before: Catalog | None, catalog: Catalog, command: tuple[str, ...], every: int
 ) -> None:
-    tool = Tool(real)
     if before is not None:
-        tool.have(before)
-    states = cuts(real, catalog, intent)
+        have(real, before)
+    real.write_spaces(catalog)
+    states = cuts(real, *command)
     assert len(states) > 5
     for state in states[::every]:
         real.restore(state)
-        assert_all_done(tool.run(catalog, intent))
-        assert shared(real) == ({} if intent is CLEANUP else wanted(catalog))
-        assert real.personas == (set() if intent is CLEANUP else {one.email for one in catalog.personas})
-    assert tool.run(catalog, intent).outcomes == ()
+        real.run(*command)
+        assert shared(real) == ({} if command is CLEANUP else wanted(catalog))
+        assert real.personas == (set() if command is CLEANUP else {one.email for one in catalog.personas})
+    assert real.run(*command, through=nothing).seen.to("POST|DELETE", "organization|personas") == []
 
 
 LOST, BROKEN, BUSY = Reset("lost"), Answer(500), Answer(429, b"", (("retry-after", "0"),))
@@ -124,11 +105,11 @@ def test_a_call_that_meets_a_fault_is_done_in_the_end(
         meet(call, "seed")
         assert shared(real) == wanted(SHARED), call
     for call in change:
-        Tool(real).have(SHARED)
+        have(real)
         real.write_spaces(EDITED)
         meet(call, "seed", "--prune", "--yes")
         assert shared(real) == wanted(EDITED), call
-    Tool(real).have(SHARED)
+    have(real)
     meet("delete", "cleanup", "--yes")
     assert (shared(real), real.personas) == ({}, set())
 
@@ -145,7 +126,7 @@ def test_a_space_that_once_could_not_be_shown_is_told_and_completed_by_the_next(
 @both_worlds
 def test_an_invitation_that_has_expired_is_given_anew(real: World) -> None:
     real.write_spaces(SHARED)
-    for state in cuts(real, SHARED):
+    for state in cuts(real, "seed"):
         real.restore(state)
         if any(row["status"] == "pending" for row in real.rows(tables.invitations)):
             break

@@ -11,7 +11,7 @@ from making import make_catalog, make_space
 from personas.embedded import schema as tables
 
 from .faultserver import Answer, Fault, when
-from .space_tool import ADA, ALONE, BO, CY, HUMAN, SHARED, SPACES, Tool, add_human_to, shared, wanted
+from .spaces import ADA, ALONE, BO, CY, HUMAN, SHARED, SPACES, add_human_to, have, shared, wanted
 from .world import PERSONAS, World, both_worlds
 
 GET_FULL = f"{SPACES}/get-full-organization"
@@ -20,7 +20,7 @@ NOT_KNOWN = {"flat": "not-known", "desk": "not-known"}
 
 @both_worlds
 def test_a_space_of_somebody_else_with_the_slug_stops_everything_and_is_not_touched(real: World) -> None:
-    Tool(real).have(ALONE)
+    have(real, ALONE)
     now = dt.datetime.now(dt.UTC)
     theirs = {"id": "o1", "name": "Theirs", "slug": "flat", "metadata": {"type": "team"}, "created_at": now}
     real.execute(sa.insert(tables.organizations).values(**theirs))

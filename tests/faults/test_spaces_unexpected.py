@@ -6,22 +6,9 @@ import pytest
 from making import make_catalog, make_persona
 
 from personas.catalog.models import Catalog
-from personas.reconcile.plan import Intent
 
-from .faultserver import Answer, Fault, when
-from .space_tool import (
-    ALONE,
-    BO,
-    CLEANUP,
-    PRUNE,
-    RECREATE,
-    SHARED,
-    SPACES,
-    Tool,
-    assert_all_done,
-    shared,
-    wanted,
-)
+from .faultserver import Answer, Fault, nothing, when
+from .spaces import ALONE, BO, PRUNE, RECREATE, SHARED, SPACES, have, shared, wanted
 from .world import World, both_worlds
 
 SOMEBODY_ELSE = make_catalog("zed")
@@ -62,18 +49,20 @@ def test_cleanup_leaves_no_space_behind_whatever_the_catalog_tells(sharing: Worl
     assert "not looked for" not in ended.everything
     assert "are not known" not in ended.everything
     # What was left behind would keep its slug from being used again.
-    assert_all_done(Tool(sharing).run(SHARED))
+    sharing.write_spaces(SHARED)
+    sharing.run("seed")
     assert shared(sharing) == wanted(SHARED)
 
 
 @both_worlds
 @pytest.mark.parametrize(
-    ("catalog", "intent"), [(SOMEBODY_ELSE, PRUNE), (OTHER_NAMES, RECREATE)], ids=["prune", "recreate"]
+    ("catalog", "command"), [(SOMEBODY_ELSE, PRUNE), (OTHER_NAMES, RECREATE)], ids=["prune", "recreate"]
 )
 def test_a_seed_that_deletes_leaves_no_space_behind_when_its_catalog_has_none(
-    sharing: World, catalog: Catalog, intent: Intent
+    sharing: World, catalog: Catalog, command: tuple[str, ...]
 ) -> None:
-    assert_all_done(Tool(sharing).run(catalog, intent))
+    sharing.write_spaces(catalog)
+    sharing.run(*command)
     assert shared(sharing) == {}
 
 
@@ -88,9 +77,9 @@ def test_of_many_personas_in_a_catalog_without_spaces_nobody_is_asked_and_it_is_
     assert note.startswith("The shared spaces of 3 personas who are deleted are not known and stay behind: ")
     assert "for a catalog without spaces no more than" in note
     # Whoever the catalog lacks, or has under another name, is asked all the same.
-    tool = Tool(sharing)
-    tool.run(make_catalog("ada", make_persona("bo", name="Another")), CLEANUP)
-    assert tool.lines.count(f"GET {SPACES}/list") == 2
+    sharing.write_spaces(make_catalog("ada", make_persona("bo", name="Another")))
+    ended = sharing.run("cleanup", "--yes", through=nothing)
+    assert len(ended.seen.to(f"GET {SPACES}/list")) == 2
     assert (sharing.personas, "desk" in shared(sharing)) == (set(), False)
 
 
@@ -106,7 +95,7 @@ def test_of_many_personas_in_a_catalog_without_spaces_nobody_is_asked_and_it_is_
 def test_a_service_that_does_not_tell_spaces_is_cleaned_up_all_the_same(
     real: World, fault: Fault, told: str
 ) -> None:
-    Tool(real).have(ALONE)
+    have(real, ALONE)
     ended = real.run("cleanup", "--yes", through=when(SPACES, then=fault))
     assert real.personas == set()
     assert told in " ".join(ended.everything.split())

@@ -87,12 +87,3 @@ def test_a_service_that_refuses_the_token_from_the_start_is_exit_4_and_nothing_i
     assert len(ended.seen) == 1
     assert "refused the admin token" in ended.err
     assert "personas token" in ended.err
-
-
-def test_with_email_and_password_a_token_that_is_never_accepted_is_renewed_once_and_then_told(
-    real: World,
-) -> None:
-    real.write_catalog("a")
-    ended = real.run("seed", through=when("/admin/", then=REFUSED), exits=4, env=real.set_admin_password())
-    assert len(ended.seen.to(PERSONAS)) == 2
-    assert len(ended.seen.to(SIGN_IN)) == 1
