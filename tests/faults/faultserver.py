@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import re
 import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from time import monotonic
-from typing import Any, Literal
+from typing import Literal
 
-
-@dataclass(slots=True)
-class Seen:
-    """One request as it arrived, and what was known when it did."""
-
-    number: int
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]  # a script may change what is forwarded
-    body: bytes
-    at: float
-    together: int  # how many requests were under way, this one included
-    status: int = 0  # what was answered in the end; 0 for nothing
-
-    @property
-    def target(self) -> str:
-        return f"{self.method} {self.path}"
-
-    def json(self) -> Any:
-        return json.loads(self.body)
+from anyio.from_thread import start_blocking_portal
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +28,10 @@ class Answer:
     body: bytes | str | object = b""
     headers: tuple[tuple[str, str], ...] = ()
     raw: bytes | None = None  # instead of all of it
+
+    @property
+    def keeps_the_connection(self) -> bool:
+        return self.raw is None and "connection" not in {name.lower() for name, _ in self.headers}
 
     def encoded(self) -> bytes:
         if self.raw is not None:
@@ -103,12 +90,77 @@ class Then:
 
 
 Fault = Answer | Reset | Cut | Stall | Drip | Hold | Then
+
+
+class Requests(list["Seen"]):
+    """Requests in the order of their arrival."""
+
+    def to(self, *parts: str) -> Requests:
+        """Those whose `METHOD /path` holds all of these patterns."""
+        return Requests(seen for seen in self if seen.matches(*parts))
+
+
+@dataclass(slots=True)
+class Seen:
+    """One request as it arrived, and what was known when it did."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]  # a script may change what is forwarded
+    body: bytes
+    at: float
+    all: Requests  # every request so far, this one included
+    number: int  # which of them it is, from 1
+    together: int  # how many requests were under way, this one included
+    status: int = 0  # what was answered in the end; 0 for nothing
+
+    @property
+    def target(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def email(self) -> str:
+        """Whom the body is about; empty where it does not say so."""
+        return str(json.loads(self.body or "{}").get("email", ""))
+
+    def matches(self, *parts: str) -> bool:
+        return all(re.search(part, self.target) for part in parts)
+
+
 Script = Callable[[Seen], Fault | None]
 
 
-def nothing(seen: Seen) -> None:
+def nothing(_: Seen) -> None:
     """The script of a proxy that only forwards."""
-    del seen
+
+
+def when(
+    *parts: str,
+    then: Fault | Callable[[], Fault | None],
+    email: str | None = None,
+    first: int = 1,
+    times: float = math.inf,
+) -> Script:
+    """A script that answers so, or acts so, when a request is to these parts, and forwards all others.
+
+    Args:
+        parts: Patterns that are all in the request's `METHOD /path`.
+        then: The fault, or what is to be done; the request is forwarded unless that returns a fault.
+        email: Whom the request's body must be about.
+        first: From which of these requests on.
+        times: To how many of them.
+    """
+    earlier = count(1)
+
+    def script(seen: Seen) -> Fault | None:
+        if not seen.matches(*parts) or email not in {None, seen.email}:
+            return None
+        if not first <= next(earlier) < first + times:
+            return None
+        return then() if callable(then) else then
+
+    return script
 
 
 @dataclass(slots=True)
@@ -116,157 +168,160 @@ class FaultServer:
     """What a test sees of the server.
 
     Attributes:
-        url: Where it listens.
         script: Asked about each request; None forwards it (without a service behind it: answers 404).
-        seen: Every request, in the order of arrival.
+        upstream: The service behind it, if there is one.
+        url: Where it listens.
+        seen: Every request.
+        connections: How many there have been.
+        failures: What a script has raised.
     """
 
-    url: str
     script: Script
-    upstream: str | None = None
-    seen: list[Seen] = field(default_factory=list)
-    changed: threading.Condition = field(default_factory=threading.Condition)
+    upstream: str | None
+    url: str = ""
+    seen: Requests = field(default_factory=Requests)
     connections: int = 0
-    _under_way: int = 0
+    failures: list[Exception] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    under_way: int = 0
 
-    def to(self, *parts: str) -> list[Seen]:
-        """The requests whose `METHOD /path` holds all of these parts."""
-        return [seen for seen in self.seen if all(part in seen.target for part in parts)]
-
-    def wait_for(self, number: int, timeout: float = 20.0) -> None:
-        """Wait until so many requests have arrived."""
+    def wait_for(self, number: int, *parts: str) -> None:
+        """Wait until so many requests to these parts have arrived."""
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.seen) >= number, timeout), len(self.seen)
+            assert self.changed.wait_for(lambda: len(self.seen.to(*parts)) >= number, 20), self.seen
 
-    # On the loop's thread
+    @asynccontextmanager
+    async def listening(self, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
+        listener = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**22, ssl=tls)
+        host, port = listener.sockets[0].getsockname()
+        self.url = f"{'https' if tls else 'http'}://{host}:{port}"
+        yield
+        listener.close()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        upstream = _Upstream(self.upstream)
-        try:
-            while (request := await _read_request(reader)) is not None:
-                if not await self._answer(request, upstream, reader, writer):
-                    break
-        except (
-            OSError,
-            asyncio.IncompleteReadError,
-            asyncio.LimitOverrunError,
-            asyncio.CancelledError,
-            ssl.SSLError,
-        ):
-            pass
-        finally:
-            upstream.close()
-            writer.transport.abort()
+        await _Connection(self, reader, writer, _Upstream(self.upstream)).serve()
 
-    async def _answer(
-        self,
-        request: _Request,
-        upstream: _Upstream,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> bool:
-        self._under_way += 1
-        path, _, query = request.target.partition("?")
-        seen = Seen(
-            number=len(self.seen) + 1,
-            method=request.method,
-            path=path,
-            query=query,
-            headers=request.headers,
-            body=request.body,
-            at=monotonic(),
-            together=self._under_way,
-        )
-        try:
-            with self.changed:
-                self.seen.append(seen)
-                self.changed.notify_all()
-            return await self._do(self.script(seen), seen, request, upstream, reader, writer)
-        finally:
-            self._under_way -= 1
 
-    async def _do(  # noqa: C901, PLR0912 - one branch for each fault
-        self,
-        fault: Fault | None,
-        seen: Seen,
-        request: _Request,
-        upstream: _Upstream,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> bool:
-        match fault:
-            case Reset("before"):
-                return _reset(writer)
-            case Stall(forward=False):
-                await reader.read()
-                return False
-            case Answer():
-                whole = fault.encoded()
-                seen.status = fault.status
-                writer.write(whole)
-                await writer.drain()
-                return fault.raw is None and "connection" not in {n.lower() for n, _ in fault.headers}
-            case Hold(until):
-                await asyncio.to_thread(until.wait, 20)
-        if self.upstream is None:
-            seen.status = 404
-            writer.write(Answer(404, {"error": "Not found"}).encoded())
-            return True
-        whole = await upstream.forward(request)
-        head, _, body = whole.partition(b"\r\n\r\n")
-        head += b"\r\n\r\n"
-        seen.status = int(whole[9:12])
-        match fault:
-            case Reset("lost"):
-                return _reset(writer)
-            case Reset("in"):
-                writer.write(head + body[: len(body) // 2])
-                await writer.drain()
-                return _reset(writer)
-            case Cut():
-                writer.write(head + body[: len(body) // 2])
-                await writer.drain()
-                writer.close()
-                return False
-            case Stall():
-                await reader.read()
-                return False
-            case Drip(pause):
-                for byte in whole:
-                    writer.write(bytes([byte]))
-                    await writer.drain()
-                    await asyncio.sleep(pause)
-            case Then(change):
-                writer.write(change(seen.status, head, body))
-            case _:
-                writer.write(whole)
-        await writer.drain()
-        return True
+@contextmanager
+def fault_server(
+    script: Script = nothing, upstream: str | None = None, *, tls: ssl.SSLContext | None = None
+) -> Iterator[FaultServer]:
+    """Run a server on a free port of this machine, from a thread."""
+    server = FaultServer(script, upstream)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server.listening(tls)):
+        yield server
+    for error in server.failures:
+        raise error
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: bytes
+class _Connection:
+    """One connection of a client, for as long as it is kept."""
+
+    server: FaultServer
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    upstream: _Upstream
+
+    async def serve(self) -> None:
+        try:
+            while await self._serve_one():
+                pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass
+        except Exception as error:
+            self.server.failures.append(error)
+            raise
+        finally:
+            self.upstream.close()
+            self.writer.transport.abort()
+
+    async def _serve_one(self) -> bool:
+        """Answer one request; tell whether another one may follow."""
+        first, headers = _read_head(await self.reader.readuntil(b"\r\n\r\n"))
+        body = await self.reader.readexactly(int(headers.get("content-length", 0)))
+        method, target, _ = first.split(" ")
+        path, _, query = target.partition("?")
+        server, number = self.server, len(self.server.seen) + 1
+        server.under_way += 1
+        seen = Seen(method, path, query, headers, body, monotonic(), server.seen, number, server.under_way)
+        try:
+            with server.changed:
+                server.seen.append(seen)
+                server.changed.notify_all()
+            return await self._answer(seen, server.script(seen))
+        finally:
+            server.under_way -= 1
+
+    async def _answer(self, seen: Seen, fault: Fault | None) -> bool:
+        match fault:
+            case Reset("before"):
+                return self._reset()
+            case Stall(forward=False):
+                return await self._wait_for_the_end()
+            case Answer():
+                seen.status = fault.status
+                await self._send(fault.encoded())
+                return fault.keeps_the_connection
+            case Hold(until):
+                await asyncio.to_thread(until.wait, 20)
+        if self.server.upstream is None:
+            seen.status = 404
+            await self._send(Answer(404, {"error": "Not found"}).encoded())
+            return True
+        whole = await self.upstream.forward(seen)
+        seen.status = int(whole[9:12])
+        return await self._answer_in_part(seen, fault, whole)
+
+    async def _answer_in_part(self, seen: Seen, fault: Fault | None, whole: bytes) -> bool:
+        """Send what a fault leaves of the service's answer."""
+        head, end, body = whole.partition(b"\r\n\r\n")
+        half = head + end + body[: len(body) // 2]
+        match fault:
+            case Reset("lost"):
+                return self._reset()
+            case Reset("in"):
+                await self._send(half)
+                return self._reset()
+            case Cut():
+                await self._send(half)
+                self.writer.close()
+                return False
+            case Stall():
+                return await self._wait_for_the_end()
+            case Drip(pause):
+                for byte in whole:
+                    await self._send(bytes([byte]))
+                    await asyncio.sleep(pause)
+            case Then(change):
+                await self._send(change(seen.status, head + end, body))
+            case _:
+                await self._send(whole)
+        return True
+
+    async def _send(self, content: bytes) -> None:
+        self.writer.write(content)
+        await self.writer.drain()
+
+    async def _wait_for_the_end(self) -> bool:
+        await self.reader.read()
+        return False
+
+    def _reset(self) -> bool:
+        """Send a TCP reset instead of an orderly end."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+        return False
 
 
-def _fields(lines: list[str]) -> dict[str, str]:
-    return {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-
-
-async def _read_request(reader: asyncio.StreamReader) -> _Request | None:
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except asyncio.IncompleteReadError:
-        return None
-    first, *lines = head.rstrip("\r\n").split("\r\n")
-    method, target, _ = first.split(" ")
-    headers = _fields(lines)
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return _Request(method, target, headers, body)
+def _read_head(head: bytes) -> tuple[str, dict[str, str]]:
+    """The first line, and the headers by their names."""
+    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    return first, {
+        name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
 
 
 class _Upstream:
@@ -276,19 +331,20 @@ class _Upstream:
         self._host, _, self._port = (url or "").removeprefix("http://").partition(":")
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def forward(self, request: _Request) -> bytes:
+    async def forward(self, seen: Seen) -> bytes:
         """The whole answer of the service, fit for a kept connection."""
         if self._streams is None or self._streams[0].at_eof():
             self._streams = await asyncio.open_connection(self._host, int(self._port))
         reader, writer = self._streams
-        lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-        writer.write(f"{request.method} {request.target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
-        writer.write(request.body)
+        target = f"{seen.path}?{seen.query}" if seen.query else seen.path
+        lines = "".join(f"{name}: {value}\r\n" for name, value in seen.headers.items())
+        writer.write(f"{seen.method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
+        writer.write(seen.body)
         await writer.drain()
         head = await reader.readuntil(b"\r\n\r\n")
-        fields = _fields(head.decode("latin-1").split("\r\n")[1:-2])
-        body = await reader.readexactly(int(fields["content-length"]))
-        if fields.get("connection") == "close":
+        _, headers = _read_head(head)
+        body = await reader.readexactly(int(headers["content-length"]))
+        if headers.get("connection") == "close":
             self.close()
             head = head.replace(b"connection: close\r\n", b"")
         return head + body
@@ -298,58 +354,3 @@ class _Upstream:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
-
-
-def _reset(writer: asyncio.StreamWriter) -> bool:
-    """Send a TCP reset instead of an orderly end."""
-    sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-    return False
-
-
-@contextmanager
-def fault_server(
-    script: Script = nothing, upstream: str | None = None, *, tls: ssl.SSLContext | None = None
-) -> Iterator[FaultServer]:
-    """Run a server on a free port of this machine, from a thread."""
-    ready = threading.Event()
-    server = FaultServer(url="", script=script, upstream=upstream)
-    loop = asyncio.new_event_loop()
-    done = asyncio.Event()
-
-    async def run() -> None:
-        tasks: set[asyncio.Task[None]] = set()
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            tasks.add(task)
-            try:
-                await server.serve(reader, writer)
-            finally:
-                tasks.discard(task)
-
-        listening = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**22, ssl=tls)
-        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-        ready.set()
-        await done.wait()
-        listening.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def work() -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(run())
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
-
-    thread = threading.Thread(target=work, name="fault-server", daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield server
-    finally:
-        loop.call_soon_threadsafe(done.set)
-        thread.join(10)

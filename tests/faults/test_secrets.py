@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import pytest
+import typer
 from typer.main import get_command
 
 from personas import derive_password
@@ -21,10 +22,12 @@ from personas.cli.boundary import boundary
 from personas.errors import PersonasError
 from personas.secret import MASK, Secret
 
-from .faultserver import Answer, Cut, Fault, Reset, Script, Seen, Stall, fault_server, nothing
+from .faultserver import Answer, Cut, Fault, Reset, Script, Seen, Stall, fault_server, nothing, when
 from .world import (
     ADMIN_PASSWORD,
+    PERSONAS,
     SECRET,
+    SIGN_IN,
     Ended,
     World,
     email_of,
@@ -32,38 +35,33 @@ from .world import (
     environment,
     run,
     world,
-    write_catalog,
 )
 
 LOCALS = ["ada", "ben", "new"]
 OUTPUTS = ["text", "json", "markdown", "github", "junit"]
 REPORTED = ["seed", "dry-run", "cleanup", "list", "show", "validate"]
 # Prints a secret because it was asked for it, and then only that one.
-ASKED = {"password", "token", "login"}
+ASKED = ["login", "password", "token"]
 NO_SERVICE = {"schema", "serve"}  # the one takes no secret; the other is looked at by itself, below
+OPTIONS: dict[str, list[str]] = {
+    "seed": ["--check-login", "--prune", "--recreate", "--yes"],
+    "dry-run": ["--check-login"],
+    "cleanup": ["--yes"],
+    "list": ["--full"],
+    "show": ["ada"],
+    "password": ["ada@mana.test"],
+    "login": ["ada"],
+}
+NOWHERE = "http://127.0.0.1:9"
 
 
-def arguments(command: str, catalog: Path) -> list[str]:
-    """How a command is called here."""
-    more: dict[str, list[str]] = {
-        "seed": ["--check-login", "--prune", "--recreate", "--yes"],
-        "dry-run": ["--check-login"],
-        "cleanup": ["--yes"],
-        "list": ["--full"],
-        "show": ["ada"],
-        "password": ["ada@mana.test"],
-        "login": ["ada"],
-    }
-    own = [] if command == "token" else ["--catalog", str(catalog)]
-    return [command, *more.get(command, []), *own]
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Watched:
-    """Everything in which a secret could turn up."""
+    """A command that has ended, and everything in which a secret could turn up."""
 
-    texts: dict[str, str] = field(default_factory=dict)
-    errors: list[BaseException] = field(default_factory=list)
+    ended: Ended
+    texts: dict[str, str]
+    errors: list[BaseException]
 
     def assert_silent_about(self, secrets: dict[str, str]) -> None:
         for place, text in self.texts.items():
@@ -114,27 +112,32 @@ def errors_noted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException
         yield made
 
 
-def watch(
-    args: Sequence[str], env: dict[str, str | None], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Ended, Watched]:
-    """Run a command and gather everything that it leaves behind."""
-    files = [folder / name for name in ("report.txt", "report.json", "report.md", "report.xml")]
-    for file in files:
-        file.unlink(missing_ok=True)
-    reports = [f"--report={file}" for file in files] if args[0] in REPORTED else []
-    github = {"GITHUB_STEP_SUMMARY": str(folder / "summary.md"), "GITHUB_OUTPUT": str(folder / "outputs")}
-    with errors_noted(monkeypatch) as errors:
-        ended = run(*args, *reports, "--debug", env={**env, **github})
-    texts = {
-        "stderr": ended.err,
-        **{file.name: file.read_text() for file in folder.iterdir() if file.is_file()},
-    }
-    texts = {
-        name: text for name, text in texts.items() if name != "catalog.json" and not name.endswith(".key")
-    }
-    if args[0] not in ASKED:
-        texts["stdout"] = ended.out
-    return ended, Watched(texts, errors)
+class Watch(Protocol):
+    def __call__(self, *args: str, env: dict[str, str | None], exits: int | None = None) -> Watched: ...
+
+
+@pytest.fixture
+def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """Runs a command on a catalog of three and gathers everything that it leaves behind."""
+    left, catalog = tmp_path / "left", tmp_path / "catalog.json"
+    catalog.write_text(json.dumps({"personas": [entry(local) for local in LOCALS]}))
+    left.mkdir()
+
+    def watched(*args: str, env: dict[str, str | None], exits: int | None = None) -> Watched:
+        for file in left.iterdir():
+            file.unlink()
+        own = [] if args[0] == "token" else ["--catalog", str(catalog)]
+        if args[0] in REPORTED:
+            own += [f"--report={left / name}" for name in ("r.txt", "r.json", "r.md", "r.xml")]
+        github = {"GITHUB_STEP_SUMMARY": str(left / "summary.md"), "GITHUB_OUTPUT": str(left / "outputs")}
+        with errors_noted(monkeypatch) as errors:
+            ended = run(*args, *own, "--debug", env={**env, **github}, exits=exits)
+        texts = {"stderr": ended.err, **{file.name: file.read_text() for file in left.iterdir()}}
+        if args[0] not in ASKED or ended.code:
+            texts["stdout"] = ended.out
+        return Watched(ended, texts, errors)
+
+    return watched
 
 
 def secrets_of(token: str) -> dict[str, str]:
@@ -155,13 +158,8 @@ def echo(status: int, kind: str) -> Script:
         if kind == "text":
             return Answer(status, said)
         token = seen.headers.get("authorization", "").removeprefix("Bearer ")
-        persona = {
-            "userId": "u1",
-            "email": "ada@mana.test",
-            "name": token,
-            "systemPrompt": said,
-            "archetype": token,
-        }
+        persona = {"userId": "u1", "email": "ada@mana.test", "name": token, "archetype": token}
+        persona["systemPrompt"] = said
         body = {
             **dict.fromkeys(("error", "message", "hint", "email", "userId", "code"), said),
             "details": [said, *seen.headers.values()],
@@ -191,8 +189,8 @@ SITUATIONS: dict[str, Script] = {
     "success with an echo": echo(200, "json"),
     "success with an echo, escaped": echo(200, "escaped"),
     "half answers": lambda seen: Cut() if seen.method == "POST" and seen.number % 3 else None,
-    "lost answers": lambda seen: Reset("lost") if "sign-in" in seen.path else None,
-    "stalls": lambda seen: Stall() if "sign-in" in seen.path else None,
+    "lost answers": when(SIGN_IN, then=Reset("lost")),
+    "stalls": when(SIGN_IN, then=Stall()),
 }
 
 
@@ -211,38 +209,30 @@ def test_every_command_is_walked() -> None:
         ("email and password", "stalls"),
     ],
 )
-def test_no_secret_is_shown_by_any_command(
-    real: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, situation: str, by: str
-) -> None:
-    catalog = write_catalog(tmp_path, [entry("ada", name="Other"), "ben", "new"])
-    email, password = real.set_admin_password()
+def test_no_secret_is_shown_by_any_command(real: World, watch: Watch, situation: str, by: str) -> None:
+    real.write_catalog(entry("ada", name="Other"), "ben", "new")
+    admin = real.set_admin_password() if by == "email and password" else {}
+    real.add_personas("ada", "ben", "stray")
+    before = real.keep()
     with fault_server(SITUATIONS[situation], real.url) as proxy:
-        token = real.token
-        if by == "token":
-            env = environment(proxy.url, token)
-        else:
-            env = environment(proxy.url, MANA_ADMIN_EMAIL=email, MANA_ADMIN_PASSWORD=password)
-        for number, command in enumerate([*REPORTED, *sorted(ASKED)]):
-            real.start_anew()
-            real.add_personas("ada", "ben", "stray")
-            output = [f"--output={OUTPUTS[number % len(OUTPUTS)]}"] if command in REPORTED else []
-            args = [*arguments(command, catalog), *output]
+        env = real.environment(admin, url=proxy.url)
+        for number, command in enumerate([*REPORTED, *ASKED]):
+            real.restore(before)
+            options = [f"--output={OUTPUTS[number % len(OUTPUTS)]}"] if command in REPORTED else []
             if command not in {"validate", "password"}:
-                args.append("--timeout=0.3")
-            _, watched = watch(args, env, tmp_path, monkeypatch)
-            sent = {seen.headers.get("authorization", "").removeprefix("Bearer ") for seen in proxy.seen} - {
-                ""
-            }
-            watched.assert_silent_about(secrets_of(token) | {f"token {n}": t for n, t in enumerate(sent)})
+                options.append("--timeout=0.3")
+            watched = watch(command, *OPTIONS.get(command, []), *options, env=env)
+            sent = {seen.headers.get("authorization", "").removeprefix("Bearer ") for seen in proxy.seen}
+            tokens = {f"token {number}": token for number, token in enumerate(sent - {""})}
+            watched.assert_silent_about(secrets_of(env["MANA_ADMIN_JWT"] or real.token) | tokens)
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 500])
 @pytest.mark.parametrize("kind", ["json", "json beyond ASCII", "url"])
 def test_an_admins_password_of_strange_characters_is_hidden_however_it_is_said_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, kind: str
+    watch: Watch, status: int, kind: str
 ) -> None:
     password = 'xyzzy-ä "with" \\ and/plugh'
-    catalog = write_catalog(tmp_path, LOCALS)
 
     def say_again(seen: Seen) -> Fault:
         said = seen.body.decode()
@@ -254,36 +244,32 @@ def test_an_admins_password_of_strange_characters_is_hidden_however_it_is_said_a
 
     with fault_server(say_again) as server:
         env = environment(server.url, MANA_ADMIN_EMAIL="a@b.example", MANA_ADMIN_PASSWORD=password)
-        args = ["seed", "--catalog", str(catalog), "-o", "json"]
-        ended, watched = watch(args, env, tmp_path, monkeypatch)
-    assert ended.code == 4, ended
-    assert (MASK in watched.texts["report.json"]) == (status != 200)
+        watched = watch("seed", "-o", "json", env=env, exits=4)
+    assert (MASK in watched.texts["r.json"]) == (status != 200)
     watched.assert_silent_about({"the password": password, "its start": "xyzzy", "its end": "plugh"})
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_no_secret_is_in_any_format_of_a_run_that_fails_in_every_way(
-    real: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+    real: World, watch: Watch, output: str
 ) -> None:
     real.add_personas("ada", "ben", "stray")
     real.add_humans("human")
-    catalog = write_catalog(tmp_path, [entry("ada", archetype="x"), "ben", *(f"n{i}" for i in range(6))])
+    new = [f"n{number}" for number in range(6)]
+    real.write_catalog(entry("ada", archetype="x"), "ben", *new)
     failing = iter([echo(400, "json"), echo(500, "json"), echo(500, "json"), echo(200, "json")])
 
     def script(seen: Seen) -> Fault | None:
-        said = next(failing, None) if seen.method == "POST" and "/personas" in seen.path else None
-        return said(seen) if said else None
+        said = next(failing, nothing) if seen.matches(f"POST {PERSONAS}") else nothing
+        return said(seen)
 
     with fault_server(script, real.url) as proxy:
-        token = real.token
-        args = ["seed", "--catalog", str(catalog), "--check-login", f"--output={output}"]
-        ended, watched = watch(args, environment(proxy.url, token), tmp_path, monkeypatch)
-    assert ended.code == 6, ended
+        env = real.environment(url=proxy.url)
+        watched = watch("seed", "--check-login", f"--output={output}", env=env, exits=6)
     assert watched.errors
-    assert MASK in watched.texts["report.json"]
-    watched.assert_silent_about(
-        secrets_of(token) | {f"p{i}": derive_password(f"n{i}@mana.test", SECRET) for i in range(6)}
-    )
+    assert MASK in watched.texts["r.json"]
+    passwords = {local: derive_password(email_of(local), SECRET) for local in new}
+    watched.assert_silent_about(secrets_of(env["MANA_ADMIN_JWT"] or "") | passwords)
 
 
 @pytest.mark.parametrize(
@@ -301,28 +287,18 @@ def test_no_secret_is_in_any_format_of_a_run_that_fails_in_every_way(
     ],
     ids=" ".join,
 )
-def test_no_secret_is_shown_by_wrong_usage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str]
-) -> None:
-    catalog = write_catalog(tmp_path, LOCALS)
-    own = [] if args[0] == "token" else ["--catalog", str(catalog)]
-    env = environment(
-        "http://127.0.0.1:9", MANA_ADMIN_EMAIL="a@b.example", MANA_ADMIN_PASSWORD=ADMIN_PASSWORD
-    )
-    with errors_noted(monkeypatch) as errors:
-        ended = run(*args, *own, "--debug", env=env)
-    assert ended.code in {2, 4, 5}, ended
-    assert errors or "Invalid value for" in ended.err  # typer refuses some of them by itself
-    watched = Watched({"stdout": ended.out, "stderr": ended.err}, errors)
+def test_no_secret_is_shown_by_wrong_usage(watch: Watch, args: list[str]) -> None:
+    env = environment(NOWHERE, MANA_ADMIN_EMAIL="a@b.example", MANA_ADMIN_PASSWORD=ADMIN_PASSWORD)
+    watched = watch(*args, env=env)
+    assert watched.ended.code in {2, 4, 5}, watched.ended
+    # typer refuses some of them by itself
+    assert watched.errors or "Invalid value for" in watched.ended.err
     watched.assert_silent_about(secrets_of("SECRET-TOKEN"))
 
 
-def test_a_password_in_the_address_is_refused_without_being_shown(tmp_path: Path) -> None:
-    catalog = write_catalog(tmp_path, LOCALS)
-    env = environment("https://user:SECRET-TOKEN@example.com", "a.b.c")
-    ended = run("seed", "--catalog", catalog, "--debug", env=env)
-    assert ended.code == 2, ended
-    assert "SECRET-TOKEN" not in ended.everything
+def test_a_password_in_the_address_is_refused_without_being_shown(watch: Watch) -> None:
+    watched = watch("seed", env=environment("https://user:SECRET-TOKEN@example.com", "a.b.c"), exits=2)
+    assert all("SECRET-TOKEN" not in text for text in watched.texts.values())
 
 
 @pytest.mark.parametrize(
@@ -336,35 +312,26 @@ def test_a_password_in_the_address_is_refused_without_being_shown(tmp_path: Path
     ],
 )
 def test_no_secret_is_shown_where_a_variable_is_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, args: list[str]
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, args: list[str]
 ) -> None:
-    catalog = write_catalog(tmp_path, LOCALS)
     # Set for the program as the system would: the test runner's way encodes it before.
     monkeypatch.setenv(variable, value)
-    env = {name: given for name, given in environment("http://127.0.0.1:9").items() if name != variable}
-    with errors_noted(monkeypatch) as errors:
-        ended = run(*args, "--catalog", catalog, "--debug", env=env)
-    assert ended.code in {2, 4}, ended
-    assert errors
-    watched = Watched({"stdout": ended.out, "stderr": ended.err}, errors)
+    env = {name: given for name, given in environment(NOWHERE).items() if name != variable}
+    watched = watch(*args, env=env)
+    assert watched.ended.code in {2, 4}, watched.ended
+    assert watched.errors
     watched.assert_silent_about({"the value": "SECRET-TOKEN"})
 
 
-def test_the_development_secret_is_in_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    catalog = write_catalog(tmp_path, LOCALS)
+def test_the_development_secret_is_in_no_refusal(watch: Watch) -> None:
     env = environment("https://auth.invalid", "a.b.c", PERSONA_SEED_SECRET=None)
-    with errors_noted(monkeypatch) as errors:
-        ended = run("seed", "--catalog", catalog, "--debug", env=env)
-    assert ended.code == 5, ended
-    watched = Watched({"stdout": ended.out, "stderr": ended.err}, errors)
+    watched = watch("seed", env=env, exits=5)
     watched.assert_silent_about({"the development secret": "dev-persona-seed-secret-rotate-in-prod"})
 
 
 def test_the_traceback_of_a_bug_hides_the_secrets_that_its_message_holds(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import typer
-
     token = Secret("header.payload.signature")
     with pytest.raises(typer.Exit) as ended, boundary(debug=True):
         raise ZeroDivisionError(f"while sending {token.reveal()}")
@@ -376,33 +343,23 @@ def test_the_traceback_of_a_bug_hides_the_secrets_that_its_message_holds(
 
 
 def test_the_embedded_services_own_admin_password_is_in_no_output_and_not_in_its_database(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, watch: Watch
 ) -> None:
-    catalog = write_catalog(tmp_path, LOCALS)
     with world(tmp_path) as made:
         admin = made.embedded.admin
         assert admin is not None
-        token = made.token
         assert admin.password not in repr(admin)
         assert admin.password not in repr(made.embedded)
         assert admin.password.encode() not in (tmp_path / "auth.db").read_bytes()
         assert admin.password.encode() not in (tmp_path / "auth.db-wal").read_bytes()
         env = environment(made.url, MANA_ADMIN_EMAIL=admin.email, MANA_ADMIN_PASSWORD=admin.password)
         for command in ("seed", "list", "cleanup"):
-            args = [*arguments(command, catalog), "-o", "json"]
-            folder = tmp_path / command
-            folder.mkdir()
-            ended, watched = watch(args, env, folder, monkeypatch)
-            assert ended.code == 0, ended
-            watched.assert_silent_about({**secrets_of(token), "its password": admin.password})
+            watched = watch(command, *OPTIONS[command], "-o", "json", env=env, exits=0)
+            watched.assert_silent_about({**secrets_of(made.token), "its password": admin.password})
 
 
-def test_the_embedded_service_in_process_shows_no_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    catalog = write_catalog(tmp_path, LOCALS)
+def test_the_embedded_service_in_process_shows_no_secret(tmp_path: Path, watch: Watch) -> None:
     database = tmp_path / "state" / "auth.db"
     for command in ("seed", "show", "cleanup"):
-        args = [*arguments(command, catalog), "--auth", f"embedded:{database}", "-o", "json"]
-        _, watched = watch(args, environment(), tmp_path, monkeypatch)
-        watched.assert_silent_about(secrets_of("eyJ"))
+        own = ["--auth", f"embedded:{database}", "-o", "json"]
+        watch(command, *OPTIONS[command], *own, env=environment()).assert_silent_about(secrets_of("eyJ"))

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from making import make_catalog, make_persona
 
 from personas.catalog.models import Catalog
-from personas.reconcile.plan import Intent
 
-from .faultserver import Answer, Fault, fault_server
-from .space_tool import BO, SHARED, SPACES, Tool, assert_all_done, shared, states_of, wanted, write
-from .world import World, both_worlds, environment, run
+from .faultserver import Answer, Fault, nothing, when
+from .spaces import ALONE, BO, PRUNE, RECREATE, SHARED, SPACES, have, shared, wanted
+from .world import World, both_worlds
 
-CLEANUP = Intent(purpose="cleanup")
-WITHOUT_SPACES = make_catalog("ada", "bo", "cy")
 SOMEBODY_ELSE = make_catalog("zed")
-
-
-def seed_again(real: World) -> None:
-    """What was left behind would keep its slug from being used again."""
-    assert_all_done(Tool(real).run(SHARED))
-    assert shared(real) == wanted(SHARED)
+OTHER_NAMES = make_catalog(make_persona("ada", name="Another"), "bo", make_persona("cy", name="One more"))
 
 
 @pytest.mark.parametrize(
@@ -34,71 +24,63 @@ def seed_again(real: World) -> None:
     indirect=["_one_world"],
     scope="session",
 )
-def test_cleanup_leaves_no_space_behind_whatever_the_catalog_tells(
-    real: World, tmp_path: Path, content: str
-) -> None:
-    Tool(real).run(SHARED)
-    catalog = tmp_path / "missing.json"
+def test_cleanup_leaves_no_space_behind_whatever_the_catalog_tells(sharing: World, content: str) -> None:
     match content:
         case "without spaces":
-            catalog = write(tmp_path, WITHOUT_SPACES)
+            sharing.write_spaces(ALONE)
         case "others":
-            catalog = write(tmp_path, SOMEBODY_ELSE)
+            sharing.write_spaces(SOMEBODY_ELSE)
         case "half a file":
-            catalog = write(tmp_path, SHARED)
-            catalog.write_text(catalog.read_text()[:500])
-    env = environment(real.url, real.token)
-    preview = run("cleanup", "-c", catalog, "--dry-run", "-o", "json", env=env)
-    assert {change["step"] for change in preview.document()["plan"]["spaceChanges"]} == {"delete"}
+            sharing.catalog.write_text(sharing.catalog.read_text()[:500])
+        case "no file":
+            sharing.catalog.unlink()
+    preview = sharing.run("cleanup", "--dry-run", "-o", "json")
+    assert {change["step"] for change in preview.plan()["spaceChanges"]} == {"delete"}
     state = "not-known" if "file" in content else "stray"
-    assert states_of(preview) == {"flat": state, "desk": state}
-    asked = run("cleanup", "-c", catalog, env=env)
+    assert preview.space_states() == {"flat": state, "desk": state}
+    asked = sharing.run("cleanup", exits=5)
     assert "cleanup would delete 3 personas and 2 spaces" in asked.err
-    ended = run("cleanup", "-c", catalog, "--yes", "-o", "json", env=env)
-    assert ended.code == 0, ended
-    assert (real.personas, shared(real)) == (set(), {})
+    ended = sharing.run("cleanup", "--yes", "-o", "json")
+    assert (sharing.personas, shared(sharing)) == (set(), {})
+    assert (
+        "The personal spaces of 3 personas who were deleted may stay behind on the service, "
+        "which has no call to delete them." in ended.document()["notes"]
+    )
     assert "not looked for" not in ended.everything
     assert "are not known" not in ended.everything
-    seed_again(real)
+    # What was left behind would keep its slug from being used again.
+    sharing.write_spaces(SHARED)
+    sharing.run("seed")
+    assert shared(sharing) == wanted(SHARED)
 
 
 @both_worlds
 @pytest.mark.parametrize(
-    ("catalog", "intent"),
-    [
-        (SOMEBODY_ELSE, Intent(prune=True)),
-        (
-            make_catalog(make_persona("ada", name="Another"), "bo", make_persona("cy", name="One more")),
-            Intent(recreate=True),
-        ),
-    ],
-    ids=["prune", "recreate"],
+    ("catalog", "command"), [(SOMEBODY_ELSE, PRUNE), (OTHER_NAMES, RECREATE)], ids=["prune", "recreate"]
 )
 def test_a_seed_that_deletes_leaves_no_space_behind_when_its_catalog_has_none(
-    real: World, catalog: Catalog, intent: Intent
+    sharing: World, catalog: Catalog, command: tuple[str, ...]
 ) -> None:
-    Tool(real).run(SHARED)
-    assert_all_done(Tool(real).run(catalog, intent))
-    assert shared(real) == {}
+    sharing.write_spaces(catalog)
+    sharing.run(*command)
+    assert shared(sharing) == {}
 
 
 @both_worlds
 def test_of_many_personas_in_a_catalog_without_spaces_nobody_is_asked_and_it_is_told_before(
-    real: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sharing: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("personas.reconcile.survey.MOST_ASKED", 2)
-    Tool(real).run(SHARED)
-    env = environment(real.url, real.token)
-    preview = run("cleanup", "-c", write(tmp_path, WITHOUT_SPACES), "--dry-run", "-o", "json", env=env)
-    [note] = [note for note in preview.document()["plan"]["notes"] if "shared spaces" in note]
+    sharing.write_spaces(ALONE)
+    preview = sharing.run("cleanup", "--dry-run", "-o", "json")
+    [note] = [note for note in preview.plan()["notes"] if "shared spaces" in note]
     assert note.startswith("The shared spaces of 3 personas who are deleted are not known and stay behind: ")
     assert "for a catalog without spaces no more than" in note
     # Whoever the catalog lacks, or has under another name, is asked all the same.
-    tool = Tool(real)
-    tool.run(make_catalog("ada", make_persona("bo", name="Another")), CLEANUP)
-    asked = [line for line in tool.lines if line == f"GET {SPACES}/list"]
-    assert len(asked) == 2
-    assert (real.personas, "desk" in shared(real)) == (set(), False)
+    sharing.write_spaces(make_catalog("ada", make_persona("bo", name="Another")))
+    ended = sharing.run("cleanup", "--yes", through=nothing)
+    assert len(ended.seen.to(f"GET {SPACES}/list")) == 2
+    assert (sharing.personas, "desk" in shared(sharing)) == (set(), False)
 
 
 @pytest.mark.parametrize(
@@ -111,30 +93,19 @@ def test_of_many_personas_in_a_catalog_without_spaces_nobody_is_asked_and_it_is_
     ids=["no-spaces", "broken", "busy"],
 )
 def test_a_service_that_does_not_tell_spaces_is_cleaned_up_all_the_same(
-    real: World, tmp_path: Path, fault: Fault, told: str
+    real: World, fault: Fault, told: str
 ) -> None:
-    Tool(real).run(WITHOUT_SPACES)
-    catalog = write(tmp_path, WITHOUT_SPACES)
-    with fault_server(lambda seen: fault if seen.path.startswith(SPACES) else None, real.url) as proxy:
-        ended = run("cleanup", "-c", catalog, "--yes", env=environment(proxy.url, real.token))
-    assert ended.code == 0, ended
+    have(real, ALONE)
+    ended = real.run("cleanup", "--yes", through=when(SPACES, then=fault))
     assert real.personas == set()
     assert told in " ".join(ended.everything.split())
     assert ("shared spaces" in ended.everything) == bool(told)
 
 
 @both_worlds
-def test_a_space_of_a_stray_that_cannot_be_looked_at_keeps_it_where_spaces_are_shared(
-    real: World, tmp_path: Path
-) -> None:
-    Tool(real).run(SHARED)
-    other = Answer(500, {"error": "broken"})
-    with fault_server(
-        lambda seen: other if seen.path.endswith("get-full-organization") else None, real.url
-    ) as proxy:
-        ended = run(
-            "cleanup", "-c", write(tmp_path, SOMEBODY_ELSE), "--yes", env=environment(proxy.url, real.token)
-        )
-    assert ended.code == 6, ended
-    assert BO in real.personas
-    assert shared(real) == wanted(SHARED)
+def test_a_space_of_a_stray_that_cannot_be_looked_at_keeps_it_where_spaces_are_shared(sharing: World) -> None:
+    sharing.write_spaces(SOMEBODY_ELSE)
+    broken = when("get-full-organization", then=Answer(500, {"error": "broken"}))
+    sharing.run("cleanup", "--yes", through=broken, exits=6)
+    assert BO in sharing.personas
+    assert shared(sharing) == wanted(SHARED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,9 @@ from hypothesis import strategies as st
 from personas.service import transport
 from personas.service.transport import Patience
 
-from .faultserver import Answer, Fault, Reset, Seen, Then, fault_server
-from .world import World, entry, environment, run, write_catalog
+from .faultserver import Answer, Fault, Reset, Seen, Then, fault_server, when
+from .world import ADMIN_PASSWORD, PERSONAS, SIGN_OUT, World, entry
 
-ENDPOINT = "/api/v1/admin/personas"
 TABLE = {0, 4, 5, 6}
 
 
@@ -44,23 +42,16 @@ Right = tuple[int, Any, tuple[tuple[str, str], ...]]
 def right(seen: Seen) -> Right:
     """What a good service answers."""
     local = seen.path.rpartition("/")[2]
-    if seen.path == ENDPOINT and seen.method == "POST":
-        email = seen.json()["email"]
-        return 200, {"ok": True, "userId": f"id-{email.partition('@')[0]}", "email": email}, ()
-    if seen.path == ENDPOINT:
-        listed = [
-            {k: v for k, v in p.items() if k not in {"systemPrompt", "moduleMix"}} for p in LIVE.values()
-        ]
-        return 200, {"personas": listed}, ()
+    if seen.path == PERSONAS and seen.method == "POST":
+        user_id = f"id-{seen.email.partition('@')[0]}"
+        return 200, {"ok": True, "userId": user_id, "email": seen.email}, ()
+    if seen.path == PERSONAS:
+        told = [{k: v for k, v in p.items() if k not in {"systemPrompt", "moduleMix"}} for p in LIVE.values()]
+        return 200, {"personas": told}, ()
     if seen.method == "DELETE":
         return 200, {"ok": True, "deleted": local}, ()
-    if seen.path.startswith(ENDPOINT):
-        action = {
-            "toolName": "todo.add",
-            "result": "ok",
-            "createdAt": "2026-01-02T03:04:05Z",
-            "latencyMs": 12,
-        }
+    if seen.path.startswith(PERSONAS):
+        action = {"toolName": "todo", "result": "ok", "createdAt": "2026-01-02T03:04:05Z", "latencyMs": 12}
         feedback = [{"module": "todo", "avgRating": 4}]
         body = {"persona": LIVE.get(local), "recentActions": [action], "feedbackByModule": feedback}
         return (200, body, ()) if local in LIVE else (404, {"error": "Not found"}, ())
@@ -151,8 +142,7 @@ class Strange:
 
 def email_in(seen: Seen) -> str:
     """Whom a write is about."""
-    told: str = seen.json()["email"] if seen.method == "POST" else LIVE[seen.path.rpartition("/")[2]]["email"]
-    return told
+    return seen.email if seen.method == "POST" else str(LIVE[seen.path.rpartition("/")[2]]["email"])
 
 
 def bent(answer: Right, kind: str, how: list[Any]) -> Right:
@@ -214,7 +204,6 @@ COMMANDS = st.sampled_from(
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting between attempts: how long it is, is not what this is about."""
-
     monkeypatch.setattr(transport, "Patience", partial(Patience, wait_initial=0.001, wait_max=0.002))
 
 
@@ -224,71 +213,53 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     command=COMMANDS,
     output=st.sampled_from(["text", "json", "json", "markdown", "github", "junit"]),
 )
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    database=None,
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None)
 def test_no_answer_makes_a_traceback_or_a_wrong_done_or_a_call_elsewhere(
-    real: World, tmp_path: Path, mutations: list[tuple[Any, ...]], command: tuple[str, ...], output: str
+    real: World, mutations: list[tuple[Any, ...]], command: tuple[str, ...], output: str
 ) -> None:
-    catalog = write_catalog(tmp_path, ["p0", "p1", "p2", "p3"])
+    real.write_catalog("p0", "p1", "p2", "p3")
     with fault_server() as elsewhere:
         strange = Strange(mutations, elsewhere.url)
-        with fault_server(strange) as server:
-            ended = run(
-                *(*command, "-c", str(catalog), "-o", output, "--timeout", "0.4"),
-                env=environment(server.url, real.token),
-            )
+        ended = real.run(*command, "-o", output, "--timeout", "0.4", through=strange, exits=None)
         assert elsewhere.connections == 0
-    allowed = TABLE | {2} if command[0] == "show" else TABLE
-    assert ended.code in allowed, ended
+    assert ended.code in (TABLE | {2} if command[0] == "show" else TABLE), ended
     if output == "json":
         document = ended.document()
-        outcomes = document["outcomes"]
         # Whatever the service did not say it did is not done.
-        assert {o["email"] for o in outcomes if o["result"] == "done"} <= strange.done
+        assert {o["email"] for o in document["outcomes"] if o["result"] == "done"} <= strange.done
         changes = document["plan"]["changes"] if document["plan"] else []
-        in_sync = {c["email"] for c in changes if c["state"] == "in-sync"}
+        in_sync = {change["email"] for change in changes if change["state"] == "in-sync"}
         if command[0] in {"seed", "dry-run"}:
             assert in_sync <= {LIVE[told]["email"] for told in strange.told}
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("command", ["seed", "list", "token"])
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [("seed", 302, "redirects"), ("list", 307, "redirects"), ("token", 308, "HTTP 308")],
+)
 def test_a_redirect_to_another_port_is_not_followed_and_told(
-    real: World, tmp_path: Path, status: int, command: str
+    real: World, command: str, status: int, words: str
 ) -> None:
-    catalog = write_catalog(tmp_path, ["p0"])
+    real.write_catalog("p0")
+    admin = {"MANA_ADMIN_EMAIL": "a@b.example", "MANA_ADMIN_PASSWORD": ADMIN_PASSWORD}
     with fault_server() as elsewhere:
-        redirect = Answer(status, {"ok": True}, (("location", f"{elsewhere.url}{ENDPOINT}"),))
-        with fault_server(lambda _: redirect) as server:
-            if command == "token":
-                env = environment(
-                    server.url, MANA_ADMIN_EMAIL="a@b.example", MANA_ADMIN_PASSWORD="admins-own-9"
-                )
-                ended = run("token", env=env)
-            else:
-                ended = run(command, "-c", catalog, env=environment(server.url, real.token))
+        redirect = Answer(status, {"ok": True}, (("location", f"{elsewhere.url}{PERSONAS}"),))
+        variables = admin if command == "token" else {}
+        ended = real.run(command, through=lambda _: redirect, exits=4, env=variables)
         assert elsewhere.connections == 0
-    assert ended.code == 4, ended
-    assert "redirects" in ended.err if command != "token" else f"HTTP {status}" in ended.err
+    assert words in ended.err
 
 
-def test_no_cookie_of_one_persona_travels_with_the_call_of_another(real: World, tmp_path: Path) -> None:
+def test_no_cookie_of_one_persona_travels_with_the_call_of_another(real: World) -> None:
     real.add_personas("a", "b", "c")
-    catalog = write_catalog(tmp_path, ["a", "b", "c"])
+    real.write_catalog("a", "b", "c")
 
     def set_cookies(_: int, head: bytes, body: bytes) -> bytes:
         return head[:-2] + b"set-cookie: tracking=1; Path=/\r\n\r\n" + body
 
-    with fault_server(lambda _: Then(set_cookies), real.url) as proxy:
-        env = environment(proxy.url, real.token)
-        ended = run("seed", "-c", catalog, "--check-login", "--concurrency", "1", env=env)
-        with_cookie = [seen for seen in proxy.seen if "cookie" in seen.headers]
-    assert ended.code == 0, ended
-    assert {seen.path for seen in with_cookie} == {"/api/auth/sign-out"}
+    ended = real.run("seed", "--check-login", "--concurrency", "1", through=lambda _: Then(set_cookies))
+    with_cookie = [seen for seen in ended.seen if "cookie" in seen.headers]
+    assert {seen.path for seen in with_cookie} == {SIGN_OUT}
     # Each signs out with its own session, and with nothing else.
     cookies = [seen.headers["cookie"] for seen in with_cookie]
     assert len(set(cookies)) == 3
@@ -299,20 +270,10 @@ def test_no_cookie_of_one_persona_travels_with_the_call_of_another(real: World, 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (Answer(200, b"[" * 100_000), "the answer is no JSON"),
         (Answer(200, b'{"personas": ' + b"9" * 5_000 + b"}"), "the answer is no JSON"),
-        (Answer(200, b"\xff\xfe\x00"), "the answer is no JSON"),
-        (Answer(200, ""), "the answer is no JSON"),
         (Answer(200, "<!doctype html><title>Log in</title>"), "the answer is no JSON"),
-        (Answer(200, "[]"), "JSON of another kind"),
-        (Answer(200, {}), "personas is missing"),
-        (Answer(200, {"personas": {}}), "personas is no list"),
         (Answer(200, {"personas": [None]}), "personas[0] is no object"),
-        (Answer(200, {"personas": [{"email": "a@mana.test"}]}), "personas[0].userId is missing"),
-        (Answer(200, b" " * 18_000_000), "longer than 16 MiB"),
-        (Answer(200, b"{}," * 1_100_000), "more than 1,000,000 values"),
         (Answer(200, gzip.compress(b"[]"), (("content-encoding", "gzip"),)), "the answer is compressed"),
-        (Answer(200, b"[]", (("content-encoding", "gzip, br"),)), "the answer is compressed"),
         (Answer(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), "broke before a whole answer came"),
         (Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: nine\r\n\r\n"), "broke before a whole answer came"),
         (Answer(404, "404 Not Found"), "no such path"),
@@ -320,69 +281,18 @@ def test_no_cookie_of_one_persona_travels_with_the_call_of_another(real: World, 
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_answer_that_is_no_list_of_personas_is_told_in_words_and_nothing_is_written(
-    real: World, tmp_path: Path, fault: Fault, words: str
+    real: World, fault: Fault, words: str
 ) -> None:
-    catalog = write_catalog(tmp_path, ["p0"])
-    with fault_server(lambda _: fault) as server:
-        ended = run("seed", "-c", catalog, "--debug", env=environment(server.url, real.token))
-        assert server.to("POST") == []
-    assert ended.code == 4, ended
+    real.write_catalog("p0")
+    ended = real.run("seed", "--debug", through=lambda _: fault, exits=4)
+    assert ended.seen.to("POST") == []
     assert words in ended.err
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"ok": False, "userId": "u1"},
-        {"ok": "true", "userId": "u1"},
-        {"ok": True},
-        {"ok": True, "userId": 7},
-        {"ok": True, "userId": "u1", "email": "somebody@else.example"},
-        [],
-        "ok",
-    ],
-    ids=str,
-)
-def test_a_200_that_does_not_say_done_is_not_called_done(real: World, tmp_path: Path, body: object) -> None:
-    catalog = write_catalog(tmp_path, ["p0"])
-    answer = Answer(200, json.dumps(body))
-    with fault_server(lambda s: answer if s.method == "POST" else None, real.url) as proxy:
-        ended = run("seed", "-c", catalog, "-o", "json", env=environment(proxy.url, real.token))
-    assert ended.code == 6, ended
-    assert ended.results() == {"failed": 1}
-
-
-def test_a_wrong_path_is_no_word_that_a_persona_is_gone(real: World, tmp_path: Path) -> None:
+def test_a_wrong_path_is_no_word_that_a_persona_is_gone(real: World) -> None:
     real.add_personas("a")
-    catalog = write_catalog(tmp_path, ["a"])
+    real.write_catalog("a")
     gone = Answer(404, "404 Not Found", (("content-type", "text/plain"),))
-    with fault_server(lambda s: gone if s.method == "DELETE" else None, real.url) as proxy:
-        ended = run("cleanup", "-c", catalog, "--yes", "-o", "json", env=environment(proxy.url, real.token))
-    assert ended.code == 6, ended
+    ended = real.run("cleanup", "--yes", "-o", "json", through=when("DELETE", then=gone), exits=6)
     assert ended.results() == {"failed": 1}
     assert real.personas == {"a@mana.test"}
-
-
-def test_details_of_another_persona_are_not_taken_for_those_that_were_asked_for(
-    real: World, tmp_path: Path
-) -> None:
-    real.add_personas("a", "b")
-    catalog = write_catalog(tmp_path, ["a", "b"])
-    other = Answer(200, {"persona": persona("z"), "recentActions": [], "feedbackByModule": []})
-    with fault_server(lambda s: other if "/personas/" in s.path else None, real.url) as proxy:
-        ended = run("dry-run", "-c", catalog, "-o", "json", env=environment(proxy.url, real.token))
-    assert ended.code == 6, ended
-    assert {change["state"] for change in ended.document()["plan"]["changes"]} == {"not-known"}
-
-
-@pytest.mark.parametrize(
-    "user_id", ["../users/u1", "u1/../../users", "a?b", "a#b", "..", "a%2e", "a b", "x" * 300]
-)
-def test_an_id_that_is_a_path_of_its_own_is_never_sent(real: World, tmp_path: Path, user_id: str) -> None:
-    catalog = write_catalog(tmp_path, ["p0"])
-    listed = Answer(200, {"personas": [{"userId": user_id, "email": "p0@mana.test"}]})
-    with fault_server(lambda _: listed) as server:
-        ended = run("cleanup", "-c", catalog, "--yes", env=environment(server.url, real.token))
-        assert {seen.target for seen in server.seen} == {f"GET {ENDPOINT}", "POST /api/auth/sign-in/email"}
-    assert ended.code == 6, ended
