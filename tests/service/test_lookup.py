@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import httpx
 import pytest
 import respx
+from fake import URL, USERS, FakeAuth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import make_jwt, make_live_persona
@@ -20,15 +21,11 @@ from personas.service.endpoints import AuthService
 from personas.service.lookup import Disjointed, Found, LookUp, count_known
 from personas.service.models import FoundUser, LivePersona
 from personas.service.signing import NotOffered
-from personas.service.transport import Patience
 
 pytestmark = pytest.mark.anyio
 
-URL = "http://localhost:3001"
-USERS = "/api/v1/admin/users"
 DOMAIN = "@mana.test"
 ADA, BO = "persona.ada@mana.test", "persona.bo@mana.test"
-QUICK = Patience(attempts=3, first_attempts=2, wait_initial=0.001, wait_max=0.002)
 
 
 class Users:
@@ -83,7 +80,7 @@ async def look_up(users: Users, *emails: str, known: Collection[str | LivePerson
     ]
     with respx.mock(base_url=URL) as mocked:
         mocked.get(USERS).mock(side_effect=users)
-        async with AuthService(URL, Credentials(token=Secret(make_jwt())), patience=QUICK) as service:
+        async with AuthService(URL, Credentials(token=Secret(make_jwt()))) as service:
             found = await service.find_users(emails, domain=DOMAIN, known=personas)
             assert service.safety_requests == service.requests == len(users.asked)
             return found
@@ -97,21 +94,9 @@ def humans(number: int) -> list[str]:
     return [f"human{n}@mana.test" for n in range(number)]
 
 
-@pytest.fixture
-async def service() -> AsyncIterator[AuthService]:
-    async with AuthService(URL, Credentials(token=Secret(make_jwt())), patience=QUICK) as opened:
-        yield opened
-
-
-@pytest.fixture
-def router() -> Iterator[respx.MockRouter]:
-    with respx.mock(base_url=URL, assert_all_called=False) as mocked:
-        yield mocked
-
-
-async def test_nothing_is_asked_about_nobody(service: AuthService, router: respx.MockRouter) -> None:
-    assert await service.find_users([], domain=DOMAIN) == Found()
-    assert not router.calls
+async def test_nothing_is_asked_about_nobody(auth: FakeAuth) -> None:
+    assert await auth.client.find_users([], domain=DOMAIN) == Found()
+    assert not auth.calls
 
 
 # A service in use
@@ -234,20 +219,18 @@ async def test_without_totals_a_row_that_cannot_be_read_is_not_known_and_told_wi
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-async def test_a_service_without_a_look_up_does_not_offer_it(
-    service: AuthService, router: respx.MockRouter, status: int
-) -> None:
-    router.get(USERS).respond(status)
+async def test_a_service_without_a_look_up_does_not_offer_it(auth: FakeAuth, status: int) -> None:
+    auth.get(USERS).respond(status)
     for known in ([], [make_live_persona("cy")]):
         with pytest.raises(NotOffered):
-            await service.find_users([ADA], domain=DOMAIN, known=known)
+            await auth.client.find_users([ADA], domain=DOMAIN, known=known)
 
 
-async def test_a_forbidden_look_up_stops_everything(service: AuthService, router: respx.MockRouter) -> None:
-    router.get(USERS).respond(403)
+async def test_a_forbidden_look_up_stops_everything(auth: FakeAuth) -> None:
+    auth.get(USERS).respond(403)
     for known in ([], [make_live_persona("cy")]):
         with pytest.raises(CredentialsRefused):
-            await service.find_users([ADA], domain=DOMAIN, known=known)
+            await auth.client.find_users([ADA], domain=DOMAIN, known=known)
 
 
 @pytest.mark.parametrize(
@@ -263,18 +246,18 @@ async def test_a_forbidden_look_up_stops_everything(service: AuthService, router
 )
 @pytest.mark.parametrize("known", [[], ["persona.cy@mana.test"]])
 async def test_a_look_up_that_fails_is_an_error_for_each_and_never_a_free_email(
-    service: AuthService, router: respx.MockRouter, response: httpx.Response, known: list[str]
+    auth: FakeAuth, response: httpx.Response, known: list[str]
 ) -> None:
-    router.get(USERS).mock(return_value=response)
+    auth.get(USERS).mock(return_value=response)
     live = [make_live_persona("cy", email=email) for email in known]
-    found = await service.find_users([ADA, BO], domain=DOMAIN, known=live)
+    found = await auth.client.find_users([ADA, BO], domain=DOMAIN, known=live)
     assert set(found.users) == {ADA, BO}
     assert all(isinstance(error, ServiceError) for error in found.users.values())
 
 
 @pytest.mark.parametrize("fails", ["persona.", ADA])
 async def test_a_number_that_cannot_be_had_leaves_not_known_what_hangs_on_it(
-    service: AuthService, router: respx.MockRouter, fails: str
+    auth: FakeAuth, fails: str
 ) -> None:
     users = Users("human@mana.test")
 
@@ -285,8 +268,8 @@ async def test_a_number_that_cannot_be_had_leaves_not_known_what_hangs_on_it(
             return httpx.Response(200, json={"users": [], "total": 7})
         return httpx.Response(500) if search == fails else users(request)
 
-    router.get(USERS).mock(side_effect=answer)
-    found = await service.find_users([ADA, BO], domain=DOMAIN)
+    auth.get(USERS).mock(side_effect=answer)
+    found = await auth.client.find_users([ADA, BO], domain=DOMAIN)
     assert set(found.users) == ({ADA} if fails == ADA else {ADA, BO})
     assert all(isinstance(error, BadAnswer) for error in found.users.values())
 
