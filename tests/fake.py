@@ -39,7 +39,8 @@ class FakeAuth(respx.MockRouter):
     @asynccontextmanager
     async def open(cls) -> AsyncIterator[Self]:
         """One that has no routes yet."""
-        with cls(base_url=URL, assert_all_called=False) as auth:
+        auth = cls(base_url=URL, assert_all_called=False)
+        with auth:
             async with AuthService(URL, Credentials(token=Secret(JWT))) as auth.client:
                 yield auth
 

@@ -28,12 +28,20 @@ from .carrying_out import DONE, FAILED, NOT_DONE, UNKNOWN, carry_out, results
 
 pytestmark = pytest.mark.anyio
 
-ADA, BO = "persona.ada@mana.test", "persona.bo@mana.test"
+PATIENCE = Patience()
+ADA = "persona.ada@mana.test"
+WRONG = httpx.Response(401, json={"code": "INVALID_EMAIL_OR_PASSWORD"})
+RIGHT = httpx.Response(200, headers={"Set-Cookie": "mana.session_token=x"}, json={})
+
+
+def created(request: httpx.Request) -> httpx.Response:
+    email = json.loads(request.content)["email"]
+    return httpx.Response(200, json={"ok": True, "userId": f"id-{email}", "email": email})
 
 
 @pytest.fixture
 def auth(auth: FakeAuth) -> FakeAuth:
-    """A service that lists whatever it was sent."""
+    """A service that lists whatever it was sent, and where no derived password signs in."""
 
     def listed(_: httpx.Request) -> httpx.Response:
         sent = [json.loads(c.request.content) for c in auth.calls if c.request.method == "POST"]
@@ -42,6 +50,8 @@ def auth(auth: FakeAuth) -> FakeAuth:
 
     auth.get(PERSONAS, name="list").mock(side_effect=listed)
     auth.post(PERSONAS, name="write").mock(side_effect=created)
+    auth.post(SIGN_IN, name="sign-in").mock(return_value=WRONG)
+    auth.post(SIGN_OUT).respond(200)
     return auth
 
 
@@ -53,16 +63,6 @@ def creation(*who: str, checked: bool = True) -> Plan:
     verdict = Ownership.FREE if checked else Ownership.NOT_CHECKED
     owners = {f"persona.{w}@mana.test": Owner(verdict) for w in who}
     return plan(make_catalog(*who), Live(owners=owners, looked_up=just_now()))
-
-
-def email_of(request: httpx.Request) -> str:
-    return str(json.loads(request.content)["email"])
-
-
-def created(request: httpx.Request) -> httpx.Response:
-    return httpx.Response(
-        200, json={"ok": True, "userId": f"id-{email_of(request)}", "email": email_of(request)}
-    )
 
 
 async def test_a_plan_is_carried_out_on_a_real_service_and_then_all_is_in_sync(served: Served) -> None:
@@ -90,66 +90,56 @@ async def test_a_plan_is_carried_out_on_a_real_service_and_then_all_is_in_sync(s
 
         catalog = make_catalog("ada")
         assert results(await run(Intent(prune=True))) == [DONE, DONE]
-        assert [p.email for p in await service.list_personas()] == ["persona.ada@mana.test"]
-        password = Secret(derive_password("persona.ada@mana.test", SECRET))
-        assert (await service.check_password("persona.ada@mana.test", password)).verdict == "works"
+        assert [p.email for p in await service.list_personas()] == [ADA]
+        password = Secret(derive_password(ADA, SECRET))
+        assert (await service.check_password(ADA, password)).verdict == "works"
 
 
-async def test_one_personas_failure_stops_no_other_and_is_told_with_its_reason(auth: FakeAuth) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        if "bo" in email_of(request):
-            return httpx.Response(400, json={"error": "ValidationError", "details": ["name required"]})
-        return created(request)
-
-    auth["write"].mock(side_effect=answer)
+@pytest.mark.parametrize(
+    ("answers", "result", "message"),
+    [
+        (
+            [httpx.Response(400, json={"error": "ValidationError", "details": ["name required"]})],
+            FAILED,
+            "refused with HTTP 400: ValidationError; name required",
+        ),
+        ([httpx.Response(429, headers={"Retry-After": "1800"})], FAILED, "asks to wait 1800 s"),
+        ([httpx.Response(200, text="<html>")], FAILED, "the answer is no JSON"),
+        ([httpx.ReadError("x")] * PATIENCE.attempts, UNKNOWN, f"the connection to {URL} broke"),
+    ],
+)
+async def test_one_personas_failure_stops_no_other_and_is_told_with_its_email_and_reason(
+    auth: FakeAuth, answers: list[Any], result: Result, message: str
+) -> None:
+    writes: list[Any] = [created, *answers, created]
+    auth["write"].side_effect = writes
     seen: list[Outcome] = []
-    applied = await carry_out(creation("ada", "bo", "cy"), auth.client, observe=seen.append)
-    assert results(applied) == [DONE, FAILED, DONE]
+    applied = await carry_out(creation("ada", "bo", "cy"), auth.client, workers=1, observe=seen.append)
+    assert results(applied) == [DONE, result, DONE]
     assert applied.error is None
-    assert "seeding persona.bo@mana.test: refused with HTTP 400: ValidationError; name required" in [
-        o.message for o in applied.outcomes
-    ]
+    assert applied.outcomes[1].message.startswith("seeding persona.bo@mana.test: ")
+    assert message in applied.outcomes[1].message
     assert len(seen) == 3
 
 
 @pytest.mark.parametrize(
-    ("response", "error"),
+    ("answers", "expected", "error"),
     [
-        (httpx.Response(401), CredentialsRefused),
-        (httpx.Response(403), CredentialsRefused),
-        (httpx.ConnectError("x"), Unreachable),
+        ([created, created, httpx.Response(401)], [DONE, DONE] + [NOT_DONE] * 4, CredentialsRefused),
+        ([created, created, httpx.Response(403)], [DONE, DONE] + [NOT_DONE] * 4, CredentialsRefused),
+        ([created, *[httpx.ConnectError("x")] * PATIENCE.attempts], [DONE] + [NOT_DONE] * 5, Unreachable),
+        ([httpx.ReadError("x")] * 3 * PATIENCE.first_attempts, [UNKNOWN] * 3 + [NOT_DONE] * 3, Unanswered),
     ],
+    ids=["401", "403", "nobody there", "three without an answer"],
 )
 async def test_refused_credentials_and_a_service_that_is_gone_stop_the_run_and_nothing_more_is_sent(
-    auth: FakeAuth, response: Any, error: type[Exception]
+    auth: FakeAuth, answers: list[Any], expected: list[Result], error: type[Exception]
 ) -> None:
-    answers = 0
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        nonlocal answers
-        answers += 1
-        if answers > 2:
-            if isinstance(response, Exception):
-                raise response
-            return httpx.Response(response.status_code)
-        return created(request)
-
-    auth["write"].mock(side_effect=answer)
-    applied = await carry_out(creation(*(f"p{n}" for n in range(10))), auth.client, workers=1)
-    assert results(applied) == [DONE] * 2 + [NOT_DONE] * 8
+    auth["write"].side_effect = answers
+    applied = await carry_out(creation(*(f"p{n}" for n in range(6))), auth.client, workers=1)
+    assert results(applied) == expected
     assert isinstance(applied.error, error)
-
-
-async def test_a_write_without_an_answer_is_told_as_unknown(auth: FakeAuth) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        if "bo" in email_of(request):
-            raise httpx.ReadError("x")
-        return created(request)
-
-    auth["write"].mock(side_effect=answer)
-    applied = await carry_out(creation("ada", "bo", "cy"), auth.client)
-    assert results(applied) == [DONE, UNKNOWN, DONE]
-    assert applied.error is None
+    assert auth["write"].call_count == len(answers)
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
@@ -157,24 +147,11 @@ async def test_a_write_that_may_have_been_acted_on_is_unknown_whatever_is_answer
     auth: FakeAuth, attempts: int
 ) -> None:
     later = httpx.Response(429, headers={"Retry-After": "1800"})
-    auth.post(PERSONAS).mock(side_effect=[httpx.ReadError("x"), later, *[httpx.ReadError("x")] * 3])
-    patience = Patience(attempts=attempts, first_attempts=attempts, wait_initial=0.001, wait_max=0.002)
+    auth["write"].side_effect = [httpx.ReadError("x"), later]
+    patience = Patience(attempts=attempts, first_attempts=attempts)
     async with AuthService(URL, Credentials(token=Secret(make_jwt())), patience=patience) as service:
         applied = await carry_out(creation("ada"), service)
     assert results(applied) == [UNKNOWN]
-
-
-async def test_a_write_that_was_never_accepted_is_a_failure(auth: FakeAuth) -> None:
-    auth.post(PERSONAS).respond(429, headers={"Retry-After": "1800"})
-    applied = await carry_out(creation("ada"), auth.client)
-    assert results(applied) == [FAILED]
-
-
-async def test_three_writes_in_a_row_without_an_answer_end_the_run(auth: FakeAuth) -> None:
-    auth.post(PERSONAS).mock(side_effect=httpx.ReadError("x"))
-    applied = await carry_out(creation(*(f"p{n}" for n in range(6))), auth.client, workers=1)
-    assert results(applied) == [UNKNOWN] * 3 + [NOT_DONE] * 3
-    assert isinstance(applied.error, Unanswered)
 
 
 async def test_a_stray_that_is_gone_already_is_deleted_by_the_services_word(auth: FakeAuth) -> None:
@@ -186,7 +163,7 @@ async def test_a_stray_that_is_gone_already_is_deleted_by_the_services_word(auth
 
 
 async def test_an_updated_persona_that_had_been_deleted_meanwhile_is_said_to_be_new(auth: FakeAuth) -> None:
-    auth.post(PERSONAS).respond(200, json={"ok": True, "userId": "new-id"})
+    auth["write"].respond(200, json={"ok": True, "userId": "new-id"})
     live = make_live(make_live_persona("ada", archetype="old"))
     applied = await carry_out(plan(make_catalog("ada"), live), auth.client)
     assert applied.outcomes[0].result is DONE
@@ -211,8 +188,8 @@ def renamed() -> Plan:
 async def test_a_persona_that_is_deleted_but_not_created_again_is_told_just_so(
     auth: FakeAuth, response: Any, result: Result, stops: bool
 ) -> None:
-    auth.delete(f"{PERSONAS}/id-persona.ada@mana.test").respond(200, json={"ok": True})
-    auth.post(PERSONAS).mock(side_effect=[response] * 9)
+    auth.delete(f"{PERSONAS}/id-{ADA}").respond(200, json={"ok": True})
+    auth["write"].mock(side_effect=[response] * 9)
     applied = await carry_out(renamed(), auth.client)
     assert results(applied) == [result]
     assert applied.outcomes[0].message.startswith(
@@ -223,30 +200,23 @@ async def test_a_persona_that_is_deleted_but_not_created_again_is_told_just_so(
 
 
 async def test_a_persona_that_cannot_be_deleted_is_not_created_again(auth: FakeAuth) -> None:
-    auth.delete(f"{PERSONAS}/id-persona.ada@mana.test").respond(400, json={"error": "no"})
-    route = auth.post(PERSONAS)
+    auth.delete(f"{PERSONAS}/id-{ADA}").respond(400, json={"error": "no"})
     applied = await carry_out(renamed(), auth.client)
     assert results(applied) == [FAILED]
     assert "deleted, but" not in applied.outcomes[0].message
-    assert not route.called
+    assert not auth["write"].called
 
 
 # Afterwards
 
-LOST = [httpx.Response(500), httpx.ReadError("x"), httpx.Response(401), httpx.ConnectError("x")]
-WRONG = httpx.Response(401, json={"code": "INVALID_EMAIL_OR_PASSWORD"})
-RIGHT = httpx.Response(200, headers={"Set-Cookie": "mana.session_token=x"}, json={})
+
+def named(who: str, name: str | None) -> dict[str, str | None]:
+    email = f"persona.{who}@mana.test"
+    return {"userId": f"id-{email}", "email": email, "name": name}
 
 
 def lists(auth: FakeAuth, **names: str | None) -> None:
-    """The list has these personas, and its details the same."""
-    personas = [
-        {"userId": f"id-persona.{who}@mana.test", "email": f"persona.{who}@mana.test", "name": name}
-        for who, name in names.items()
-    ]
-    auth["list"].mock(return_value=httpx.Response(200, json={"personas": personas}))
-    for persona in personas:
-        auth.get(f"{PERSONAS}/{persona['userId']}", name="detail").respond(200, json={"persona": persona})
+    auth["list"].respond(200, json={"personas": [named(who, name) for who, name in names.items()]})
 
 
 async def test_one_list_tells_that_all_accounts_that_were_made_have_our_names(auth: FakeAuth) -> None:
@@ -260,21 +230,19 @@ async def test_one_list_tells_that_all_accounts_that_were_made_have_our_names(au
 async def test_an_account_that_turns_out_to_have_another_name_is_a_failure_told_by_email_and_id(
     auth: FakeAuth, checked: bool
 ) -> None:
-    route = auth.post(SIGN_IN).mock(return_value=WRONG)
     lists(auth, ada="Somebody Else", bo="Bo")
     applied = await carry_out(creation("ada", "bo", checked=checked), auth.client)
     assert results(applied) == [FAILED, DONE]
     message = applied.outcomes[0].message
-    assert message.startswith("persona.ada@mana.test (user id-persona.ada@mana.test) had existed before")
+    assert message.startswith(f"{ADA} (user id-{ADA}) had existed before")
     assert "may be somebody else's account; look at it before anything is deleted" in message
-    assert route.call_count == 1
+    assert auth["sign-in"].call_count == 1
 
 
 async def test_an_account_with_another_name_that_takes_the_derived_password_was_ours_before(
     auth: FakeAuth,
 ) -> None:
-    auth.post(SIGN_IN).mock(return_value=RIGHT)
-    auth.post(SIGN_OUT).respond(200)
+    auth["sign-in"].mock(return_value=RIGHT)
     lists(auth, ada="Adele")
     applied = await carry_out(creation("ada"), auth.client)
     assert results(applied) == [DONE]
@@ -282,10 +250,8 @@ async def test_an_account_with_another_name_that_takes_the_derived_password_was_
 
 
 async def test_where_the_list_has_no_names_each_is_read(auth: FakeAuth) -> None:
-    auth.post(SIGN_IN).mock(return_value=WRONG)
     lists(auth, ada=None, bo=None)
-    details = [{"userId": f"id-{e}", "email": e, "name": n} for e, n in ((ADA, "Else"), (BO, "Bo"))]
-    for persona in details:
+    for persona in (named("ada", "Else"), named("bo", "Bo")):
         auth.get(f"{PERSONAS}/{persona['userId']}").respond(200, json={"persona": persona})
     applied = await carry_out(creation("ada", "bo"), auth.client)
     assert results(applied) == [FAILED, DONE]
@@ -293,7 +259,6 @@ async def test_where_the_list_has_no_names_each_is_read(auth: FakeAuth) -> None:
 
 
 async def test_an_account_under_another_id_than_expected_is_looked_at_too(auth: FakeAuth) -> None:
-    auth.post(SIGN_IN).mock(return_value=WRONG)
     lists(auth, ada="Somebody Else", bo="Bo")
     live = make_live(
         make_live_persona("ada", archetype="old", user_id="old-id"), make_live_persona("bo", archetype="old")
@@ -315,7 +280,9 @@ async def test_an_account_that_is_gone_again_is_told_so(auth: FakeAuth) -> None:
     assert [(o.result, o.message) for o in applied.outcomes] == [(DONE, "it is not in the list any more")]
 
 
-@pytest.mark.parametrize("response", LOST)
+@pytest.mark.parametrize(
+    "response", [httpx.Response(500), httpx.ReadError("x"), httpx.Response(401), httpx.ConnectError("x")]
+)
 @pytest.mark.parametrize("checked", [True, False])
 async def test_a_look_afterwards_that_fails_takes_nothing_back_of_what_is_done_and_is_told(
     auth: FakeAuth, response: Any, checked: bool
@@ -330,21 +297,19 @@ async def test_a_look_afterwards_that_fails_takes_nothing_back_of_what_is_done_a
 
 async def test_a_name_that_cannot_be_read_afterwards_is_told_with_its_persona(auth: FakeAuth) -> None:
     lists(auth, ada=None)
-    auth["detail"].mock(return_value=httpx.Response(500))
+    auth.get(f"{PERSONAS}/id-{ADA}").respond(500)
     applied = await carry_out(creation("ada"), auth.client)
     assert results(applied) == [DONE]
-    assert (
-        "its name could not be read afterwards: reading persona.ada@mana.test" in applied.outcomes[0].message
-    )
+    assert f"its name could not be read afterwards: reading {ADA}" in applied.outcomes[0].message
 
 
 async def test_a_run_that_stops_says_whose_names_were_not_looked_at(auth: FakeAuth) -> None:
-    auth.post(PERSONAS).mock(side_effect=lambda r: created(r) if ADA in email_of(r) else httpx.Response(401))
+    writes: list[Any] = [created, httpx.Response(401)]
+    auth["write"].side_effect = writes
     applied = await carry_out(creation("ada", "bo"), auth.client, workers=1)
     assert results(applied) == [DONE, NOT_DONE]
-    assert [
-        note.endswith("not looked at afterwards: the run stopped before it.") for note in applied.notes
-    ] == [True]
+    (note,) = applied.notes
+    assert note.endswith("not looked at afterwards: the run stopped before it.")
     assert not auth["list"].called
 
 
@@ -371,15 +336,13 @@ async def test_a_run_that_is_asked_to_stop_finishes_what_is_in_flight_and_starts
 async def test_a_run_that_is_asked_twice_ends_at_once_and_what_was_sent_is_unknown(auth: FakeAuth) -> None:
     stop = Stop()
 
-    async def answer(request: httpx.Request) -> httpx.Response:
+    async def answer(_: httpx.Request) -> None:
         stop.ask()
         stop.ask()
         await anyio.sleep_forever()
-        return created(request)
 
     auth["write"].mock(side_effect=answer)
-    with anyio.fail_after(5):
-        applied = await carry_out(creation("ada", "bo"), auth.client, workers=1, stop=stop)
+    applied = await carry_out(creation("ada", "bo"), auth.client, workers=1, stop=stop)
     assert results(applied) == [UNKNOWN, NOT_DONE]
     assert applied.interrupted
 
@@ -394,13 +357,11 @@ async def test_what_waits_for_its_turn_when_the_run_is_stopped_was_never_sent(
         stop.ask()
         return make_jwt()
 
-    route = auth.post(PERSONAS).mock(side_effect=created)
     async with AuthService(URL, Credentials(mint=mint)) as service:
         service.line.gate.pause(60)
-        with anyio.fail_after(5):
-            applied = await carry_out(creation("ada", "bo"), service, stop=stop)
+        applied = await carry_out(creation("ada", "bo"), service, stop=stop)
     assert results(applied) == [NOT_DONE, NOT_DONE]
-    assert not route.called
+    assert not auth["write"].called
 
 
 async def test_an_empty_plan_asks_nothing(auth: FakeAuth) -> None:
@@ -409,14 +370,8 @@ async def test_an_empty_plan_asks_nothing(auth: FakeAuth) -> None:
 
 
 async def test_no_outcome_holds_a_password(auth: FakeAuth) -> None:
-    auth.post(PERSONAS).mock(side_effect=lambda request: httpx.Response(400, text=request.content.decode()))
+    auth["write"].mock(side_effect=lambda request: httpx.Response(400, text=request.content.decode()))
     applied = await carry_out(creation("ada"), auth.client)
-    password = derive_password("persona.ada@mana.test", SECRET)
+    password = derive_password(ADA, SECRET)
     assert password not in repr(applied)
     assert SECRET not in repr(applied)
-
-
-async def test_errors_of_a_persona_are_told_by_its_email(auth: FakeAuth) -> None:
-    auth.post(PERSONAS).respond(200, text="<html>")
-    applied = await carry_out(creation("ada"), auth.client)
-    assert applied.outcomes[0].message == "seeding persona.ada@mana.test: the answer is no JSON"
