@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from personas.errors import BadAnswer, RateLimited, TooLate, Unanswered, Unreachable
 from personas.secret import MASK, Secret
 from personas.service.calls import LONGEST_REASON, NOTHING, Answer, Call, Retry, reason_of
+from personas.service.pacing import Gate
 from personas.service.transport import LONGEST_PAUSE, MAX_ANSWER_BYTES, Line, Patience
 
 pytestmark = pytest.mark.anyio
@@ -46,11 +47,12 @@ def thing() -> Any:
         yield router.route(path="/thing")
 
 
-def slept(monkeypatch: pytest.MonkeyPatch, line: Line) -> list[float]:
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that the gate was told, which then do not happen."""
-    pauses: list[float] = []
-    monkeypatch.setattr(line.gate, "pause", pauses.append)
-    return pauses
+    told: list[float] = []
+    monkeypatch.setattr(Gate, "pause", lambda _, seconds: told.append(seconds))
+    return told
 
 
 async def test_an_answer_is_handed_back_whatever_its_status(line: Line, thing: respx.Route) -> None:
@@ -61,21 +63,21 @@ async def test_an_answer_is_handed_back_whatever_its_status(line: Line, thing: r
     assert line.requests == 8
 
 
+@pytest.mark.usefixtures("pauses")
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 async def test_a_busy_service_is_asked_again_and_every_request_counted(
-    line: Line, thing: respx.Route, status: int, monkeypatch: pytest.MonkeyPatch
+    line: Line, thing: respx.Route, status: int
 ) -> None:
-    slept(monkeypatch, line)
     thing.side_effect = [httpx.Response(status), httpx.Response(status), httpx.Response(200, json={})]
     assert (await line.call(ASK)).status == 200
     assert line.requests == 3
 
 
+@pytest.mark.usefixtures("pauses")
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_service_that_stays_busy_is_told_with_its_status_and_reason(
-    line: Line, thing: respx.Route, status: int, monkeypatch: pytest.MonkeyPatch
+    line: Line, thing: respx.Route, status: int
 ) -> None:
-    slept(monkeypatch, line)
     thing.respond(status, json={"error": "come back later"})
     with pytest.raises(BadAnswer, match=rf"asking: .*HTTP {status}.*come back later") as caught:
         await line.call(ASK)
@@ -93,32 +95,37 @@ async def test_a_retry_says_nothing_by_itself(
 
 
 @pytest.mark.parametrize(
-    ("headers", "seconds"),
+    ("status", "answer", "seconds"),
     [
-        ({"Retry-After": "7"}, 7.0),
-        ({"X-Retry-After": "9"}, 9.0),
-        ({"Retry-After": "0.5"}, 0.5),
-        ({"Retry-After": " 3 "}, 3.0),
-        ({"Retry-After": "-4"}, 0.0),
-        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
-        ({"Retry-After": "soon", "X-Retry-After": "5"}, 5.0),
-        ({"Retry-After": "soon"}, 1.0),
-        ({"Retry-After": "inf"}, 1.0),
-        ({"Retry-After": "nan"}, 1.0),
-        ({}, 1.0),
+        (429, {"headers": {"Retry-After": "7"}}, 7.0),
+        (429, {"headers": {"X-Retry-After": "9"}}, 9.0),
+        (429, {"headers": {"Retry-After": "0.5"}}, 0.5),
+        (429, {"headers": {"Retry-After": " 3 "}}, 3.0),
+        (429, {"headers": {"Retry-After": "-4"}}, 0.0),
+        (429, {"headers": {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}}, 0.0),
+        (429, {"headers": {"Retry-After": "soon", "X-Retry-After": "5"}}, 5.0),
+        (429, {"headers": {"Retry-After": "soon"}}, 1.0),
+        (429, {"headers": {"Retry-After": "inf"}}, 1.0),
+        (429, {"headers": {"Retry-After": "nan"}}, 1.0),
+        (429, {"json": {"remainingSeconds": 2}}, 2.0),
+        (429, {"json": {"remainingSeconds": -2}}, 0.0),
+        (429, {"json": {"remainingSeconds": True}}, 1.0),
+        (429, {"json": {"remainingSeconds": "2"}}, 1.0),
+        (429, {"json": []}, 1.0),
+        (429, {}, 1.0),
+        (503, {}, QUICK.wait_initial),
+        (502, {"json": {}}, QUICK.wait_initial),
     ],
 )
-async def test_the_wait_that_a_limit_asks_for_is_kept_by_all(
-    line: Line, thing: respx.Route, headers: dict[str, str], seconds: float, monkeypatch: pytest.MonkeyPatch
+async def test_the_wait_that_a_busy_service_asks_for_is_kept_by_all(
+    line: Line, thing: respx.Route, pauses: list[float], status: int, answer: dict[str, Any], seconds: float
 ) -> None:
-    pauses = slept(monkeypatch, line)
-    thing.side_effect = [httpx.Response(429, headers=headers), httpx.Response(200)]
+    thing.side_effect = [httpx.Response(status, **answer), httpx.Response(200)]
     await line.call(ASK)
     assert pauses == [seconds]
 
 
-async def test_a_wait_can_be_a_date(line: Line, thing: respx.Route, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses = slept(monkeypatch, line)
+async def test_a_wait_can_be_a_date(line: Line, thing: respx.Route, pauses: list[float]) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     thing.side_effect = [httpx.Response(429, headers={"Retry-After": date}), httpx.Response(200)]
     await line.call(ASK)
@@ -217,19 +224,8 @@ async def test_no_error_of_the_client_comes_through(
         await line.call(ASK)
 
 
-async def test_what_may_have_been_acted_on_is_not_sent_again_where_that_matters(
-    line: Line, thing: respx.Route
-) -> None:
-    thing.side_effect = httpx.ReadError("x")
-    with pytest.raises(Unanswered):
-        await line.call(ONCE)
-    assert line.requests == 1
-
-
-async def test_what_was_not_sent_or_not_accepted_is_sent_again_always(
-    line: Line, thing: respx.Route, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slept(monkeypatch, line)
+@pytest.mark.usefixtures("pauses")
+async def test_what_was_not_sent_or_not_accepted_is_sent_again_always(line: Line, thing: respx.Route) -> None:
     thing.side_effect = [httpx.Response(429), httpx.ConnectError("x"), httpx.Response(200)]
     assert (await line.call(ONCE)).status == 200
 
@@ -380,9 +376,8 @@ async def test_an_answer_of_too_many_values_is_not_read_to_its_end(line: Line, t
         await line.call(ASK)
 
 
-async def test_each_attempt_is_told_to_an_observer_without_a_secret(
-    thing: respx.Route, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("pauses")
+async def test_each_attempt_is_told_to_an_observer_without_a_secret(thing: respx.Route) -> None:
     told: list[tuple[object, ...]] = []
 
     def observe(method: str, path: str, result: object, seconds: float) -> None:
@@ -399,7 +394,6 @@ async def test_each_attempt_is_told_to_an_observer_without_a_secret(
     )
     thing.side_effect = [httpx.Response(503), httpx.ReadError("x"), httpx.Response(200)]
     async with Line(URL, loopback=True, timeout=5, concurrency=1, patience=QUICK, observe=observe) as line:
-        slept(monkeypatch, line)
         await line.call(secret)
     where = ("POST", "/thing?search=%40mana.test&page=1")
     assert told == [(*where, 503), (*where, Unanswered), (*where, 200)]
@@ -434,53 +428,36 @@ async def test_a_date_at_the_end_of_time_is_none(line: Line, thing: respx.Route,
 
 
 @pytest.mark.parametrize(
-    ("error", "attempts", "once"),
+    ("error", "first", "later", "once"),
     [
-        (httpx.ConnectError("x"), 2, 2),
-        (httpx.ConnectTimeout("x"), 2, 2),
-        (httpx.PoolTimeout("x"), 2, 2),
-        (httpx.ReadTimeout("x"), 2, 1),
-        (httpx.ReadError("x"), 2, 1),
-        (httpx.UnsupportedProtocol("x"), 1, 1),
-        (ZeroDivisionError("x"), 1, 1),
+        (httpx.ConnectError("x"), 2, 4, 2),
+        (httpx.ConnectTimeout("x"), 2, 2, 2),
+        (httpx.PoolTimeout("x"), 2, 2, 2),
+        (httpx.ReadTimeout("x"), 2, 2, 1),
+        (httpx.ReadError("x"), 2, 4, 1),
+        (httpx.UnsupportedProtocol("x"), 1, 1, 1),
+        (ZeroDivisionError("x"), 1, 1, 1),
     ],
 )
-async def test_an_address_that_never_answered_is_tried_so_often(
-    line: Line, thing: respx.Route, error: Exception, attempts: int, once: int
+async def test_a_call_is_tried_so_often_before_any_answer_and_after_one_and_when_it_must_not_be_done_twice(
+    line: Line, thing: respx.Route, error: Exception, first: int, later: int, once: int
 ) -> None:
-    thing.side_effect = error
-    for call, most in ((ASK, attempts), (ONCE, once)):
-        before = line.requests
+    async def attempts(call: Call) -> int:
+        before, thing.side_effect = line.requests, error
         with pytest.raises((Unreachable, BadAnswer)):
             await line.call(call)
-        assert line.requests - before == most
+        return line.requests - before
 
-
-@pytest.mark.parametrize(
-    ("error", "attempts"),
-    [
-        (httpx.ConnectError("x"), QUICK.attempts),
-        (httpx.ConnectTimeout("x"), 2),
-        (httpx.ReadTimeout("x"), 2),
-        (httpx.ReadError("x"), QUICK.attempts),
-        (httpx.UnsupportedProtocol("x"), 1),
-    ],
-)
-async def test_a_service_that_has_answered_before_is_tried_so_often(
-    line: Line, thing: respx.Route, error: Exception, attempts: int
-) -> None:
-    thing.respond(200)
+    assert (await attempts(ASK), await attempts(ONCE)) == (first, once)
+    thing.mock(return_value=httpx.Response(200))
     await line.call(ASK)
-    thing.side_effect = error
-    with pytest.raises((Unreachable, BadAnswer)):
-        await line.call(ASK)
-    assert line.requests == 1 + attempts
+    assert await attempts(ASK) == later
 
 
+@pytest.mark.usefixtures("pauses")
 async def test_whether_an_earlier_try_got_no_answer_is_told_with_the_answer_and_with_the_error(
-    line: Line, thing: respx.Route, monkeypatch: pytest.MonkeyPatch
+    line: Line, thing: respx.Route
 ) -> None:
-    slept(monkeypatch, line)
     thing.respond(200)
     assert not (await line.call(ASK)).lost
     thing.side_effect = [httpx.ReadError("x"), httpx.Response(400)]
@@ -495,27 +472,6 @@ async def test_whether_an_earlier_try_got_no_answer_is_told_with_the_answer_and_
     with pytest.raises(Unreachable) as caught_too:
         await line.call(ASK)
     assert not caught_too.value.lost
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "seconds"),
-    [
-        (503, {}, QUICK.wait_initial),
-        (502, {}, QUICK.wait_initial),
-        (429, {"remainingSeconds": 2}, 2.0),
-        (429, {"remainingSeconds": -2}, 0.0),
-        (429, {"remainingSeconds": True}, 1.0),
-        (429, {"remainingSeconds": "2"}, 1.0),
-        (429, [], 1.0),
-    ],
-)
-async def test_a_busy_service_that_names_no_header_is_waited_for(
-    line: Line, thing: respx.Route, status: int, body: object, seconds: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses = slept(monkeypatch, line)
-    thing.side_effect = [httpx.Response(status, json=body), httpx.Response(200)]
-    await line.call(ASK)
-    assert pauses == [seconds]
 
 
 async def test_only_a_call_with_a_body_says_that_it_is_json(line: Line, thing: respx.Route) -> None:
