@@ -8,7 +8,7 @@ import anyio
 import httpx
 import pytest
 from conftest import Served
-from fake import PERSONAS, URL, FakeAuth
+from fake import PERSONAS, URL, FakeAuth, recorded
 from making import SECRET, make_catalog, make_jwt, make_live, make_live_persona, make_persona
 
 from personas.errors import CredentialsRefused, Unanswered, Unreachable
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.anyio
 
 PATIENCE = Patience()
 ADA = "persona.ada@mana.test"
-WRONG = httpx.Response(401, json={"code": "INVALID_EMAIL_OR_PASSWORD"})
-RIGHT = httpx.Response(200, headers={"Set-Cookie": "mana.session_token=x"}, json={})
+WRONG = recorded("signin-wrong")
+RIGHT = recorded("signin-cookie")
 
 
 def created(request: httpx.Request) -> httpx.Response:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from fake import PERSONAS, URL, USERS, FakeAuth
+from fake import PERSONAS, URL, USERS, FakeAuth, recorded
 from making import SECRET, make_catalog, make_live_persona, make_persona, write_persona
 
 from personas.errors import BadAnswer, CredentialsRefused, Unanswered, Unreachable
@@ -23,8 +23,8 @@ from personas.service.signing import SIGN_IN, SIGN_OUT
 pytestmark = pytest.mark.anyio
 
 ADA = "persona.ada@mana.test"
-WRONG = httpx.Response(401, json={"code": "INVALID_EMAIL_OR_PASSWORD"})
-RIGHT = httpx.Response(200, headers={"Set-Cookie": "mana.session_token=x"}, json={})
+WRONG = recorded("signin-wrong")
+RIGHT = recorded("signin-cookie")
 NO_VERDICTS = [httpx.Response(code, headers={"Retry-After": "1800"}) for code in (429, 401, 403, 500, 404)]
 
 

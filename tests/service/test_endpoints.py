@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
-import respx
 from fake import JWT, PERSONAS, RECORDED, URL, FakeAuth, recorded
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import make_jwt
+from pydantic.alias_generators import to_snake
 
 from personas.errors import BadAnswer, CredentialsRefused, PersonasError, ServiceError
 from personas.secret import MASK, Secret
@@ -20,17 +20,9 @@ from personas.service.signing import NotOffered
 
 pytestmark = pytest.mark.anyio
 
-DOMAIN = "@mana.test"
-PASSWORD = Secret("04F5dvKlKv3DgU9R0Kt9ZWY5tHUchxRI")
-WHO: dict[str, Any] = {
-    "email": "persona.ada@mana.test",
-    "name": "Ada",
-    "password": PASSWORD,
-    "archetype": "researcher",
-    "system_prompt": "You are Ada, who tests everything.",
-    "module_mix": {"todo": 1.0, "notes": 0.5},
-    "tick_cadence": "daily",
-}
+SENT: dict[str, Any] = RECORDED["upsert-creates"]["request"]["json"]
+PASSWORD = Secret(SENT["password"])
+WHO: dict[str, Any] = {to_snake(key): value for key, value in SENT.items()} | {"password": PASSWORD}
 
 
 # What was recorded
@@ -66,17 +58,7 @@ async def test_the_recorded_creation_and_update_are_the_services_word_that_it_is
     route.side_effect = [recorded("upsert-creates"), recorded("upsert-updates")]
     user_id = RECORDED["upsert-creates"]["response"]["body"]["userId"]
     assert await auth.client.upsert(**WHO) == await auth.client.upsert(**WHO) == user_id
-    sent = json.loads(route.calls[0].request.content)
-    assert sent == {
-        "email": "persona.ada@mana.test",
-        "name": "Ada",
-        "password": PASSWORD.reveal(),
-        "archetype": "researcher",
-        "systemPrompt": "You are Ada, who tests everything.",
-        "moduleMix": {"todo": 1, "notes": 0.5},
-        "tickCadence": "daily",
-    }
-    assert b'"todo": 1,' in route.calls[0].request.content
+    assert json.loads(route.calls[0].request.content) == SENT
 
 
 async def test_the_recorded_deletions_tell_gone_from_refused(auth: FakeAuth) -> None:
@@ -141,34 +123,30 @@ async def test_a_failure_of_two_seeds_at_once_is_asked_again_once(auth: FakeAuth
         await auth.client.upsert(**WHO)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"ok": False, "userId": "u"},
-        {"ok": "true", "userId": "u"},
-        {"ok": True},
-        {"ok": True, "userId": None},
-        {"ok": True, "userId": ""},
-        {"userId": "u"},
-    ],
-)
-async def test_nothing_is_done_without_the_services_word(auth: FakeAuth, body: object) -> None:
-    auth.post(PERSONAS).respond(200, json=body)
-    auth.delete(f"{PERSONAS}/u").respond(
-        200, json=body if body != {"ok": True} else {"ok": True, "deleted": "v"}
-    )
+@pytest.mark.parametrize("ok", [{}, {"ok": False}, {"ok": "true"}])
+async def test_nothing_is_done_without_the_services_word(auth: FakeAuth, ok: dict[str, Any]) -> None:
+    auth.post(PERSONAS).respond(200, json={"userId": "u", **ok})
+    auth.delete(f"{PERSONAS}/u").respond(200, json={"deleted": "u", **ok})
+    for call in (auth.client.upsert(**WHO), auth.client.delete("u")):
+        with pytest.raises(BadAnswer, match="without saying that it is done"):
+            await call
+
+
+@pytest.mark.parametrize("user", [{}, {"userId": None}, {"userId": ""}])
+async def test_nobody_is_made_without_an_id(auth: FakeAuth, user: dict[str, Any]) -> None:
+    auth.post(PERSONAS).respond(200, json={"ok": True, **user})
     with pytest.raises(BadAnswer, match="without saying that it is done"):
         await auth.client.upsert(**WHO)
-    if body not in ({"ok": True, "userId": None}, {"ok": True, "userId": ""}):
-        with pytest.raises(BadAnswer, match=r"without saying that it is done|for another persona"):
-            await auth.client.delete("u")
 
 
 async def test_an_answer_about_somebody_else_is_not_taken(auth: FakeAuth) -> None:
-    auth.post(PERSONAS).respond(200, json={"ok": True, "userId": "u", "email": "persona.bo@mana.test"})
-    with pytest.raises(BadAnswer, match="for another email"):
-        await auth.client.upsert(**WHO)
+    bo = {"userId": "v", "email": "persona.bo@mana.test"}
+    auth.post(PERSONAS).respond(200, json={"ok": True, **bo})
+    auth.get(f"{PERSONAS}/u").respond(200, json={"persona": bo})
+    auth.delete(f"{PERSONAS}/u").respond(200, json={"ok": True, "deleted": "v"})
+    for call in (auth.client.upsert(**WHO), auth.client.get_persona("u"), auth.client.delete("u")):
+        with pytest.raises(BadAnswer, match=r"answered for another (email|persona)"):
+            await call
 
 
 @pytest.mark.parametrize(
@@ -191,8 +169,6 @@ async def test_an_answer_about_somebody_else_is_not_taken(auth: FakeAuth) -> Non
             r"personas\[1\].email is missing",
         ),
         (b'{"personas": [{"userId": "u", "email": "e", "name": 7}]}', r"personas\[0\].name is no text"),
-        (b'{"personas": [], "x": "' + b"x" * 20_000_000 + b'"}', "longer than 16 MiB"),
-        (b'{"personas": [' + b"{}," * 600_000 + b"{}]}", "more than 1,000,000 values"),
     ],
     ids=lambda value: repr(value[:20]),
 )
@@ -243,24 +219,17 @@ async def test_what_a_service_echoes_is_masked(auth: FakeAuth) -> None:
     assert JWT not in caught.value.message
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+KEYS = st.sampled_from(["ok", "userId", "email", "personas", "persona", "users", "total", "error"])
+JSON_OF_OURS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner),
+)
+
+
+@settings(max_examples=30)
 @given(
     status=st.sampled_from([200, 201, 301, 400, 401, 403, 404, 422, 500]),
-    content=st.one_of(
-        st.binary(max_size=50),
-        st.recursive(
-            st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-            lambda x: (
-                st.lists(x, max_size=3)
-                | st.dictionaries(
-                    st.sampled_from(
-                        ["ok", "userId", "email", "personas", "persona", "users", "total", "error"]
-                    ),
-                    x,
-                )
-            ),
-        ).map(lambda value: json.dumps(value).encode()),
-    ),
+    content=st.binary(max_size=50) | JSON_OF_OURS.map(lambda value: json.dumps(value).encode()),
     headers=st.dictionaries(
         st.sampled_from(["content-type", "location", "set-cookie", "x-thing"]),
         st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20),
@@ -269,27 +238,19 @@ async def test_what_a_service_echoes_is_masked(auth: FakeAuth) -> None:
 async def test_any_answer_is_understood_or_a_service_error(
     status: int, content: bytes, headers: dict[str, str]
 ) -> None:
-    with respx.mock(base_url=URL) as mocked:
-        mocked.route().respond(status, content=content, headers=headers)
-        async with AuthService(URL, Credentials(token=Secret(JWT))) as service:
-            for call in (
-                service.list_personas(),
-                service.get_persona("u"),
-                service.upsert(**WHO),
-                service.delete("u"),
-                service.find_users(["persona.ada@mana.test"], domain=DOMAIN),
-                service.check_password("persona.ada@mana.test", PASSWORD),
-                service.sign_in("persona.ada@mana.test", PASSWORD),
-            ):
-                with contextlib.suppress(ServiceError):
-                    await call
-
-
-async def test_details_of_somebody_else_are_not_taken(auth: FakeAuth) -> None:
-    other = {"persona": {"userId": "v", "email": "persona.bo@mana.test"}}
-    auth.get(f"{PERSONAS}/u").respond(200, json=other)
-    with pytest.raises(BadAnswer, match="reading ada: the service answered for another persona"):
-        await auth.client.get_persona("u", who="ada")
+    async with FakeAuth.open() as auth:
+        auth.route().respond(status, content=content, headers=headers)
+        for call in (
+            auth.client.list_personas(),
+            auth.client.get_persona("u"),
+            auth.client.upsert(**WHO),
+            auth.client.delete("u"),
+            auth.client.find_users(["persona.ada@mana.test"], domain="@mana.test"),
+            auth.client.check_password("persona.ada@mana.test", PASSWORD),
+            auth.client.sign_in("persona.ada@mana.test", PASSWORD),
+        ):
+            with contextlib.suppress(ServiceError):
+                await call
 
 
 async def test_only_a_read_for_safety_is_counted_as_one(auth: FakeAuth) -> None:
@@ -321,24 +282,17 @@ async def test_a_given_token_that_ends_on_the_way_stops_the_call_and_is_not_repe
     assert route.call_count == 1
 
 
-async def test_a_token_that_can_be_renewed_is_renewed_once_and_the_call_repeated(
-    auth: FakeAuth,
-) -> None:
+async def test_a_token_that_can_be_renewed_is_renewed_once_and_the_call_repeated(auth: FakeAuth) -> None:
     made = [make_jwt(n=number) for number in range(3)]
     tokens = iter(made)
     route = auth.get(PERSONAS)
-    route.side_effect = [httpx.Response(401), httpx.Response(200, json={"personas": []})]
+    route.side_effect = [httpx.Response(401), recorded("list-empty"), *[httpx.Response(401)] * 2]
     async with AuthService(URL, Credentials(mint=lambda: next(tokens))) as service:
         assert await service.list_personas() == ()
-        assert [call.request.headers["authorization"] for call in route.calls] == [
-            f"Bearer {made[0]}",
-            f"Bearer {made[1]}",
-        ]
-        route.side_effect = None
-        route.respond(401)
         with pytest.raises(CredentialsRefused):
             await service.list_personas()
-    assert route.call_count == 4
+    sent = [call.request.headers["authorization"] for call in route.calls]
+    assert sent == [f"Bearer {made[number]}" for number in (0, 1, 1, 2)]
 
 
 async def test_without_credentials_an_admins_call_is_not_even_sent(auth: FakeAuth) -> None:

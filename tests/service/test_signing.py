@@ -37,9 +37,7 @@ PASSWORD = Secret("04F5dvKlKv3DgU9R0Kt9ZWY5tHUchxRI")
 ADMIN = Credentials(email="admin@example.com", password=Secret("admin-password"))
 COOKIE = "mana.session_token=abc.def%3D; Max-Age=604800; Path=/; HttpOnly; SameSite=Lax"
 SIGNED_IN: dict[str, Any] = {"headers": {"Set-Cookie": COOKIE}, "json": {"user": {"id": "u1", "name": "Ada"}}}
-WRONG = httpx.Response(
-    401, json={"message": "Invalid email or password", "code": "INVALID_EMAIL_OR_PASSWORD"}
-)
+WRONG = recorded("signin-wrong")
 
 
 @pytest.fixture
@@ -105,7 +103,7 @@ async def test_an_email_that_is_not_verified_had_the_right_password(auth: FakeAu
 
 
 async def test_the_recorded_wrong_password_is_one(auth: FakeAuth) -> None:
-    auth["sign-in"].mock(return_value=recorded("signin-wrong"))
+    auth["sign-in"].mock(return_value=WRONG)
     assert (await auth.client.check_password(ADA, PASSWORD)).verdict is Login.WRONG_PASSWORD
     with pytest.raises(WrongPassword):
         await auth.client.sign_in(ADA, PASSWORD)
@@ -451,10 +449,7 @@ async def test_a_given_token_that_seems_to_have_ended_is_good_when_the_service_s
         (timedelta(), r"expired 5 minutes ago, at .* UTC$"),
         (timedelta(seconds=-100), r"expired 3 minutes ago, at .* UTC$"),
         (timedelta(minutes=-4), r"expired .* ago, at .* UTC; this machine's clock is 4 minutes ahead of the"),
-        (
-            timedelta(hours=2),
-            r"expired 2 hours ago, at .* UTC; this machine's clock is .* behind the service",
-        ),
+        (timedelta(hours=2), r"expired 2 hours ago, at .* UTC; this machine's clock is .* behind the"),
         (None, r"expired 5 minutes ago, at .* UTC$"),
     ],
 )

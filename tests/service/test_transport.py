@@ -239,7 +239,7 @@ async def test_an_answer_beyond_all_measure_is_not_read_to_its_end(line: Line, t
             read += 1024 * 1024
             yield b" " * 1024 * 1024
 
-    thing.respond(200, stream=Stream(endless()))
+    thing.respond(200, content=endless())
     with pytest.raises(BadAnswer, match="longer than 16 MiB"):
         await line.call(ASK)
     assert read <= MAX_ANSWER_BYTES + 2 * 1024 * 1024
@@ -252,20 +252,11 @@ async def test_a_slow_drip_ends_with_the_time_for_one_call(thing: respx.Route) -
             yield b" "
             await anyio.sleep(0.01)
 
-    thing.mock(side_effect=lambda _: httpx.Response(200, stream=Stream(drip())))
+    thing.mock(side_effect=lambda _: httpx.Response(200, content=drip()))
     async with Line(URL, loopback=True, timeout=0.1, concurrency=1, patience=QUICK) as line:
         with pytest.raises(Unanswered, match=r"within 0.1 s") as caught:
             await line.call(ASK)
     assert "--timeout" in caught.value.hint
-
-
-class Stream(httpx.AsyncByteStream):
-    def __init__(self, parts: AsyncIterator[bytes]) -> None:
-        self.parts = parts
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self.parts:
-            yield part
 
 
 async def test_no_cookie_is_kept_for_the_next_call(line: Line, thing: respx.Route) -> None:
@@ -291,6 +282,10 @@ def test_a_body_that_is_no_json_is_nothing(content: bytes) -> None:
     assert Answer(200, {}, (), content).json() is NOTHING
 
 
+def answered(body: object, secrets: tuple[Secret, ...] = ()) -> Answer:
+    return Answer(400, {}, (), json.dumps(body).encode(), secrets=secrets)
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -310,12 +305,12 @@ def test_a_body_that_is_no_json_is_nothing(content: bytes) -> None:
     ],
 )
 def test_each_shape_of_error_gives_its_reason(body: object, reason: str) -> None:
-    assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == reason
+    assert reason_of(answered(body)) == reason
 
 
 def test_a_reason_is_cut_harmless_and_holds_no_secret() -> None:
     body = {"error": "\x1b[31m pass=hush\n" + "x" * 1000}
-    reason = reason_of(Answer(400, {}, (), json.dumps(body).encode()), [Secret("hush"), Secret("")])
+    reason = reason_of(answered(body), [Secret("hush"), Secret("")])
     assert "hush" not in reason
     assert "\x1b" not in reason
     assert len(reason) < 320
@@ -325,8 +320,7 @@ def test_a_reason_is_cut_harmless_and_holds_no_secret() -> None:
     st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x))
 )
 def test_any_body_gives_a_reason_of_one_line(body: object) -> None:
-    reason = reason_of(Answer(400, {}, (), json.dumps({"error": body, "details": body}).encode()))
-    assert len(reason.splitlines()) <= 1
+    assert len(reason_of(answered({"error": body, "details": body})).splitlines()) <= 1
 
 
 async def test_an_address_that_the_client_cannot_use_is_told() -> None:
@@ -352,7 +346,7 @@ async def test_a_packed_answer_is_refused_before_it_is_read(
         raise AssertionError
         yield b""
 
-    thing.respond(200, headers={"Content-Encoding": encoding}, stream=Stream(unread()))
+    thing.respond(200, headers={"Content-Encoding": encoding}, content=unread())
     with pytest.raises(BadAnswer, match="asking: the answer is compressed, and that was not asked for"):
         await line.call(ASK)
     assert line.requests == 1
@@ -371,7 +365,7 @@ async def test_an_answer_of_too_many_values_is_not_read_to_its_end(line: Line, t
         while True:
             yield b"[],{}" * 100_000
 
-    thing.respond(200, stream=Stream(endless()))
+    thing.respond(200, content=endless())
     with pytest.raises(BadAnswer, match="more than 1,000,000 values"):
         await line.call(ASK)
 
@@ -489,18 +483,15 @@ def test_an_answer_shows_nothing_of_what_is_in_it() -> None:
 
 def test_a_body_is_without_the_calls_secrets_wherever_they_are_in_it() -> None:
     body = {"long-secret": ["a long-secret", {"b": "long-secret"}, 1, None], "list": [["long-secret"]]}
-    answer = Answer(200, {}, (), json.dumps(body).encode(), secrets=(Secret("long-secret"),))
-    assert answer.json() == {
-        "list": [[MASK]],
-        MASK: [f"a {MASK}", {"b": MASK}, 1, None],
-    }
+    told = answered(body, secrets=(Secret("long-secret"),)).json()
+    assert told == {"list": [[MASK]], MASK: [f"a {MASK}", {"b": MASK}, 1, None]}
 
 
 def test_a_reason_is_told_once_and_whole_up_to_its_limit() -> None:
     body = {"error": "x" * LONGEST_REASON, "message": "x" * LONGEST_REASON}
-    assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == f": {'x' * LONGEST_REASON}"
+    assert reason_of(answered(body)) == f": {'x' * LONGEST_REASON}"
     body["error"] = "x" * (LONGEST_REASON + 1)
-    assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == f": {'x' * LONGEST_REASON}…"
+    assert reason_of(answered(body)) == f": {'x' * LONGEST_REASON}…"
 
 
 async def test_what_must_not_be_sent_after_a_moment_is_not_sent_after_it(
