@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 from conftest import Served
-from fake import PERSONAS, URL, FakeAuth, recorded
+from fake import JWT, PERSONAS, URL, FakeAuth, recorded
 from making import SECRET, make_catalog, make_jwt, make_live, make_live_persona, make_persona
 
 from personas.errors import CredentialsRefused, Unanswered, Unreachable
@@ -142,6 +143,17 @@ async def test_refused_credentials_and_a_service_that_is_gone_stop_the_run_and_n
     assert auth["write"].call_count == len(answers)
 
 
+async def test_writes_without_an_answer_are_bad_luck_where_one_between_them_was_done(auth: FakeAuth) -> None:
+    lost = httpx.ReadError("x")
+    writes: list[Any] = [created, lost, lost, created, lost, lost]
+    auth["write"].side_effect = writes
+    once = Patience(attempts=1, first_attempts=1)
+    async with AuthService(URL, Credentials(token=Secret(JWT)), patience=once) as client:
+        applied = await carry_out(creation(*(f"p{n}" for n in range(6))), client, workers=1)
+    assert results(applied) == [DONE, UNKNOWN, UNKNOWN] * 2
+    assert applied.error is None
+
+
 @pytest.mark.parametrize("attempts", [1, 3])
 async def test_a_write_that_may_have_been_acted_on_is_unknown_whatever_is_answered_later(
     auth: FakeAuth, attempts: int
@@ -149,17 +161,21 @@ async def test_a_write_that_may_have_been_acted_on_is_unknown_whatever_is_answer
     later = httpx.Response(429, headers={"Retry-After": "1800"})
     auth["write"].side_effect = [httpx.ReadError("x"), later]
     patience = Patience(attempts=attempts, first_attempts=attempts)
-    async with AuthService(URL, Credentials(token=Secret(make_jwt())), patience=patience) as service:
+    async with AuthService(URL, Credentials(token=Secret(JWT)), patience=patience) as service:
         applied = await carry_out(creation("ada"), service)
     assert results(applied) == [UNKNOWN]
 
 
-async def test_a_stray_that_is_gone_already_is_deleted_by_the_services_word(auth: FakeAuth) -> None:
+@pytest.mark.parametrize(("sought", "rest"), [(True, "."), (False, "; shared ones were not looked for.")])
+async def test_a_stray_that_is_gone_already_is_deleted_and_what_it_may_leave_behind_is_told(
+    auth: FakeAuth, sought: bool, rest: str
+) -> None:
     auth.delete(f"{PERSONAS}/id-persona.eve@mana.test").respond(404, json={"error": "Not found"})
-    applied = await carry_out(
-        plan(make_catalog("ada"), make_live("ada", "eve"), Intent(prune=True)), auth.client
-    )
+    made = plan(make_catalog("ada"), make_live("ada", "eve"), Intent(prune=True))
+    applied = await carry_out(replace(made, spaces_sought=sought), auth.client)
     assert [(o.result, o.message) for o in applied.outcomes] == [(DONE, "was gone already")]
+    (note,) = applied.notes
+    assert note.endswith(f"may stay behind on the service, which has no call to delete them{rest}")
 
 
 async def test_an_updated_persona_that_had_been_deleted_meanwhile_is_said_to_be_new(auth: FakeAuth) -> None:

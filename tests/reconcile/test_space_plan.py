@@ -63,8 +63,7 @@ def test_a_space_as_the_catalog_wants_it_is_in_sync() -> None:
 
 def test_a_catalog_without_spaces_has_none_in_its_plan() -> None:
     made = planned(spaces=(), spaces_of={})
-    assert made.spaces == ()
-    assert made.notes == ()
+    assert (made.spaces, made.notes, made.spaces_sought) == ((), (), False)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +253,7 @@ def test_what_is_locked_out_or_unread_now_says_so_before_it_is_deleted() -> None
 def test_without_a_seed_secret_what_stays_behind_is_told_with_the_number() -> None:
     made = planned(intent=CLEANUP, spaces_of={}, no_spaces="no secret")
     assert told(made) == (State.NOT_KNOWN, None)
+    assert made.spaces_sought
     assert made.notes == (
         "The shared spaces of 3 personas who are deleted are not known and stay behind: no secret.",
     )

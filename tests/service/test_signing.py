@@ -170,6 +170,7 @@ async def test_no_more_than_three_sign_in_at_once(auth: FakeAuth) -> None:
     ("response", "kind"),
     [
         (httpx.Response(401), CredentialsRefused),
+        (httpx.Response(403), CredentialsRefused),
         (httpx.Response(200, json={"token": ""}), BadAnswer),
         (httpx.Response(200, json={"token": 1}), BadAnswer),
         (httpx.Response(200, json={"token": "ä"}), BadAnswer),

@@ -298,6 +298,7 @@ def answered(body: object, secrets: tuple[Secret, ...] = ()) -> Answer:
         ({"statusCode": 500, "message": "Internal server error"}, ": Internal server error"),
         ({"error": {"message": "deep"}}, ": deep"),
         ({"error": "Refusing", "hint": "Use the other"}, ": Refusing; Use the other"),
+        ({"error": " ", "message": "said elsewhere"}, ": said elsewhere"),
         ({"error": 1, "details": [1, None]}, ""),
         ({}, ""),
         ([], ""),

@@ -11,12 +11,11 @@ import pytest
 from personas.embedded import instance, server  # noqa: F401
 from personas.testing import PersonasService  # noqa: F401
 
-from .conftest import SECRET, Service, write_catalog
+from .conftest import QUIET, SECRET, Service, write_catalog
 
 pytest_plugins = ("pytester",)
 
 EXAMPLE = Path(__file__).parent.parent / "example_project"
-QUIET = ("-q", "-p", "no:cacheprovider", "-p", "personas.testing.plugin", "-p", "anyio.pytest_plugin")
 NOTE_THE_SERVICE = """
 import pytest
 
@@ -24,6 +23,13 @@ import pytest
 def _note(personas_service):
     with open("urls", "a") as file:
         print(personas_service.url, file=file)
+"""
+WITHOUT_SQLALCHEMY = """
+import sys
+
+for name in [name for name in sys.modules if name.startswith("personas.embedded")]:
+    del sys.modules[name]
+sys.modules["sqlalchemy"] = None
 """
 WHOAMI = """
     def whoami(client):
@@ -44,23 +50,14 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def test_the_example_project_passes_under_xdist_with_a_service_for_each_worker(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester,
 ) -> None:
-    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    shutil.copytree(EXAMPLE, tmp_path / "example")
-    (tmp_path / "example" / "conftest.py").write_text(NOTE_THE_SERVICE, encoding="utf-8")
-    slow = ("hypothesispytest", "respx", "pytest_httpserver")
-    without = [f"-pno:{name}" for name in ("cacheprovider", *slow)]
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--personas-serve", *without]
-    told = subprocess.run(command, cwd=tmp_path / "example", capture_output=True, text=True, check=False)
-    assert "9 passed" in told.stdout, told.stdout + told.stderr
-    urls = (tmp_path / "example" / "urls").read_text(encoding="utf-8").split()
-    assert (len(urls), len(set(urls))) == (9, 2)
-
-
-def test_the_example_project_passes_with_the_service_on_a_port(pytester: pytest.Pytester) -> None:
     shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
-    pytester.runpytest(*QUIET, "--personas-serve").assert_outcomes(passed=9)
+    pytester.makeconftest(NOTE_THE_SERVICE)
+    told = pytester.runpytest(*QUIET, "-p", "xdist", "-n", "2", "--personas-serve")
+    told.assert_outcomes(passed=9)
+    urls = (pytester.path / "urls").read_text(encoding="utf-8").split()
+    assert (len(urls), len(set(urls))) == (9, 2)
 
 
 def test_a_project_that_uses_no_fixture_pays_for_no_import() -> None:
@@ -73,12 +70,10 @@ def test_a_project_that_uses_no_fixture_pays_for_no_import() -> None:
     assert told.stdout == "[]\n"
 
 
-def test_a_project_without_the_embedded_service_is_told_how_to_install_it(
-    project: pytest.Pytester,
-) -> None:
-    project.makeconftest("import sys\nsys.modules['sqlalchemy'] = None")
+def test_a_project_without_the_embedded_service_is_told_how_to_install_it(project: pytest.Pytester) -> None:
+    project.makeconftest(WITHOUT_SQLALCHEMY)
     project.makepyfile("def test_ada(persona): pass")
-    result = project.runpytest_subprocess(*QUIET)
+    result = project.runpytest(*QUIET)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         ["personas: the embedded service is not installed: sqlalchemy is missing", "*personas[[]embedded[]]*"]
