@@ -11,14 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import jwt
 import pytest
 from chromium import CHROMIUM_FLAGS
+from pytest_httpserver import HTTPServer
 from typer.testing import CliRunner
+from werkzeug import Request, Response
 
 import personas
 from personas import sync
@@ -71,30 +71,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(url, embedded.admin)
 
 
-@pytest.fixture(scope="module")
-def your_api(running: Running) -> Iterator[str]:
+@pytest.fixture
+def your_api(running: Running, httpserver: HTTPServer) -> str:
     """Somebody's own service: it knows who a JWT's bearer is by the keys that the auth service publishes."""
     keys = jwt.PyJWKClient(f"{running.url}/api/auth/jwks")
 
-    class YourApi(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            token = self.headers.get("authorization", "").removeprefix("Bearer ")
-            key = keys.get_signing_key_from_jwt(token)
-            claims = jwt.decode(token, key, algorithms=["EdDSA"], audience="mana", issuer=running.url)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(f"notes of {claims['email']}\n".encode())
+    def notes(request: Request) -> Response:
+        token = request.headers["authorization"].removeprefix("Bearer ")
+        key = keys.get_signing_key_from_jwt(token)
+        claims = jwt.decode(token, key, algorithms=["EdDSA"], audience="mana", issuer=running.url)
+        return Response(f"notes of {claims['email']}\n")
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
-            del format, arguments
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), YourApi)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    httpserver.expect_request("/notes").respond_with_handler(notes)
+    return httpserver.url_for("").rstrip("/")
 
 
 class Project:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 # Imported here once, so that the runs of pytest inside of this one need not do it each anew.
 from personas.embedded import instance, server  # noqa: F401
@@ -137,32 +138,15 @@ def test_a_client_survives_the_sign_out_of_another_test(project: pytest.Pytester
     project.runpytest(*QUIET).assert_outcomes(passed=2)
 
 
-def test_a_client_gives_cookie_and_jwt_to_the_service_and_to_nobody_else(project: pytest.Pytester) -> None:
+def test_a_client_gives_cookie_and_jwt_to_the_service_and_to_nobody_else(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.makepyfile(
         """
-        from http.server import BaseHTTPRequestHandler, HTTPServer
-        from threading import Thread
+        import os
 
         def test_elsewhere(persona_client):
-            seen = []
-
-            class Elsewhere(BaseHTTPRequestHandler):
-                def do_GET(self):
-                    seen.append(dict(self.headers))
-                    self.send_response(204)
-                    self.end_headers()
-
-                def log_message(self, *arguments):
-                    pass
-
-            server = HTTPServer(("127.0.0.2", 0), Elsewhere)
-            thread = Thread(target=server.handle_request)
-            thread.start()
-            persona_client.get(f"http://127.0.0.2:{server.server_port}/")
-            thread.join()
-            server.server_close()
-            names = {name.lower() for name in seen[0]}
-            assert "host" in names and not names & {"cookie", "authorization"}
+            persona_client.get(os.environ["ELSEWHERE"])
 
         def test_here(persona_client):
             request = persona_client.get("/health").request
@@ -170,7 +154,12 @@ def test_a_client_gives_cookie_and_jwt_to_the_service_and_to_nobody_else(project
             assert request.headers["authorization"].count(".") == 2
         """
     )
-    project.runpytest(*QUIET, "--personas-serve").assert_outcomes(passed=2)
+    with HTTPServer(host="127.0.0.2") as elsewhere:
+        elsewhere.expect_request("/").respond_with_data()
+        monkeypatch.setenv("ELSEWHERE", elsewhere.url_for("/"))
+        project.runpytest(*QUIET, "--personas-serve").assert_outcomes(passed=2)
+    ((request, _),) = elsewhere.log
+    assert not [name for name in ("cookie", "authorization") if name in request.headers]
 
 
 def test_an_async_client_is_signed_in_too(project: pytest.Pytester) -> None:
