@@ -300,22 +300,20 @@ def test_a_large_mix_is_taken_whole() -> None:
     assert problem.path == "$.personas[0].moduleMix.m2400"
 
 
-def test_a_syntax_error_is_the_only_problem() -> None:
-    (problem,) = problems_of('{"personas": [{"name": ""}, {"name": "" "email": 1}]}')
-    assert (problem.line, problem.column, problem.path) == (1, 41, "$.personas[1].name")
-
-
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "line", "column", "message"),
     [
-        ('{"personas": [01]}', '"01" is not written as a JSON number'),
-        ('{"$schema": 1.}', '"1." is not written as a JSON number'),
-        ("[] []", 'expected the end of the file, not "["'),
-        ("{} 1", 'expected the end of the file, not "1"'),
+        ('{"personas": [{"name": ""}, {"name": "" "email": 1}]}', 1, 41, "expected ',' or '}' after a value"),
+        ('{"personas": [\n01]}', 2, 1, '"01" is not written as a JSON number'),
+        ("[] []", 1, 4, 'expected the end of the file, not "["'),
     ],
 )
-def test_a_syntax_error_is_told_rather_than_what_the_rest_would_mean(text: str, message: str) -> None:
-    assert [problem.message for problem in problems_of(text)] == [message]
+def test_a_syntax_error_is_told_rather_than_what_the_rest_would_mean(
+    text: str, line: int, column: int, message: str
+) -> None:
+    (problem,) = problems_of(text)
+    assert (problem.line, problem.column) == (line, column)
+    assert problem.message.startswith(message)
 
 
 def test_a_second_list_of_personas_has_positions_of_its_own() -> None:

@@ -247,16 +247,6 @@ def test_reuse_signs_in_again_when_the_session_has_ended(personas: Personas, ser
     assert who_has(service, second) == ADA
 
 
-def test_reuse_signs_in_again_when_the_session_is_about_to_end(personas: Personas, service: Service) -> None:
-    personas(*REUSE)
-    state = json.loads(file_of("ada.json"))
-    state["cookies"][0]["expires"] -= 7 * 24 * 3600 - 1800
-    Path("ada.json").write_text(json.dumps(state), encoding="utf-8")
-    before = count_sessions(service)
-    assert personas(*REUSE).code == 0
-    assert count_sessions(service) == before + 1
-
-
 def test_reuse_signs_in_as_the_one_who_was_asked_for(personas: Personas, service: Service) -> None:
     personas(*REUSE)
     assert personas("login", "ben", *REUSE[2:]).code == 0
