@@ -9,7 +9,7 @@ import httpx
 import pytest
 import respx
 from fake import PERSONAS, URL, USERS, FakeAuth, recorded
-from making import SECRET, make_catalog, make_live_persona, make_persona, write_persona
+from making import SECRET, make_catalog, make_live_persona, make_persona, make_space, write_persona
 
 from personas.errors import BadAnswer, CredentialsRefused, Unanswered, Unreachable
 from personas.passwords import derive_password
@@ -19,6 +19,7 @@ from personas.reconcile.survey import LIST_ALONE, NO_LOOK_UP, survey
 from personas.secret import Secret
 from personas.service.models import Login, LoginCheck
 from personas.service.signing import SIGN_IN, SIGN_OUT
+from personas.service.spaces import SPACES
 
 pytestmark = pytest.mark.anyio
 
@@ -368,6 +369,20 @@ async def test_a_sign_in_without_a_true_answer_is_not_known_where_everybody_is_a
     auth["sign-in"].mock(return_value=httpx.Response(500))
     live = await read(auth, "ada", "bo", check_login=True)
     assert plan(make_catalog("ada", "bo"), live).counts[State.NOT_KNOWN] == 2
+
+
+async def test_owners_are_asked_for_their_spaces_and_others_where_that_is_meant(
+    auth: FakeAuth,
+) -> None:
+    has(auth, "ada", "bo", "cy")
+    lets_in(auth, "ada", "bo", "cy")
+    auth.get(f"{SPACES}/list").respond(200, json=[])
+    auth.get(f"{SPACES}/get-full-organization").respond(400, json={"code": "ORGANIZATION_NOT_FOUND"})
+    catalog = make_catalog("ada", "bo", "cy", spaces=[make_space("flat", "ada", "bo")])
+    live = await survey(auth.client, catalog, secret=Secret(SECRET))
+    assert live.spaces_of == {ADA: ""}
+    live = await read(auth, "ada", "bo", "cy", only=("ada", "bo"), everybodys_spaces=True)
+    assert live.spaces_of == {ADA: "", "persona.bo@mana.test": ""}
 
 
 async def test_progress_is_told(auth: FakeAuth) -> None:

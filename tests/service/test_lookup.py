@@ -8,16 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-import respx
-from fake import URL, USERS, FakeAuth
+from fake import USERS, FakeAuth
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import make_jwt, make_live_persona
+from making import make_live_persona
 
 from personas.errors import BadAnswer, CredentialsRefused, ServiceError
-from personas.secret import Secret
-from personas.service.credentials import Credentials
-from personas.service.endpoints import AuthService
 from personas.service.lookup import Disjointed, Found, LookUp, count_known
 from personas.service.models import FoundUser, LivePersona
 from personas.service.signing import NotOffered
@@ -78,12 +74,11 @@ async def look_up(users: Users, *emails: str, known: Collection[str | LivePerson
     personas = [
         k if isinstance(k, LivePersona) else make_live_persona("x", email=k, user_id=k) for k in known
     ]
-    with respx.mock(base_url=URL) as mocked:
-        mocked.get(USERS).mock(side_effect=users)
-        async with AuthService(URL, Credentials(token=Secret(make_jwt()))) as service:
-            found = await service.find_users(emails, domain=DOMAIN, known=personas)
-            assert service.safety_requests == service.requests == len(users.asked)
-            return found
+    async with FakeAuth.open() as auth:
+        auth.get(USERS).mock(side_effect=users)
+        found = await auth.client.find_users(emails, domain=DOMAIN, known=personas)
+        assert auth.client.safety_requests == auth.client.requests == len(users.asked)
+        return found
 
 
 def personas(number: int) -> list[str]:
