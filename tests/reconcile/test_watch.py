@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import anyio
 import httpx
@@ -28,6 +27,7 @@ pytestmark = pytest.mark.anyio
 
 LATER = 60.0
 LONG_AGO = -1000.0
+ANY = "any email"
 
 
 @dataclass
@@ -39,9 +39,8 @@ class Clock:
     def monotonic(self) -> float:
         return time.monotonic() + self.later
 
-
-def _nothing(what: str, email: str) -> None:
-    del what, email
+    def pass_time(self) -> None:
+        self.later += LATER
 
 
 @dataclass
@@ -53,8 +52,9 @@ class Domain:
         users: The name of each user, by email.
         personas: Those of them that are personas.
         passwords: What signs in.
-        before: Called with each call before it is answered; it may answer itself, or break the connection.
-        after: Called with each call when it is done.
+        before: Called before such a call, of one email or of any, is answered; it may answer itself, or break
+            the connection.
+        after: Called when such a call is done.
     """
 
     client: AuthService
@@ -62,8 +62,8 @@ class Domain:
     personas: set[str] = field(default_factory=set)
     passwords: dict[str, str] = field(default_factory=dict)
     signed_in: set[str] = field(default_factory=set)
-    before: Callable[[str, str], httpx.Response | Exception | None] = _nothing
-    after: Callable[[str, str], object] = _nothing
+    before: dict[tuple[str, str], Callable[[], httpx.Response | None]] = field(default_factory=dict)
+    after: dict[tuple[str, str], Callable[[], None]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
     def add_human(self, who: str, *, signed_in: bool = True) -> None:
@@ -79,12 +79,12 @@ class Domain:
         path, email = request.url.path, body.get("email", request.url.path.rpartition("id-")[2])
         what = {USERS: "look-up", SIGN_IN: "sign-in", SIGN_OUT: "sign-out"}.get(path, request.method)
         self.log.append(what)
-        if (answer := self.before(what, email)) is not None:
-            if isinstance(answer, Exception):
-                raise answer
+        before = self.before.get((what, email)) or self.before.get((what, ANY))
+        if before is not None and (answer := before()) is not None:
             return answer
         answer = self.answer(what, email, body, request)
-        self.after(what, email)
+        if after := self.after.get((what, email)):
+            after()
         return answer
 
     def answer(self, what: str, email: str, body: dict[str, str], request: httpx.Request) -> httpx.Response:
@@ -146,14 +146,8 @@ def creation(*who: str, at: float | None = None, total: int | None = 0, known: b
     return plan(make_catalog(*who), Live(owners=owners, looked_up=looked_up))
 
 
-def answering(what: str, status: int, wait: str = "0") -> Callable[[str, str], httpx.Response | None]:
-    """One kind of call is answered so."""
-
-    def answer(kind: str, email: str) -> httpx.Response | None:
-        del email
-        return httpx.Response(status, headers={"Retry-After": wait}) if kind == what else None
-
-    return answer
+def answering(status: int, wait: str = "0") -> Callable[[], httpx.Response]:
+    return lambda: httpx.Response(status, headers={"Retry-After": wait})
 
 
 def many(number: int) -> list[str]:
@@ -175,10 +169,7 @@ async def test_a_look_up_that_is_old_when_writing_starts_is_repeated_with_one_nu
 async def test_while_writing_one_number_serves_all_writes_of_some_seconds(
     domain: Domain, clock: Clock
 ) -> None:
-    def pass_time(what: str, email: str) -> None:
-        clock.later += LATER * (what == "POST" and email in {of("p010"), of("p030")})
-
-    domain.before = pass_time
+    domain.before["POST", of("p010")] = domain.before["POST", of("p030")] = clock.pass_time
     assert results(await carry_out(creation(*many(50)), domain.client)) == [DONE] * 50
     assert (domain.count("look-up"), domain.count("GET")) == (2, 1)
 
@@ -188,12 +179,11 @@ async def test_while_writing_one_number_serves_all_writes_of_some_seconds(
 async def test_a_human_who_signs_up_meanwhile_is_not_sent_and_all_others_are_created(
     domain: Domain, clock: Clock, signed_in: bool, workers: int
 ) -> None:
-    def sign_up(what: str, email: str) -> None:
-        if what == "POST" and email == of("p010"):
-            domain.add_human("p040", signed_in=signed_in)
-            clock.later += LATER
+    def sign_up() -> None:
+        domain.add_human("p040", signed_in=signed_in)
+        clock.pass_time()
 
-    domain.before = sign_up
+    domain.before["POST", of("p010")] = sign_up
     applied = await carry_out(creation(*many(50)), domain.client, workers=workers)
     assert results(applied) == [DONE] * 40 + [FAILED] + [DONE] * 9
     assert applied.outcomes[40].message.startswith(
@@ -207,13 +197,12 @@ async def test_a_human_who_signs_up_meanwhile_is_not_sent_and_all_others_are_cre
 
 
 async def test_somebody_else_who_signs_up_meanwhile_is_in_nobodys_way(domain: Domain, clock: Clock) -> None:
-    def sign_up(what: str, email: str) -> None:
-        if what == "POST" and email == of("p010"):
-            domain.users["a.human@mana.test"] = "A Human"
-            domain.signed_in.add("a.human@mana.test")
-            clock.later += LATER
+    def sign_up() -> None:
+        domain.users["a.human@mana.test"] = "A Human"
+        domain.signed_in.add("a.human@mana.test")
+        clock.pass_time()
 
-    domain.before = sign_up
+    domain.before["POST", of("p010")] = sign_up
     assert results(await carry_out(creation(*many(50)), domain.client, workers=1)) == [DONE] * 50
     assert domain.count("look-up") == 3
 
@@ -239,7 +228,7 @@ async def test_without_a_look_up_to_rely_on_it_is_made_before_the_first_write(
 
 async def test_what_is_still_not_known_is_not_written_and_told_with_its_reason(domain: Domain) -> None:
     domain.add_human("bo")
-    domain.before = answering("sign-in", 429, "1800")
+    domain.before["sign-in", ANY] = answering(429, "1800")
     applied = await carry_out(creation("ada", "bo", at=LONG_AGO), domain.client)
     assert results(applied) == [DONE, FAILED]
     assert f"whose {of('bo')} is by now, is not known; nothing was sent" in applied.outcomes[1].message
@@ -250,7 +239,7 @@ async def test_what_is_still_not_known_is_not_written_and_told_with_its_reason(d
 async def test_a_look_up_that_fails_by_now_writes_nothing_and_one_that_is_forbidden_ends_the_run(
     domain: Domain, status: int, result: Result
 ) -> None:
-    domain.before = answering("look-up", status)
+    domain.before["look-up", ANY] = answering(status)
     applied = await carry_out(creation("ada", "bo", at=LONG_AGO), domain.client)
     assert results(applied) == [result] * 2
     assert (applied.error is not None) is (result is NOT_DONE)
@@ -261,17 +250,14 @@ async def test_a_pause_that_the_service_asks_for_makes_the_look_up_old(
     domain: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("personas.reconcile.watch.FRESH_SECONDS", 0.2)
-    busy = iter([True])
 
-    def pause(what: str, email: str) -> httpx.Response | None:
-        del email
-        if what == "POST" and next(busy, False):
-            # While everybody waits, somebody comes.
-            domain.add_human("bo")
-            return httpx.Response(429, headers={"Retry-After": "0.3"})
-        return None
+    def pause() -> httpx.Response:
+        # While everybody waits, somebody comes.
+        domain.add_human("bo")
+        del domain.before["POST", of("ada")]
+        return httpx.Response(429, headers={"Retry-After": "0.3"})
 
-    domain.before = pause
+    domain.before["POST", of("ada")] = pause
     applied = await carry_out(creation("ada", "bo", "cy", at=time.monotonic()), domain.client, workers=1)
     assert results(applied) == [DONE, FAILED, DONE]
     assert domain.personas == {of("ada"), of("cy")}
@@ -279,14 +265,11 @@ async def test_a_pause_that_the_service_asks_for_makes_the_look_up_old(
 
 async def test_a_service_that_only_ever_asks_to_wait_ends_the_run(domain: Domain, clock: Clock) -> None:
     # A write that is begun in time meets a limit, and then it is too late; so it goes for ever.
-    def limit(what: str, email: str) -> httpx.Response | None:
-        del email
-        if what != "POST":
-            return None
-        clock.later += LATER
+    def limit() -> httpx.Response:
+        clock.pass_time()
         return httpx.Response(429, headers={"retry-after": "0"})
 
-    domain.before = limit
+    domain.before["POST", ANY] = limit
     applied = await carry_out(creation(*many(20), at=LONG_AGO), domain.client)
     assert set(results(applied)) == {FAILED, NOT_DONE}
     assert applied.error is not None
@@ -294,18 +277,18 @@ async def test_a_service_that_only_ever_asks_to_wait_ends_the_run(domain: Domain
     assert domain.personas == set()
 
 
-@pytest.mark.parametrize("lost", [httpx.Response(500), httpx.ReadError("x"), httpx.Response(400)])
+@pytest.mark.parametrize("lost", [500, httpx.ReadError("x"), 400])
 async def test_a_write_of_which_nobody_knows_what_it_did_is_not_counted_on(
-    domain: Domain, clock: Clock, lost: Any
+    domain: Domain, clock: Clock, lost: int | Exception
 ) -> None:
-    def lose(what: str, email: str) -> httpx.Response | Exception | None:
-        if what == "POST" and email == of("p003"):
-            domain.add_human("p017")
-            clock.later += LATER
-            return lost if isinstance(lost, Exception) else httpx.Response(lost.status_code)
-        return None
+    def lose() -> httpx.Response:
+        domain.add_human("p017")
+        clock.pass_time()
+        if isinstance(lost, Exception):
+            raise lost
+        return httpx.Response(lost)
 
-    domain.before = lose
+    domain.before["POST", of("p003")] = lose
     applied = await carry_out(creation(*many(20)), domain.client, workers=4)
     assert of("p017") not in domain.personas
     assert sum(result is DONE for result in results(applied)) == 18
@@ -316,10 +299,8 @@ async def test_recreating_and_deleting_are_part_of_the_number(domain: Domain, cl
     for who in (*renamed, *strays):
         domain.add_persona(who)
 
-    def pass_time(what: str, email: str) -> None:
-        clock.later += LATER * (what == "DELETE" and email.startswith("persona.p"))
-
-    domain.before = pass_time
+    for who in renamed:
+        domain.before["DELETE", of(who)] = clock.pass_time
     eves = (make_live_persona(who, name="Eve") for who in (*renamed, *strays))
     live = make_live(*eves, looked_up=LookedUp(time.monotonic(), 15))
     made = plan(make_catalog(*renamed), live, Intent(recreate=True, prune=True))
@@ -338,12 +319,11 @@ async def test_a_human_who_takes_the_email_of_a_persona_that_was_just_deleted_is
     live = make_live(make_live_persona("ada", name="Eve"), looked_up=LookedUp(time.monotonic(), 1))
     made = plan(make_catalog("ada"), live, Intent(recreate=True))
 
-    def sign_up(what: str, email: str) -> None:
-        if (what, email) == ("DELETE", of("ada")):
-            domain.add_human("ada")
-            clock.later += LATER
+    def sign_up() -> None:
+        domain.add_human("ada")
+        clock.pass_time()
 
-    domain.after = sign_up
+    domain.after["DELETE", of("ada")] = sign_up
     applied = await carry_out(made, domain.client)
     assert results(applied) == [FAILED]
     assert "deleted, but not known to be created again" in applied.outcomes[0].message
@@ -370,14 +350,11 @@ async def test_an_interrupt_begins_nothing_anew_that_was_held_back(
     monkeypatch.setattr("personas.reconcile.watch.FRESH_SECONDS", 0.05)
     stop = Stop()
 
-    def interrupt(what: str, email: str) -> httpx.Response | None:
-        del email
-        if what == "POST":
-            stop.ask()
-            return httpx.Response(429, headers={"Retry-After": "0.1"})
-        return None
+    def interrupt() -> httpx.Response:
+        stop.ask()
+        return httpx.Response(429, headers={"Retry-After": "0.1"})
 
-    domain.before = interrupt
+    domain.before["POST", ANY] = interrupt
     applied = await carry_out(creation("ada", "bo"), domain.client, workers=1, stop=stop)
     assert results(applied) == [FAILED, NOT_DONE]
     assert domain.count("POST") == 1
