@@ -14,6 +14,7 @@ from making import SECRET, make_catalog, make_live_persona, make_persona, make_s
 from personas.errors import BadAnswer, CredentialsRefused, Unanswered, Unreachable
 from personas.passwords import derive_password
 from personas.reconcile.live import Live, Owner, Ownership
+from personas.reconcile.owners import Passwords
 from personas.reconcile.plan import Intent, State, plan
 from personas.reconcile.survey import LIST_ALONE, NO_LOOK_UP, survey
 from personas.secret import Secret
@@ -306,6 +307,12 @@ async def test_nobody_is_signed_in_without_a_secret_or_where_it_is_not_asked_for
     live = await read(auth, "ada", "bo", **options)
     assert tried(auth) == []
     assert live.notes == ()
+
+
+async def test_a_session_needs_a_secret(auth: FakeAuth) -> None:
+    with pytest.raises(BadAnswer, match="PERSONA_SEED_SECRET is not set"):
+        await Passwords(auth.client, None).session(ADA)
+    assert not auth.calls
 
 
 async def test_nobody_is_tried_twice_whatever_there_is_to_ask(auth: FakeAuth) -> None:
