@@ -213,19 +213,16 @@ async def test_without_totals_a_row_that_cannot_be_read_is_not_known_and_told_wi
     assert error.message.startswith(f"looking up {ADA}: refused with HTTP 500")
 
 
-@pytest.mark.parametrize("status", [404, 405, 501])
-async def test_a_service_without_a_look_up_does_not_offer_it(auth: FakeAuth, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, NotOffered), (405, NotOffered), (501, NotOffered), (403, CredentialsRefused)]
+)
+@pytest.mark.parametrize("known", [[], [make_live_persona("cy")]])
+async def test_a_look_up_that_is_not_offered_or_forbidden_is_told_as_that(
+    auth: FakeAuth, status: int, error: type[ServiceError], known: list[LivePersona]
+) -> None:
     auth.get(USERS).respond(status)
-    for known in ([], [make_live_persona("cy")]):
-        with pytest.raises(NotOffered):
-            await auth.client.find_users([ADA], domain=DOMAIN, known=known)
-
-
-async def test_a_forbidden_look_up_stops_everything(auth: FakeAuth) -> None:
-    auth.get(USERS).respond(403)
-    for known in ([], [make_live_persona("cy")]):
-        with pytest.raises(CredentialsRefused):
-            await auth.client.find_users([ADA], domain=DOMAIN, known=known)
+    with pytest.raises(error):
+        await auth.client.find_users([ADA], domain=DOMAIN, known=known)
 
 
 @pytest.mark.parametrize(
