@@ -19,7 +19,7 @@ from personas.service.endpoints import AuthService
 URL = "http://localhost:3001"
 PERSONAS = "/api/v1/admin/personas"
 USERS = "/api/v1/admin/users"
-JWT = make_jwt()
+JWT = make_jwt(exp=4_000_000_000)  # however long the tests take
 RECORDED: dict[str, Any] = {
     exchange["name"]: exchange
     for exchange in json.loads((Path(__file__).parent / "data" / "exchanges.json").read_text("utf-8"))

@@ -429,8 +429,10 @@ async def test_a_token_is_renewed_a_minute_before_it_ends(
 
 async def test_a_given_token_that_ends_in_a_run_is_left_to_the_service(auth: FakeAuth) -> None:
     dated(auth["list"], timedelta(hours=1))
-    await auth.client.list_personas()
-    await auth.client.list_personas()
+    given = Credentials(token=Secret(ending(timedelta(minutes=15))))
+    async with AuthService(URL, given) as service:
+        await service.list_personas()
+        await service.list_personas()
     assert auth["list"].call_count == 2
 
 
