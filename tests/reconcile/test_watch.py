@@ -154,24 +154,18 @@ def many(number: int) -> list[str]:
     return [f"p{n:03}" for n in range(number)]
 
 
-async def test_writes_within_some_seconds_of_the_look_up_ask_nothing_more(domain: Domain) -> None:
-    assert results(await carry_out(creation(*many(50)), domain.client)) == [DONE] * 50
-    assert (domain.count("look-up"), domain.count("GET"), domain.count("POST")) == (0, 1, 50)
-
-
-async def test_a_look_up_that_is_old_when_writing_starts_is_repeated_with_one_number_for_all(
-    domain: Domain,
+@pytest.mark.parametrize(
+    ("at", "delayed", "look_ups"),
+    [(None, [], 0), (LONG_AGO, [], 1), (None, ["p010", "p030"], 2)],
+    ids=["a fresh look-up", "an old one", "one that becomes old twice"],
+)
+async def test_one_number_serves_all_writes_of_some_seconds(
+    domain: Domain, clock: Clock, at: float | None, delayed: list[str], look_ups: int
 ) -> None:
-    assert results(await carry_out(creation(*many(50), at=LONG_AGO), domain.client)) == [DONE] * 50
-    assert (domain.count("look-up"), domain.count("GET")) == (1, 1)
-
-
-async def test_while_writing_one_number_serves_all_writes_of_some_seconds(
-    domain: Domain, clock: Clock
-) -> None:
-    domain.before["POST", of("p010")] = domain.before["POST", of("p030")] = clock.pass_time
-    assert results(await carry_out(creation(*many(50)), domain.client)) == [DONE] * 50
-    assert (domain.count("look-up"), domain.count("GET")) == (2, 1)
+    for who in delayed:
+        domain.before["POST", of(who)] = clock.pass_time
+    assert results(await carry_out(creation(*many(50), at=at), domain.client)) == [DONE] * 50
+    assert (domain.count("look-up"), domain.count("GET"), domain.count("POST")) == (look_ups, 1, 50)
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
