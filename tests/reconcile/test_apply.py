@@ -143,12 +143,17 @@ async def test_refused_credentials_and_a_service_that_is_gone_stop_the_run_and_n
     assert auth["write"].call_count == len(answers)
 
 
+def impatient(attempts: int) -> AuthService:
+    """A client that tries a call so often, and no more."""
+    patience = Patience(attempts=attempts, first_attempts=attempts, wait_initial=0.01)
+    return AuthService(URL, Credentials(token=Secret(JWT)), patience=patience)
+
+
 async def test_writes_without_an_answer_are_bad_luck_where_one_between_them_was_done(auth: FakeAuth) -> None:
     lost = httpx.ReadError("x")
     writes: list[Any] = [created, lost, lost, created, lost, lost]
     auth["write"].side_effect = writes
-    once = Patience(attempts=1, first_attempts=1)
-    async with AuthService(URL, Credentials(token=Secret(JWT)), patience=once) as client:
+    async with impatient(attempts=1) as client:
         applied = await carry_out(creation(*(f"p{n}" for n in range(6))), client, workers=1)
     assert results(applied) == [DONE, UNKNOWN, UNKNOWN] * 2
     assert applied.error is None
@@ -160,9 +165,8 @@ async def test_a_write_that_may_have_been_acted_on_is_unknown_whatever_is_answer
 ) -> None:
     later = httpx.Response(429, headers={"Retry-After": "1800"})
     auth["write"].side_effect = [httpx.ReadError("x"), later]
-    patience = Patience(attempts=attempts, first_attempts=attempts)
-    async with AuthService(URL, Credentials(token=Secret(JWT)), patience=patience) as service:
-        applied = await carry_out(creation("ada"), service)
+    async with impatient(attempts) as client:
+        applied = await carry_out(creation("ada"), client)
     assert results(applied) == [UNKNOWN]
 
 
