@@ -36,22 +36,34 @@ def test_a_persona_that_is_live_as_wanted_is_in_sync_and_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "state", "step", "unchecked"),
+    ("owner", "state", "step", "reason"),
     [
-        (Owner(Ownership.FREE), State.CREATE, Step.CREATE, False),
-        (Owner(Ownership.OURS), State.CREATE, Step.CREATE, False),
-        (Owner(Ownership.FOREIGN), State.COLLISION, None, False),
-        (Owner(Ownership.NOT_KNOWN, "busy"), State.NOT_KNOWN, None, False),
-        (Owner(Ownership.NOT_CHECKED), State.CREATE, Step.CREATE, True),
-        (None, State.CREATE, Step.CREATE, True),
+        (Owner(Ownership.FREE), State.CREATE, Step.CREATE, ""),
+        (Owner(Ownership.OURS), State.CREATE, Step.CREATE, "heals a half-created persona of ours"),
+        (
+            Owner(Ownership.FOREIGN),
+            State.COLLISION,
+            None,
+            "this email belongs to a user who is not one of ours",
+        ),
+        (Owner(Ownership.FOREIGN, "unseen"), State.COLLISION, None, "unseen"),
+        (
+            Owner(Ownership.NOT_KNOWN, "busy"),
+            State.NOT_KNOWN,
+            None,
+            "whose this email is, is not known: busy",
+        ),
+        (Owner(Ownership.NOT_CHECKED), State.CREATE, Step.CREATE, ""),
+        (None, State.CREATE, Step.CREATE, ""),
     ],
 )
 @pytest.mark.parametrize("intent", [Intent(), Intent(prune=True, recreate=True, force=True)])
 def test_whose_an_email_is_decides_about_creating(
-    owner: Owner | None, state: State, step: Step | None, unchecked: bool, intent: Intent
+    owner: Owner | None, state: State, step: Step | None, reason: str, intent: Intent
 ) -> None:
     change = only_change(Live(owners={KEY: owner} if owner else {}), intent)
-    assert (change.state, change.step, change.unchecked) == (state, step, unchecked)
+    assert (change.state, change.step, change.reason) == (state, step, reason)
+    assert change.unchecked is (owner is None or owner.verdict is Ownership.NOT_CHECKED)
 
 
 @pytest.mark.parametrize(

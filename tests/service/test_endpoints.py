@@ -192,8 +192,9 @@ async def test_a_redirect_is_told_and_not_followed(auth: FakeAuth, status: int) 
 @pytest.mark.parametrize("status", [201, 204, 202, 400, 405, 409, 418, 500, 599])
 async def test_any_other_status_is_no_success(auth: FakeAuth, status: int) -> None:
     auth.post(PERSONAS).respond(status, json={"ok": True, "userId": "u"})
-    with pytest.raises(BadAnswer, match=str(status)):
+    with pytest.raises(BadAnswer, match=str(status)) as caught:
         await auth.client.upsert(**WHO)
+    assert type(caught.value) is BadAnswer  # nor is it that the service does not offer it
 
 
 @pytest.mark.parametrize(

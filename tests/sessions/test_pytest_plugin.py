@@ -61,6 +61,10 @@ def test_the_example_project_passes_under_xdist_with_a_service_for_each_worker(
     assert (len(urls), len(set(urls))) == (9, 2)
 
 
+def test_the_plugin_is_there_wherever_the_package_is_installed(pytestconfig: pytest.Config) -> None:
+    assert pytestconfig.pluginmanager.hasplugin("personas")
+
+
 def test_a_project_that_uses_no_fixture_pays_for_no_import() -> None:
     script = (
         "import sys, personas.testing.plugin\n"
