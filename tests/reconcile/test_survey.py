@@ -40,14 +40,12 @@ def auth(auth: FakeAuth) -> FakeAuth:
 
 def has(auth: FakeAuth, *who: str, **listed: str | None) -> None:
     """The service has these personas, some of them with another name in its list, or with none."""
-    whole = [{"userId": f"id-{w}", **write_persona(make_persona(w))} for w in who]
-    for persona, w in zip(whole, who, strict=True):
+    told = []
+    for w in who:
+        persona = {"userId": f"id-{w}", **write_persona(make_persona(w))}
         auth.get(f"{PERSONAS}/id-{w}", name=w).respond(200, json={"persona": persona})
-    kept = ("userId", "email", "name", "archetype", "tickCadence")
-    told = [
-        {**{key: persona[key] for key in kept}, "actions7d": 2, "name": listed.get(w, persona["name"])}
-        for persona, w in zip(whole, who, strict=True)
-    ]
+        brief = {key: value for key, value in persona.items() if key not in {"systemPrompt", "moduleMix"}}
+        told.append({**brief, "actions7d": 2, "name": listed.get(w, persona["name"])})
     auth.get(PERSONAS).respond(200, json={"personas": told})
 
 
