@@ -129,17 +129,30 @@ async def test_somebody_with_a_session_is_found_as_surely_as_somebody_without(si
     assert len(users.asked) == 2 + 2 + 10 + 10 + (2 if signed_in else 1)
 
 
-async def test_a_live_persona_whose_row_cannot_be_read_takes_no_email_of_others() -> None:
-    users = Users("x.persona.ada@mana.test", "human@mana.test", signed_in=["x.persona.ada@mana.test"])
-    found = await look_up(users, ADA, BO, known=["x.persona.ada@mana.test"])
-    assert found.users == {}
+MAIL_ME = f"Mail me: {ADA.upper()}"
+NAMESAKE = make_live_persona("x", email="else@example.com", name=MAIL_ME, user_id="x")
 
 
-async def test_a_name_that_holds_an_email_counts_as_the_service_counts_it() -> None:
-    namesake = make_live_persona("x", email="else@example.com", name=f"Mail me: {ADA.upper()}", user_id="x")
-    users = Users("else@example.com", "human@mana.test", names={"else@example.com": namesake.name or ""})
-    users.signed_in = {"else@example.com"}
-    assert (await look_up(users, ADA, known=[namesake])).users == {}
+@pytest.mark.parametrize(
+    ("users", "known"),
+    [
+        (Users(f"x.{ADA}", "human@mana.test", signed_in=[f"x.{ADA}"]), [f"x.{ADA}"]),
+        (
+            Users(
+                NAMESAKE.email, "human@mana.test", names={NAMESAKE.email: MAIL_ME}, signed_in=[NAMESAKE.email]
+            ),
+            [NAMESAKE],
+        ),
+        (Users(), ["persona.gone@mana.test"]),
+        (Users(f"not.{ADA}", f"{ADA}.example.com"), []),
+        (Users(f"not.{ADA}", f"{ADA}.example.com", total=False), []),
+    ],
+    ids=["a row not to be read", "a name", "gone since the list", "another email", "another, and no total"],
+)
+async def test_what_only_resembles_an_email_does_not_take_it(
+    users: Users, known: list[str | LivePersona]
+) -> None:
+    assert (await look_up(users, ADA, BO, known=known)).users == {}
 
 
 @pytest.mark.parametrize(("wildcards", "requests"), [(True, 3), (False, 2)])
@@ -166,10 +179,6 @@ async def test_a_letter_that_only_some_services_take_for_k_is_not_counted_as_kno
     assert count_known("PERSONA", [kim]) == 1
 
 
-async def test_a_persona_that_is_gone_since_the_list_takes_no_email() -> None:
-    assert (await look_up(Users(), ADA, BO, known=["persona.gone@mana.test"])).users == {}
-
-
 # Others
 
 
@@ -178,12 +187,6 @@ async def test_an_email_among_5000_users_is_found_by_asking_for_it() -> None:
     found = await look_up(users, ADA, BO)
     assert found == Found({ADA: FoundUser(user_id="u4999", email=ADA)}, 5000)
     assert len(users.asked) <= 5
-
-
-@pytest.mark.parametrize("total", [True, False])
-async def test_an_email_within_another_is_another(total: bool) -> None:
-    users = Users(f"not.{ADA}", f"{ADA}.example.com", total=total)
-    assert (await look_up(users, ADA)).users == {}
 
 
 @pytest.mark.parametrize("total", [True, False])
