@@ -446,6 +446,16 @@ async def test_a_given_token_that_seems_to_have_ended_is_good_when_the_service_s
     assert "authorization" not in asked.calls[0].request.headers
 
 
+async def test_the_time_is_not_asked_where_an_answer_has_told_it(auth: FakeAuth) -> None:
+    asked = auth.get(KEYS).respond(200, json={"keys": []})
+    async with AuthService(URL, Credentials(mint=lambda: ending(timedelta(minutes=-5)))) as service:
+        dated(auth["sign-in"], timedelta())
+        await service.sign_in(ADA, PASSWORD)
+        with pytest.raises(CredentialsRefused, match="expired 5 minutes ago"):
+            await service.admin_token()
+    assert not asked.called
+
+
 @pytest.mark.parametrize(
     ("ahead", "told"),
     [
