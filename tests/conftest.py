@@ -4,7 +4,7 @@ import gc
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 import typer.main
 from chromium import CHROMIUM_FLAGS, CI
+from fake import FakeAuth
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -79,6 +80,13 @@ def _commands_are_made_once() -> Iterator[None]:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+async def auth() -> AsyncIterator[FakeAuth]:
+    """A service that answers what the test says."""
+    async with FakeAuth.open() as fake:
+        yield fake
 
 
 @pytest.fixture

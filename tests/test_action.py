@@ -158,28 +158,29 @@ def test_a_broken_catalog_fails_the_step_and_is_annotated_at_its_line(runner: Ru
     assert runner.preview.stat().st_size > 0
 
 
-def test_the_first_preview_of_a_pull_request_becomes_a_comment(runner: Runner) -> None:
+@pytest.mark.parametrize(
+    ("gh", "writing"),
+    [
+        ("exit 0", "--method POST repos/octo/app/issues/7/comments"),
+        # More lines than a pipe holds: who stops reading early would end this program in the middle.
+        (
+            'case "$*" in *--paginate*) seq 4711 200000;; esac',
+            "--method PATCH repos/octo/app/issues/comments/4711",
+        ),
+    ],
+    ids=["the first", "a later one"],
+)
+def test_a_preview_of_a_pull_request_becomes_its_one_comment(runner: Runner, gh: str, writing: str) -> None:
     runner.preview.write_text("What would change")
-    runner.fake_gh("exit 0")
+    runner.fake_gh(gh)
 
     done = runner.run("Comment")
 
     assert done.returncode == 0
-    listing, writing = runner.calls.read_text().splitlines()
-    assert "--paginate repos/octo/app/issues/7/comments" in listing
-    assert "--method POST repos/octo/app/issues/7/comments" in writing
-    assert f"body=@{runner.preview}" in writing
-
-
-def test_a_later_preview_updates_the_comment_that_is_there(runner: Runner) -> None:
-    runner.preview.write_text("What would change")
-    # More lines than a pipe holds: who stops reading early would end this program in the middle.
-    runner.fake_gh('case "$*" in *--paginate*) seq 4711 200000;; esac')
-
-    done = runner.run("Comment")
-
-    assert done.returncode == 0
-    assert "--method PATCH repos/octo/app/issues/comments/4711" in runner.calls.read_text().splitlines()[1]
+    listed, written = runner.calls.read_text().splitlines()
+    assert "--paginate repos/octo/app/issues/7/comments" in listed
+    assert writing in written
+    assert f"body=@{runner.preview}" in written
 
 
 def test_a_fork_that_may_not_comment_does_not_fail(runner: Runner) -> None:

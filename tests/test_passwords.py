@@ -33,11 +33,6 @@ def test_a_password_has_at_most_32_letters_and_digits_and_suits_the_service(emai
     assert re.fullmatch(r"[A-Za-z0-9]{8,32}", derive_password(email, secret))
 
 
-@given(storable, storable)
-def test_a_password_is_always_the_same(email: str, secret: str) -> None:
-    assert derive_password(email, secret) == derive_password(email, secret)
-
-
 @pytest.mark.parametrize(
     "other", [" persona.anna@mana.test", "persona.Anna@mana.test", "persona.anna@mana.test "]
 )

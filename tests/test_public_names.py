@@ -71,13 +71,14 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = personas.load_catalogue
 
 
-def test_importing_the_package_imports_nothing_heavy() -> None:
+def test_importing_the_package_imports_nothing_heavy_and_reading_no_http_client() -> None:
     script = (
         "import sys, personas\n"
-        "print([name for name in ('httpx', 'anyio', 'typer', 'pydantic', 'rich', 'personas.catalog.reading')"
-        " if name in sys.modules])"
+        "heavy = ('personas.', 'httpx', 'anyio', 'typer', 'pydantic', 'rich', 'json')\n"
+        "print([name for name in sys.modules if name.startswith(heavy)])\n"
+        "print(personas.load_catalog.__module__, 'httpx' in sys.modules)"
     )
-    assert run(script) == "[]\n"
+    assert run(script) == "[]\npersonas.catalog.reading False\n"
 
 
 @pytest.mark.parametrize("before", ["pass", "import personas.sync", "import personas.reconcile.apply"])

@@ -14,12 +14,8 @@ from personas.catalog.mistakes import Walk
 from personas.catalog.positions import MAX_DEPTH, Cursor, Positions
 from personas.errors import CatalogError, Problem
 
-scalars = (
-    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.text()
-)
-documents = st.recursive(
-    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
-)
+from .strategies import documents
+
 # Texts that are nearly JSON: its own signs and the usual mistakes, in any order.
 fragments = st.lists(
     st.sampled_from(

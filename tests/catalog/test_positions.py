@@ -10,12 +10,8 @@ from hypothesis import strategies as st
 from personas.catalog.positions import MAX_DEPTH, Cursor, Positions
 from personas.catalog.wording import JsonPath
 
-scalars = (
-    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.text()
-)
-documents = st.recursive(
-    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
-)
+from .strategies import documents
+
 spaces = st.text(" \t\n\r", max_size=3)
 
 

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import personas
 from personas.catalog.reading import Cadence, Catalog, Persona, catalog_schema, load_catalog, parse_catalog
 from personas.catalog.wording import json_path
 from personas.errors import CatalogError, Problem
@@ -22,10 +21,6 @@ from personas.errors import CatalogError, Problem
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "data" / "zod-cases.json").read_text("utf-8")
 )
-
-# Which of the cases are refused though the other programs accept them: index and rule. None of the 400 breaks
-# one of the stricter rules; what does is in OWN_EXCEPTIONS.
-STRICTER: dict[int, str] = {}
 
 PROMPT = "You are a persona who writes short notes."
 PERSONA = {
@@ -67,11 +62,7 @@ def test_there_are_400_agreed_cases() -> None:
 def test_the_verdict_and_the_places_are_those_of_the_other_programs(index: int) -> None:
     case = CASES[index]
     result = read(case["text"])
-    if index in STRICTER:
-        assert case["valid"]
-        assert isinstance(result, tuple)
-        assert any(STRICTER[index] in problem.message for problem in result)
-    elif isinstance(result, Catalog):
+    if isinstance(result, Catalog):
         assert case["valid"]
         found = [
             (p.name, p.email, p.archetype, p.system_prompt, p.module_mix, p.tick_cadence)
@@ -85,6 +76,11 @@ def test_the_verdict_and_the_places_are_those_of_the_other_programs(index: int) 
             assert {problem.path for problem in result} == {json_path(tuple(path)) for path in case["paths"]}
         else:
             assert len(result) == 1
+
+
+def at(path: str) -> str:
+    """The path of a place in the catalog, or in its first persona."""
+    return path if path.startswith("$") else f"$.personas[0].{path}"
 
 
 # What the stricter rules refuse and zod accepts: the change to a good persona, and where and what is told.
@@ -101,7 +97,7 @@ OWN_EXCEPTIONS: list[tuple[str, str, str]] = [
     ),
     (
         catalog_of().replace('"todo": 1', '"todo": 1, "todo": 1'),
-        "$.personas[0].moduleMix.todo",
+        "moduleMix.todo",
         'the key "todo" is here twice, first on line 9; remove one of the two',
     ),
     (
@@ -111,37 +107,33 @@ OWN_EXCEPTIONS: list[tuple[str, str, str]] = [
     ),
     (
         catalog_of({"email": "Persona.Anna@mana.test"}),
-        "$.personas[0].email",
+        "email",
         '"email" must be in lower case, as the service stores it: "persona.anna@mana.test"',
     ),
     (
         catalog_of().replace('"todo": 1', '"todo": 1e999'),
-        "$.personas[0].moduleMix.todo",
+        "moduleMix.todo",
         "1e999 is too large: its value is not finite",
     ),
-    (
-        catalog_of({"name": "I\0da"}),
-        "$.personas[0].name",
-        '"name" holds the character U+0000, which cannot be stored',
-    ),
+    (catalog_of({"name": "I\0da"}), "name", '"name" holds the character U+0000, which cannot be stored'),
     (
         catalog_of({"archetype": "\udc00"}),
-        "$.personas[0].archetype",
+        "archetype",
         '"archetype" holds the character U+DC00, which cannot be stored',
     ),
     (
         catalog_of({"systemPrompt": PROMPT + "\ud800"}),
-        "$.personas[0].systemPrompt",
+        "systemPrompt",
         '"systemPrompt" holds the character U+D800, which cannot be stored',
     ),
     (
         catalog_of({"moduleMix": {"to\0do": 1}}),
-        '$.personas[0].moduleMix["to\\u0000do"]',
+        'moduleMix["to\\u0000do"]',
         "the name of a module holds the character U+0000, which cannot be stored",
     ),
     (
         catalog_of({"moduleMix": {"\udfff": 1}}),
-        '$.personas[0].moduleMix["\\udfff"]',
+        'moduleMix["\\udfff"]',
         "the name of a module holds the character U+DFFF, which cannot be stored",
     ),
 ]
@@ -152,7 +144,7 @@ def test_the_stricter_rules_refuse_what_the_other_programs_accept(text: str, pat
     found = [(problem.path, problem.message) for problem in problems_of(text)]
     if '["x"]' in text:
         assert found.pop(0) == ("$.personas[0]", 'a persona is an object, not the string "x"')
-    assert found == [(path, message)]
+    assert found == [(at(path), message)]
 
 
 RULES: list[tuple[dict[str, Any], str, str]] = [
@@ -196,7 +188,7 @@ def test_a_broken_rule_is_told_with_what_is_there_and_what_would_be_right(
     change: dict[str, Any], path: str, message: str
 ) -> None:
     (problem,) = problems_of(catalog_of(change))
-    assert problem.path == f"$.personas[0].{path}"
+    assert problem.path == at(path)
     assert message in problem.message
     assert problem.message.endswith(message) or "is it" not in problem.message
     assert len(problem.message) < 200
@@ -273,24 +265,32 @@ def test_many_problems_of_one_persona_are_located_in_linear_time() -> None:
     assert [problem.line for problem in found] == list(range(9, 3009))
 
 
-def test_endless_problems_of_one_persona_are_told_up_to_a_number_in_little_memory(tmp_path: Path) -> None:
-    mix = dict.fromkeys((f"m{number}" for number in range(110_000)), -1)
-    (tmp_path / "c.json").write_text(catalog_of({"moduleMix": mix}))
+def reading_takes(folder: Path) -> tuple[int, float]:
+    """How many problems a catalog has, and how many MiB it takes to find them."""
     code = """
-import resource
+from pathlib import Path
 from personas.catalog.reading import load_catalog
 from personas.errors import CatalogError
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+before, problems = peak(), ()
 try:
     load_catalog("c.json")
 except CatalogError as error:
-    print(len(error.problems), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    problems = error.problems
+print(len(problems), peak() - before)
 """
-    shown = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert shown[0] == "100000"
-    assert int(shown[1]) < 200
+    command = [sys.executable, "-c", code]
+    told = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.split()
+    return int(told[0]), float(told[1])
+
+
+def test_endless_problems_of_one_persona_are_told_up_to_a_number_in_little_memory(tmp_path: Path) -> None:
+    mix = dict.fromkeys((f"m{number}" for number in range(110_000)), -1)
+    (tmp_path / "c.json").write_text(catalog_of({"moduleMix": mix}))
+    problems, mebibytes = reading_takes(tmp_path)
+    assert problems == 100_000
+    assert mebibytes < 200
 
 
 def test_a_large_mix_is_taken_whole() -> None:
@@ -300,22 +300,20 @@ def test_a_large_mix_is_taken_whole() -> None:
     assert problem.path == "$.personas[0].moduleMix.m2400"
 
 
-def test_a_syntax_error_is_the_only_problem() -> None:
-    (problem,) = problems_of('{"personas": [{"name": ""}, {"name": "" "email": 1}]}')
-    assert (problem.line, problem.column, problem.path) == (1, 41, "$.personas[1].name")
-
-
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "line", "column", "message"),
     [
-        ('{"personas": [01]}', '"01" is not written as a JSON number'),
-        ('{"$schema": 1.}', '"1." is not written as a JSON number'),
-        ("[] []", 'expected the end of the file, not "["'),
-        ("{} 1", 'expected the end of the file, not "1"'),
+        ('{"personas": [{"name": ""}, {"name": "" "email": 1}]}', 1, 41, "expected ',' or '}' after a value"),
+        ('{"personas": [\n01]}', 2, 1, '"01" is not written as a JSON number'),
+        ("[] []", 1, 4, 'expected the end of the file, not "["'),
     ],
 )
-def test_a_syntax_error_is_told_rather_than_what_the_rest_would_mean(text: str, message: str) -> None:
-    assert [problem.message for problem in problems_of(text)] == [message]
+def test_a_syntax_error_is_told_rather_than_what_the_rest_would_mean(
+    text: str, line: int, column: int, message: str
+) -> None:
+    (problem,) = problems_of(text)
+    assert (problem.line, problem.column) == (line, column)
+    assert problem.message.startswith(message)
 
 
 def test_a_second_list_of_personas_has_positions_of_its_own() -> None:
@@ -390,10 +388,10 @@ def test_a_catalog_locates_its_values_and_the_nearest_parent_of_what_is_missing(
 WARNINGS: list[tuple[str, str, str]] = [
     (
         catalog_of({"tick_cadence": "daily"}),
-        "$.personas[0].tick_cadence",
+        "tick_cadence",
         'the key "tick_cadence" is not known and has no effect; do you mean "tickCadence"?',
     ),
-    (catalog_of({"zzz": 1}), "$.personas[0].zzz", 'the key "zzz" is not known and has no effect'),
+    (catalog_of({"zzz": 1}), "zzz", 'the key "zzz" is not known and has no effect'),
     (
         '{"descripton": 1, ' + catalog_of()[1:],
         "$.descripton",
@@ -404,22 +402,18 @@ WARNINGS: list[tuple[str, str, str]] = [
         "$.personas[1].name",
         '3 personas have the name "Bo", the first on line 4; only their emails tell them apart',
     ),
-    (catalog_of({"name": " Bo"}), "$.personas[0].name", '"name" " Bo" has white space around it'),
-    (
-        catalog_of({"archetype": "x\n"}),
-        "$.personas[0].archetype",
-        '"archetype" "x\\n" has white space around it',
-    ),
-    (catalog_of({"systemPrompt": " \n" * 10}), "$.personas[0].systemPrompt", '"systemPrompt" is blank'),
-    (catalog_of({"moduleMix": {}}), "$.personas[0].moduleMix", "is empty: this persona would use no module"),
-    (catalog_of({"moduleMix": {"a": 0, "b": 0}}), "$.personas[0].moduleMix", "only has weights of 0"),
+    (catalog_of({"name": " Bo"}), "name", '"name" " Bo" has white space around it'),
+    (catalog_of({"archetype": "x\n"}), "archetype", '"archetype" "x\\n" has white space around it'),
+    (catalog_of({"systemPrompt": " \n" * 10}), "systemPrompt", '"systemPrompt" is blank'),
+    (catalog_of({"moduleMix": {}}), "moduleMix", "is empty: this persona would use no module"),
+    (catalog_of({"moduleMix": {"a": 0, "b": 0}}), "moduleMix", "only has weights of 0"),
 ]
 
 
 @pytest.mark.parametrize(("text", "path", "message"), WARNINGS)
 def test_what_is_doubtful_is_a_warning_at_its_place(text: str, path: str, message: str) -> None:
     (warning,) = parse_catalog(text, file="c.json").warnings
-    assert (warning.path, warning.file) == (path, "c.json")
+    assert (warning.path, warning.file) == (at(path), "c.json")
     assert message in warning.message
     key = re.findall(r"\w+", path)[-1]
     rest = "\n".join(text.split("\n")[warning.line - 1 :])[warning.column - 1 :]
@@ -567,49 +561,14 @@ def test_the_schema_agrees_with_the_cases_but_for_lengths_in_units() -> None:
     assert all("🙂" * 10 in CASES[index]["text"] for index in differing)
 
 
-def test_the_public_names_cost_nothing_until_they_are_used() -> None:
-    code = (
-        "import sys, personas\n"
-        "heavy = ('personas.', 'pydantic', 'httpx', 'json')\n"
-        "print([name for name in sys.modules if name.startswith(heavy)])\n"
-        "print(personas.load_catalog.__module__, 'httpx' in sys.modules)\n"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout == "[]\npersonas.catalog.reading False\n"
-
-
-@pytest.mark.parametrize(
-    "name", ["Catalog", "CatalogError", "Persona", "Problem", "derive_password", "load_catalog"]
-)
-def test_the_package_offers_its_public_names(name: str) -> None:
-    assert name in personas.__all__
-    assert name in dir(personas)
-    assert getattr(personas, name).__name__ == name
-
-
-def test_the_package_has_no_other_names() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'load_catalogue'"):
-        personas.load_catalogue  # noqa: B018 - the access is the test
-
-
 def test_a_large_catalog_is_read_in_little_memory(tmp_path: Path) -> None:
     prompt = "x" * 300
     changes = ({"email": f"p{i}@mana.test", "systemPrompt": prompt} for i in range(20_000))
-    (tmp_path / "large.json").write_text(catalog_of(*changes))
-    code = """
-from pathlib import Path
-from personas.catalog.reading import load_catalog
-def peak():
-    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
-before = peak()
-load_catalog("large.json")
-print(peak() - before)
-"""
-    shown = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
+    (tmp_path / "c.json").write_text(catalog_of(*changes))
+    problems, mebibytes = reading_takes(tmp_path)
+    assert problems == 0
     # 100,000 personas take five times that, and the whole process has to stay under 400 MiB.
-    assert 5 < float(shown) < 50
+    assert 5 < mebibytes < 50
 
 
 def test_a_problem_carries_its_source_and_where_in_it_the_place_is() -> None:

@@ -11,6 +11,7 @@ from making import make_persona, write_persona
 
 from personas.catalog.models import Member, Role, Space, SpaceType, personal_slug
 from personas.catalog.reading import catalog_schema, parse_catalog
+from personas.catalog.wording import JsonPath, json_path
 from personas.errors import CatalogError, Problem
 
 ANNA, BO, CY = (f"persona.{who}@mana.test" for who in ("anna", "bo", "cy"))
@@ -72,118 +73,81 @@ def test_a_member_is_an_email_alone_or_an_email_with_a_role() -> None:
     assert len(set(catalog.spaces)) == 2
 
 
-# The changes to a good space; the path below $.spaces[0], what stands at the place, and what is told.
-PROBLEMS: list[tuple[dict[str, Any] | object, str, str, str]] = [
-    (7, "", "7", "a space is an object, not the number 7"),
-    ({"slug": "<none>"}, ".slug", "{", '"slug" is missing'),
-    ({"slug": "<none>", "slugg": "x"}, ".slug", "{", '"slug" is missing; is it the key "slugg"?'),
-    ({"slug": ""}, ".slug", '""', '"slug" must be 1 to 60 lower-case letters and digits, in words'),
-    ({"slug": "The flat"}, ".slug", '"The flat"', 'joined by single hyphens, not "The flat"'),
-    ({"slug": "a--b"}, ".slug", '"a--b"', 'joined by single hyphens, not "a--b"'),
-    ({"slug": "x" * 61}, ".slug", '"' + "x" * 61 + '"', '"slug" must be 1 to 60'),
-    ({"slug": 5}, ".slug", "5", '"slug" must be a string, not the number 5'),
+# The changes to a good space, the path below it of what is wrong, and what is told.
+PROBLEMS: list[tuple[dict[str, Any] | int, JsonPath, str]] = [
+    (7, (), "a space is an object, not the number 7"),
+    ({"slug": "<none>"}, ("slug",), '"slug" is missing'),
+    ({"slug": "<none>", "slugg": "x"}, ("slug",), '"slug" is missing; is it the key "slugg"?'),
+    ({"slug": ""}, ("slug",), '"slug" must be 1 to 60 lower-case letters and digits, in words'),
+    ({"slug": "The flat"}, ("slug",), 'joined by single hyphens, not "The flat"'),
+    ({"slug": "a--b"}, ("slug",), 'joined by single hyphens, not "a--b"'),
+    ({"slug": "x" * 61}, ("slug",), '"slug" must be 1 to 60'),
+    ({"slug": 5}, ("slug",), '"slug" must be a string, not the number 5'),
     (
         {"slug": "persona-bo"},
-        ".slug",
-        '"persona-bo"',
-        (
-            '"persona-bo" is for the personal space of "persona.bo@mana.test", which the service makes; '
-            "choose another slug"
-        ),
+        ("slug",),
+        f'"persona-bo" is for the personal space of "{BO}", which the service makes; choose another slug',
     ),
+    ({"slug": "persona-bo-12"}, ("slug",), f'for the personal space of "{BO}"'),
+    ({"name": ""}, ("name",), '"name" must not be empty'),
+    ({"name": "a\0"}, ("name",), '"name" holds the character U+0000, which cannot be stored'),
+    ({"type": "<none>"}, ("type",), '"type" is missing'),
     (
-        {"slug": "persona-bo-12"},
-        ".slug",
-        '"persona-bo-12"',
-        'for the personal space of "persona.bo@mana.test"',
+        {"type": "Team"},
+        ("type",),
+        '"type" must be "family", "team", "practice", "brand" or "club", not the string "Team"',
     ),
-    ({"name": ""}, ".name", '""', '"name" must not be empty'),
-    ({"name": "a\0"}, ".name", '"a\\u0000"', '"name" holds the character U+0000, which cannot be stored'),
-    ({"type": "<none>"}, ".type", "{", '"type" is missing'),
-    (
-        {"type": "personal"},
-        ".type",
-        '"personal"',
-        (
-            '"type" must be "family", "team", "practice", "brand" or "club", not the string "personal": '
-            "the service itself makes everybody's personal space"
-        ),
-    ),
-    ({"type": "Team"}, ".type", '"Team"', 'not the string "Team"'),
-    ({"type": None}, ".type", "null", "not null"),
-    ({"owner": "<none>"}, ".owner", "{", '"owner" is missing'),
-    ({"owner": "anna@mana.com"}, ".owner", '"anna@mana.com"', '"owner" must end in "@mana.test"'),
+    ({"type": "personal"}, ("type",), '"personal": the service itself makes everybody\'s personal space'),
+    ({"type": None}, ("type",), "not null"),
+    ({"owner": "<none>"}, ("owner",), '"owner" is missing'),
+    ({"owner": "anna@mana.com"}, ("owner",), '"owner" must end in "@mana.test"'),
     (
         {"owner": "persona.ana@mana.test"},
-        ".owner",
-        '"persona.ana@mana.test"',
-        (
-            '"persona.ana@mana.test" is not the email of a persona of this catalog; '
-            'do you mean "persona.anna@mana.test"?'
-        ),
+        ("owner",),
+        f'"persona.ana@mana.test" is not the email of a persona of this catalog; do you mean "{ANNA}"?',
     ),
-    ({"members": "<none>"}, ".members", "{", '"members" is missing'),
-    ({"members": BO}, ".members", f'"{BO}"', '"members" must be a list of members, not the string'),
-    (
-        {"members": [BO, ANNA]},
-        ".members[1]",
-        f'"{ANNA}"',
-        "is the owner of this space; leave it out of the members",
-    ),
+    ({"members": "<none>"}, ("members",), '"members" is missing'),
+    ({"members": BO}, ("members",), '"members" must be a list of members, not the string'),
+    ({"members": [BO, ANNA]}, ("members", 1), "is the owner of this space; leave it out of the members"),
     (
         {"members": [{"email": ANNA}]},
-        ".members[0].email",
-        f'"{ANNA}"',
+        ("members", 0, "email"),
         "is the owner of this space; leave it out of the members",
     ),
+    ({"members": [BO, CY, BO]}, ("members", 2), f'"{BO}" is a member already, on line '),
     (
-        {"members": [BO, CY, BO]},
-        ".members[2]",
-        f'"{BO}"',
-        '"persona.bo@mana.test" is a member already, on line ',
+        {"members": ["xyz@mana.test"]},
+        ("members", 0),
+        '"xyz@mana.test" is not the email of a persona of this catalog',
     ),
-    (
-        {"members": ["persona.xyz@mana.test"]},
-        ".members[0]",
-        '"persona.xyz@mana.test"',
-        '"persona.xyz@mana.test" is not the email of a persona of this catalog',
-    ),
-    (
-        {"members": ["bo"]},
-        ".members[0]",
-        '"bo"',
-        'the email of a member must end in "@mana.test", unlike "bo"',
-    ),
-    (
-        {"members": ["Persona.Bo@mana.test"]},
-        ".members[0]",
-        '"Persona.Bo@mana.test"',
-        "the email of a member must be in lower case",
-    ),
-    ({"members": [{"role": "admin"}]}, ".members[0].email", "{", '"email" is missing'),
+    ({"members": ["bo"]}, ("members", 0), 'the email of a member must end in "@mana.test", unlike "bo"'),
+    ({"members": ["Persona.Bo@mana.test"]}, ("members", 0), "the email of a member must be in lower case"),
+    ({"members": [{"role": "admin"}]}, ("members", 0, "email"), '"email" is missing'),
     (
         {"members": [7]},
-        ".members[0]",
-        "7",
+        ("members", 0),
         "a member is an email, or an object with email and role, not the number 7",
     ),
     (
         {"members": [{"email": BO, "role": "owner"}]},
-        ".members[0].role",
-        '"owner"',
+        ("members", 0, "role"),
         '"role" must be "member" or "admin", not the string "owner"',
     ),
 ]
 
 
-@pytest.mark.parametrize(("change", "path", "there", "message"), PROBLEMS)
+@pytest.mark.parametrize(("change", "path", "message"), PROBLEMS)
 def test_a_space_that_is_wrong_is_told_at_its_place(
-    change: dict[str, Any] | object, path: str, there: str, message: str
+    change: dict[str, Any] | int, path: JsonPath, message: str
 ) -> None:
     text = catalog_with(change)
     (problem,) = problems_of(text)
-    assert problem.path == f"$.spaces[0]{path}"
-    assert text_at(text, problem) == there
+    assert problem.path == json_path(("spaces", 0, *path))
+    there: Any = json.loads(text)["spaces"][0]
+    for step in path:
+        missing = isinstance(there, dict) and step not in there
+        there = there if missing else there[step]
+    assert text_at(text, problem) == json.dumps(there, indent=1).split("\n")[0]
     assert message in problem.message
     assert ("do you mean" in problem.message) == ("do you mean" in message)
 

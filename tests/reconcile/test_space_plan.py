@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ def planned(
     *live_spaces: LiveSpace,
     spaces: tuple[Space, ...] = (FLAT,),
     intent: Intent | None = None,
-    here: tuple[Any, ...] = ("ada", "bo", "cy"),
+    here: Sequence[Any] = ("ada", "bo", "cy"),
     wanted: tuple[Any, ...] = ("ada", "bo", "cy"),
     only: str | None = None,
     **parts: Any,
@@ -63,8 +63,7 @@ def test_a_space_as_the_catalog_wants_it_is_in_sync() -> None:
 
 def test_a_catalog_without_spaces_has_none_in_its_plan() -> None:
     made = planned(spaces=(), spaces_of={})
-    assert made.spaces == ()
-    assert made.notes == ()
+    assert (made.spaces, made.notes, made.spaces_sought) == ((), (), False)
 
 
 @pytest.mark.parametrize(
@@ -217,27 +216,28 @@ def test_a_second_owner_who_stays_lets_the_first_one_go() -> None:
     assert [(c.key, c.step) for c in made.changes] == [(ADA, Step.DELETE)]
 
 
+def renamed(who: str) -> dict[str, Any]:
+    """Somebody who is deleted and created again, for the sake of the name."""
+    old = make_live_persona(who, name="Old")
+    here = [old if other == who else other for other in ("ada", "bo", "cy")]
+    return {"here": here, "logins": {old.email: LoginCheck(Login.WORKS)}, "intent": RECREATE}
+
+
 def test_an_owner_who_is_created_again_has_the_space_created_again() -> None:
-    here = (make_live_persona("ada", name="Old"), "bo", "cy")
-    made = planned(live_flat(), here=here, logins={ADA: LoginCheck(Login.WORKS)}, intent=RECREATE)
-    change = flat(made)
+    change = flat(planned(live_flat(), **renamed("ada")))
     assert (change.state, change.step) == (State.RECREATE, Step.RECREATE)
     assert change.waits_for == (ADA,)
     assert change.reason == "its owner is deleted and created again"
 
 
 def test_a_member_who_is_created_again_joins_again() -> None:
-    here = ("ada", make_live_persona("bo", name="Old"), "cy")
-    made = planned(live_flat(), here=here, logins={BO: LoginCheck(Login.WORKS)}, intent=RECREATE)
-    change = flat(made)
+    change = flat(planned(live_flat(), **renamed("bo")))
     assert (change.state, change.step, change.waits_for) == (State.UPDATE, Step.UPDATE, (BO,))
     assert change.reason == f"{BO} joins again after being created again"
 
 
 def test_an_owner_with_a_human_in_the_space_is_not_created_again_without_force() -> None:
-    here = (make_live_persona("ada", name="Old"), "bo", "cy")
-    live = live_flat({ADA: "owner", BO: "member", HUMAN: "member"})
-    made = planned(live, here=here, logins={ADA: LoginCheck(Login.WORKS)}, intent=RECREATE)
+    made = planned(live_flat({ADA: "owner", BO: "member", HUMAN: "member"}), **renamed("ada"))
     (ada,) = made.of(State.RECREATE)
     assert ada.step is None
     assert "it owns the space flat" in ada.reason
@@ -254,6 +254,7 @@ def test_what_is_locked_out_or_unread_now_says_so_before_it_is_deleted() -> None
 def test_without_a_seed_secret_what_stays_behind_is_told_with_the_number() -> None:
     made = planned(intent=CLEANUP, spaces_of={}, no_spaces="no secret")
     assert told(made) == (State.NOT_KNOWN, None)
+    assert made.spaces_sought
     assert made.notes == (
         "The shared spaces of 3 personas who are deleted are not known and stay behind: no secret.",
     )

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import httpx
 import pytest
-import respx
+from fake import USERS, FakeAuth
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import make_jwt, make_live_persona
+from making import make_live_persona
 
 from personas.errors import BadAnswer, CredentialsRefused, ServiceError
-from personas.secret import Secret
-from personas.service.credentials import Credentials
-from personas.service.endpoints import AuthService
 from personas.service.lookup import Disjointed, Found, LookUp, count_known
 from personas.service.models import FoundUser, LivePersona
 from personas.service.signing import NotOffered
-from personas.service.transport import Patience
 
 pytestmark = pytest.mark.anyio
 
-URL = "http://localhost:3001"
-USERS = "/api/v1/admin/users"
 DOMAIN = "@mana.test"
 ADA, BO = "persona.ada@mana.test", "persona.bo@mana.test"
-QUICK = Patience(attempts=3, first_attempts=2, wait_initial=0.001, wait_max=0.002)
 
 
 class Users:
@@ -81,12 +74,11 @@ async def look_up(users: Users, *emails: str, known: Collection[str | LivePerson
     personas = [
         k if isinstance(k, LivePersona) else make_live_persona("x", email=k, user_id=k) for k in known
     ]
-    with respx.mock(base_url=URL) as mocked:
-        mocked.get(USERS).mock(side_effect=users)
-        async with AuthService(URL, Credentials(token=Secret(make_jwt())), patience=QUICK) as service:
-            found = await service.find_users(emails, domain=DOMAIN, known=personas)
-            assert service.safety_requests == service.requests == len(users.asked)
-            return found
+    async with FakeAuth.open() as auth:
+        auth.get(USERS).mock(side_effect=users)
+        found = await auth.client.find_users(emails, domain=DOMAIN, known=personas)
+        assert auth.client.safety_requests == auth.client.requests == len(users.asked)
+        return found
 
 
 def personas(number: int) -> list[str]:
@@ -97,21 +89,9 @@ def humans(number: int) -> list[str]:
     return [f"human{n}@mana.test" for n in range(number)]
 
 
-@pytest.fixture
-async def service() -> AsyncIterator[AuthService]:
-    async with AuthService(URL, Credentials(token=Secret(make_jwt())), patience=QUICK) as opened:
-        yield opened
-
-
-@pytest.fixture
-def router() -> Iterator[respx.MockRouter]:
-    with respx.mock(base_url=URL, assert_all_called=False) as mocked:
-        yield mocked
-
-
-async def test_nothing_is_asked_about_nobody(service: AuthService, router: respx.MockRouter) -> None:
-    assert await service.find_users([], domain=DOMAIN) == Found()
-    assert not router.calls
+async def test_nothing_is_asked_about_nobody(auth: FakeAuth) -> None:
+    assert await auth.client.find_users([], domain=DOMAIN) == Found()
+    assert not auth.calls
 
 
 # A service in use
@@ -149,17 +129,30 @@ async def test_somebody_with_a_session_is_found_as_surely_as_somebody_without(si
     assert len(users.asked) == 2 + 2 + 10 + 10 + (2 if signed_in else 1)
 
 
-async def test_a_live_persona_whose_row_cannot_be_read_takes_no_email_of_others() -> None:
-    users = Users("x.persona.ada@mana.test", "human@mana.test", signed_in=["x.persona.ada@mana.test"])
-    found = await look_up(users, ADA, BO, known=["x.persona.ada@mana.test"])
-    assert found.users == {}
+MAIL_ME = f"Mail me: {ADA.upper()}"
+NAMESAKE = make_live_persona("x", email="else@example.com", name=MAIL_ME, user_id="x")
 
 
-async def test_a_name_that_holds_an_email_counts_as_the_service_counts_it() -> None:
-    namesake = make_live_persona("x", email="else@example.com", name=f"Mail me: {ADA.upper()}", user_id="x")
-    users = Users("else@example.com", "human@mana.test", names={"else@example.com": namesake.name or ""})
-    users.signed_in = {"else@example.com"}
-    assert (await look_up(users, ADA, known=[namesake])).users == {}
+@pytest.mark.parametrize(
+    ("users", "known"),
+    [
+        (Users(f"x.{ADA}", "human@mana.test", signed_in=[f"x.{ADA}"]), [f"x.{ADA}"]),
+        (
+            Users(
+                NAMESAKE.email, "human@mana.test", names={NAMESAKE.email: MAIL_ME}, signed_in=[NAMESAKE.email]
+            ),
+            [NAMESAKE],
+        ),
+        (Users(), ["persona.gone@mana.test"]),
+        (Users(f"not.{ADA}", f"{ADA}.example.com"), []),
+        (Users(f"not.{ADA}", f"{ADA}.example.com", total=False), []),
+    ],
+    ids=["a row not to be read", "a name", "gone since the list", "another email", "another, and no total"],
+)
+async def test_what_only_resembles_an_email_does_not_take_it(
+    users: Users, known: list[str | LivePersona]
+) -> None:
+    assert (await look_up(users, ADA, BO, known=known)).users == {}
 
 
 @pytest.mark.parametrize(("wildcards", "requests"), [(True, 3), (False, 2)])
@@ -186,10 +179,6 @@ async def test_a_letter_that_only_some_services_take_for_k_is_not_counted_as_kno
     assert count_known("PERSONA", [kim]) == 1
 
 
-async def test_a_persona_that_is_gone_since_the_list_takes_no_email() -> None:
-    assert (await look_up(Users(), ADA, BO, known=["persona.gone@mana.test"])).users == {}
-
-
 # Others
 
 
@@ -198,12 +187,6 @@ async def test_an_email_among_5000_users_is_found_by_asking_for_it() -> None:
     found = await look_up(users, ADA, BO)
     assert found == Found({ADA: FoundUser(user_id="u4999", email=ADA)}, 5000)
     assert len(users.asked) <= 5
-
-
-@pytest.mark.parametrize("total", [True, False])
-async def test_an_email_within_another_is_another(total: bool) -> None:
-    users = Users(f"not.{ADA}", f"{ADA}.example.com", total=total)
-    assert (await look_up(users, ADA)).users == {}
 
 
 @pytest.mark.parametrize("total", [True, False])
@@ -233,21 +216,16 @@ async def test_without_totals_a_row_that_cannot_be_read_is_not_known_and_told_wi
     assert error.message.startswith(f"looking up {ADA}: refused with HTTP 500")
 
 
-@pytest.mark.parametrize("status", [404, 405, 501])
-async def test_a_service_without_a_look_up_does_not_offer_it(
-    service: AuthService, router: respx.MockRouter, status: int
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, NotOffered), (405, NotOffered), (501, NotOffered), (403, CredentialsRefused)]
+)
+@pytest.mark.parametrize("known", [[], [make_live_persona("cy")]])
+async def test_a_look_up_that_is_not_offered_or_forbidden_is_told_as_that(
+    auth: FakeAuth, status: int, error: type[ServiceError], known: list[LivePersona]
 ) -> None:
-    router.get(USERS).respond(status)
-    for known in ([], [make_live_persona("cy")]):
-        with pytest.raises(NotOffered):
-            await service.find_users([ADA], domain=DOMAIN, known=known)
-
-
-async def test_a_forbidden_look_up_stops_everything(service: AuthService, router: respx.MockRouter) -> None:
-    router.get(USERS).respond(403)
-    for known in ([], [make_live_persona("cy")]):
-        with pytest.raises(CredentialsRefused):
-            await service.find_users([ADA], domain=DOMAIN, known=known)
+    auth.get(USERS).respond(status)
+    with pytest.raises(error):
+        await auth.client.find_users([ADA], domain=DOMAIN, known=known)
 
 
 @pytest.mark.parametrize(
@@ -263,18 +241,18 @@ async def test_a_forbidden_look_up_stops_everything(service: AuthService, router
 )
 @pytest.mark.parametrize("known", [[], ["persona.cy@mana.test"]])
 async def test_a_look_up_that_fails_is_an_error_for_each_and_never_a_free_email(
-    service: AuthService, router: respx.MockRouter, response: httpx.Response, known: list[str]
+    auth: FakeAuth, response: httpx.Response, known: list[str]
 ) -> None:
-    router.get(USERS).mock(return_value=response)
+    auth.get(USERS).mock(return_value=response)
     live = [make_live_persona("cy", email=email) for email in known]
-    found = await service.find_users([ADA, BO], domain=DOMAIN, known=live)
+    found = await auth.client.find_users([ADA, BO], domain=DOMAIN, known=live)
     assert set(found.users) == {ADA, BO}
     assert all(isinstance(error, ServiceError) for error in found.users.values())
 
 
 @pytest.mark.parametrize("fails", ["persona.", ADA])
 async def test_a_number_that_cannot_be_had_leaves_not_known_what_hangs_on_it(
-    service: AuthService, router: respx.MockRouter, fails: str
+    auth: FakeAuth, fails: str
 ) -> None:
     users = Users("human@mana.test")
 
@@ -285,8 +263,8 @@ async def test_a_number_that_cannot_be_had_leaves_not_known_what_hangs_on_it(
             return httpx.Response(200, json={"users": [], "total": 7})
         return httpx.Response(500) if search == fails else users(request)
 
-    router.get(USERS).mock(side_effect=answer)
-    found = await service.find_users([ADA, BO], domain=DOMAIN)
+    auth.get(USERS).mock(side_effect=answer)
+    found = await auth.client.find_users([ADA, BO], domain=DOMAIN)
     assert set(found.users) == ({ADA} if fails == ADA else {ADA, BO})
     assert all(isinstance(error, BadAnswer) for error in found.users.values())
 

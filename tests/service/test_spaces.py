@@ -3,82 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import respx
+from fake import RECORDED, URL, FakeAuth, recorded
 
 from personas.errors import BadAnswer, RateLimited, ServiceError
 from personas.secret import Secret
-from personas.service.endpoints import AuthService
 from personas.service.models import LiveSpace
 from personas.service.signing import NotOffered, Session
 from personas.service.spaces import SPACES, NoSuchSpace, NotAMember, SlugTaken
-from personas.service.transport import Patience
 
 pytestmark = pytest.mark.anyio
 
-URL = "http://localhost:3001"
-QUICK = Patience(attempts=3, first_attempts=2, wait_initial=0.001, wait_max=0.002)
 COOKIE = "some-cookie-of-ada"
 ADA = Session("persona.ada@mana.test", "mana.session_token", Secret(COOKIE))
 BO = Session("persona.bo@mana.test", "mana.session_token", Secret("some-cookie-of-bo"))
-RECORDED: dict[str, Any] = {
-    exchange["name"]: exchange
-    for exchange in json.loads((Path(__file__).parent.parent / "data" / "exchanges.json").read_text("utf-8"))
-}
 FLAT = LiveSpace(
     space_id="naGvQ8m2yW48oU1KuIPtJe0A2Eeq2Kq0", slug="flat-ada-bo", name="Flat", metadata={"type": "family"}
 )
 
 
-@pytest.fixture
-async def service() -> AsyncIterator[AuthService]:
-    async with AuthService(URL, patience=QUICK) as opened:
-        yield opened
-
-
-@pytest.fixture
-def router() -> Iterator[respx.MockRouter]:
-    with respx.mock(base_url=URL, assert_all_called=False) as mocked:
-        yield mocked
-
-
-def recorded(name: str) -> httpx.Response:
-    response = RECORDED[name]["response"]
-    return httpx.Response(response["status"], headers=response["headers"], json=response["body"])
-
-
-def answer(router: respx.MockRouter, name: str) -> respx.Route:
+def answer(auth: FakeAuth, name: str) -> respx.Route:
     """Answer as recorded, whoever asks for that path."""
     request = RECORDED[name]["request"]
-    return router.route(method=request["method"], path=request["path"]).mock(return_value=recorded(name))
+    return auth.route(method=request["method"], path=request["path"]).mock(return_value=recorded(name))
 
 
 def sent(route: respx.Route) -> Any:
     return json.loads(route.calls.last.request.content)
 
 
-async def test_the_recorded_list_is_understood_and_asked_for_with_cookie_and_origin(
-    service: AuthService, router: respx.MockRouter
-) -> None:
-    route = answer(router, "org-list-own")
-    (own,) = await service.spaces.list(ADA)
+async def test_the_recorded_list_is_understood_and_asked_for_with_cookie_and_origin(auth: FakeAuth) -> None:
+    route = answer(auth, "org-list-own")
+    (own,) = await auth.client.spaces.list(ADA)
     assert (own.slug, own.name, own.type, own.is_personal) == ("persona-ada", "Ada", "personal", True)
     request = route.calls.last.request
     assert request.headers["cookie"] == f"mana.session_token={COOKIE}"
     assert request.headers["origin"] == URL
 
 
-async def test_a_recorded_space_is_understood_with_members_and_invitations(
-    service: AuthService, router: respx.MockRouter
-) -> None:
-    answer(router, "org-full")
-    space = await service.spaces.get(ADA, slug="flat-ada-bo", space_id=FLAT.space_id)
+async def test_a_recorded_space_is_understood_with_members_and_invitations(auth: FakeAuth) -> None:
+    answer(auth, "org-full")
+    space = await auth.client.spaces.get(ADA, slug="flat-ada-bo", space_id=FLAT.space_id)
     assert (space.slug, space.name, space.type) == ("flat-ada-bo", "Flat", "family")
     assert [(member.email, member.role) for member in space.members] == [
         ("persona.ada@mana.test", "owner"),
@@ -88,49 +58,45 @@ async def test_a_recorded_space_is_understood_with_members_and_invitations(
     assert space.invitation("persona.bo@mana.test") is None  # accepted long ago
 
 
-async def test_the_recorded_writes_are_sent_as_they_were_recorded(
-    service: AuthService, router: respx.MockRouter
-) -> None:
-    route = answer(router, "org-create")
-    space_id = await service.spaces.create(ADA, slug="flat-ada-bo", name="Flat", type="family")
+async def test_the_recorded_writes_are_sent_as_they_were_recorded(auth: FakeAuth) -> None:
+    route = answer(auth, "org-create")
+    space_id = await auth.client.spaces.create(ADA, slug="flat-ada-bo", name="Flat", type="family")
     assert space_id == FLAT.space_id
     assert sent(route) == RECORDED["org-create"]["request"]["json"]
 
-    route = answer(router, "org-invite")
-    invitation = await service.spaces.invite(ADA, FLAT, "persona.bo@mana.test", "member")
+    route = answer(auth, "org-invite")
+    invitation = await auth.client.spaces.invite(ADA, FLAT, "persona.bo@mana.test", "member")
     assert sent(route) == RECORDED["org-invite"]["request"]["json"]
 
-    route = answer(router, "org-accept")
-    accepted = await service.spaces.accept(BO, FLAT, invitation.invitation_id)
+    route = answer(auth, "org-accept")
+    accepted = await auth.client.spaces.accept(BO, FLAT, invitation.invitation_id)
     assert sent(route) == {"invitationId": invitation.invitation_id}
     assert accepted.role == "member"
 
-    route = answer(router, "org-update-role")
-    await service.spaces.change_role(ADA, FLAT, accepted.member_id, "admin", who="persona.bo@mana.test")
+    route = answer(auth, "org-update-role")
+    await auth.client.spaces.change_role(ADA, FLAT, accepted.member_id, "admin", who="persona.bo@mana.test")
     assert sent(route) == RECORDED["org-update-role"]["request"]["json"]
 
-    route = answer(router, "org-remove-member")
-    await service.spaces.remove_member(ADA, FLAT, accepted.member_id, who="persona.bo@mana.test")
+    route = answer(auth, "org-remove-member")
+    await auth.client.spaces.remove_member(ADA, FLAT, accepted.member_id, who="persona.bo@mana.test")
     assert sent(route) == {"memberIdOrEmail": accepted.member_id, "organizationId": FLAT.space_id}
 
-    route = answer(router, "org-delete")
-    await service.spaces.delete(ADA, FLAT)
+    route = answer(auth, "org-delete")
+    await auth.client.spaces.delete(ADA, FLAT)
     assert sent(route) == {"organizationId": FLAT.space_id}
 
 
-async def test_an_update_keeps_what_else_the_service_knows_of_a_space(
-    service: AuthService, router: respx.MockRouter
-) -> None:
+async def test_an_update_keeps_what_else_the_service_knows_of_a_space(auth: FakeAuth) -> None:
     space = FLAT.model_copy(update={"metadata": {"type": "family", "tier": "alpha"}})
-    route = router.post(f"{SPACES}/update").respond(json={"id": FLAT.space_id, "slug": FLAT.slug})
-    await service.spaces.update(ADA, space, name="Flat 2", type="team")
+    route = auth.post(f"{SPACES}/update").respond(json={"id": FLAT.space_id, "slug": FLAT.slug})
+    await auth.client.spaces.update(ADA, space, name="Flat 2", type="team")
     data = {"name": "Flat 2", "metadata": {"type": "team", "tier": "alpha"}}
     assert sent(route) == {"organizationId": FLAT.space_id, "data": data}
 
 
 @pytest.mark.parametrize(("hours", "expired"), [(1, False), (-1, True)])
 async def test_an_invitation_has_expired_by_the_services_clock(
-    service: AuthService, router: respx.MockRouter, hours: int, expired: bool
+    auth: FakeAuth, hours: int, expired: bool
 ) -> None:
     # The clock of the service is five hours behind the one here.
     now = datetime.now(UTC) - timedelta(hours=5)
@@ -143,8 +109,8 @@ async def test_an_invitation_has_expired_by_the_services_clock(
     }
     whole = {**RECORDED["org-full"]["response"]["body"], "invitations": [invitation]}
     date = now.strftime("%a, %d %b %Y %H:%M:%S GMT")
-    router.get(f"{SPACES}/get-full-organization").respond(json=whole, headers={"date": date})
-    space = await service.spaces.get(ADA, slug="flat-ada-bo")
+    auth.get(f"{SPACES}/get-full-organization").respond(json=whole, headers={"date": date})
+    space = await auth.client.spaces.get(ADA, slug="flat-ada-bo")
     found = space.invitation("Persona.Bo@mana.test")
     assert found is not None
     assert found.expired is expired
@@ -173,48 +139,45 @@ async def test_an_invitation_has_expired_by_the_services_clock(
     ],
 )
 async def test_what_cannot_be_done_or_understood_is_an_error_in_our_words(
-    service: AuthService,
-    router: respx.MockRouter,
+    auth: FakeAuth,
     response: httpx.Response,
     error: type[ServiceError],
     words: str,
 ) -> None:
-    router.route(path__startswith=SPACES).mock(return_value=response)
+    auth.route(path__startswith=SPACES).mock(return_value=response)
     with pytest.raises(error) as raised:
-        await service.spaces.create(ADA, slug="flat-ada-bo", name="Flat", type="family")
+        await auth.client.spaces.create(ADA, slug="flat-ada-bo", name="Flat", type="family")
     assert words in raised.value.message
     assert raised.value.message.startswith("creating the space flat-ada-bo: ")
     assert COOKIE not in raised.value.message
 
 
 @pytest.mark.parametrize("body", [[], {}, None, [1], [{"id": "x"}], {"members": 3}, "x", 3])
-async def test_no_strange_answer_is_taken_for_a_space(
-    service: AuthService, router: respx.MockRouter, body: object
-) -> None:
-    router.route(path__startswith=SPACES).respond(json=body)
+async def test_no_strange_answer_is_taken_for_a_space(auth: FakeAuth, body: object) -> None:
+    auth.route(path__startswith=SPACES).respond(json=body)
     invitation = {"email": "persona.bo@mana.test", "role": "member"}
     for work in (
-        service.spaces.get(ADA, slug="flat-ada-bo"),
-        service.spaces.create(ADA, slug="flat-ada-bo", name="Flat", type="family"),
-        service.spaces.update(ADA, FLAT, name="Flat", type="team"),
-        service.spaces.invite(ADA, FLAT, **invitation),
-        service.spaces.accept(BO, FLAT, "i1"),
-        service.spaces.delete(ADA, FLAT),
+        auth.client.spaces.get(ADA, slug="flat-ada-bo"),
+        auth.client.spaces.create(ADA, slug="flat-ada-bo", name="Flat", type="family"),
+        auth.client.spaces.update(ADA, FLAT, name="Flat", type="team"),
+        auth.client.spaces.invite(ADA, FLAT, **invitation),
+        auth.client.spaces.accept(BO, FLAT, "i1"),
+        auth.client.spaces.delete(ADA, FLAT),
     ):
         with pytest.raises(ServiceError):
             await work
     if body != []:
         with pytest.raises(ServiceError):
-            await service.spaces.list(ADA)
+            await auth.client.spaces.list(ADA)
 
 
-async def test_a_write_that_failed_once_by_accident_is_sent_again_and_a_read_is_not(
-    service: AuthService, router: respx.MockRouter
-) -> None:
-    write = router.post(f"{SPACES}/create")
+async def test_a_write_that_failed_once_by_accident_is_sent_again_and_a_read_is_not(auth: FakeAuth) -> None:
+    write = auth.post(f"{SPACES}/create")
     write.side_effect = [httpx.Response(500), recorded("org-create")]
-    assert await service.spaces.create(ADA, slug="flat-ada-bo", name="Flat", type="family") == FLAT.space_id
-    read = router.get(f"{SPACES}/get-full-organization").respond(500)
+    assert (
+        await auth.client.spaces.create(ADA, slug="flat-ada-bo", name="Flat", type="family") == FLAT.space_id
+    )
+    read = auth.get(f"{SPACES}/get-full-organization").respond(500)
     with pytest.raises(BadAnswer, match="HTTP 500"):
-        await service.spaces.get(ADA, slug="flat-ada-bo")
+        await auth.client.spaces.get(ADA, slug="flat-ada-bo")
     assert (write.call_count, read.call_count) == (2, 1)

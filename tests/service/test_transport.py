@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from personas.errors import BadAnswer, RateLimited, TooLate, Unanswered, Unreachable
 from personas.secret import MASK, Secret
 from personas.service.calls import LONGEST_REASON, NOTHING, Answer, Call, Retry, reason_of
+from personas.service.pacing import Gate
 from personas.service.transport import LONGEST_PAUSE, MAX_ANSWER_BYTES, Line, Patience
 
 pytestmark = pytest.mark.anyio
@@ -46,11 +47,12 @@ def thing() -> Any:
         yield router.route(path="/thing")
 
 
-def slept(monkeypatch: pytest.MonkeyPatch, line: Line) -> list[float]:
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that the gate was told, which then do not happen."""
-    pauses: list[float] = []
-    monkeypatch.setattr(line.gate, "pause", pauses.append)
-    return pauses
+    told: list[float] = []
+    monkeypatch.setattr(Gate, "pause", lambda _, seconds: told.append(seconds))
+    return told
 
 
 async def test_an_answer_is_handed_back_whatever_its_status(line: Line, thing: respx.Route) -> None:
@@ -61,21 +63,11 @@ async def test_an_answer_is_handed_back_whatever_its_status(line: Line, thing: r
     assert line.requests == 8
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
-async def test_a_busy_service_is_asked_again_and_every_request_counted(
-    line: Line, thing: respx.Route, status: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slept(monkeypatch, line)
-    thing.side_effect = [httpx.Response(status), httpx.Response(status), httpx.Response(200, json={})]
-    assert (await line.call(ASK)).status == 200
-    assert line.requests == 3
-
-
+@pytest.mark.usefixtures("pauses")
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_service_that_stays_busy_is_told_with_its_status_and_reason(
-    line: Line, thing: respx.Route, status: int, monkeypatch: pytest.MonkeyPatch
+    line: Line, thing: respx.Route, status: int
 ) -> None:
-    slept(monkeypatch, line)
     thing.respond(status, json={"error": "come back later"})
     with pytest.raises(BadAnswer, match=rf"asking: .*HTTP {status}.*come back later") as caught:
         await line.call(ASK)
@@ -93,32 +85,39 @@ async def test_a_retry_says_nothing_by_itself(
 
 
 @pytest.mark.parametrize(
-    ("headers", "seconds"),
+    ("status", "answer", "seconds"),
     [
-        ({"Retry-After": "7"}, 7.0),
-        ({"X-Retry-After": "9"}, 9.0),
-        ({"Retry-After": "0.5"}, 0.5),
-        ({"Retry-After": " 3 "}, 3.0),
-        ({"Retry-After": "-4"}, 0.0),
-        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
-        ({"Retry-After": "soon", "X-Retry-After": "5"}, 5.0),
-        ({"Retry-After": "soon"}, 1.0),
-        ({"Retry-After": "inf"}, 1.0),
-        ({"Retry-After": "nan"}, 1.0),
-        ({}, 1.0),
+        (429, {"headers": {"Retry-After": "7"}}, 7.0),
+        (429, {"headers": {"X-Retry-After": "9"}}, 9.0),
+        (429, {"headers": {"Retry-After": "0.5"}}, 0.5),
+        (429, {"headers": {"Retry-After": " 3 "}}, 3.0),
+        (429, {"headers": {"Retry-After": "-4"}}, 0.0),
+        (429, {"headers": {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}}, 0.0),
+        (429, {"headers": {"Retry-After": "soon", "X-Retry-After": "5"}}, 5.0),
+        (429, {"headers": {"Retry-After": "soon"}}, 1.0),
+        (429, {"headers": {"Retry-After": "inf"}}, 1.0),
+        (429, {"headers": {"Retry-After": "nan"}}, 1.0),
+        (429, {"json": {"remainingSeconds": 2}}, 2.0),
+        (429, {"json": {"remainingSeconds": -2}}, 0.0),
+        (429, {"json": {"remainingSeconds": True}}, 1.0),
+        (429, {"json": {"remainingSeconds": "2"}}, 1.0),
+        (429, {"json": []}, 1.0),
+        (429, {}, 1.0),
+        (503, {}, QUICK.wait_initial),
+        (502, {"json": {}}, QUICK.wait_initial),
+        (504, {}, QUICK.wait_initial),
     ],
 )
-async def test_the_wait_that_a_limit_asks_for_is_kept_by_all(
-    line: Line, thing: respx.Route, headers: dict[str, str], seconds: float, monkeypatch: pytest.MonkeyPatch
+async def test_a_busy_service_is_asked_again_after_a_wait_that_is_kept_by_all(
+    line: Line, thing: respx.Route, pauses: list[float], status: int, answer: dict[str, Any], seconds: float
 ) -> None:
-    pauses = slept(monkeypatch, line)
-    thing.side_effect = [httpx.Response(429, headers=headers), httpx.Response(200)]
-    await line.call(ASK)
-    assert pauses == [seconds]
+    thing.side_effect = [*[httpx.Response(status, **answer)] * 2, httpx.Response(200)]
+    assert (await line.call(ASK)).status == 200
+    assert pauses == [seconds] * 2
+    assert line.requests == 3
 
 
-async def test_a_wait_can_be_a_date(line: Line, thing: respx.Route, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses = slept(monkeypatch, line)
+async def test_a_wait_can_be_a_date(line: Line, thing: respx.Route, pauses: list[float]) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     thing.side_effect = [httpx.Response(429, headers={"Retry-After": date}), httpx.Response(200)]
     await line.call(ASK)
@@ -217,34 +216,30 @@ async def test_no_error_of_the_client_comes_through(
         await line.call(ASK)
 
 
-async def test_what_may_have_been_acted_on_is_not_sent_again_where_that_matters(
-    line: Line, thing: respx.Route
-) -> None:
-    thing.side_effect = httpx.ReadError("x")
-    with pytest.raises(Unanswered):
-        await line.call(ONCE)
-    assert line.requests == 1
-
-
-async def test_what_was_not_sent_or_not_accepted_is_sent_again_always(
-    line: Line, thing: respx.Route, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slept(monkeypatch, line)
+@pytest.mark.usefixtures("pauses")
+async def test_what_was_not_sent_or_not_accepted_is_sent_again_always(line: Line, thing: respx.Route) -> None:
     thing.side_effect = [httpx.Response(429), httpx.ConnectError("x"), httpx.Response(200)]
     assert (await line.call(ONCE)).status == 200
 
 
-async def test_an_answer_beyond_all_measure_is_not_read_to_its_end(line: Line, thing: respx.Route) -> None:
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [(b" " * 1024 * 1024, "longer than 16 MiB"), (b"[],{}" * 100_000, "more than 1,000,000 values")],
+    ids=["long", "many"],
+)
+async def test_an_answer_beyond_all_measure_is_not_read_to_its_end(
+    line: Line, thing: respx.Route, part: bytes, told: str
+) -> None:
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:
         nonlocal read
         while True:
-            read += 1024 * 1024
-            yield b" " * 1024 * 1024
+            read += len(part)
+            yield part
 
-    thing.respond(200, stream=Stream(endless()))
-    with pytest.raises(BadAnswer, match="longer than 16 MiB"):
+    thing.respond(200, content=endless())
+    with pytest.raises(BadAnswer, match=told):
         await line.call(ASK)
     assert read <= MAX_ANSWER_BYTES + 2 * 1024 * 1024
     assert line.requests == 1
@@ -256,28 +251,22 @@ async def test_a_slow_drip_ends_with_the_time_for_one_call(thing: respx.Route) -
             yield b" "
             await anyio.sleep(0.01)
 
-    thing.mock(side_effect=lambda _: httpx.Response(200, stream=Stream(drip())))
+    thing.mock(side_effect=lambda _: httpx.Response(200, content=drip()))
     async with Line(URL, loopback=True, timeout=0.1, concurrency=1, patience=QUICK) as line:
         with pytest.raises(Unanswered, match=r"within 0.1 s") as caught:
             await line.call(ASK)
     assert "--timeout" in caught.value.hint
 
 
-class Stream(httpx.AsyncByteStream):
-    def __init__(self, parts: AsyncIterator[bytes]) -> None:
-        self.parts = parts
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self.parts:
-            yield part
-
-
-async def test_no_cookie_is_kept_for_the_next_call(line: Line, thing: respx.Route) -> None:
+async def test_a_call_asks_for_no_packing_names_its_own_kind_and_has_no_cookie_of_another(
+    line: Line, thing: respx.Route
+) -> None:
     thing.respond(200, headers={"Set-Cookie": "session=one; Path=/"})
-    answer = await line.call(ASK)
-    await line.call(ASK)
-    assert answer.cookies == ("session=one; Path=/",)
-    assert all("cookie" not in call.request.headers for call in thing.calls)
+    assert (await line.call(ASK)).cookies == ("session=one; Path=/",)
+    await line.call(ONCE)
+    names = ("accept-encoding", "content-type", "cookie")
+    sent = [[call.request.headers.get(name) for name in names] for call in thing.calls]
+    assert sent == [["identity", None, None], ["identity", "application/json", None]]
 
 
 async def test_an_app_that_crashes_is_a_service_that_answers_500() -> None:
@@ -295,6 +284,10 @@ def test_a_body_that_is_no_json_is_nothing(content: bytes) -> None:
     assert Answer(200, {}, (), content).json() is NOTHING
 
 
+def answered(body: object, secrets: tuple[Secret, ...] = ()) -> Answer:
+    return Answer(400, {}, (), json.dumps(body).encode(), secrets=secrets)
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -307,6 +300,7 @@ def test_a_body_that_is_no_json_is_nothing(content: bytes) -> None:
         ({"statusCode": 500, "message": "Internal server error"}, ": Internal server error"),
         ({"error": {"message": "deep"}}, ": deep"),
         ({"error": "Refusing", "hint": "Use the other"}, ": Refusing; Use the other"),
+        ({"error": " ", "message": "said elsewhere"}, ": said elsewhere"),
         ({"error": 1, "details": [1, None]}, ""),
         ({}, ""),
         ([], ""),
@@ -314,12 +308,12 @@ def test_a_body_that_is_no_json_is_nothing(content: bytes) -> None:
     ],
 )
 def test_each_shape_of_error_gives_its_reason(body: object, reason: str) -> None:
-    assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == reason
+    assert reason_of(answered(body)) == reason
 
 
 def test_a_reason_is_cut_harmless_and_holds_no_secret() -> None:
     body = {"error": "\x1b[31m pass=hush\n" + "x" * 1000}
-    reason = reason_of(Answer(400, {}, (), json.dumps(body).encode()), [Secret("hush"), Secret("")])
+    reason = reason_of(answered(body), [Secret("hush"), Secret("")])
     assert "hush" not in reason
     assert "\x1b" not in reason
     assert len(reason) < 320
@@ -329,8 +323,7 @@ def test_a_reason_is_cut_harmless_and_holds_no_secret() -> None:
     st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x))
 )
 def test_any_body_gives_a_reason_of_one_line(body: object) -> None:
-    reason = reason_of(Answer(400, {}, (), json.dumps({"error": body, "details": body}).encode()))
-    assert len(reason.splitlines()) <= 1
+    assert len(reason_of(answered({"error": body, "details": body})).splitlines()) <= 1
 
 
 async def test_an_address_that_the_client_cannot_use_is_told() -> None:
@@ -342,12 +335,6 @@ def test_reasons_of_the_system_are_known_here() -> None:
     assert os.strerror(errno.ECONNREFUSED).lower() == "connection refused"
 
 
-async def test_no_packing_is_asked_for(line: Line, thing: respx.Route) -> None:
-    thing.respond(200)
-    await line.call(ASK)
-    assert thing.calls[0].request.headers["accept-encoding"] == "identity"
-
-
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "Identity, gzip", "?"])
 async def test_a_packed_answer_is_refused_before_it_is_read(
     line: Line, thing: respx.Route, encoding: str
@@ -356,7 +343,7 @@ async def test_a_packed_answer_is_refused_before_it_is_read(
         raise AssertionError
         yield b""
 
-    thing.respond(200, headers={"Content-Encoding": encoding}, stream=Stream(unread()))
+    thing.respond(200, headers={"Content-Encoding": encoding}, content=unread())
     with pytest.raises(BadAnswer, match="asking: the answer is compressed, and that was not asked for"):
         await line.call(ASK)
     assert line.requests == 1
@@ -370,19 +357,8 @@ async def test_an_answer_that_says_that_it_is_not_packed_is_read(
     assert (await line.call(ASK)).json() == {"n": 1}
 
 
-async def test_an_answer_of_too_many_values_is_not_read_to_its_end(line: Line, thing: respx.Route) -> None:
-    async def endless() -> AsyncIterator[bytes]:
-        while True:
-            yield b"[],{}" * 100_000
-
-    thing.respond(200, stream=Stream(endless()))
-    with pytest.raises(BadAnswer, match="more than 1,000,000 values"):
-        await line.call(ASK)
-
-
-async def test_each_attempt_is_told_to_an_observer_without_a_secret(
-    thing: respx.Route, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("pauses")
+async def test_each_attempt_is_told_to_an_observer_without_a_secret(thing: respx.Route) -> None:
     told: list[tuple[object, ...]] = []
 
     def observe(method: str, path: str, result: object, seconds: float) -> None:
@@ -399,7 +375,6 @@ async def test_each_attempt_is_told_to_an_observer_without_a_secret(
     )
     thing.side_effect = [httpx.Response(503), httpx.ReadError("x"), httpx.Response(200)]
     async with Line(URL, loopback=True, timeout=5, concurrency=1, patience=QUICK, observe=observe) as line:
-        slept(monkeypatch, line)
         await line.call(secret)
     where = ("POST", "/thing?search=%40mana.test&page=1")
     assert told == [(*where, 503), (*where, Unanswered), (*where, 200)]
@@ -411,76 +386,54 @@ async def test_each_attempt_is_told_to_an_observer_without_a_secret(
         (timedelta(minutes=5), timedelta(minutes=5)),
         (timedelta(minutes=-5), timedelta(minutes=-5)),
         (timedelta(seconds=3), timedelta()),
-        (None, timedelta()),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", timedelta()),
+        ("Fri, 31 Dec 9999 23:59:59 -1400", timedelta()),
+        ("soon", timedelta()),
+        ("\xe4", timedelta()),
+        ("", timedelta()),
     ],
 )
 async def test_the_services_clock_is_known_by_its_answers(
-    line: Line, thing: respx.Route, date: timedelta | None, difference: timedelta
+    line: Line, thing: respx.Route, date: timedelta | str, difference: timedelta
 ) -> None:
     assert line.clock_difference == timedelta()
-    told = format_datetime(datetime.now(UTC) + date, usegmt=True) if date is not None else "soon"
-    thing.respond(200, headers={"Date": told})
+    told = date if isinstance(date, str) else format_datetime(datetime.now(UTC) + date, usegmt=True)
+    thing.respond(200, headers=[(b"Date", told.encode("latin-1"))])
     await line.call(ASK)
     assert abs(line.clock_difference - difference) < timedelta(seconds=2)
 
 
 @pytest.mark.parametrize(
-    "date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -1400", "\xe4", ""]
-)
-async def test_a_date_at_the_end_of_time_is_none(line: Line, thing: respx.Route, date: str) -> None:
-    thing.respond(200, headers=[(b"Date", date.encode("latin-1"))])
-    await line.call(ASK)
-    assert line.clock_difference == timedelta()
-
-
-@pytest.mark.parametrize(
-    ("error", "attempts", "once"),
+    ("error", "first", "later", "once"),
     [
-        (httpx.ConnectError("x"), 2, 2),
-        (httpx.ConnectTimeout("x"), 2, 2),
-        (httpx.PoolTimeout("x"), 2, 2),
-        (httpx.ReadTimeout("x"), 2, 1),
-        (httpx.ReadError("x"), 2, 1),
-        (httpx.UnsupportedProtocol("x"), 1, 1),
-        (ZeroDivisionError("x"), 1, 1),
+        (httpx.ConnectError("x"), 2, 4, 2),
+        (httpx.ConnectTimeout("x"), 2, 2, 2),
+        (httpx.PoolTimeout("x"), 2, 2, 2),
+        (httpx.ReadTimeout("x"), 2, 2, 1),
+        (httpx.ReadError("x"), 2, 4, 1),
+        (httpx.UnsupportedProtocol("x"), 1, 1, 1),
+        (ZeroDivisionError("x"), 1, 1, 1),
     ],
 )
-async def test_an_address_that_never_answered_is_tried_so_often(
-    line: Line, thing: respx.Route, error: Exception, attempts: int, once: int
+async def test_a_call_is_tried_so_often_before_any_answer_and_after_one_and_when_it_must_not_be_done_twice(
+    line: Line, thing: respx.Route, error: Exception, first: int, later: int, once: int
 ) -> None:
-    thing.side_effect = error
-    for call, most in ((ASK, attempts), (ONCE, once)):
-        before = line.requests
+    async def attempts(call: Call) -> int:
+        before, thing.side_effect = line.requests, error
         with pytest.raises((Unreachable, BadAnswer)):
             await line.call(call)
-        assert line.requests - before == most
+        return line.requests - before
 
-
-@pytest.mark.parametrize(
-    ("error", "attempts"),
-    [
-        (httpx.ConnectError("x"), QUICK.attempts),
-        (httpx.ConnectTimeout("x"), 2),
-        (httpx.ReadTimeout("x"), 2),
-        (httpx.ReadError("x"), QUICK.attempts),
-        (httpx.UnsupportedProtocol("x"), 1),
-    ],
-)
-async def test_a_service_that_has_answered_before_is_tried_so_often(
-    line: Line, thing: respx.Route, error: Exception, attempts: int
-) -> None:
-    thing.respond(200)
+    assert (await attempts(ASK), await attempts(ONCE)) == (first, once)
+    thing.mock(return_value=httpx.Response(200))
     await line.call(ASK)
-    thing.side_effect = error
-    with pytest.raises((Unreachable, BadAnswer)):
-        await line.call(ASK)
-    assert line.requests == 1 + attempts
+    assert await attempts(ASK) == later
 
 
+@pytest.mark.usefixtures("pauses")
 async def test_whether_an_earlier_try_got_no_answer_is_told_with_the_answer_and_with_the_error(
-    line: Line, thing: respx.Route, monkeypatch: pytest.MonkeyPatch
+    line: Line, thing: respx.Route
 ) -> None:
-    slept(monkeypatch, line)
     thing.respond(200)
     assert not (await line.call(ASK)).lost
     thing.side_effect = [httpx.ReadError("x"), httpx.Response(400)]
@@ -497,35 +450,6 @@ async def test_whether_an_earlier_try_got_no_answer_is_told_with_the_answer_and_
     assert not caught_too.value.lost
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "seconds"),
-    [
-        (503, {}, QUICK.wait_initial),
-        (502, {}, QUICK.wait_initial),
-        (429, {"remainingSeconds": 2}, 2.0),
-        (429, {"remainingSeconds": -2}, 0.0),
-        (429, {"remainingSeconds": True}, 1.0),
-        (429, {"remainingSeconds": "2"}, 1.0),
-        (429, [], 1.0),
-    ],
-)
-async def test_a_busy_service_that_names_no_header_is_waited_for(
-    line: Line, thing: respx.Route, status: int, body: object, seconds: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses = slept(monkeypatch, line)
-    thing.side_effect = [httpx.Response(status, json=body), httpx.Response(200)]
-    await line.call(ASK)
-    assert pauses == [seconds]
-
-
-async def test_only_a_call_with_a_body_says_that_it_is_json(line: Line, thing: respx.Route) -> None:
-    thing.respond(200)
-    await line.call(ASK)
-    await line.call(ONCE)
-    kinds = [call.request.headers.get("content-type") for call in thing.calls]
-    assert kinds == [None, "application/json"]
-
-
 def test_an_answer_shows_nothing_of_what_is_in_it() -> None:
     answer = Answer(200, {"x": "hush"}, ("hush",), b"hush")
     assert "hush" not in repr(answer)
@@ -533,18 +457,15 @@ def test_an_answer_shows_nothing_of_what_is_in_it() -> None:
 
 def test_a_body_is_without_the_calls_secrets_wherever_they_are_in_it() -> None:
     body = {"long-secret": ["a long-secret", {"b": "long-secret"}, 1, None], "list": [["long-secret"]]}
-    answer = Answer(200, {}, (), json.dumps(body).encode(), secrets=(Secret("long-secret"),))
-    assert answer.json() == {
-        "list": [[MASK]],
-        MASK: [f"a {MASK}", {"b": MASK}, 1, None],
-    }
+    told = answered(body, secrets=(Secret("long-secret"),)).json()
+    assert told == {"list": [[MASK]], MASK: [f"a {MASK}", {"b": MASK}, 1, None]}
 
 
 def test_a_reason_is_told_once_and_whole_up_to_its_limit() -> None:
     body = {"error": "x" * LONGEST_REASON, "message": "x" * LONGEST_REASON}
-    assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == f": {'x' * LONGEST_REASON}"
+    assert reason_of(answered(body)) == f": {'x' * LONGEST_REASON}"
     body["error"] = "x" * (LONGEST_REASON + 1)
-    assert reason_of(Answer(400, {}, (), json.dumps(body).encode())) == f": {'x' * LONGEST_REASON}…"
+    assert reason_of(answered(body)) == f": {'x' * LONGEST_REASON}…"
 
 
 async def test_what_must_not_be_sent_after_a_moment_is_not_sent_after_it(

@@ -18,6 +18,8 @@ from personas.service.credentials import Credentials
 from personas.sync import AuthService, apply, survey
 
 SECRET = "a-secret-for-tests"
+# How a run of pytest within a test is started: its other plugins take longer to load than the tests.
+QUIET = ("-q", "-p", "no:cacheprovider", "-p", "personas.testing.plugin", "-p", "anyio.pytest_plugin")
 NAMES = {"ada": "Ada O'Neil", "ben": "Ben $HOME", "cem": "Cem", "dana": "Dana"}
 
 
@@ -75,15 +77,6 @@ def service(
 @pytest.fixture
 def personas(service: Service, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Personas:
     """Runs the command line in an empty folder; catalog, service and secret are in its variables."""
-    for name in (
-        "CI",
-        "NODE_ENV",
-        "PERSONAS_ENV",
-        "MANA_ADMIN_JWT",
-        "MANA_ADMIN_EMAIL",
-        "MANA_ADMIN_PASSWORD",
-    ):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PERSONAS_CATALOG", catalog.file)
     monkeypatch.setenv("MANA_AUTH_URL", service.url)
     monkeypatch.setenv("PERSONA_SEED_SECRET", SECRET)

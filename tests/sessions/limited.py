@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from personas.embedded import Embedded, serving
+
+from .conftest import Service
 
 
 class Limited:
@@ -36,3 +42,15 @@ class Limited:
             return
         self._count += 1
         await self._app(scope, receive, send)
+
+
+@contextmanager
+def serving_few(service: Service, *, window: float) -> Iterator[tuple[str, Limited]]:
+    """The service on another port, behind such a proxy."""
+    behind = Embedded(service.embedded._service, admin=None)
+    behind.app = limited = Limited(service.embedded.app, window=window)
+    try:
+        with serving(behind) as url:
+            yield url, limited
+    finally:
+        behind.base_url = service.url

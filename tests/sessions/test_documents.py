@@ -5,27 +5,34 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import jwt
 import pytest
 from chromium import CHROMIUM_FLAGS
+from pytest_httpserver import HTTPServer
+from typer.testing import CliRunner
+from werkzeug import Request, Response
 
 import personas
 from personas import sync
 from personas.catalog.reading import load_catalog
+from personas.cli.app import app
 from personas.embedded import AdminCredentials, Embedded, serving
 from personas.passwords import DEVELOPMENT_SECRET
 from personas.reconcile.plan import plan
 from personas.secret import Secret
 from personas.service.credentials import Credentials
+
+from .conftest import QUIET
+
+pytest_plugins = ("pytester",)
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPTS = Path(sys.executable).parent
@@ -64,44 +71,68 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(url, embedded.admin)
 
 
-@pytest.fixture(scope="module")
-def your_api(running: Running) -> Iterator[str]:
+@pytest.fixture
+def your_api(running: Running, httpserver: HTTPServer) -> str:
     """Somebody's own service: it knows who a JWT's bearer is by the keys that the auth service publishes."""
     keys = jwt.PyJWKClient(f"{running.url}/api/auth/jwks")
 
-    class YourApi(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            token = self.headers.get("authorization", "").removeprefix("Bearer ")
-            key = keys.get_signing_key_from_jwt(token)
-            claims = jwt.decode(token, key, algorithms=["EdDSA"], audience="mana", issuer=running.url)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(f"notes of {claims['email']}\n".encode())
+    def notes(request: Request) -> Response:
+        token = request.headers["authorization"].removeprefix("Bearer ")
+        key = keys.get_signing_key_from_jwt(token)
+        claims = jwt.decode(token, key, algorithms=["EdDSA"], audience="mana", issuer=running.url)
+        return Response(f"notes of {claims['email']}\n")
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
-            del format, arguments
+    httpserver.expect_request("/notes").respond_with_handler(notes)
+    return httpserver.url_for("").rstrip("/")
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), YourApi)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+
+class Project:
+    """A folder with the catalog, in which the steps of a guide are done."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.path = pytester.path
+        self._pytester = pytester
+        shutil.copy(ROOT / "catalog.json", self.path)
+
+    def run(self, code: str) -> str:
+        """What is told where this is typed into a shell; for one command of ours, and pytest, without one."""
+        match shlex.split(code) if code.count("\n") == 1 else []:
+            case ["pytest", *arguments]:
+                told = self._pytester.runpytest(*QUIET, *arguments)
+                assert told.ret == 0
+                return told.stdout.str()
+            case ["personas", *arguments]:
+                result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+                assert result.exit_code == 0, result.output
+                return result.stdout
+            case _:
+                return self._run_in_shell(code)
+
+    def _run_in_shell(self, code: str) -> str:
+        names = ("MANA_AUTH_URL", "YOUR_API")
+        variables = {name: os.environ[name] for name in names}
+        variables["PATH"] = f"{SCRIPTS}{os.pathsep}{os.defpath}"
+        shell = ["bash", "-eu", "-o", "pipefail", "-c", code]
+        told = subprocess.run(shell, env=variables, capture_output=True, text=True, check=False)
+        assert told.returncode == 0, f"{code}\n{told.stdout}\n{told.stderr}"
+        return told.stdout
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copy(ROOT / "catalog.json", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def project(
+    pytester: pytest.Pytester, running: Running, your_api: str, monkeypatch: pytest.MonkeyPatch
+) -> Project:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("MANA_AUTH_URL", running.url)
+    monkeypatch.setenv("YOUR_API", your_api)
+    return Project(pytester)
 
 
 @pytest.mark.parametrize("number", range(len(blocks_of("api.md"))))
 def test_an_example_of_the_api_runs(
-    number: int, running: Running, project: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, running: Running, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    del project
+    shutil.copy(ROOT / "catalog.json", folder)
     monkeypatch.setenv("MANA_ADMIN_EMAIL", running.admin.email)
     monkeypatch.setenv("MANA_ADMIN_PASSWORD", running.admin.password)
     monkeypatch.setenv("PERSONA_SEED_SECRET", DEVELOPMENT_SECRET)
@@ -117,63 +148,43 @@ def test_every_public_name_is_in_the_documentation_of_the_api() -> None:
     assert missing == []
 
 
-def run(code: str, running: Running, your_api: str) -> str:
-    variables = {
-        "PATH": f"{SCRIPTS}{os.pathsep}{os.defpath}",
-        "MANA_AUTH_URL": running.url,
-        "YOUR_API": your_api,
-        "PYTEST_ADDOPTS": "-q -pno:cacheprovider -pno:hypothesispytest -pno:respx -pno:pytest_httpserver",
-        "LANG": "C.UTF-8",
-    }
-    told = subprocess.run(
-        ["bash", "-eu", "-o", "pipefail", "-c", code],
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, f"{code}\n{told.stdout}\n{told.stderr}"
-    return told.stdout
-
-
-def test_the_guides_work_one_step_after_the_other(running: Running, your_api: str, project: Path) -> None:
+def test_the_guides_work_one_step_after_the_other(running: Running, project: Project) -> None:
     told = ""
     for block in blocks_of("use.md"):
         code = block.code.replace(PORT, running.url)
         if block.note.startswith("file: "):
-            (project / block.note.removeprefix("file: ")).write_text(code, encoding="utf-8")
+            (project.path / block.note.removeprefix("file: ")).write_text(code, encoding="utf-8")
         elif not block.note:
             assert block.language == "sh", "every other example says in a comment what to do with it"
-            told += run(code, running, your_api)
+            told += project.run(code)
         else:
             assert block.note == "browser" or re.match(r"not run: \w", block.note), block.note
     assert told.count('"email":"persona.anna@mana.test"') == 2
     assert told.count("notes of persona.anna@mana.test") == 2
     assert "I am Anna Brandt, persona.anna@mana.test" in told
     assert told.count("5 passed") == 2
-    assert len(list((project / "auth").iterdir())) == 10
+    assert len(list((project.path / "auth").iterdir())) == 10
 
 
-def test_the_page_on_spaces_works(running: Running, your_api: str, project: Path) -> None:
+def test_the_page_on_spaces_works(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     blocks = {block.language: block for block in blocks_of("spaces.md") if not block.note}
-    whole = json.loads((project / "catalog.json").read_text(encoding="utf-8"))
+    whole = json.loads((project.path / "catalog.json").read_text(encoding="utf-8"))
     shown = json.loads(blocks["json"].code)["spaces"]
     assert [space for space in whole["spaces"] if space["slug"] == "cold-rooms"] == shown
+    exec(compile(blocks["python"].code, "spaces.md", "exec"), {})
+    assert capsys.readouterr().out == "cold-rooms Cold Rooms persona.ngozi@mana.test admin\n"
     (file,) = [block for block in blocks_of("spaces.md") if block.note]
-    (project / file.note.removeprefix("file: ")).write_text(file.code, encoding="utf-8")
-    (project / "spaces.py").write_text(blocks["python"].code, encoding="utf-8")
-    told = run("python spaces.py", running, your_api)
-    assert told == "cold-rooms Cold Rooms persona.ngozi@mana.test admin\n"
-    assert "1 passed" in run(blocks["sh"].code, running, your_api)
+    (project.path / file.note.removeprefix("file: ")).write_text(file.code, encoding="utf-8")
+    assert "1 passed" in project.run(blocks["sh"].code)
 
 
 def test_the_guide_for_playwright_shows_who_is_signed_in(
-    running: Running, your_api: str, project: Path, chromium: str
+    running: Running, project: Project, chromium: str
 ) -> None:
     launch = f"launch(executable_path={chromium!r}, args={list(CHROMIUM_FLAGS)!r})"
     files = {block.note: block.code for block in blocks_of("use.md")}
     script = files["file: browse.py"].replace(PORT, running.url)
     assert "launch()" in script
-    (project / "browse.py").write_text(script.replace("launch()", launch), encoding="utf-8")
-    run("personas login anna --as storage-state --out anna.json", running, your_api)
-    run(files["browser"], running, your_api)
+    (project.path / "browse.py").write_text(script.replace("launch()", launch), encoding="utf-8")
+    project.run("personas login anna --as storage-state --out anna.json\n")
+    project.run(files["browser"])

@@ -6,17 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 # Imported here once, so that the runs of pytest inside of this one need not do it each anew.
 from personas.embedded import instance, server  # noqa: F401
 from personas.testing import PersonasService  # noqa: F401
 
-from .conftest import SECRET, Service, write_catalog
+from .conftest import QUIET, SECRET, Service, write_catalog
 
 pytest_plugins = ("pytester",)
 
 EXAMPLE = Path(__file__).parent.parent / "example_project"
-QUIET = ("-q", "-p", "no:cacheprovider", "-p", "personas.testing.plugin", "-p", "anyio.pytest_plugin")
 NOTE_THE_SERVICE = """
 import pytest
 
@@ -24,6 +24,13 @@ import pytest
 def _note(personas_service):
     with open("urls", "a") as file:
         print(personas_service.url, file=file)
+"""
+WITHOUT_SQLALCHEMY = """
+import sys
+
+for name in [name for name in sys.modules if name.startswith("personas.embedded")]:
+    del sys.modules[name]
+sys.modules["sqlalchemy"] = None
 """
 WHOAMI = """
     def whoami(client):
@@ -44,23 +51,18 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def test_the_example_project_passes_under_xdist_with_a_service_for_each_worker(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester,
 ) -> None:
-    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    shutil.copytree(EXAMPLE, tmp_path / "example")
-    (tmp_path / "example" / "conftest.py").write_text(NOTE_THE_SERVICE, encoding="utf-8")
-    slow = ("hypothesispytest", "respx", "pytest_httpserver")
-    without = [f"-pno:{name}" for name in ("cacheprovider", *slow)]
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--personas-serve", *without]
-    told = subprocess.run(command, cwd=tmp_path / "example", capture_output=True, text=True, check=False)
-    assert "9 passed" in told.stdout, told.stdout + told.stderr
-    urls = (tmp_path / "example" / "urls").read_text(encoding="utf-8").split()
+    shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
+    pytester.makeconftest(NOTE_THE_SERVICE)
+    told = pytester.runpytest(*QUIET, "-p", "xdist", "-n", "2", "--personas-serve")
+    told.assert_outcomes(passed=9)
+    urls = (pytester.path / "urls").read_text(encoding="utf-8").split()
     assert (len(urls), len(set(urls))) == (9, 2)
 
 
-def test_the_example_project_passes_with_the_service_on_a_port(pytester: pytest.Pytester) -> None:
-    shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
-    pytester.runpytest(*QUIET, "--personas-serve").assert_outcomes(passed=9)
+def test_the_plugin_is_there_wherever_the_package_is_installed(pytestconfig: pytest.Config) -> None:
+    assert pytestconfig.pluginmanager.hasplugin("personas")
 
 
 def test_a_project_that_uses_no_fixture_pays_for_no_import() -> None:
@@ -73,12 +75,10 @@ def test_a_project_that_uses_no_fixture_pays_for_no_import() -> None:
     assert told.stdout == "[]\n"
 
 
-def test_a_project_without_the_embedded_service_is_told_how_to_install_it(
-    project: pytest.Pytester,
-) -> None:
-    project.makeconftest("import sys\nsys.modules['sqlalchemy'] = None")
+def test_a_project_without_the_embedded_service_is_told_how_to_install_it(project: pytest.Pytester) -> None:
+    project.makeconftest(WITHOUT_SQLALCHEMY)
     project.makepyfile("def test_ada(persona): pass")
-    result = project.runpytest_subprocess(*QUIET)
+    result = project.runpytest(*QUIET)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         ["personas: the embedded service is not installed: sqlalchemy is missing", "*personas[[]embedded[]]*"]
@@ -142,32 +142,15 @@ def test_a_client_survives_the_sign_out_of_another_test(project: pytest.Pytester
     project.runpytest(*QUIET).assert_outcomes(passed=2)
 
 
-def test_a_client_gives_cookie_and_jwt_to_the_service_and_to_nobody_else(project: pytest.Pytester) -> None:
+def test_a_client_gives_cookie_and_jwt_to_the_service_and_to_nobody_else(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.makepyfile(
         """
-        from http.server import BaseHTTPRequestHandler, HTTPServer
-        from threading import Thread
+        import os
 
         def test_elsewhere(persona_client):
-            seen = []
-
-            class Elsewhere(BaseHTTPRequestHandler):
-                def do_GET(self):
-                    seen.append(dict(self.headers))
-                    self.send_response(204)
-                    self.end_headers()
-
-                def log_message(self, *arguments):
-                    pass
-
-            server = HTTPServer(("127.0.0.2", 0), Elsewhere)
-            thread = Thread(target=server.handle_request)
-            thread.start()
-            persona_client.get(f"http://127.0.0.2:{server.server_port}/")
-            thread.join()
-            server.server_close()
-            names = {name.lower() for name in seen[0]}
-            assert "host" in names and not names & {"cookie", "authorization"}
+            persona_client.get(os.environ["ELSEWHERE"])
 
         def test_here(persona_client):
             request = persona_client.get("/health").request
@@ -175,7 +158,12 @@ def test_a_client_gives_cookie_and_jwt_to_the_service_and_to_nobody_else(project
             assert request.headers["authorization"].count(".") == 2
         """
     )
-    project.runpytest(*QUIET, "--personas-serve").assert_outcomes(passed=2)
+    with HTTPServer(host="127.0.0.2") as elsewhere:
+        elsewhere.expect_request("/").respond_with_data()
+        monkeypatch.setenv("ELSEWHERE", elsewhere.url_for("/"))
+        project.runpytest(*QUIET, "--personas-serve").assert_outcomes(passed=2)
+    ((request, _),) = elsewhere.log
+    assert not [name for name in ("cookie", "authorization") if name in request.headers]
 
 
 def test_an_async_client_is_signed_in_too(project: pytest.Pytester) -> None:
