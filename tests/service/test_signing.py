@@ -310,12 +310,23 @@ async def test_sign_ins_that_get_no_answer_again_and_again_mean_that_the_service
         await auth.client.check_password(ADA, PASSWORD)
 
 
-async def test_one_answer_between_them_means_that_it_is_not(auth: FakeAuth) -> None:
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (httpx.Response(200, **SIGNED_IN), Login.WORKS),
+        (WRONG, Login.WRONG_PASSWORD),
+        (httpx.Response(400), Login.NOT_KNOWN),
+    ],
+    ids=["right", "wrong", "refused"],
+)
+async def test_an_answer_between_them_of_whatever_kind_means_that_it_is_not(
+    auth: FakeAuth, answer: httpx.Response, verdict: Login
+) -> None:
     for _ in range(MOST_UNANSWERED):
         auth["sign-in"].side_effect = httpx.ReadError("x")
         assert (await auth.client.check_password(ADA, PASSWORD)).verdict is Login.NOT_KNOWN
-        auth["sign-in"].side_effect = [httpx.Response(200, **SIGNED_IN)]
-        assert (await auth.client.check_password(ADA, PASSWORD)).verdict is Login.WORKS
+        auth["sign-in"].side_effect = [answer]
+        assert (await auth.client.check_password(ADA, PASSWORD)).verdict is verdict
 
 
 async def test_nothing_at_the_address_is_no_verdict_but_an_error(auth: FakeAuth) -> None:

@@ -109,14 +109,15 @@ class SignIn:
         """As `check_password`, and the session that came of it; None also where the email is not verified."""
         try:
             session = await self._signed_in(email, password, checks=True, safety=safety)
-        except WrongPassword:
-            return LoginCheck(Login.WRONG_PASSWORD), None
         except Unreachable as error:
             self._unanswered += 1
             if not isinstance(error, Unanswered) or self._unanswered >= MOST_UNANSWERED:
                 raise
             return LoginCheck(Login.NOT_KNOWN, error.message), None
         except ServiceError as error:
+            self._unanswered = 0
+            if isinstance(error, WrongPassword):
+                return LoginCheck(Login.WRONG_PASSWORD), None
             if isinstance(error, RateLimited):
                 self._limited = error.message
             return LoginCheck(Login.NOT_KNOWN, error.message), None
