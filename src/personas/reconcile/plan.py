@@ -79,8 +79,7 @@ def plan(
     ]
     changes += [_decide(_double(double, wanted.get(double.email.lower())), intent) for double in doubles]
     meant = [change for change in changes if not only or matches(change, only)]
-    others = [] if len(meant) == len(changes) else [c for c in changes if only and not matches(c, only)]
-    personas, spaces = plan_spaces(catalog, live, intent, meant, others, only)
+    personas, spaces = plan_spaces(catalog, live, intent, meant, changes, only)
     kept, renamed = tell_renamed(sorted(personas))
     return Plan(
         changes=tuple(sorted((*kept, *spaces))) if spaces else kept,

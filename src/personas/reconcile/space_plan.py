@@ -46,14 +46,14 @@ class _People:
     gone: Collection[str]
 
     @classmethod
-    def of(cls, meant: Sequence[Change], others: Sequence[Change]) -> _People:
-        live = {c.key for c in (*meant, *others) if c.existing is not None and c.key.endswith(PERSONA_DOMAIN)}
+    def of(cls, meant: Sequence[Change], everybody: Sequence[Change]) -> _People:
+        live = {c.key for c in everybody if c.existing is not None and c.key.endswith(PERSONA_DOMAIN)}
         made, again, gone = (
             {change.key for change in meant if change.step is step}
             for step in (Step.CREATE, Step.RECREATE, Step.DELETE)
         )
         # Of two with one email, one may stay.
-        stay = {change.key for change in (*meant, *others) if change.step is not Step.DELETE}
+        stay = {change.key for change in (*meant, *everybody) if change.step is not Step.DELETE}
         return cls(live, made, again, gone - stay)
 
     def actors(self, space: LiveSpace) -> list[str]:
@@ -80,7 +80,7 @@ def plan_spaces(
     live: Live,
     intent: Intent,
     meant: Sequence[Change],
-    others: Sequence[Change],
+    everybody: Sequence[Change],
     only: Patterns,
 ) -> tuple[tuple[Change, ...], tuple[SpaceChange, ...]]:
     """Compare the spaces.
@@ -90,7 +90,7 @@ def plan_spaces(
         live: What was read.
         intent: What the run may do.
         meant: The decided changes of personas.
-        others: Those of personas that `--only` leaves out.
+        everybody: The same of all personas, also those that `--only` leaves out.
         only: The patterns of `--only`.
 
     Returns:
@@ -99,9 +99,9 @@ def plan_spaces(
     wanted = {space.slug: space for space in catalog.spaces} if catalog else {}
     if not wanted and not live.spaces:
         return tuple(meant), ()
-    people = _People.of(meant, others)
+    people = _People.of(meant, everybody)
     kept = tuple(change if intent.force else _spare(change, live, people) for change in meant)
-    people = _People.of(kept, others)
+    people = _People.of(kept, everybody)
     existing = {space.slug: space for space in live.spaces}
     named = {change.key for change in kept}
     changes: list[SpaceChange] = []
