@@ -45,7 +45,9 @@ async def test_a_slug_that_somebody_else_has_taken_meanwhile_is_told_with_what_t
     live = make_live("ada", spaces_of={ADA: ""}, slugs={"flat": Owner(Ownership.FREE)})
     applied = await carry_out(plan(alone, live), auth.client)
     assert results(applied) == [FAILED]
-    assert f"{ADA} is no member of it: choose another slug" in applied.outcomes[0].message
+    message = applied.outcomes[0].message
+    assert f"{ADA} is no member of it: choose another slug" in message
+    assert message.endswith("or seed with --prune if a stray has it")
 
 
 async def test_nothing_is_written_to_a_space_before_all_who_join_it_are_signed_in(auth: FakeAuth) -> None:

@@ -135,7 +135,8 @@ class SpaceSteps:
             found = await self._find(session, space.slug)
             if found is None:
                 raise SlugTaken(
-                    f"{error.message}; {space.owner} is no member of it: choose another slug in the catalog"
+                    f"{error.message}; {space.owner} is no member of it: choose another slug in the catalog, "
+                    "or seed with --prune if a stray has it"
                 ) from None
             return found
         return await self._calls.get(session, slug=space.slug, space_id=space_id)
