@@ -65,7 +65,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def _calls_are_tried_again_soon() -> Iterator[None]:
     """How long is waited in between is shown of the client itself; elsewhere it is only time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transport, "Patience", partial(transport.Patience, wait_initial=0.01, wait_max=0.1))
+        patch.setattr(transport, "Patience", partial(transport.Patience, wait_initial=0.001, wait_max=0.01))
         yield
 
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
-from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from personas.service import transport
-from personas.service.transport import Patience
 
 from .faultserver import Answer, Fault, Reset, Seen, Then, fault_server, when
 from .world import ADMIN_PASSWORD, PERSONAS, SIGN_OUT, World, entry
@@ -201,13 +197,6 @@ COMMANDS = st.sampled_from(
 )
 
 
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting between attempts: how long it is, is not what this is about."""
-    monkeypatch.setattr(transport, "Patience", partial(Patience, wait_initial=0.001, wait_max=0.002))
-
-
-@pytest.mark.usefixtures("hurried")
 @given(
     mutations=st.lists(MUTATIONS, min_size=1, max_size=12),
     command=COMMANDS,
@@ -266,7 +255,6 @@ def test_no_cookie_of_one_persona_travels_with_the_call_of_another(real: World) 
     assert all("tracking" not in cookie for cookie in cookies)
 
 
-@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize(
     ("fault", "words"),
     [

@@ -145,7 +145,7 @@ async def test_refused_credentials_and_a_service_that_is_gone_stop_the_run_and_n
 
 def impatient(attempts: int) -> AuthService:
     """A client that tries a call so often, and no more."""
-    patience = Patience(attempts=attempts, first_attempts=attempts, wait_initial=0.01)
+    patience = Patience(attempts=attempts, first_attempts=attempts, wait_initial=0.001)
     return AuthService(URL, Credentials(token=Secret(JWT)), patience=patience)
 
 
