@@ -22,7 +22,6 @@ from personas.errors import (
     Interrupted,
     PartlyFailed,
     PersonasError,
-    Refused,
     UsageError,
 )
 from personas.reconcile.outcome import Outcome, Result
@@ -119,14 +118,13 @@ def exit_code(run: Run, error: PersonasError | None) -> int:
     outcomes = run.applied.outcomes if run.applied else ()
     if any(outcome.result is not Result.DONE for outcome in outcomes):
         return PartlyFailed.exit_code
-    if run.plan is not None and run.asked.command in {"seed", "dry-run"}:
-        if run.plan.of(State.COLLISION):
-            return Refused.exit_code
-        if run.plan.of(State.NOT_KNOWN):
-            return PartlyFailed.exit_code
-    if run.plan is not None and run.asked.command == "cleanup" and _left_unread(run.plan):
+    if (plan := run.plan) is None:
+        return 0
+    if run.asked.command in {"seed", "dry-run"} and plan.of(State.NOT_KNOWN):
         return PartlyFailed.exit_code
-    if run.asked.fail_on_drift and run.plan is not None and _remaining_drift(run.plan, outcomes):
+    if run.asked.command == "cleanup" and _left_unread(plan):
+        return PartlyFailed.exit_code
+    if run.asked.fail_on_drift and _remaining_drift(plan, outcomes):
         return DriftFound.exit_code
     return 0
 
