@@ -114,15 +114,16 @@ class SignIn:
             if not isinstance(error, Unanswered) or self._unanswered >= MOST_UNANSWERED:
                 raise
             return LoginCheck(Login.NOT_KNOWN, error.message), None
+        except WrongPassword:
+            check, session = LoginCheck(Login.WRONG_PASSWORD), None
         except ServiceError as error:
-            self._unanswered = 0
-            if isinstance(error, WrongPassword):
-                return LoginCheck(Login.WRONG_PASSWORD), None
             if isinstance(error, RateLimited):
                 self._limited = error.message
-            return LoginCheck(Login.NOT_KNOWN, error.message), None
+            check, session = LoginCheck(Login.NOT_KNOWN, error.message), None
+        else:
+            check = LoginCheck(Login.WORKS)
         self._unanswered = 0
-        return LoginCheck(Login.WORKS), session
+        return check, session
 
     async def sign_in(self, email: str, password: Secret) -> Session:
         """Sign in with a password.
