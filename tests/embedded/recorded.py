@@ -126,7 +126,6 @@ class Replay:
         self._steps = load(sequence)
         self._embedded = embedded
         self.differences: list[Difference] = []
-        self._admin_mail = ""
         self._saved = self._begin()
 
     def _begin(self) -> dict[str, str]:
@@ -134,7 +133,6 @@ class Replay:
         service = self._embedded._service
         query = sa.select(schema.users).where(schema.users.c.role == "admin")
         admin = service.database.read(lambda connection: connection.execute(query).one())
-        self._admin_mail = admin.email
         right = self._embedded.admin_token()
         head, payload, signature = right.split(".")
         claims = jwt.decode(right, options={"verify_signature": False})

@@ -16,7 +16,7 @@ from personas.reconcile.live import NO_SPACES, WRONG_PASSWORD, Live, Owner, Owne
 from personas.reconcile.plan import FieldChange, Intent, Plan, State, Step, plan
 from personas.service.models import Invitation, LiveSpace, Login, LoginCheck
 
-ADA, BO, CY, DI = (f"persona.{who}@mana.test" for who in ("ada", "bo", "cy", "di"))
+ADA, BO, CY = (f"persona.{who}@mana.test" for who in ("ada", "bo", "cy"))
 HUMAN = "somebody@else.test"
 FLAT = make_space("flat", "ada", "bo")
 PRUNE, CLEANUP = Intent(prune=True), Intent(purpose="cleanup")

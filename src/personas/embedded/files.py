@@ -70,7 +70,7 @@ def _warn_of_git(path: Path) -> None:
         return
     command = [git, "-C", str(folder), "check-ignore", "--quiet", "--", path.name]
     try:
-        asked = subprocess.run(command, capture_output=True, timeout=GIT_SECONDS, check=False)  # noqa: S603
+        asked = subprocess.run(command, capture_output=True, timeout=GIT_SECONDS, check=False)  # noqa: S603 - git itself, by its full path
     except (OSError, subprocess.TimeoutExpired):
         return
     if asked.returncode == NOT_IGNORED:

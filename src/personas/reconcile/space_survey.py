@@ -18,7 +18,7 @@ from personas.service.spaces import NoSuchSpace, NotAMember
 if TYPE_CHECKING:
     from personas.catalog.models import Space
 
-NO_SECRET = "they are read by signing in as personas, and there is no seed secret for that"  # noqa: S105
+NO_SECRET = "they are read by signing in as personas, and there is no seed secret for that"  # noqa: S105 - a reason
 # So many who cannot be asked in a row mean that the service is gone.
 MOST_UNREAD = 3
 # Where the catalog tells of no space that they share, so many are asked at the most: each costs a sign-in.

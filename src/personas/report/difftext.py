@@ -95,13 +95,14 @@ def fields_of(change: Difference) -> Iterable[RenderableType]:
             yield prose(about, (old, "red"), " → ", (new, "green"), *cannot, mark=mark, indent=2)
 
 
+_MARKS = {
+    "old": (("- ", "red"), "red", "bold reverse red"),
+    "new": (("+ ", "green"), "green", "bold reverse green"),
+}
+
+
 class Diff:
     """A prompt's change, the words that changed marked by colour, or by brackets where there is none."""
-
-    _MARKS = {  # noqa: RUF012 - never changed
-        "old": (("- ", "red"), "red", "bold reverse red"),
-        "new": (("+ ", "green"), "green", "bold reverse green"),
-    }
 
     def __init__(self, old: str, new: str) -> None:
         self._lines = text_diff(old, new, most=24)
@@ -111,7 +112,7 @@ class Diff:
         del options
         plain = console.no_color or console.color_system is None
         for item in self._lines:
-            mark, style, strong = self._MARKS.get(item.kind, (("│ ", "dim"), "dim", ""))
+            mark, style, strong = _MARKS.get(item.kind, (("│ ", "dim"), "dim", ""))
             spans: list[Span] = [(item.left_out, "dim")] if item.left_out else []
             for text, changed in item.parts:
                 if changed and plain:
