@@ -1,5 +1,0 @@
-"""`python -m personas`."""
-
-from personas.cli import main
-
-main()
