@@ -7,6 +7,7 @@ PersonasError            1   a bug in the tool, when no subclass fits
 │   ├── UnreachableError     no connection to the address
 │   │   └── NoResponseError  the request was sent, and no complete answer arrived
 │   ├── CredentialsError     the credentials are missing, expired, wrong or not an admin's
+│   │   └── WrongPasswordError   the service says that email or password is wrong
 │   └── ResponseError        an answer that refuses one call or cannot be understood
 │       ├── NotFoundError    no such persona, user or space
 │       ├── NotOfferedError  the service does not have this call
@@ -81,6 +82,10 @@ class NoResponseError(UnreachableError):
 
 class CredentialsError(ServiceError):
     """The admin's credentials are missing, expired, wrong, or not an admin's."""
+
+
+class WrongPasswordError(CredentialsError):
+    """The service says that email or password is wrong."""
 
 
 class ResponseError(ServiceError):

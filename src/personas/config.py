@@ -1,0 +1,274 @@
+"""Merge options and environment variables into one Config; no other module reads the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from personas.errors import SafetyError, UsageError
+from personas.passwords import DEVELOPMENT_SECRET, PasswordDeriver
+from personas.redact import Secret
+
+DEFAULT_CATALOG = "catalog.json"
+DEFAULT_AUTH = "http://localhost:3001"
+DEFAULT_ENDPOINT = "/api/v1/admin/personas"
+DEFAULT_CONCURRENCY = 8
+DEFAULT_TIMEOUT = 30.0
+EMBEDDED_FILE = ".personas/auth.db"
+
+# Each variable has two names. Messages use the first.
+SYNONYMS = {
+    "AUTH_URL": ("MANA_AUTH_URL", "PERSONAS_AUTH_URL"),
+    "ADMIN_JWT": ("MANA_ADMIN_JWT", "PERSONAS_ADMIN_JWT"),
+    "ADMIN_EMAIL": ("MANA_ADMIN_EMAIL", "PERSONAS_ADMIN_EMAIL"),
+    "ADMIN_PASSWORD": ("MANA_ADMIN_PASSWORD", "PERSONAS_ADMIN_PASSWORD"),
+    "SEED_SECRET": ("PERSONA_SEED_SECRET", "PERSONAS_SEED_SECRET"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The address of an auth service.
+
+    Attributes:
+        url: Its base URL without a trailing slash; empty for the embedded service.
+        loopback: Whether it is certainly on this machine.
+        embedded: The database file of the embedded service; None for a URL.
+    """
+
+    url: str
+    loopback: bool
+    embedded: Path | None = None
+
+    def __str__(self) -> str:
+        return f"embedded:{self.embedded}" if self.embedded else self.url
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Which service to use, how, and with which credentials."""
+
+    address: Address = field(default_factory=lambda: parse_address(DEFAULT_AUTH))
+    service_named: bool = False
+    endpoint: str = DEFAULT_ENDPOINT
+    jwt: Secret | None = None
+    admin_email: str | None = None
+    admin_password: Secret | None = None
+    seed_secret: Secret | None = None
+    production: bool = False
+    ci: bool = False
+    concurrency: int = DEFAULT_CONCURRENCY
+    timeout: float = DEFAULT_TIMEOUT
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether the admin endpoints can be used."""
+        return bool(self.address.embedded or self.jwt or (self.admin_email and self.admin_password))
+
+
+def variable(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the value of a variable; None if it is unset or empty. `name` is one of SYNONYMS, or the full name.
+
+    Raises:
+        UsageError: There is white space around the value, or two names have different values.
+    """
+    environ = os.environ if environ is None else environ
+    found: dict[str, str] = {}
+    for full_name in SYNONYMS.get(name, (name,)):
+        value = environ.get(full_name, "").removeprefix("\ufeff")
+        if value != value.strip():
+            raise UsageError(
+                f"{full_name} has white space before or after its value.",
+                hint="Set it again without white space.",
+            )
+        if not value.isprintable() or any("\ud800" <= char <= "\udfff" for char in value):
+            raise UsageError(f"{full_name} contains a control character or is not valid UTF-8.")
+        if value:
+            found[full_name] = value
+    if len(set(found.values())) > 1:
+        raise UsageError(f"{' and '.join(found)} have different values.", hint="Unset one of them.")
+    return next(iter(found.values()), None)
+
+
+def resolve_config(
+    *,
+    auth: str | None = None,
+    jwt: str | None = None,
+    endpoint: str | None = None,
+    concurrency: int | None = None,
+    timeout: float | None = None,
+    allow_http: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Merge options with the environment; an option wins over its variable.
+
+    Raises:
+        UsageError: An option or a variable has an unusable value.
+        SafetyError: Credentials would travel over plain http to another machine.
+    """
+    from_variable = variable("AUTH_URL", environ)
+    named = auth or from_variable
+    source = "--auth" if auth else "MANA_AUTH_URL"
+    token = jwt if jwt is not None else variable("ADMIN_JWT", environ)
+    email, password = variable("ADMIN_EMAIL", environ), variable("ADMIN_PASSWORD", environ)
+    if bool(email) != bool(password) and token is None:
+        names = SYNONYMS["ADMIN_EMAIL"][0], SYNONYMS["ADMIN_PASSWORD"][0]
+        is_set, is_missing = names if email else names[::-1]
+        raise UsageError(f"{is_set} is set but {is_missing} is not.")
+    seed_secret = variable("SEED_SECRET", environ)
+    return Config(
+        address=parse_address(named or DEFAULT_AUTH, allow_http=allow_http, source=source),
+        service_named=bool(named),
+        endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
+        jwt=None if token is None else read_token(token, "--jwt" if jwt is not None else "MANA_ADMIN_JWT"),
+        admin_email=email,
+        admin_password=Secret(password) if password else None,
+        seed_secret=Secret(seed_secret) if seed_secret else None,
+        production=is_production(environ),
+        ci=(variable("CI", environ) or "").lower() not in {"", "0", "false"},
+        concurrency=concurrency or DEFAULT_CONCURRENCY,
+        timeout=timeout or DEFAULT_TIMEOUT,
+    )
+
+
+def is_production(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether NODE_ENV or PERSONAS_ENV says production."""
+    return any(
+        (variable(name, environ) or "").lower() == "production" for name in ("NODE_ENV", "PERSONAS_ENV")
+    )
+
+
+def choose_seed_secret(config: Config) -> PasswordDeriver:
+    """Return the password deriver of a run; on loopback the development secret is the default.
+
+    Raises:
+        SafetyError: There is no seed secret, or it is the development secret, off loopback or in production.
+    """
+    secret = config.seed_secret or Secret(DEVELOPMENT_SECRET)
+    deriver = PasswordDeriver(secret)
+    if not deriver.development or (config.address.loopback and not config.production):
+        return deriver
+    place = "in production" if config.production else "for a service that is not on this machine"
+    problem = (
+        "is the public development secret, which is refused"
+        if config.seed_secret
+        else "is not set. It is required"
+    )
+    raise SafetyError(
+        f"PERSONA_SEED_SECRET {problem} {place}.",
+        hint="Set PERSONA_SEED_SECRET to the secret that the other programs of this environment use.",
+    )
+
+
+def parse_address(text: str, *, allow_http: bool = False, source: str = "--auth") -> Address:
+    """Parse `http(s)://host[:port][/path]` or `embedded[:FILE]`.
+
+    Raises:
+        UsageError: It is neither.
+        SafetyError: It is plain http to another machine, without `allow_http`.
+    """
+    if text == "embedded" or text.startswith("embedded:"):
+        file = text.partition(":")[2] or EMBEDDED_FILE
+        if "://" in file:
+            raise UsageError(
+                f"{source} embedded:… takes a file, not a URL.",
+                hint="For a database by URL, run: personas serve --database URL",
+            )
+        return Address(url="", loopback=True, embedded=Path(file))
+    split = _split_url(text, source)
+    loopback = is_loopback(split.hostname or "")
+    url = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
+    if split.scheme == "http" and not loopback and not allow_http:
+        raise SafetyError(
+            f"{source} {url} uses plain http to another machine: tokens and passwords could be read on the way.",
+            hint="Use https, or pass --allow-http if you trust the network.",
+        )
+    return Address(url=url, loopback=loopback)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name certainly means this machine."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split_url(text: str, source: str) -> SplitResult:
+    """Split a URL; messages never repeat it, because a mistyped one may contain a password."""
+    hint = "Use a URL such as https://auth.example.com, or embedded."
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise UsageError(f"{source} contains white space or a character that is not ASCII.", hint=hint)
+    try:
+        split = urlsplit(text)
+        port = split.port
+    except ValueError:
+        raise UsageError(f"{source} is not a URL, or its port is not a number.", hint=hint) from None
+    if split.scheme not in {"http", "https"} or not split.hostname or port == 0:
+        raise UsageError(f"{source} is not an http(s) URL with a host.", hint=hint)
+    if split.username is not None or split.password is not None:
+        raise UsageError(f"{source} must not contain a user name or password.", hint=hint)
+    if split.query or split.fragment:
+        raise UsageError(f"{source} must not contain '?' or '#'.", hint=hint)
+    return split
+
+
+def _parse_endpoint(text: str) -> str:
+    if not text.startswith("/") or not text.isascii() or any(c in text for c in "?#\\% ") or ".." in text:
+        raise UsageError("--endpoint is not a path.", hint="Use a path such as /api/v1/admin/personas.")
+    return "/" + text.strip("/")
+
+
+def read_token(text: str, source: str) -> Secret:
+    """Return a token given as TOKEN, `-` (stdin) or `@FILE`, without a BOM and a `Bearer` prefix.
+
+    Raises:
+        UsageError: There is no token, or it is not one word of ASCII.
+    """
+    try:
+        if text == "-":
+            if sys.stdin is None or sys.stdin.isatty():
+                raise UsageError(f"{source} - reads the token from stdin, but stdin is a terminal.")
+            source, text = "stdin", sys.stdin.buffer.read().decode("utf-8-sig")
+        elif text.startswith("@"):
+            source = text[1:]
+            text = Path(source).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"The token in {source} is not valid UTF-8.") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"Cannot read the token from {source}: {getattr(error, 'strerror', '') or error}"
+        ) from None
+    token = text.removeprefix("\ufeff").strip()
+    if token.lower().startswith("bearer "):
+        token = token[7:].strip()
+    if not token:
+        raise UsageError(
+            f"The token in {source} is empty.", hint="Check the variable or file that it comes from."
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(f"The token in {source} contains white space or characters that are not ASCII.")
+    return Secret(token)
+
+
+@dataclass(frozen=True, slots=True)
+class GithubPaths:
+    """Files and folder that GitHub Actions names in the environment."""
+
+    output: Path | None
+    summary: Path | None
+    workspace: Path | None
+
+
+def github_paths(environ: Mapping[str, str] | None = None) -> GithubPaths:
+    """Return what GITHUB_OUTPUT, GITHUB_STEP_SUMMARY and GITHUB_WORKSPACE name."""
+    names = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE")
+    values = (variable(name, environ) for name in names)
+    return GithubPaths(*(Path(value) if value else None for value in values))

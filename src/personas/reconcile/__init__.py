@@ -1,0 +1,1 @@
+"""Compare a catalog with a service, and carry out the difference."""

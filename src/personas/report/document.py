@@ -1,0 +1,71 @@
+"""The report of one command: a document that every view reads."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from personas import __version__
+from personas.catalog.models import Problem
+from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result, Status
+
+
+class ErrorInfo(ReportModel):
+    """Why a run ended early."""
+
+    message: str
+    hint: str = ""
+
+
+class Report(ReportModel):
+    """What one command found and did. This is JSON document version 1.
+
+    Attributes:
+        command: The command's name, such as `dry-run`.
+        catalogs: The catalog files, as they were named.
+        service: The service's address; empty if none was asked.
+        compared: Whether catalog and service were compared.
+        plan: The plan, where one was made.
+        applied: Whether the plan was carried out, at least in part.
+        outcomes: One per action of the plan, in its order.
+        live: What `list` and `show` read.
+        problems: Errors and warnings of catalogs, in file order.
+        notes: Facts about the run, such as a check that could not be made.
+        error: Why the run ended early.
+        interrupted: Whether a signal ended it.
+        exit_code: The exit code of the process.
+        requests: How many requests were sent.
+        seconds: How long the run took.
+    """
+
+    version: Literal[1] = 1
+    tool: str = __version__
+    command: str
+    catalogs: tuple[str, ...] = ()
+    service: str = ""
+    compared: bool = False
+    plan: Plan | None = None
+    applied: bool = False
+    outcomes: tuple[Outcome, ...] = ()
+    live: LiveState | None = None
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: ErrorInfo | None = None
+    interrupted: bool = False
+    exit_code: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """The outcomes that did not succeed."""
+        return tuple(outcome for outcome in self.outcomes if outcome.result is not Result.DONE)
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the plan was compared and found nothing different."""
+        return self.compared and self.plan is not None and not self.plan.drift
+
+    @property
+    def unknown(self) -> int:
+        """How many changes could not be read or verified."""
+        return self.plan.counts[Status.UNKNOWN] if self.plan else 0

@@ -1,0 +1,130 @@
+"""The interface `Service`: all that plans, spaces and commands know about an auth service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from personas.catalog.models import Persona
+from personas.errors import ServiceError
+from personas.redact import Secret
+from personas.services.models import Answer, FoundUser, LivePersona, PasswordCheck, Session
+
+# Called after each attempt of a request: method, path with query, status or error, seconds. Never a secret.
+RequestObserver = Callable[[str, str, int | ServiceError, float], None]
+# Called when the client waits because the service asked for it: seconds and the reason.
+WaitObserver = Callable[[float, str], None]
+
+DESCRIPTORS = frozenset({"archetype", "systemPrompt", "moduleMix", "tickCadence"})
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a service can store and change.
+
+    Attributes:
+        stored: The catalog fields that it stores, by their JSON names (`name`, `archetype`, …).
+        updatable: What an update can change of an existing persona: catalog fields and `password`.
+        complete_list: Whether the list has every stored field, so that details need no further call.
+        activity: Whether it reports actions and feedback.
+        refuses_taken_emails: Whether creating a persona can never convert an existing account.
+        space_types: Whether shared spaces have a type.
+    """
+
+    stored: frozenset[str]
+    updatable: frozenset[str]
+    complete_list: bool
+    activity: bool
+    refuses_taken_emails: bool
+    space_types: bool
+
+
+class Service(Protocol):
+    """An auth service with personas; use it as an async context manager.
+
+    Every call raises a ServiceError: UnreachableError and CredentialsError concern the whole run,
+    ResponseError only this call.
+
+    Attributes:
+        address: The address as shown to users.
+        capabilities: Known after `__aenter__`.
+        notes: What users must know about this service, for the report; grows during the run.
+        requests: How many requests were sent.
+        concurrency: How many calls to make at once.
+    """
+
+    address: str
+    capabilities: Capabilities
+    notes: list[str]
+    concurrency: int
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *args: object) -> None: ...
+
+    async def list_personas(self) -> tuple[LivePersona, ...]:
+        """Return every persona of the service, of any domain."""
+
+    async def get_persona(self, live: LivePersona) -> LivePersona:
+        """Return the persona with all its fields; raises NotFoundError."""
+
+    async def create(self, persona: Persona, password: Secret, *, existing: FoundUser | None = None) -> str:
+        """Create the persona, or complete the half-created account `existing`; return the user id."""
+
+    async def update(
+        self, live: LivePersona, persona: Persona, fields: Collection[str], password: Secret
+    ) -> None:
+        """Update these fields (JSON names, and `password`) to the catalog's values."""
+
+    async def delete(self, live: LivePersona) -> bool:
+        """Delete the persona for good; False if it was already gone. A warning raises ResponseError."""
+
+    async def count_users(self, domain: str) -> int | None:
+        """Return how many accounts, personas included, have an email in this domain (`@mana.test`).
+
+        None if the number is not available; raises NotOfferedError without user look-up.
+        """
+
+    async def find_users(self, emails: Sequence[str]) -> Mapping[str, FoundUser | ServiceError]:
+        """Look up each email (lower case); an email without an account has no entry.
+
+        Raises NotOfferedError without user look-up.
+        """
+
+    async def check_password(self, email: str, password: Secret) -> PasswordCheck:
+        """Return whether the password signs in; signs out again. Raises UnreachableError only."""
+
+    async def sign_in(self, email: str, password: Secret) -> Session:
+        """Sign in; raises WrongPasswordError (CredentialsError) or ResponseError."""
+
+    async def sign_out(self, session: Session) -> None:
+        """End a session; errors are ignored, the session expires."""
+
+    async def find_session(self, session: Session) -> Session | None:
+        """Return the session as the service knows it now; None if it has ended."""
+
+    async def token(self, session: Session) -> Secret:
+        """Return a JWT of the signed-in account; raises NotOfferedError if the service has none."""
+
+    async def admin_token(self) -> Secret:
+        """Return the admin's token; raises CredentialsError."""
+
+    async def call(
+        self,
+        session: Session,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+    ) -> Answer:
+        """Call `path` below the service's auth endpoints (`organization/list`) as a signed-in account.
+
+        Any status is returned; raises UnreachableError without an answer.
+        """

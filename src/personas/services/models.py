@@ -1,0 +1,159 @@
+"""What services return, in one form for all of them; a field that a service left out is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from personas.redact import Secret
+
+
+class ServiceModel(BaseModel):
+    """Base of the neutral models: frozen, camelCase in JSON, unknown keys ignored."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+
+class RecentAction(ServiceModel):
+    """One action of a persona in the product."""
+
+    tool: str
+    result: str
+    created_at: datetime | None = None
+    latency_ms: float | None = None
+    error_message: str | None = None
+
+
+class ModuleFeedback(ServiceModel):
+    """Ratings of one module by a persona; `mean` is from 1 to 5."""
+
+    module: str
+    ratings: int | None = None
+    mean: float | None = None
+
+
+class LivePersona(ServiceModel):
+    """One persona on the service. A field that was not read, or that the service does not have, is None."""
+
+    user_id: str
+    email: str
+    name: str | None = None
+    archetype: str | None = None
+    system_prompt: str | None = None
+    module_mix: Mapping[str, float] | None = None
+    tick_cadence: str | None = None
+    email_verified: bool | None = None
+    created_at: datetime | None = None
+    last_active_at: datetime | None = None
+    actions_7d: int | None = Field(default=None, alias="actions7d")
+    recent_actions: tuple[RecentAction, ...] | None = None
+    feedback: tuple[ModuleFeedback, ...] | None = None
+
+
+class LiveMember(ServiceModel):
+    """One member of a shared space; `email` is empty where the service does not return it."""
+
+    member_id: str
+    user_id: str
+    email: str
+    role: str
+
+
+class LiveSpace(ServiceModel):
+    """One shared space on the service; `broken` if the service can no longer read it."""
+
+    space_id: str
+    slug: str
+    name: str
+    type: str | None = None
+    members: tuple[LiveMember, ...] = ()
+    broken: bool = False
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The emails of its owners, in lower case."""
+        return tuple(m.email.lower() for m in self.members if "owner" in m.role.split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundUser:
+    """An account with a catalog email that is not a live persona."""
+
+    user_id: str
+    email: str
+
+
+class Verdict(StrEnum):
+    """Whether a password signs in."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCheck:
+    """The result of one sign-in with a derived password.
+
+    Attributes:
+        verdict: Only a 401 with the code INVALID_EMAIL_OR_PASSWORD means wrong.
+        reason: Why it is unknown.
+        rate_limited: Whether the service asked for fewer sign-ins; then further checks are pointless.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    rate_limited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in account: the session cookie with its attributes as the service set them."""
+
+    email: str
+    cookie_name: str
+    cookie: Secret
+    domain: str | None = None
+    path: str = "/"
+    secure: bool = False
+    http_only: bool = True
+    same_site: str = "Lax"
+    expires_at: datetime | None = None
+    bearer: Secret | None = None
+    user_id: str | None = None
+    name: str | None = None
+
+    @property
+    def header(self) -> Secret:
+        """The value of a Cookie header."""
+        return Secret(f"{self.cookie_name}={self.cookie.reveal()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer to a call that was made as a signed-in account.
+
+    Attributes:
+        status: The HTTP status.
+        body: The decoded JSON; None if the body is not JSON.
+        detail: What the service says about an error, without secrets; empty if nothing.
+        code: The error code of the service, such as `INVALID_ORIGIN`.
+        retried: Whether an earlier attempt of the same call got no answer, so it may have been applied.
+    """
+
+    status: int
+    body: object
+    detail: str = ""
+    code: str = ""
+    retried: bool = False
