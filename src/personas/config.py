@@ -20,6 +20,7 @@ DEFAULT_ENDPOINT = "/api/v1/admin/personas"
 DEFAULT_CONCURRENCY = 8
 DEFAULT_TIMEOUT = 30.0
 EMBEDDED_FILE = ".personas/auth.db"
+MIN_WIDTH = 20
 
 # Each variable has two names. Messages use the first.
 SYNONYMS = {
@@ -130,7 +131,7 @@ def resolve_config(
         admin_password=Secret(password) if password else None,
         seed_secret=Secret(seed_secret) if seed_secret else None,
         production=is_production(environ),
-        ci=(variable("CI", environ) or "").lower() not in {"", "0", "false"},
+        ci=is_ci(environ),
         concurrency=concurrency or DEFAULT_CONCURRENCY,
         timeout=timeout or DEFAULT_TIMEOUT,
     )
@@ -141,6 +142,33 @@ def is_production(environ: Mapping[str, str] | None = None) -> bool:
     return any(
         (variable(name, environ) or "").lower() == "production" for name in ("NODE_ENV", "PERSONAS_ENV")
     )
+
+
+def is_ci(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether CI is set, so that there is no one to ask."""
+    return (variable("CI", environ) or "").lower() not in {"", "0", "false"}
+
+
+def is_color_wanted(*, terminal: bool, environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether a stream gets colours, as NO_COLOR, FORCE_COLOR and TERM=dumb say."""
+    environ = os.environ if environ is None else environ
+    if environ.get("NO_COLOR") or is_dumb_terminal(environ):
+        return False
+    return terminal or bool(environ.get("FORCE_COLOR"))
+
+
+def is_dumb_terminal(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether TERM says that the terminal cannot move its cursor."""
+    environ = os.environ if environ is None else environ
+    return environ.get("TERM", "").lower() in {"dumb", "unknown"}
+
+
+def drop_unusable_widths() -> None:
+    """Unset COLUMNS and TERMINAL_WIDTH where they are not a width: typer would crash or print nothing."""
+    for name in ("COLUMNS", "TERMINAL_WIDTH"):
+        value = os.environ.get(name, "")
+        if value and not (value.isascii() and value.isdigit() and int(value) >= MIN_WIDTH):
+            del os.environ[name]
 
 
 def choose_seed_secret(config: Config) -> PasswordDeriver:
