@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from personas.catalog.models import glob
 from personas.errors import UsageError
@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from personas.catalog.models import Catalog, Persona
 
 _MAX_CANDIDATES = 5
+
+
+class _Named(Protocol):
+    """A persona of the catalog, or a live one."""
+
+    @property
+    def email(self) -> str: ...
+
+    @property
+    def name(self) -> str | None: ...
+
+
+Found = TypeVar("Found", bound=_Named)
 
 
 def matches(patterns: Sequence[str], *, email: str, name: str = "", archetype: str = "") -> bool:
@@ -45,26 +58,35 @@ def find_persona(catalog: Catalog, who: str) -> Persona:
     Raises:
         UsageError: None or several match; names the nearest or the candidates.
     """
+    return find_among(catalog.personas, who, f"in {catalog.file}")
+
+
+def find_among(personas: Sequence[Found], who: str, place: str) -> Found:
+    """Return the persona of a sequence as `find_persona` does; `place` says in messages where it was looked for.
+
+    Raises:
+        UsageError: None or several match; names the nearest or the candidates.
+    """
     wanted = who.strip().casefold()
-    prefix = common_prefix(persona.email for persona in catalog.personas)
+    prefix = common_prefix(persona.email for persona in personas)
     for keys in (
-        lambda persona: (persona.email,),
-        lambda persona: (persona.email.partition("@")[0],),
-        lambda persona: (persona.email.partition("@")[0].removeprefix(prefix),),
-        lambda persona: _local_parts(persona.email),
-        lambda persona: (persona.name.casefold(),),
+        lambda persona: (persona.email.lower(),),
+        lambda persona: (persona.email.lower().partition("@")[0],),
+        lambda persona: (persona.email.lower().partition("@")[0].removeprefix(prefix),),
+        lambda persona: _local_parts(persona.email.lower()),
+        lambda persona: ((persona.name or "").casefold(),),
     ):
-        found = [persona for persona in catalog.personas if wanted in keys(persona)]
+        found = [persona for persona in personas if wanted in keys(persona)]
         if len(found) == 1:
             return found[0]
         if found:
             emails = ", ".join(persona.email for persona in found[:_MAX_CANDIDATES])
             more = f" and {len(found) - _MAX_CANDIDATES} more" if len(found) > _MAX_CANDIDATES else ""
             raise UsageError(
-                f"{who!r} matches {len(found)} personas in {catalog.file}: {emails}{more}.",
+                f"{who!r} matches {len(found)} personas {place}: {emails}{more}.",
                 hint="Use an email.",
             )
-    raise UsageError(f"No persona in {catalog.file} matches {who!r}.", hint=_suggest(catalog, wanted))
+    raise UsageError(f"No persona {place} matches {who!r}.", hint=_suggest(personas, wanted))
 
 
 def common_prefix(emails: Iterable[str]) -> str:
@@ -83,11 +105,11 @@ def _local_parts(email: str) -> tuple[str, ...]:
     return tuple(part for part in (local, local.partition(".")[2]) if part)
 
 
-def _suggest(catalog: Catalog, wanted: str) -> str:
+def _suggest(personas: Iterable[_Named], wanted: str) -> str:
     by_text = {
         text.casefold(): persona.email
-        for persona in catalog.personas
-        for text in (persona.email, *_local_parts(persona.email), persona.name)
+        for persona in personas
+        for text in (persona.email, *_local_parts(persona.email), persona.name or "")
     }
     near = dict.fromkeys(by_text[text] for text in get_close_matches(wanted, by_text, n=3))
     return f"Did you mean {' or '.join(near)}?" if near else ""

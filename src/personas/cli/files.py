@@ -33,6 +33,24 @@ def check_writable(name: str, option: str) -> Path:
     return path
 
 
+def make_private_folder(name: str, option: str) -> Path:
+    """Return a folder that can be written; it is created with mode 0700 if it does not exist.
+
+    Raises:
+        UsageError: It cannot be created or written; `option` is the option that named it.
+    """
+    folder = Path(name)
+    try:
+        if name:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"{option} {name} is a file, not a directory.") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{option} {name} cannot be created: {_reason(error)}.") from None
+    check_writable(name and str(folder / "file"), option)
+    return folder
+
+
 def write_file(path: Path, text: str, *, private: bool = False) -> None:
     """Write a text in UTF-8, replacing the file at once; `private` files have mode 0600.
 

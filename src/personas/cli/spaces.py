@@ -1,0 +1,129 @@
+"""`personas spaces`: the shared spaces of the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from personas.cli import options
+from personas.errors import UsageError
+
+if TYPE_CHECKING:
+    from personas.reconcile.changes import Outcome, Plan
+
+EXAMPLES = """Examples:
+  personas spaces --dry-run
+  personas spaces --prune             also remove what is not in the catalog
+  personas spaces --delete --only familie-brandt"""
+
+
+def spaces(
+    catalog: options.Catalog = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="PATTERN",
+            rich_help_panel="Catalog",
+            help="Only spaces whose slug, name, owner or member matches (glob). Repeatable.",
+        ),
+    ] = None,
+    auth: options.Auth = None,
+    jwt: options.Jwt = None,
+    allow_http: options.AllowHttp = False,
+    timeout: options.Timeout = None,
+    endpoint: options.Endpoint = None,
+    concurrency: options.Concurrency = None,
+    dry_run: options.DryRun = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            rich_help_panel="Safety",
+            help="Remove members and the owners' other spaces that are not in the catalog.",
+        ),
+    ] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", rich_help_panel="Safety", help="Delete the catalog's spaces.")
+    ] = False,
+    yes: options.Yes = False,
+    force: options.Force = False,
+    output: options.Format = options.Output.TEXT,
+    report: options.Reports = None,
+    fail_on_drift: options.FailOnDrift = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Create and update the shared spaces of the catalog.
+
+    Signs in as their owners and members, which must be live: run seed first.
+    """
+    from personas.cli.confirm import confirm
+    from personas.cli.connect import connect
+    from personas.cli.flow import choose_passwords, require_allowed_domain
+    from personas.cli.runner import start_run
+    from personas.config import resolve_config
+    from personas.reconcile.changes import Options
+    from personas.spaces import (
+        SignInCache,
+        apply_spaces,
+        fetch_spaces,
+        make_space_deletion_plan,
+        make_space_plan,
+    )
+
+    with start_run("spaces", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
+        run.fail_on_drift = fail_on_drift
+        if delete and prune:
+            raise UsageError("--delete and --prune cannot be used together.")
+        if fail_on_drift and not dry_run:
+            raise UsageError("--fail-on-drift needs --dry-run.")
+        config = resolve_config(
+            auth=auth,
+            jwt=jwt,
+            endpoint=endpoint,
+            concurrency=concurrency,
+            timeout=timeout,
+            allow_http=allow_http,
+        )
+        loaded = run.load_catalog(catalog)
+        require_allowed_domain(loaded)
+        passwords = choose_passwords(config)
+        planned = Options(command="spaces", prune=prune, force=force, only=tuple(only or ()))
+        make_plan = make_space_deletion_plan if delete else make_space_plan
+
+        async def read() -> Plan:
+            async with connect(run, config) as service, SignInCache(service, passwords) as sign_ins:
+                state = await fetch_spaces(service, loaded, sign_ins, only=planned.only)
+            return make_plan(loaded, state, planned)
+
+        async def write(on_outcome: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
+            async with connect(run, config) as service, SignInCache(service, passwords) as sign_ins:
+                return await apply_spaces(plan, service, sign_ins, cancel=run.cancel, on_outcome=on_outcome)
+
+        run.plan = plan = run.read(read, "Reading")
+        run.compared = True
+        if dry_run or not plan.actions:
+            return
+        confirm(run, _describe_losses(plan), f"Delete at {config.address}?", yes=yes, force=force)
+        run.write(write, plan)
+
+
+def _describe_losses(plan: Plan) -> str:
+    """Return the spaces and memberships that the plan deletes; empty if there are none."""
+    from personas.reconcile.changes import Action
+    from personas.report.sanitize import visible
+    from personas.report.text import describe_deletions
+
+    removed = [
+        f"  {visible(email)} leaves {change.key}"
+        for change in plan.actions
+        if change.action is Action.UPDATE and plan.options.prune
+        for field in change.fields
+        if field.field == "members"
+        for email in sorted(set(field.old or ()) - set(field.new or ()))
+    ]
+    lines = ["Members will be removed:", *removed] if removed else []
+    return "\n".join(filter(None, [describe_deletions(plan), *lines]))
