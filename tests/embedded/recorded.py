@@ -47,7 +47,7 @@ Step = dict[str, Any]
 
 
 class Clock:
-    """A clock that starts now and moves on by a millisecond at each look, so that an order by time is unique."""
+    """A clock that moves on by a millisecond at each look, so that an order by time is unique."""
 
     def __init__(self) -> None:
         self.now = dt.datetime.now(dt.UTC)
@@ -65,9 +65,7 @@ def load(sequence: str) -> list[Step]:
 
 async def replay(sequence: str, place: str | Path) -> dict[int, str]:
     """Make the calls of a sequence; return how the answers differ, by the number of the step."""
-    service, _ = open_service(
-        place, base_url=BASE_URL, service_key=SERVICE_KEY, scrypt_n=2, clock=Clock()
-    )
+    service, _ = open_service(place, base_url=BASE_URL, service_key=SERVICE_KEY, scrypt_n=2, clock=Clock())
     app = make_app(service)
     try:
         run = Replay(service)
@@ -197,7 +195,10 @@ def _variables(service: Service) -> Iterator[tuple[str, str]]:
     yield "admin", right
     yield "cut", right[:-10]
     yield "tampered", f"{head}.{payload[:-2]}{'AA' if payload[-2:] != 'AA' else 'BB'}.{signature}"
-    yield "expired", service.signer.sign({name: claims[name] for name in names}, issuer=BASE_URL, now=hour_ago)
+    yield (
+        "expired",
+        service.signer.sign({name: claims[name] for name in names}, issuer=BASE_URL, now=hour_ago),
+    )
     yield "none", jwt.encode(claims, "", algorithm="none", headers={"kid": kid})
     yield "hs", jwt.encode(claims, "k" * 32, algorithm="HS256", headers={"kid": kid})
     yield "kidless", f"{_header(alg='EdDSA')}.{payload}.{signature}"
