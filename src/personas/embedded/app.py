@@ -81,9 +81,6 @@ async def _crash(request: Request, error: Exception) -> Response:
     return crash(request)
 
 
-# --- in process ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class EmbeddedService:
     """A service that is called in process, without a port.

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from personas.embedded.app import make_app
-from personas.embedded.errors import EmbeddedError
+from personas.embedded.database import EmbeddedError
 from personas.embedded.passwords import SCRYPT_N
 from personas.embedded.service import ADMIN_EMAIL, Service, open_service, utc_now
 

@@ -18,8 +18,7 @@ import sqlalchemy as sa
 
 from personas.embedded import users
 from personas.embedded.answers import Refusal, auth_error, refused, service_error
-from personas.embedded.database import open_database
-from personas.embedded.errors import EmbeddedError
+from personas.embedded.database import EmbeddedError, open_database
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, utf16_length
 from personas.embedded.schema import accounts, settings
 from personas.embedded.schema import users as users_table
