@@ -112,7 +112,7 @@ async def open_embedded(
     """
     with TemporaryDirectory(prefix="personas-") as folder:
         place = Path(folder) / "auth.db" if file is None else file
-        service, _ = await anyio.to_thread.run_sync(
+        service = await anyio.to_thread.run_sync(
             partial(open_service, place, base_url=base_url, scrypt_n=scrypt_n or SCRYPT_N)
         )
         try:
