@@ -250,4 +250,4 @@ def _describe(value: object) -> str:
         return quote(value)
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    return json.dumps(value)
+    return f"{value:.15g}" if isinstance(value, float) else json.dumps(value)

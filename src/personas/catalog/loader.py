@@ -103,7 +103,7 @@ def _decode_json(text: str, file: str, positions: Positions) -> tuple[object, bo
     except json.JSONDecodeError as error:
         raise _invalid_at(error.pos, error.msg + _hint(error), file, positions) from None
     except _Constant as error:
-        at = next(value.at for value in walk(text) if value.sign.startswith(CONSTANTS))
+        at = next((value.at for value in walk(text) if value.sign.startswith(CONSTANTS)), 0)
         raise _invalid_at(at, f"{error} is not a JSON value", file, positions) from None
     except RecursionError:
         raise _invalid_at(0, "the JSON is nested too deeply", file, positions) from None

@@ -140,7 +140,9 @@ class Persona(_Entry):
         description="How much each module is used; the weights need not sum to 1.",
         examples=[{"todo": 0.5, "calendar": 0.3, "notes": 0.2}],
     )
-    tick_cadence: Cadence = Field(Cadence.DAILY, strict=False, description="How often the persona acts.")
+    tick_cadence: Cadence = Field(
+        default=Cadence.DAILY, strict=False, description="How often the persona acts."
+    )
 
     def __hash__(self) -> int:
         return hash(self.email)
@@ -150,7 +152,7 @@ class Member(_Entry):
     """A member of a space; in JSON an email alone is enough."""
 
     email: _Email = Field(description="The email of a persona of this catalog, not the owner.")
-    role: Role = Field(Role.MEMBER, strict=False, description="What the member may do.")
+    role: Role = Field(default=Role.MEMBER, strict=False, description="What the member may do.")
 
 
 def _read_member(value: Any) -> Any:
@@ -263,8 +265,8 @@ class Source:
 class Catalog(_Entry):
     """The personas and spaces that the command `personas` keeps on an auth service."""
 
-    editor_schema: str = Field("", alias="$schema", description="Where editors find this schema.")
-    description: str = Field("", description="What this catalog is for.")
+    editor_schema: str = Field(default="", alias="$schema", description="Where editors find this schema.")
+    description: str = Field(default="", description="What this catalog is for.")
     scope: _PatternOrList = Field(
         default_factory=Scope.default,
         description=f"The emails that this catalog owns, by default {DEFAULT_SCOPE}; other personas are left "
@@ -272,10 +274,11 @@ class Catalog(_Entry):
         examples=["books.*@acme.test"],
     )
     allow_real_domain: bool = Field(
-        False, description="Allow emails outside the domains that are reserved for tests, such as .test."
+        default=False,
+        description="Allow emails outside the domains that are reserved for tests, such as .test.",
     )
     personas: tuple[Persona, ...] = Field(min_length=1, strict=False, description="The personas.")
-    spaces: tuple[Space, ...] = Field((), strict=False, description="The spaces that personas share.")
+    spaces: tuple[Space, ...] = Field(default=(), strict=False, description="The spaces that personas share.")
 
     _source: Source = PrivateAttr(default_factory=Source)
 

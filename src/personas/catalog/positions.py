@@ -18,6 +18,7 @@ CONSTANTS = ("NaN", "Infinity", "-Infinity")  # Python's decoder accepts them, J
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s"{}\[\]:,]+', re.DOTALL)
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,60}")
+_MAX_DEPTH = 50  # what is nested deeper is represented by its parents
 _AROUND = 70  # characters of an excerpt on each side of the place
 
 
@@ -50,7 +51,7 @@ class Value(NamedTuple):
 
 
 def walk(text: str) -> Iterator[Value]:
-    """Yield every value of a JSON text, parents first; the text must be valid as far as this is read."""
+    """Yield the values of a JSON text, parents first; the text must be valid as far as this is read."""
     path: list[str | int] = []
     parents = [0]
     key_at = 0
@@ -72,7 +73,8 @@ def walk(text: str) -> Iterator[Value]:
             expect_key = False
         elif sign != ":":
             in_object = bool(path) and isinstance(path[-1], str)
-            yield Value(tuple(path), sign, key_at if in_object else at, at, parents[-1])
+            if len(path) < _MAX_DEPTH:
+                yield Value(tuple(path), sign, key_at if in_object else at, at, parents[-1])
             if sign in ("{", "["):
                 path.append("" if sign == "{" else 0)
                 parents.append(at)
