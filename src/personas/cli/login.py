@@ -23,10 +23,14 @@ def login(
     personas: options.PersonaArguments = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every persona of the catalog.")] = False,
     output: Annotated[Form, typer.Option("--output", "-o", help="What to print or write.")] = Form.JWT,
-    out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write to FILE, mode 0600.")] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", help="Write to FILE, mode 0600.")
+    ] = None,
     folder: Annotated[
         str | None,
-        typer.Option("--dir", metavar="DIR", help="Write a file for each persona, such as persona.anna.json."),
+        typer.Option(
+            "--dir", metavar="DIR", help="Write a file for each persona, such as persona.anna.json."
+        ),
     ] = None,
     reuse: Annotated[
         bool,

@@ -42,9 +42,7 @@ if TYPE_CHECKING:
     from personas.catalog.models import Catalog, Problem
 T = TypeVar("T")
 
-_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @dataclass
@@ -155,9 +153,7 @@ class Run:
                 scope.cancel()
                 return
             self.cancel.request()
-            self.progress.log(
-                "Interrupted. Finishing running requests; press Ctrl-C again to abort."
-            )
+            self.progress.log("Interrupted. Finishing running requests; press Ctrl-C again to abort.")
 
         self.applied = True
         self.progress.start("Applying", total=len(plan.actions))

@@ -37,9 +37,7 @@ def show(
     from personas.reconcile.fetch import fetch_details, fetch_list
 
     with start_run("show", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
-        config = resolve_config(
-            auth=auth, jwt=jwt, endpoint=endpoint, timeout=timeout, allow_http=allow_http
-        )
+        config = resolve_config(auth=auth, jwt=jwt, endpoint=endpoint, timeout=timeout, allow_http=allow_http)
         loaded = run.load_catalog_if_any(catalog)
         scope = loaded.scope if loaded else Scope.default()
 

@@ -66,13 +66,10 @@ def spaces(
     from personas.cli.runner import start_run
     from personas.config import resolve_config
     from personas.reconcile.changes import Options
-    from personas.spaces import (
-        SignInCache,
-        apply_spaces,
-        fetch_spaces,
-        make_space_deletion_plan,
-        make_space_plan,
-    )
+    from personas.spaces.apply import apply_spaces
+    from personas.spaces.client import SignInCache
+    from personas.spaces.fetch import fetch_spaces
+    from personas.spaces.plan import make_space_deletion_plan, make_space_plan
 
     with start_run("spaces", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
         run.fail_on_drift = fail_on_drift
@@ -94,14 +91,24 @@ def spaces(
         planned = Options(command="spaces", prune=prune, force=force, only=tuple(only or ()))
         make_plan = make_space_deletion_plan if delete else make_space_plan
 
+        sign_ins = SignInCache(passwords)
+
         async def read() -> Plan:
-            async with connect(run, config) as service, SignInCache(service, passwords) as sign_ins:
+            async with connect(run, config) as service:
                 state = await fetch_spaces(service, loaded, sign_ins, only=planned.only)
-            return make_plan(loaded, state, planned)
+                plan = make_plan(loaded, state, planned)
+                if dry_run or not plan.actions:
+                    await sign_ins.close(service)
+                return plan
 
         async def write(on_outcome: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
-            async with connect(run, config) as service, SignInCache(service, passwords) as sign_ins:
-                return await apply_spaces(plan, service, sign_ins, cancel=run.cancel, on_outcome=on_outcome)
+            async with connect(run, config) as service:
+                try:
+                    return await apply_spaces(
+                        plan, service, sign_ins, cancel=run.cancel, on_outcome=on_outcome
+                    )
+                finally:
+                    await sign_ins.close(service)
 
         run.plan = plan = run.read(read, "Reading")
         run.compared = True
