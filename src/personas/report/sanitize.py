@@ -23,7 +23,9 @@ _PROSE = r"(?<=[a-z])\.(?= |$)|(?<=[A-Za-z0-9])-(?=[A-Za-z0-9])|:(?= )|(?<=[a-z]
 _MARKUP = re.compile(rf"""(?!{_PROSE})[^A-Za-z0-9 ,'"/;(\u00a0-\U0010ffff]""")
 _PLAIN_CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9@._+/:-]*[A-Za-z0-9])?")
 # GitHub looks for mentions, references and links after it has decoded entities; an invisible space stops it.
-_LINK_SIGN = re.compile(r"&#(?:64|35|58);|(?<![A-Za-z0-9])(?:gh(?=-\d|&#45;\d)|www(?=\.|&#46;))", re.IGNORECASE)
+_LINK_SIGN = re.compile(
+    r"&#(?:64|35|58);|(?<![A-Za-z0-9])(?:gh(?=-\d|&#45;\d)|www(?=\.|&#46;))", re.IGNORECASE
+)
 
 
 def visible(text: str) -> str:
@@ -53,9 +55,9 @@ def markdown_text(text: str, length: int = 300) -> str:
     return _LINK_SIGN.sub(r"\g<0>&#8203;", _MARKUP.sub(_entity, shorten(text, length).strip()))
 
 
-def markdown_code(text: str, length: int = 300) -> str:
-    """Return foreign text as inline code, also for table cells and HTML."""
-    if _PLAIN_CODE.fullmatch(text) and len(text) <= length:
+def markdown_code(text: str, length: int = 300, *, html: bool = False) -> str:
+    """Return foreign text as inline code; with `html` for inside an HTML element."""
+    if not html and len(text) <= length and _PLAIN_CODE.fullmatch(text):
         return f"`{text}`"
     return f"<code>{markdown_text(text, length)}</code>" if text.strip() else ""
 
