@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -26,8 +27,7 @@ TEXT = 'pass "word"/ü+% \\ end'
 def test_secret_is_masked_in_every_escaped_form(form: str) -> None:
     secret = Secret(TEXT)
     masked = redact(f"before {form} after")
-    assert masked.startswith("before ") and masked.endswith(" after")
-    assert MASK in masked and "word" not in masked
+    assert re.fullmatch(r'before [\\"]*' + re.escape(MASK) + r'[\\"]* after', masked)
     assert secret.reveal() == TEXT
 
 
