@@ -63,7 +63,11 @@ def differs(path: Path, text: str) -> bool:
 
 def commands() -> str:
     """Return the reference of all commands."""
-    parts = ["# Commands\n", "This page is generated: `make docs`.\n", f"```text\n{run('personas --help', ROOT)}```\n"]
+    parts = [
+        "# Commands\n",
+        "This page is generated: `make docs`.\n",
+        f"```text\n{run('personas --help', ROOT)}```\n",
+    ]
     for name in typer.main.get_command(app).commands:  # type: ignore[attr-defined]  # the app is a group
         parts.append(f"## personas {name}\n\n```text\n{run(f'personas {name} --help', ROOT)}```\n")
     return "\n".join(parts)
@@ -94,7 +98,10 @@ def picture() -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
-        run("personas seed --auth embedded --quiet --only 'persona.[!j]*' || personas seed --auth embedded -q", folder)
+        run(
+            "personas seed --auth embedded --quiet --only 'persona.[!j]*' || personas seed --auth embedded -q",
+            folder,
+        )
         catalog = folder / "catalog.json"
         text = catalog.read_text(encoding="utf-8")
         for old, new in EDITED:
@@ -117,7 +124,9 @@ def run(command: str, folder: Path, *, color: bool = False) -> str:
         "TERMINAL_WIDTH": "80",
         "FORCE_COLOR" if color else "NO_COLOR": "1",
     }
-    done = subprocess.run(command, shell=True, cwd=folder, env=environ, capture_output=True, text=True, check=False)  # noqa: S602 - the commands of our own pages
+    done = subprocess.run(
+        command, shell=True, cwd=folder, env=environ, capture_output=True, text=True, check=False
+    )  # noqa: S602 - the commands of our own pages
     if done.returncode not in {0, 3, 10}:
         raise SystemExit(f"{command}: exit code {done.returncode}\n{done.stderr}")
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())

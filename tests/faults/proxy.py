@@ -6,6 +6,7 @@ import asyncio
 import json
 import struct
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -61,7 +62,6 @@ class Request:
 
     Attributes:
         number: Its place among all requests, from 1.
-        count: Its place among the requests with the same method and path, from 1.
     """
 
     method: str
@@ -69,7 +69,6 @@ class Request:
     headers: dict[str, str]
     body: bytes
     number: int
-    count: int
 
     @property
     def path(self) -> str:
@@ -139,8 +138,7 @@ class Proxy:
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         with self.arrived:
-            count = 1 + sum(r.method == method and r.target == target for r in self.requests)
-            request = Request(method, target, headers, body, len(self.requests) + 1, count)
+            request = Request(method, target, headers, body, len(self.requests) + 1)
             self.requests.append(request)
             self.arrived.notify_all()
         return request
@@ -210,10 +208,14 @@ def open_proxy(upstream: str) -> Iterator[Proxy]:
 
 
 def every(fault: Fault, *, method: str = "", path: str = "", times: int | None = None) -> Script:
-    """Return a script with this fault for every matching request, at most `times` times each."""
+    """Return a script with this fault for matching requests; with `times`, for the first ones of each target."""
+    seen: Counter[str] = Counter()
 
     def script(request: Request) -> Fault | None:
-        matches = method in {"", request.method} and path in request.path
-        return fault if matches and (times is None or request.count <= times) else None
+        if method not in {"", request.method} or path not in request.path:
+            return None
+        key = f"{request.method} {request.target} {request.body!r}"
+        seen[key] += 1
+        return fault if times is None or seen[key] <= times else None
 
     return script
