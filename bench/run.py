@@ -74,9 +74,9 @@ def first_seed(folder: Path) -> None:
     tool, script = [], []
     for _ in range(3):
         with service(folder) as (url, token):
-            tool.append(seconds(lambda: run(*command("seed", catalog, url, token))))  # noqa: B023 - called at once
+            tool.append(seconds(lambda: run(*command("seed", catalog, url, token))))
         with service(folder) as (url, token):
-            script.append(seconds(lambda: run(*plain("seed", catalog, url, token))))  # noqa: B023 - called at once
+            script.append(seconds(lambda: run(*plain("seed", catalog, url, token))))
     compare("first seed of 200", min(tool), min(script), 0.53)
 
 

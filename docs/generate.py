@@ -18,10 +18,9 @@ from io import StringIO
 from pathlib import Path
 
 import typer.main
+from personas.cli.app import app
 from rich.console import Console
 from rich.text import Text
-
-from personas.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -30,7 +29,18 @@ BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 VOLATILE = re.compile(
     r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d[ T]\d\d:\d\d\S*|[0-9a-f]{16}|terminal-\d+|textLength=\"[0-9.]+\""
 )
-BROKEN = '{\n  "personas": [\n    {\n      "name": "Kim Novak",\n      "email": "kim@example.org",\n      "archetyp": "ceo-busy",\n      "systemPrompt": "Busy.",\n      "moduleMix": { "calendar": "0.6" }\n    }\n  ]\n}\n'
+BROKEN = """{
+  "personas": [
+    {
+      "name": "Kim Novak",
+      "email": "kim@example.org",
+      "archetyp": "ceo-busy",
+      "systemPrompt": "Busy.",
+      "moduleMix": { "calendar": "0.6" }
+    }
+  ]
+}
+"""
 EDITED = (
     ('"photos": 0.25', '"photos": 0.3'),
     ("in Leipzig", "in Halle"),
@@ -126,7 +136,7 @@ def run(command: str, folder: Path, *, color: bool = False) -> str:
     }
     done = subprocess.run(
         command, shell=True, cwd=folder, env=environ, capture_output=True, text=True, check=False
-    )  # noqa: S602 - the commands of our own pages
+    )
     if done.returncode not in {0, 3, 10}:
         raise SystemExit(f"{command}: exit code {done.returncode}\n{done.stderr}")
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
