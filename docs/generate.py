@@ -73,14 +73,10 @@ def differs(path: Path, text: str) -> bool:
 
 def commands() -> str:
     """Return the reference of all commands."""
-    parts = [
-        "# Commands\n",
-        "This page is generated: `make docs`.\n",
-        f"```text\n{run('personas --help', ROOT)}```\n",
-    ]
-    for name in typer.main.get_command(app).commands:  # type: ignore[attr-defined]  # the app is a group
-        parts.append(f"## personas {name}\n\n```text\n{run(f'personas {name} --help', ROOT)}```\n")
-    return "\n".join(parts)
+    names = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # the app is a group
+    helps = [f"## personas {name}\n\n```text\n{run(f'personas {name} --help', ROOT)}```\n" for name in names]
+    overview = f"```text\n{run('personas --help', ROOT)}```\n"
+    return "\n".join(["# Commands\n", "This page is generated: `make docs`.\n", overview, *helps])
 
 
 def with_outputs(page: Path) -> str:
@@ -108,10 +104,7 @@ def picture() -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
-        run(
-            "personas seed --auth embedded --quiet --only 'persona.[!j]*' || personas seed --auth embedded -q",
-            folder,
-        )
+        run("personas seed --auth embedded --quiet", folder)
         catalog = folder / "catalog.json"
         text = catalog.read_text(encoding="utf-8")
         for old, new in EDITED:

@@ -208,7 +208,7 @@ def open_proxy(upstream: str) -> Iterator[Proxy]:
 
 
 def every(fault: Fault, *, method: str = "", path: str = "", times: int | None = None) -> Script:
-    """Return a script with this fault for matching requests; with `times`, for the first ones of each target."""
+    """Return a script with this fault for matching requests, at most `times` times for each of them."""
     seen: Counter[str] = Counter()
 
     def script(request: Request) -> Fault | None:
