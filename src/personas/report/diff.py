@@ -1,0 +1,122 @@
+"""How the fields of a change differ, as lines of styled pieces for text and markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+from personas.reconcile.changes import FieldChange
+from personas.report.messages import entry_changes, one_line
+from personas.report.sanitize import shorten, visible
+
+# A text and its style in rich's words; markdown ignores the styles.
+Piece = tuple[str, str]
+Line = list[Piece]
+
+
+class _Chunk(NamedTuple):
+    """A piece of both texts: the same, or changed."""
+
+    same: bool
+    old: str
+    new: str
+
+
+_OLD, _NEW, _DIM = "red", "green", "dim"
+_TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
+_CONTEXT = 60  # characters around a change
+_SHORT = 60  # texts up to this length stand on one line: old → new
+_MAX_TOKENS = 4_000  # difflib compares longer texts too slowly
+_MAX_TEXT = 4_000
+_MIN_ALIKE = 0.35  # below it, marks inside the text would be noise
+
+
+def field_lines(change: FieldChange, *, whole: bool = False) -> list[Line]:
+    """Return how one field differs.
+
+    Args:
+        change: The field with its old and new value.
+        whole: Show all of a long text, not only what surrounds its changes.
+    """
+    old, new = change.old, change.new
+    fixed: Line = [] if change.updatable else [(" (an update cannot change it)", _DIM)]
+    if change.field == "password":
+        return [[("does not match the seed secret", ""), *fixed]]
+    if isinstance(old, str) and isinstance(new, str) and max(len(old), len(new)) > _SHORT:
+        return [*text_diff(old, new, whole=whole), *([fixed] if fixed else [])]
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        styles = {"+": _NEW, "-": _OLD}
+        pieces = [(part, styles.get(part[0], "")) for part in entry_changes(old, new)]
+        return [[piece for part in pieces for piece in ((", ", ""), part)][1:] + fixed]
+    return [[(one_line(old), _OLD), (" → ", ""), (one_line(new), _NEW), *fixed]]
+
+
+def text_diff(old: str, new: str, *, whole: bool = False) -> list[Line]:
+    """Return lines that begin with `- ` or `+ `: changed words in `[-…-]` and `{+…+}`, with some context."""
+    chunks = _chunks(old, new)
+    if not any(chunk.same for chunk in chunks):
+        sides = ((old, "- ", _OLD), (new, "+ ", _NEW))
+        return [[(start, style), (shorten(text, _MAX_TEXT), style)] for text, start, style in sides if text]
+    lines: list[Line] = []
+    for group in _groups(chunks, whole=whole):
+        for start, style, mark, side in (("- ", _OLD, "[-{}-]", 0), ("+ ", _NEW, "{{+{}+}}", 1)):
+            texts = [(chunk.same, (chunk.old, chunk.new)[side]) for chunk in group]
+            if any(text and not same for same, text in texts):
+                pieces = [_piece(text, same=same, mark=mark, style=style) for same, text in texts if text]
+                lines.append([(start, style), *pieces])
+    return lines
+
+
+def _piece(text: str, *, same: bool, mark: str, style: str) -> Piece:
+    return (visible(text), "") if same else (mark.format(shorten(text, _MAX_TEXT)), style)
+
+
+def _chunks(old: str, new: str) -> list[_Chunk]:
+    """Return the texts in pieces that are the same or changed; white space does not separate two changes."""
+    before, after = _TOKEN.findall(old), _TOKEN.findall(new)
+    if max(len(before), len(after)) > _MAX_TOKENS:
+        return _without_shared_ends(old, new)
+    matcher = SequenceMatcher(str.isspace, before, after)
+    if matcher.ratio() < _MIN_ALIKE:
+        return [_Chunk(False, old, new)]
+    chunks: list[_Chunk] = []
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        left, right, same = "".join(before[i1:i2]), "".join(after[j1:j2]), tag == "equal"
+        if len(chunks) > 1 and not same and chunks[-1].same and chunks[-1].old.isspace():
+            space, change = chunks.pop().old, chunks.pop()
+            left, right = change.old + space + left, change.new + space + right
+        chunks.append(_Chunk(same, left, right))
+    return chunks
+
+
+def _without_shared_ends(old: str, new: str) -> list[_Chunk]:
+    """Return what two very long texts share at their ends, and the rest as one change."""
+    start = _shared(old, new)
+    end = _shared(old[start:][::-1], new[start:][::-1])
+    head, tail = old[:start], old[len(old) - end :]
+    change = _Chunk(False, old[start : len(old) - end], new[start : len(new) - end])
+    return [_Chunk(True, head, head), change, _Chunk(True, tail, tail)]
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many characters both texts share at their beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (left, right) in pairs if left != right), min(len(one), len(other)))
+
+
+def _groups(chunks: list[_Chunk], *, whole: bool) -> Iterator[list[_Chunk]]:
+    """Yield changes that are near each other, with a little of what surrounds them."""
+    group: list[_Chunk] = []
+    for index, chunk in enumerate(chunks):
+        text, first, last = chunk.old, index == 0, index == len(chunks) - 1
+        if not chunk.same or whole or len(text) <= _CONTEXT * (1 if first or last else 2):
+            group.append(chunk)
+            continue
+        head, tail = f"{text[:_CONTEXT].rsplit(' ', 1)[0]} …", f"… {text[-_CONTEXT:].split(' ', 1)[-1]}"
+        if not first:
+            yield [*group, _Chunk(True, head, head)]
+        group = [] if last else [_Chunk(True, tail, tail)]
+    if group:
+        yield group

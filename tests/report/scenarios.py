@@ -1,0 +1,301 @@
+"""Reports as commands make them: what the golden files show and the schema is checked with."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from personas.catalog.models import Persona, Problem
+from personas.reconcile.changes import (
+    Action,
+    Change,
+    FieldChange,
+    Kind,
+    LiveState,
+    Options,
+    Outcome,
+    Plan,
+    Result,
+    Status,
+)
+from personas.report.document import CatalogSize, ErrorInfo, Report
+from personas.services.models import LiveMember, LivePersona, LiveSpace, ModuleFeedback, RecentAction
+
+NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
+SERVICE = "http://localhost:3001"
+SCOPE = ("*@mana.test",)
+HOSTILE = "Eve\x1b[31m\u202e\n::error::x ##[error]x <img src=x> [a](http://e.test) @team | `b` \ud800"
+
+_CATALOG = json.loads((Path(__file__).parents[2] / "catalog.json").read_text("utf-8"))
+PERSONAS = [Persona.model_validate(entry) for entry in _CATALOG["personas"]]
+ANNA, JONAS, MIKA, PRIYA, NGOZI, TOMASZ, *_REST = PERSONAS
+
+
+def live(persona: Persona, **values: object) -> LivePersona:
+    """Return the persona as it is on the service, apart from these values."""
+    fields = persona.model_dump(mode="json") | {"user_id": f"id-{persona.email}", "created_at": NOW} | values
+    return LivePersona.model_validate(fields)
+
+
+def change(persona: Persona, status: Status, action: Action | None = None, **values: object) -> Change:
+    """Return a change of a persona."""
+    about = {"key": persona.email, "name": persona.name, "desired": persona, "line": 7}
+    return Change.model_validate(about | {"status": status, "action": action} | values)
+
+
+def in_sync(number: int) -> tuple[Change, ...]:
+    """Return changes that are in sync."""
+    return tuple(change(persona, Status.IN_SYNC) for persona in PERSONAS[-number:])
+
+
+def plan(*changes: Change, **values: object) -> Plan:
+    """Return a plan for the test service."""
+    return Plan.model_validate({"service": SERVICE, "scope": SCOPE, "changes": changes} | values)
+
+
+def report(command: str, **values: object) -> Report:
+    """Return the report of a run that took half a second."""
+    about = {"command": command, "catalogs": ("catalog.json",), "requests": 15, "seconds": 0.5}
+    return Report.model_validate(about | {"service": SERVICE, "compared": True} | values)
+
+
+PROMPT = FieldChange(
+    field="systemPrompt",
+    old=ANNA.system_prompt.replace("Leipzig", "Halle").replace(
+        "nie länger.", "manchmal auch ein Gedicht, nie länger."
+    ),
+    new=ANNA.system_prompt,
+    line=9,
+)
+WEIGHTS = FieldChange(
+    field="moduleMix",
+    old={"photos": 0.3, "calendar": 0.25, "journal": 0.2, "todo": 0.15, "mail": 0.1},
+    new=dict(ANNA.module_mix),
+    line=10,
+)
+NAME = FieldChange(field="name", old="Mika Lindquist", new=MIKA.name, updatable=False, line=30)
+CADENCE = FieldChange(field="tickCadence", old="daily", new="hourly", line=34)
+BO = Change(
+    key="persona.bo@mana.test",
+    name="Bo Linde",
+    status=Status.EXTRA,
+    id="id-bo",
+    live=LivePersona(
+        user_id="id-bo",
+        email="persona.bo@mana.test",
+        created_at=NOW - timedelta(days=400),
+        last_active_at=NOW - timedelta(days=3),
+    ),
+)
+CHANGES = (
+    change(JONAS, Status.CREATE, Action.CREATE),
+    change(ANNA, Status.UPDATE, Action.UPDATE, fields=(PROMPT, WEIGHTS)),
+    change(MIKA, Status.REPLACE, Action.UPDATE, fields=(NAME, CADENCE)),
+    change(PRIYA, Status.REPLACE, fields=(FieldChange(field="password", updatable=False, line=42),)),
+    change(NGOZI, Status.UNKNOWN, reason="the details could not be read: HTTP 500"),
+    BO,
+    *in_sync(5),
+)
+
+
+def outcome(about: Change, result: Result = Result.DONE, message: str = "") -> Outcome:
+    """Return how the action of a change ended."""
+    assert about.action
+    return Outcome(
+        kind=about.kind, key=about.key, name=about.name, action=about.action, result=result, message=message
+    )
+
+
+_CONFLICT = change(JONAS, Status.CONFLICT)
+_LOST = change(TOMASZ, Status.CREATE, Action.CREATE)
+_RUN = (*CHANGES[:3], _LOST, change(NGOZI, Status.CREATE, Action.CREATE), *CHANGES[3:4], BO, *in_sync(4))
+_MEMBERS = FieldChange(
+    field="members",
+    old={"persona.mika@mana.test": "member", "persona.bo@mana.test": "member"},
+    new={"persona.mika@mana.test": "admin", "persona.jonas@mana.test": "member"},
+    line=101,
+)
+_SPACES = (
+    Change(kind=Kind.SPACE, key="cold-rooms", name="Cold Rooms", status=Status.CREATE, action=Action.CREATE),
+    Change(
+        kind=Kind.SPACE,
+        key="glasgow-flat",
+        name="The flat in Glasgow",
+        status=Status.UPDATE,
+        action=Action.UPDATE,
+        fields=(FieldChange(field="name", old="Flat", new="The flat in Glasgow", line=99), _MEMBERS),
+    ),
+    Change(kind=Kind.SPACE, key="shore-counts", name="Shore counts", status=Status.CONFLICT),
+    Change(kind=Kind.SPACE, key="giessliste", name="Pumpe und Gießliste", status=Status.IN_SYNC),
+)
+_DELETED_SPACE = LiveSpace(
+    space_id="s1",
+    slug="old",
+    name="Old",
+    members=(LiveMember(member_id="m1", user_id="u1", email="persona.anna@mana.test", role="owner"),),
+)
+DELETIONS = plan(
+    BO.model_copy(update={"action": Action.DELETE}),
+    change(MIKA, Status.REPLACE, Action.REPLACE, live=live(MIKA, last_active_at=None)),
+    options=Options(prune=True, replace=True),
+)
+SPACE_DELETIONS = Plan(
+    kind=Kind.SPACE,
+    changes=(
+        Change(
+            kind=Kind.SPACE,
+            key="old",
+            name="Old",
+            status=Status.EXTRA,
+            action=Action.DELETE,
+            live=_DELETED_SPACE,
+        ),
+    ),
+)
+_LIVE = tuple(
+    live(
+        persona,
+        last_active_at=NOW - timedelta(hours=7 * index) if index % 3 else None,
+        actions_7d=index * 171,
+    )
+    for index, persona in enumerate(PERSONAS)
+)
+_SHOWN = live(
+    ANNA,
+    last_active_at=NOW - timedelta(minutes=4),
+    actions_7d=12,
+    recent_actions=(
+        RecentAction(
+            tool="todo.create", result="ok", created_at=NOW - timedelta(minutes=4), latency_ms=120.4
+        ),
+        RecentAction(
+            tool="mail.send",
+            result="error",
+            created_at=NOW - timedelta(hours=3),
+            latency_ms=1_204,
+            error_message="the address of the receiver is missing",
+        ),
+    ),
+    feedback=(
+        ModuleFeedback(module="photos", ratings=4, mean=4.25),
+        ModuleFeedback(module="todo", ratings=1),
+    ),
+)
+
+
+def _state(*personas: LivePersona, **values: object) -> LiveState:
+    about = {"taken_at": NOW, "service": SERVICE, "scope": SCOPE, "personas": personas}
+    return LiveState.model_validate(about | values)
+
+
+def _hostile() -> Report:
+    persona = ANNA.model_copy(update={"name": HOSTILE, "system_prompt": HOSTILE * 3})
+    fields = (
+        FieldChange(field="systemPrompt", old="x" * 70, new=HOSTILE * 3, line=2),
+        FieldChange(field="moduleMix", old={HOSTILE: 0.5}, new={"a|b": 0.5}),
+        FieldChange(field="archetype", old=HOSTILE, new="```\n# x"),
+    )
+    extra = Change(key="evil@mana.test", name=HOSTILE, status=Status.EXTRA, reason=HOSTILE)
+    changes = (change(persona, Status.UPDATE, Action.UPDATE, fields=fields), extra)
+    return report("dry-run", plan=plan(*changes), notes=(HOSTILE,), catalogs=("a|b`,\n::error::.json",))
+
+
+_PROBLEMS = (
+    Problem(
+        file="a, b.json",
+        line=12,
+        column=16,
+        path="$.personas[0].email",
+        message='is not a valid email address: "anna"',
+        excerpt='      "email": "anna",',
+        caret=15,
+    ),
+    Problem(
+        file="a, b.json",
+        line=20,
+        column=7,
+        path="$.personas[1].nmae",
+        message='unknown key "nmae" (did you mean "name"?)',
+        severity="warning",
+    ),
+)
+SCENARIOS: dict[str, Report] = {
+    "preview": report("dry-run", plan=plan(*CHANGES)),
+    "in-sync": report("seed", plan=plan(*in_sync(10)), notes=("The seed secret was not checked.",)),
+    "seeded": report(
+        "seed",
+        applied=True,
+        exit_code=6,
+        plan=plan(*_RUN),
+        outcomes=(
+            outcome(_RUN[0]),
+            outcome(_RUN[1]),
+            outcome(_RUN[2], message="the name still differs; --replace changes it"),
+            outcome(_LOST, Result.UNKNOWN, "no answer after 60 s; run again to find out"),
+            outcome(_RUN[4], Result.FAILED, "HTTP 500: database is locked"),
+        ),
+    ),
+    "interrupted": report(
+        "seed",
+        applied=True,
+        interrupted=True,
+        exit_code=130,
+        plan=plan(*_RUN),
+        outcomes=(
+            outcome(_RUN[0]),
+            outcome(_RUN[1]),
+            outcome(_RUN[2], Result.SKIPPED),
+            outcome(_LOST, Result.UNKNOWN, "no answer before the interruption"),
+            outcome(_RUN[4], Result.SKIPPED),
+        ),
+    ),
+    "conflict": report(
+        "seed",
+        exit_code=5,
+        plan=plan(_CONFLICT, CHANGES[1], *in_sync(8)),
+        error=ErrorInfo(message="1 email belongs to another account."),
+    ),
+    "cleanup": report(
+        "cleanup",
+        plan=plan(
+            *(
+                change(persona, status, Action.DELETE, fields=fields)
+                for persona, status, fields in (
+                    (ANNA, Status.UPDATE, (PROMPT,)),
+                    (JONAS, Status.EXTRA, ()),
+                )
+            ),
+            options=Options(command="cleanup"),
+            others=3,
+        ),
+    ),
+    "spaces": report(
+        "spaces",
+        plan=Plan(kind=Kind.SPACE, service=SERVICE, options=Options(command="spaces"), changes=_SPACES),
+    ),
+    "list": report(
+        "list", catalogs=(), compared=False, live=_state(*_LIVE, others=3), requests=1, seconds=0.1
+    ),
+    "show": report("show", catalogs=(), compared=False, live=_state(_SHOWN)),
+    "invalid": report(
+        "validate",
+        catalogs=("catalog.json", "a, b.json"),
+        valid=(CatalogSize(file="catalog.json", personas=10, spaces=4),),
+        problems=_PROBLEMS,
+        service="",
+        compared=False,
+        requests=0,
+        exit_code=3,
+        error=ErrorInfo(message="a, b.json is not valid"),
+    ),
+    "unreachable": report(
+        "dry-run",
+        compared=False,
+        exit_code=4,
+        error=ErrorInfo(
+            message=f"cannot connect to {SERVICE}", hint="Start the service, or set MANA_AUTH_URL."
+        ),
+    ),
+    "hostile": _hostile(),
+}
