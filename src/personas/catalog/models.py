@@ -1,0 +1,384 @@
+"""What a catalog holds. The models check single values, and the JSON Schema is made from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import translate
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from personas.catalog.positions import JsonPath, Positions, quote
+
+DEFAULT_SCOPE = "*@mana.test"
+
+_MIN_PROMPT = 20  # UTF-16 units, as every program that reads the catalog counts
+_MAX_SLUG = 60
+_SLUG = "^[a-z0-9]+(-[a-z0-9]+)*$"
+_DOMAIN = r"@([a-z0-9][a-z0-9-]*\.)+[a-z]{2,}$"
+# The rule of zod's .email(), in lower case because the service stores emails so.
+_EMAIL = r"^(?!\.)(?!.*\.\.)[a-z0-9_'+.-]*[a-z0-9_+-]" + _DOMAIN
+_SCOPE_PATTERN = r"^[a-z0-9_'+.*?-]+" + _DOMAIN
+_EMAIL_IN_ANY_CASE = re.compile(_EMAIL, re.IGNORECASE | re.ASCII)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_RESERVED_DOMAIN = re.compile(r"[@.](test|example|invalid|localhost|example\.(com|net|org))$")
+
+
+class Cadence(StrEnum):
+    """How often a persona acts."""
+
+    DAILY = "daily"
+    WEEKDAYS = "weekdays"
+    HOURLY = "hourly"
+
+
+class SpaceType(StrEnum):
+    """The types of shared spaces; the service itself makes the personal ones."""
+
+    FAMILY = "family"
+    TEAM = "team"
+    PRACTICE = "practice"
+    BRAND = "brand"
+    CLUB = "club"
+
+
+class Role(StrEnum):
+    """The role of a member of a space."""
+
+    MEMBER = "member"
+    ADMIN = "admin"
+
+
+@lru_cache(maxsize=1024)
+def glob(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern in which only `*` and `?` are special; it ignores case."""
+    return re.compile(translate(pattern.replace("[", "[[]")), re.IGNORECASE)
+
+
+def email_flaw(email: str) -> str:
+    """Return what is wrong with an email, to be read after its name; empty if nothing is."""
+    if not _EMAIL_IN_ANY_CASE.fullmatch(email):
+        return f"is not a valid email address: {quote(email)}"
+    if email != email.lower():
+        return f"must be in lower case, as the service stores it: {quote(email.lower())}"
+    return ""
+
+
+def text_flaw(text: str) -> str:
+    """Return which character the database of the service refuses; empty if it takes all of them."""
+    found = None if text.isascii() and "\0" not in text else _UNSTORABLE.search(text)
+    return f"contains the character U+{ord(found[0]):04X}, which cannot be stored" if found else ""
+
+
+def _prompt_flaw(prompt: str) -> str:
+    units = len(prompt.encode("utf-16-le", "surrogatepass")) // 2
+    if units < _MIN_PROMPT:
+        return f"must have at least {_MIN_PROMPT} characters, not {units}"
+    return text_flaw(prompt)
+
+
+def _slug_flaw(slug: str) -> str:
+    if len(slug) <= _MAX_SLUG and re.fullmatch(_SLUG, slug):
+        return ""
+    rule = f"1 to {_MAX_SLUG} lower-case letters and digits, in words joined by single hyphens"
+    return f"must be {rule}, not {quote(slug)}"
+
+
+def _pattern_flaw(pattern: str) -> str:
+    if re.fullmatch(_SCOPE_PATTERN, pattern):
+        return ""
+    return f'must be like "{DEFAULT_SCOPE}": in lower case, * and ? before the @ only; not {quote(pattern)}'
+
+
+def _without(find_flaw: Callable[[str], str]) -> AfterValidator:
+    """Accept a text without a flaw; otherwise the flaw is the error's message."""
+
+    def check(value: str) -> str:
+        if flaw := find_flaw(value):
+            # The flaw can quote braces, so it is not the template itself.
+            raise PydanticCustomError("flaw", "{flaw}", {"flaw": flaw})
+        return value
+
+    return AfterValidator(check)
+
+
+def _list_patterns(value: Any) -> Any:
+    """Accept the forms of a scope in JSON: one pattern or a list of them."""
+    if isinstance(value, Scope):
+        return value
+    if isinstance(value, str | list):
+        return {"patterns": [value] if isinstance(value, str) else value}
+    raise PydanticCustomError("scope_type", "must be a pattern or a list of patterns")
+
+
+_Text = Annotated[str, Field(min_length=1), _without(text_flaw)]
+_Email = Annotated[str, _without(email_flaw), Field(json_schema_extra={"pattern": _EMAIL})]
+_Prompt = Annotated[str, _without(_prompt_flaw), Field(json_schema_extra={"minLength": _MIN_PROMPT})]
+_Slug = Annotated[
+    str, _without(_slug_flaw), Field(json_schema_extra={"pattern": _SLUG, "maxLength": _MAX_SLUG})
+]
+_Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _title(name: str, _: object) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+class _Entry(BaseModel):
+    """Values are not coerced. The loader ignores unknown keys, the JSON Schema rejects them."""
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        field_title_generator=_title,
+        hide_input_in_errors=True,
+        json_schema_extra={"additionalProperties": False},
+    )
+
+
+class Persona(_Entry):
+    """One test user of the auth service."""
+
+    name: _Text = Field(
+        description="The display name. The service cannot change it after the creation.", examples=["Anna"]
+    )
+    email: _Email = Field(
+        description="Identifies the persona: in lower case, unique, matches the scope.",
+        examples=["persona.anna@mana.test"],
+    )
+    archetype: _Text = Field(
+        description="The kind of person; --only can select by it.", examples=["solo-dev", "researcher"]
+    )
+    system_prompt: _Prompt = Field(
+        description="Who acts: age, life, habits with the app, tone, mistakes.",
+        examples=["You are Anna, 24. You plan everything on Sunday and forget it by Tuesday."],
+    )
+    module_mix: Mapping[Annotated[str, _without(text_flaw)], _Weight] = Field(
+        description="How much each module is used; the weights need not sum to 1.",
+        examples=[{"todo": 0.5, "calendar": 0.3, "notes": 0.2}],
+    )
+    tick_cadence: Cadence = Field(
+        default=Cadence.DAILY, strict=False, description="How often the persona acts."
+    )
+
+    def __hash__(self) -> int:
+        return hash(self.email)
+
+
+class Member(_Entry):
+    """A member of a space: an email alone, or an email with a role."""
+
+    email: _Email = Field(description="The email of a persona of this catalog, not of the owner.")
+    role: Role = Field(default=Role.MEMBER, strict=False, description="What the member may do.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_email_alone(cls, value: Any) -> Any:
+        return {"email": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe both forms."""
+        whole = handler.resolve_ref_schema(handler(schema))
+        return {"anyOf": [whole["properties"]["email"], whole]}
+
+
+class Space(_Entry):
+    """A space that personas share: an organization of the auth service."""
+
+    slug: _Slug = Field(
+        description="Identifies the space: in lower case, unique on the service.", examples=["familie-brandt"]
+    )
+    name: _Text = Field(description="The display name.", examples=["Familie Brandt"])
+    type: SpaceType = Field(strict=False, description="The type of the space.")
+    owner: _Email = Field(
+        description="The email of the persona that creates and owns the space.",
+        examples=["persona.anna@mana.test"],
+    )
+    members: tuple[Member, ...] = Field(
+        strict=False,
+        description="The personas that share the space with its owner.",
+        examples=[["persona.jonas@mana.test"]],
+    )
+
+    @property
+    def emails(self) -> tuple[str, ...]:
+        """Everyone in the space, the owner first."""
+        return (self.owner, *(member.email for member in self.members))
+
+
+class Scope(_Entry):
+    """The emails that a catalog owns: patterns with a literal domain."""
+
+    patterns: tuple[Annotated[str, _without(_pattern_flaw)], ...] = Field(min_length=1, strict=False)
+
+    @classmethod
+    def default(cls) -> Scope:
+        """Return the scope of a catalog that names none."""
+        return cls(patterns=(DEFAULT_SCOPE,))
+
+    def contains(self, email: str) -> bool:
+        """Whether a pattern matches the email; case is ignored."""
+        return any(glob(pattern).match(email) for pattern in self.patterns)
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains with their @, each once, in the order of the patterns."""
+        return tuple(dict.fromkeys(pattern[pattern.index("@") :] for pattern in self.patterns))
+
+    @property
+    def real_domains(self) -> tuple[str, ...]:
+        """The domains that RFC 2606 and RFC 6761 do not reserve for tests and examples."""
+        return tuple(domain for domain in self.domains if not _RESERVED_DOMAIN.search(domain))
+
+    def __str__(self) -> str:
+        return ", ".join(self.patterns)
+
+
+class Problem(BaseModel):
+    """An error or a warning at a place of a catalog.
+
+    Attributes:
+        line: From 1.
+        column: From 1, in code points.
+        path: As in `$.personas[3].email`.
+        excerpt: The source around the place; empty after the first problems.
+        caret: Where the place is in the excerpt, from 0.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    severity: Literal["error", "warning"] = "error"
+    excerpt: str = ""
+    caret: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a catalog was read from: the file as it was named, its warnings, and its positions."""
+
+    file: str = "catalog.json"
+    warnings: tuple[Problem, ...] = ()
+    positions: Positions = field(default_factory=Positions, compare=False, repr=False)
+
+
+class Catalog(_Entry):
+    """The test users of an auth service, as the command `personas` keeps them."""
+
+    model_config = ConfigDict(title="Catalog of personas")
+
+    editor_schema: str = Field(
+        default="",
+        alias="$schema",
+        title="Schema",
+        description="Where editors find this schema.",
+        examples=["./catalog.schema.json"],
+    )
+    description: str = Field(default="", description="What this catalog is for.")
+    scope: Annotated[
+        Scope,
+        BeforeValidator(_list_patterns),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "pattern": _SCOPE_PATTERN},
+                    {"type": "array", "items": {"type": "string", "pattern": _SCOPE_PATTERN}, "minItems": 1},
+                ]
+            }
+        ),
+    ] = Field(
+        default_factory=Scope.default,
+        description="The emails that this catalog owns; * and ? stand before the @ only. "
+        f'Personas outside it are left alone. Default: "{DEFAULT_SCOPE}".',
+        examples=[DEFAULT_SCOPE, ["books.*@acme.test", "shop.*@acme.test"]],
+    )
+    allow_real_domain: bool = Field(
+        default=False,
+        description="Allow a scope outside the domains that are reserved for tests (.test, .example, …).",
+    )
+    personas: tuple[Persona, ...] = Field(
+        min_length=1, strict=False, description="The personas, in any order."
+    )
+    spaces: tuple[Space, ...] = Field(
+        default=(), strict=False, description="The spaces that personas share, in any order."
+    )
+
+    _source: Source = PrivateAttr(default_factory=Source)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep the source that the loader passes as the context."""
+        if isinstance(context, Source):
+            self._source = context
+
+    @property
+    def file(self) -> str:
+        """The file as it was named."""
+        return self._source.file
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """The warnings, in file order."""
+        return self._source.warnings
+
+    def locate(self, path: JsonPath) -> tuple[int, int]:
+        """Return line and column, from 1, of a value such as `("personas", 3, "systemPrompt")`.
+
+        A missing key is represented by its nearest parent.
+        """
+        return self._source.positions.locate(path)
+
+    def persona(self, email: str) -> Persona | None:
+        """Return the persona with this email; case is ignored."""
+        index = self._indexes.get(email.lower())
+        return None if index is None else self.personas[index]
+
+    def index(self, email: str) -> int:
+        """Return the position of the persona with this email, for `locate`.
+
+        Raises:
+            KeyError: The catalog has no such persona.
+        """
+        return self._indexes[email.lower()]
+
+    @cached_property
+    def _indexes(self) -> dict[str, int]:
+        return {persona.email: index for index, persona in enumerate(self.personas)}
+
+
+def catalog_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12); it rejects unknown keys, so that editors mark typos."""
+    in_default_scope = {"pattern": re.escape(DEFAULT_SCOPE.lstrip("*")) + "$"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Catalog.model_json_schema(),
+        # A pattern of another scope cannot be compared with the emails here; the loader does it.
+        "if": {"not": {"required": ["scope"]}},
+        "then": {"properties": {"personas": {"items": {"properties": {"email": in_default_scope}}}}},
+    }

@@ -1,0 +1,134 @@
+r"""Where the values of a JSON text are, and how values and paths are shown in messages.
+
+Lines end at a line feed (`\r\n` counts once). Columns count code points. Both start at 1.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+JsonPath = tuple[str | int, ...]
+
+_CONSTANTS = ("NaN", "Infinity", "-Infinity")  # Python's decoder accepts them, JSON does not
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s"{}\[\]:,]+', re.DOTALL)
+_IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_AROUND = 70  # characters of an excerpt on each side of the place
+
+
+def quote(text: str, limit: int = 60) -> str:
+    """Return a text in double quotes, shortened, with control characters escaped."""
+    shown = text if len(text) <= limit else text[: limit - 1] + "…"
+    escaped = json.dumps(shown, ensure_ascii=False)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in escaped)
+
+
+def json_path(path: JsonPath) -> str:
+    """Return a path as `$.personas[3].email`; other keys than identifiers as `$["a b"]`."""
+    parts = ["$"]
+    for part in path:
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+        elif _IDENTIFIER.fullmatch(part) and len(part) <= 60:
+            parts.append(f".{part}")
+        else:
+            parts.append(f"[{quote(part)}]")
+    return "".join(parts)
+
+
+class Value(NamedTuple):
+    """One value of a JSON text: its first sign, and the offsets of its key, itself and its parent."""
+
+    path: JsonPath
+    sign: str
+    key_at: int
+    at: int
+    parent_at: int
+
+
+def walk(text: str) -> Iterator[Value]:
+    """Yield every value of a JSON text, parents first; the text must be valid as far as this is read."""
+    path: list[str | int] = []
+    parents = [0]
+    key_at = 0
+    expect_key = False
+    for match in _TOKEN.finditer(text):
+        sign, at = match[0], match.start()
+        if sign in ("}", "]"):
+            path.pop()
+            parents.pop()
+            expect_key = False
+        elif sign == ",":
+            last = path[-1]
+            if isinstance(last, int):
+                path[-1] = last + 1
+            expect_key = isinstance(last, str)
+        elif expect_key:
+            path[-1] = json.loads(sign, strict=False)
+            key_at = at
+            expect_key = False
+        elif sign != ":":
+            in_object = bool(path) and isinstance(path[-1], str)
+            yield Value(tuple(path), sign, key_at if in_object else at, at, parents[-1])
+            if sign in ("{", "["):
+                path.append("" if sign == "{" else 0)
+                parents.append(at)
+                expect_key = sign == "{"
+
+
+class Positions:
+    """Finds lines and columns in a JSON text; the text is read once, when the first place is asked for."""
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def locate(self, path: JsonPath, *, at_key: bool = False) -> tuple[int, int]:
+        """Return line and column of a value, or of its key; of the nearest parent if it is missing."""
+        while path and path not in self._offsets:
+            path, at_key = path[:-1], False
+        key_at, at = self._offsets.get(path, (0, 0))
+        return self.line_and_column(key_at if at_key else at)
+
+    def line_and_column(self, offset: int) -> tuple[int, int]:
+        """Return the line and column of an offset."""
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def excerpt(self, line: int, column: int) -> tuple[str, int]:
+        """Return the source around a place, from its line alone, and the place's offset in that excerpt."""
+        begin = self._line_starts[line - 1]
+        at = begin + column - 1
+        end = self._text.find("\n", at, at + _AROUND)
+        start = max(begin, at - _AROUND)
+        source = self._text[start : at + _AROUND if end < 0 else end].rstrip()
+        shown = source.lstrip()
+        return shown, max(at - start - (len(source) - len(shown)), 0)
+
+    def duplicates(self) -> Iterator[tuple[JsonPath, int]]:
+        """Yield each key that an object has more than once, and the line of the first."""
+        first: dict[tuple[int, str], int] = {}
+        found: set[tuple[int, str]] = set()
+        for value in walk(self._text):
+            if not value.path or not isinstance(key := value.path[-1], str):
+                continue
+            member = value.parent_at, key
+            if first.setdefault(member, value.key_at) != value.key_at and member not in found:
+                found.add(member)
+                yield value.path, self.line_and_column(first[member])[0]
+
+    def constant(self) -> int:
+        """Return the offset of the first constant that JSON does not have."""
+        return next(value.at for value in walk(self._text) if value.sign.startswith(_CONSTANTS))
+
+    @cached_property
+    def _offsets(self) -> dict[JsonPath, tuple[int, int]]:
+        return {value.path: (value.key_at, value.at) for value in walk(self._text)}
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in re.finditer("\n", self._text))]
