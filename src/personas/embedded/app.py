@@ -1,0 +1,138 @@
+"""The ASGI application: all routes, and the answers to errors."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
+from sqlalchemy import exc
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from personas.embedded import auth, personas
+from personas.embedded.answers import Crash, Refusal, crash, iso, not_found
+from personas.embedded.passwords import SCRYPT_N
+from personas.embedded.schema import UnstorableTextError
+from personas.embedded.service import FRONT_END, Service, open_service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+BASE_URL: Final = "http://embedded.localhost"
+logger: Final = logging.getLogger("personas.embedded")
+
+
+def make_app(service: Service, *, allowed_hosts: Sequence[str] = ("*",)) -> Starlette:
+    """The application of a service. It needs no lifespan, so `httpx.ASGITransport` can call it."""
+    app = Starlette(
+        routes=[Route("/health", health), *personas.routes, *auth.routes],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts, www_redirect=False),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=[FRONT_END],
+                allow_methods=["*"],
+                allow_headers=["*"],
+                allow_credentials=True,
+            ),
+        ],
+        exception_handlers={
+            Refusal: _refuse,
+            HTTPException: _not_found,
+            exc.SQLAlchemyError: _database_error,
+            Crash: _crash,
+        },
+    )
+    app.router.redirect_slashes = False
+    app.state.service = service
+    return app
+
+
+async def health(request: Request) -> Response:
+    """Whether the service runs."""
+    moment = iso(Service.of(request).clock())
+    return JSONResponse({"status": "ok", "service": "mana-auth", "timestamp": moment})
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, Refusal):
+        raise TypeError
+    return error.answer()
+
+
+async def _not_found(request: Request, _error: Exception) -> Response:
+    """A wrong method is a wrong path to the real service."""
+    return not_found(request)
+
+
+async def _database_error(request: Request, error: Exception) -> Response:
+    cause = getattr(error, "orig", None)
+    if not isinstance(error, exc.IntegrityError) and not isinstance(cause, UnstorableTextError):
+        logger.error("the database failed: %s", cause or error)
+    return crash(request)
+
+
+async def _crash(request: Request, _error: Exception) -> Response:
+    return crash(request)
+
+
+# --- in process ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedService:
+    """A service that is called in process, without a port.
+
+    Attributes:
+        app: The ASGI application, for `httpx.ASGITransport`.
+        base_url: The address to give to the client; the Origin of calls with a cookie.
+    """
+
+    service: Service
+    app: Starlette
+
+    @property
+    def base_url(self) -> str:
+        """The address of the service as it knows itself."""
+        return self.service.base_url
+
+    def admin_token(self) -> str:
+        """A fresh access token of an admin, for 15 minutes."""
+        return self.service.admin_token()
+
+
+@asynccontextmanager
+async def open_embedded(
+    file: Path | None, *, base_url: str = BASE_URL, scrypt_n: int | None = None
+) -> AsyncIterator[EmbeddedService]:
+    """Open a service on an SQLite file, which is created if it does not exist.
+
+    Args:
+        file: The file; None for a database that is deleted at the end.
+        base_url: The address of the service.
+        scrypt_n: A small power of two makes quick password hashes, for tests.
+
+    Raises:
+        EmbeddedError: The file cannot be used as a database.
+    """
+    with TemporaryDirectory(prefix="personas-") as folder:
+        place = Path(folder) / "auth.db" if file is None else file
+        service, _ = await anyio.to_thread.run_sync(
+            partial(open_service, place, base_url=base_url, scrypt_n=scrypt_n or SCRYPT_N)
+        )
+        try:
+            yield EmbeddedService(service, make_app(service))
+        finally:
+            await anyio.to_thread.run_sync(service.close)

@@ -1,0 +1,333 @@
+"""The admin's calls: the four on personas, and the look-up of users."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from personas.embedded.answers import (
+    Crash,
+    Refusal,
+    invalid,
+    iso,
+    query_number,
+    query_text,
+    refused,
+)
+from personas.embedded.auth import SignUp, create_user
+from personas.embedded.bodies import read_json
+from personas.embedded.passwords import MIN_PASSWORD, utf16_length
+from personas.embedded.schema import CADENCES, persona_actions, persona_feedback, personas, sessions, users
+from personas.embedded.service import Service
+from personas.embedded.users import find_by_email
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+RECENT: Final = dt.timedelta(days=7)
+LAST_ACTIONS: Final = 20
+TIERS: Final = ("guest", "public", "beta", "alpha", "founder")
+MAX_ROWS: Final = 2**63  # what PostgreSQL refuses as LIMIT or OFFSET
+FALSY: Final = (None, False, 0, "")  # to JavaScript; an empty list or object is not
+
+# --- reading ------------------------------------------------------------------------------------------------
+
+
+async def list_personas(request: Request) -> Response:
+    """Every persona, newest first."""
+    service = Service.of(request)
+    service.require_admin(request)
+    return JSONResponse({"personas": await service.read(_list, service.clock() - RECENT)})
+
+
+def _list(connection: Connection, since: dt.datetime) -> list[dict[str, Any]]:
+    recent = (
+        sa.select(persona_actions.c.persona_id, sa.func.count().label("actions"))
+        .where(persona_actions.c.created_at > since)
+        .group_by(persona_actions.c.persona_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        sa.select(
+            personas.c.user_id,
+            users.c.email,
+            users.c.name,
+            personas.c.archetype,
+            personas.c.tick_cadence,
+            personas.c.last_active_at,
+            personas.c.created_at,
+            sa.func.coalesce(recent.c.actions, 0),
+        )
+        .join(users, users.c.id == personas.c.user_id)
+        .outerjoin(recent, recent.c.persona_id == personas.c.user_id)
+        .order_by(personas.c.created_at.desc(), personas.c.user_id)
+    )
+    return [
+        {
+            "userId": user_id,
+            "email": email,
+            "name": name,
+            "archetype": archetype,
+            "tickCadence": cadence,
+            "lastActiveAt": iso(active),
+            "createdAt": iso(created),
+            "actions7d": actions,
+        }
+        for user_id, email, name, archetype, cadence, active, created, actions in rows
+    ]
+
+
+async def show_persona(request: Request) -> Response:
+    """One persona with its last actions and the feedback by module."""
+    service = Service.of(request)
+    service.require_admin(request)
+    found = await service.read(describe_persona, request.path_params["id"])
+    if found is None:
+        raise refused(404, "Not found")
+    return JSONResponse(found)
+
+
+def describe_persona(connection: Connection, user_id: str) -> dict[str, Any] | None:
+    """One persona with its last actions and the feedback by module; None for an unknown id."""
+    row = connection.execute(
+        sa.select(personas, users.c.email, users.c.name)
+        .join(users, users.c.id == personas.c.user_id)
+        .where(personas.c.user_id == user_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    actions = connection.execute(
+        sa.select(persona_actions)
+        .where(persona_actions.c.persona_id == user_id)
+        .order_by(persona_actions.c.created_at.desc(), persona_actions.c.id)
+        .limit(LAST_ACTIONS)
+    )
+    feedback = connection.execute(
+        sa.select(persona_feedback.c.module, sa.func.count())
+        .where(persona_feedback.c.persona_id == user_id)
+        .group_by(persona_feedback.c.module)
+        .order_by(persona_feedback.c.module)
+    )
+    return {
+        "persona": {**describe(row), "createdAt": iso(row.created_at)},
+        "recentActions": [_action(each) for each in actions],
+        # The real service names the number of ratings avgRating.
+        "feedbackByModule": [{"module": module, "avgRating": count} for module, count in feedback],
+    }
+
+
+def describe(row: sa.Row[Any]) -> dict[str, Any]:
+    """What the admin and the runner both see of a persona."""
+    return {
+        "userId": row.user_id,
+        "email": row.email,
+        "name": row.name,
+        "archetype": row.archetype,
+        "systemPrompt": row.system_prompt,
+        "moduleMix": row.module_mix,
+        "tickCadence": row.tick_cadence,
+        "lastActiveAt": iso(row.last_active_at),
+    }
+
+
+def _action(row: sa.Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "personaId": row.persona_id,
+        "tickId": row.tick_id,
+        "toolName": row.tool_name,
+        "inputHash": row.input_hash,
+        "result": row.result,
+        "errorMessage": row.error_message,
+        "latencyMs": row.latency_ms,
+        "createdAt": iso(row.created_at),
+    }
+
+
+# --- creating, updating, deleting ---------------------------------------------------------------------------
+
+
+async def upsert_persona(request: Request) -> Response:
+    """Create a persona, or update the one with this email; an ordinary user becomes a persona."""
+    service = Service.of(request)
+    service.require_admin(request)
+    body = await read_json(request, otherwise=refused(400, "Invalid JSON body"))
+    if body is None:
+        raise Crash
+    fields = body if isinstance(body, dict) else {}
+    _check(fields)
+    email = fields["email"]
+    if not isinstance(email, str):
+        raise Crash  # a list with an "@" in it
+    # The email is looked up as it was sent, and stored in lower case.
+    user = await service.read(find_by_email, email)
+    user_id = await _sign_up(service, fields) if user is None else user.id
+    # Two transactions, as on the real service: a text that cannot be stored leaves a user without a row here.
+    await service.write(_stamp, user_id, service.clock())
+    await service.write(_store, user_id, fields, service.clock())
+    return JSONResponse({"ok": True, "userId": user_id, "email": email})
+
+
+def _check(fields: dict[str, Any]) -> None:
+    """Check a body as the real service does: loosely, as JavaScript compares.
+
+    Raises:
+        Refusal: 400 with every problem.
+        Crash: The email has no method `includes`.
+    """
+    email, password = fields.get("email"), fields.get("password")
+    if email not in FALSY and not isinstance(email, str | list):
+        raise Crash
+    length = utf16_length(password) if isinstance(password, str) else None
+    length = len(password) if isinstance(password, list) else length
+    problems = {
+        "email required": email in FALSY or "@" not in email,
+        "password ≥ 8 chars required": password in FALSY or (length is not None and length < MIN_PASSWORD),
+        "archetype required": fields.get("archetype") in FALSY,
+        "systemPrompt required": fields.get("systemPrompt") in FALSY,
+        "moduleMix object required": not isinstance(fields.get("moduleMix"), dict | list),
+        f"tickCadence must be one of {', '.join(CADENCES)}": (
+            fields.get("tickCadence") not in FALSY and fields["tickCadence"] not in CADENCES
+        ),
+    }
+    details = [words for words, applies in problems.items() if applies]
+    if details:
+        raise invalid(*details)
+
+
+async def _sign_up(service: Service, fields: dict[str, Any]) -> str:
+    """Sign a new user up; the id, which is an invented one if the email in lower case is taken."""
+    name = fields.get("name")
+    name = fields["email"].partition("@")[0] if name is None else name
+    credentials = {"email": fields["email"], "name": name, "password": fields["password"]}
+    try:
+        user = await create_user(service, SignUp.check(credentials))
+    except Refusal as refusal:
+        message = (refusal.body or {}).get("message")
+        raise refused(500, "Sign-up failed", message) from None
+    return str(user["id"])
+
+
+def _stamp(connection: Connection, user_id: str, now: dt.datetime) -> None:
+    """Make a user a persona, with its name and password as they are."""
+    changed = sa.update(users).where(users.c.id == user_id)
+    values = {"kind": "persona", "access_tier": "founder", "email_verified": True, "updated_at": now}
+    connection.execute(changed.values(values))
+
+
+def _store(connection: Connection, user_id: str, fields: dict[str, Any], now: dt.datetime) -> None:
+    cadence = fields.get("tickCadence")
+    values = {
+        "archetype": _as_text(fields["archetype"]),
+        "system_prompt": _as_text(fields["systemPrompt"]),
+        "module_mix": fields["moduleMix"],
+        "tick_cadence": CADENCES[0] if cadence is None else _as_text(cadence),
+        "updated_at": now,
+    }
+    changed = connection.execute(sa.update(personas).where(personas.c.user_id == user_id).values(values))
+    if not changed.rowcount:
+        # With an invented id, this breaks the foreign key and is a crash, as on the real service.
+        connection.execute(sa.insert(personas).values(user_id=user_id, created_at=now, **values))
+
+
+def _as_text(value: Any) -> str:
+    """A value in a column of text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+async def delete_persona(request: Request) -> Response:
+    """Delete the user of a persona; its spaces and memberships stay, as on the real service."""
+    service = Service.of(request)
+    service.require_admin(request)
+    user_id = request.path_params["id"]
+    await service.write(_delete, user_id)
+    return JSONResponse({"ok": True, "deleted": user_id})
+
+
+def _delete(connection: Connection, user_id: str) -> None:
+    kind = connection.scalar(sa.select(users.c.kind).where(users.c.id == user_id))
+    if kind is None:
+        raise refused(404, "Not found")
+    if kind != "persona":
+        error = "Refusing to delete non-persona user via this endpoint"
+        raise Refusal(400, {"error": error, "hint": "Use /api/v1/admin/users/:id/data instead"})
+    connection.execute(sa.delete(users).where(users.c.id == user_id))
+
+
+# --- the look-up of users -----------------------------------------------------------------------------------
+
+
+async def find_users(request: Request) -> Response:
+    """Users by part of their email or name, in pages; or the users of one access tier."""
+    service = Service.of(request)
+    service.require_admin(request)
+    limit = query_number(request, "limit", default=20)
+    tier, search = query_text(request, "tier"), query_text(request, "search")
+    if tier and not search and not query_text(request, "page"):
+        if tier not in TIERS:
+            raise refused(400, "Invalid tier")
+        return JSONResponse(await service.read(_by_tier, tier, limit))
+    page = query_number(request, "page", default=1)
+    return JSONResponse(await service.read(_by_text, search or "", page, limit))
+
+
+def _by_tier(connection: Connection, tier: str, limit: int | None) -> dict[str, Any]:
+    rows = connection.execute(
+        sa.select(users)
+        .where(users.c.access_tier == tier)
+        .order_by(users.c.name, users.c.created_at, users.c.id)
+        .limit(_rows(limit))
+    )
+    found = [{**_user(row), "accessTier": row.access_tier, "createdAt": iso(row.created_at)} for row in rows]
+    return {"users": found, "count": len(found)}
+
+
+def _by_text(connection: Connection, search: str, page: int | None, limit: int | None) -> dict[str, Any]:
+    # The search goes into the pattern as it is: % and _ are wildcards.
+    pattern = f"%{search}%"
+    matches = sa.or_(users.c.email.ilike(pattern, escape="\\"), users.c.name.ilike(pattern, escape="\\"))
+    offset = ((page or 1) - 1) * (20 if limit is None else limit)
+    if page is not None and page < 1:
+        raise Crash
+    rows = connection.execute(
+        sa.select(users)
+        .where(matches)
+        .order_by(users.c.created_at.desc(), users.c.id)
+        .limit(_rows(limit))
+        .offset(_rows(offset))
+    ).all()
+    # The real service fails on every page with a user who has a session.
+    ids = [row.id for row in rows]
+    if connection.scalar(sa.select(sa.exists().where(sessions.c.user_id.in_(ids)))):
+        raise Crash
+    total = connection.scalar(sa.select(sa.func.count()).select_from(users).where(matches))
+    found = [{**_user(row), "createdAt": iso(row.created_at)} for row in rows]
+    return {"users": found, "total": total, "page": page, "limit": limit}
+
+
+def _user(row: sa.Row[Any]) -> dict[str, Any]:
+    return {"id": row.id, "email": row.email, "name": row.name, "role": row.role}
+
+
+def _rows(number: int | None) -> int | None:
+    """A number of rows; None, all of them, for less than 0 or something that is not a number."""
+    if number is not None and number >= MAX_ROWS:
+        raise Crash
+    return None if number is None or number < 0 else number
+
+
+PATH: Final = "/api/v1/admin/personas"
+routes: Final = [
+    Route(PATH, list_personas),
+    Route(PATH, upsert_persona, methods=["POST"]),
+    Route(PATH + "/{id}", show_persona),
+    Route(PATH + "/{id}", delete_persona, methods=["DELETE"]),
+    Route("/api/v1/admin/users", find_users),
+]

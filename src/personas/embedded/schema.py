@@ -1,0 +1,220 @@
+"""The tables.
+
+On PostgreSQL they live in the schema `auth`, which `database.py` puts in front of every name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+CADENCES: Final = ("daily", "weekdays", "hourly")
+VERSION: Final = "1"  # of the tables; a database of another version is refused
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+metadata = sa.MetaData()
+
+
+class UnstorableTextError(ValueError):
+    """A text with a NUL, which the real service's database refuses as well."""
+
+
+class Text(sa.TypeDecorator[str]):
+    """Text as the real service stores it: a NUL is an error, lone surrogates are dropped."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - overridden
+        """Clean what is stored or compared."""
+        return None if value is None else _clean(value)
+
+
+class Json(sa.TypeDecorator[Any]):
+    """JSON, its texts as above."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - overridden
+        """Clean every text in the value."""
+        return _clean(value)
+
+
+class Moment(sa.TypeDecorator[dt.datetime]):
+    """A moment in UTC: `timestamptz` on PostgreSQL, sortable text on SQLite, which has no time zones."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Store UTC, without the zone where the database has none."""
+        if value is None:
+            return None
+        value = value.astimezone(dt.UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Return the moment with its zone, UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if dialect.name == "sqlite" else value.astimezone(dt.UTC)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise UnstorableTextError("a text with a NUL cannot be stored")
+        return _SURROGATE.sub("", value)
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return value
+
+
+def _id() -> sa.Column[str]:
+    return sa.Column("id", Text, primary_key=True)
+
+
+def _belongs_to(name: str, target: str, **options: Any) -> sa.Column[str]:
+    reference = sa.ForeignKey(target, ondelete="CASCADE")
+    return sa.Column(name, Text, reference, nullable=False, **options)
+
+
+def _moment(name: str, **options: Any) -> sa.Column[dt.datetime]:
+    options.setdefault("nullable", False)
+    return sa.Column(name, Moment, **options)
+
+
+# The version of the tables, the key that signs cookies and the key that signs tokens.
+settings = sa.Table(
+    "settings",
+    metadata,
+    sa.Column("name", Text, primary_key=True),
+    sa.Column("value", Text, nullable=False),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    _id(),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("email", Text, nullable=False, unique=True),
+    sa.Column("email_verified", sa.Boolean, nullable=False, default=False),
+    sa.Column("image", Text),
+    sa.Column("kind", Text, sa.CheckConstraint("kind IN ('human', 'persona', 'system')"), nullable=False),
+    sa.Column("role", Text, nullable=False, default="user"),
+    sa.Column("access_tier", Text, nullable=False, default="public"),
+    sa.Column("two_factor_enabled", sa.Boolean, nullable=False, default=False),
+    _moment("created_at", index=True),
+    _moment("updated_at"),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    _id(),
+    _belongs_to("user_id", "users.id", unique=True),
+    sa.Column("provider_id", Text, nullable=False, default="credential"),
+    sa.Column("password", Text, nullable=False),
+    _moment("created_at"),
+    _moment("updated_at"),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    _id(),
+    _belongs_to("user_id", "users.id", index=True),
+    sa.Column("token", Text, nullable=False, unique=True),
+    sa.Column("ip_address", Text),
+    sa.Column("user_agent", Text),
+    _moment("expires_at"),
+    _moment("created_at"),
+    _moment("updated_at"),
+)
+
+personas = sa.Table(
+    "personas",
+    metadata,
+    _belongs_to("user_id", "users.id", primary_key=True),
+    sa.Column("archetype", Text, nullable=False),
+    sa.Column("system_prompt", Text, nullable=False),
+    sa.Column("module_mix", Json, nullable=False),
+    sa.Column("tick_cadence", Text, nullable=False),
+    _moment("last_active_at", nullable=True),
+    _moment("created_at", index=True),
+    _moment("updated_at"),
+)
+
+persona_actions = sa.Table(
+    "persona_actions",
+    metadata,
+    _id(),
+    _belongs_to("persona_id", "personas.user_id"),
+    sa.Column("tick_id", Text, nullable=False),
+    sa.Column("tool_name", Text, nullable=False),
+    sa.Column("input_hash", Text),
+    sa.Column("result", Text, sa.CheckConstraint("result IN ('ok', 'error')"), nullable=False),
+    sa.Column("error_message", Text),
+    sa.Column("latency_ms", sa.Integer),
+    _moment("created_at"),
+    sa.Index("persona_actions_newest", "persona_id", "created_at"),
+)
+
+persona_feedback = sa.Table(
+    "persona_feedback",
+    metadata,
+    _id(),
+    _belongs_to("persona_id", "personas.user_id"),
+    sa.Column("tick_id", Text, nullable=False),
+    sa.Column("module", Text, nullable=False),
+    sa.Column("rating", sa.Integer, sa.CheckConstraint("rating BETWEEN 1 AND 5"), nullable=False),
+    sa.Column("notes", Text),
+    _moment("created_at"),
+    sa.Index("persona_feedback_module", "persona_id", "module"),
+)
+
+organizations = sa.Table(
+    "organizations",
+    metadata,
+    _id(),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("slug", Text, nullable=False, unique=True),
+    sa.Column("logo", Text),
+    sa.Column("metadata", Json, nullable=False),
+    _moment("created_at"),
+)
+
+members = sa.Table(
+    "members",
+    metadata,
+    _id(),
+    _belongs_to("organization_id", "organizations.id"),
+    # Not a foreign key: a membership outlives its user, and then breaks the space, as on the real service.
+    sa.Column("user_id", Text, nullable=False, index=True),
+    sa.Column("role", Text, nullable=False),
+    _moment("created_at"),
+    sa.UniqueConstraint("organization_id", "user_id"),
+)
+
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    _id(),
+    _belongs_to("organization_id", "organizations.id", index=True),
+    sa.Column("email", Text, nullable=False, index=True),
+    sa.Column("role", Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
+    _belongs_to("inviter_id", "users.id"),
+    _moment("expires_at"),
+    _moment("created_at"),
+)

@@ -1,0 +1,323 @@
+"""The state of one running service, and what every handler needs from it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hmac
+import math
+import os
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
+
+import anyio.to_thread
+import sqlalchemy as sa
+
+from personas.embedded import users
+from personas.embedded.answers import Refusal, auth_error, refused, service_error
+from personas.embedded.database import open_database
+from personas.embedded.errors import EmbeddedError
+from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, utf16_length
+from personas.embedded.schema import accounts, metadata, settings
+from personas.embedded.schema import users as users_table
+from personas.embedded.tokens import Cookies, Signer, make_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection
+    from starlette.requests import Request
+
+    from personas.embedded.database import Database
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+
+FRONT_END: Final = "http://localhost:5173"
+TRUSTED_ORIGINS: Final = (FRONT_END, "https://mana.how")
+
+ADMIN_EMAIL: Final = "admin@embedded.localhost"
+SIGN_INS: Final = 3  # in the window, for each address
+SIGN_IN_WINDOW: Final = dt.timedelta(seconds=10)
+MAX_ADDRESSES: Final = 10_000
+
+
+def utc_now() -> dt.datetime:
+    """Now."""
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(slots=True)
+class Service:
+    """The state of one running service; handlers get it by `Service.of(request)`.
+
+    Attributes:
+        base_url: The only own address that is accepted as an Origin; tokens name it as their issuer.
+        service_key: What the runner sends as X-Service-Key; with None its calls are refused.
+        on_loopback: Whether only this machine reaches the service; the page is shown only then.
+        clock: Returns the time, in UTC.
+    """
+
+    database: Database
+    hasher: Hasher
+    signer: Signer
+    cookies: Cookies
+    base_url: str
+    service_key: str | None = None
+    on_loopback: bool = True
+    clock: Callable[[], dt.datetime] = utc_now
+    # Hashing has threads of its own: in the common ones it would delay every other call.
+    _hashing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
+    _sign_ins: dict[str, tuple[int, dt.datetime]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(request: Request) -> Service:
+        """The service that a request is for."""
+        service: Service = request.app.state.service
+        return service
+
+    def close(self) -> None:
+        """Close the database and stop the threads."""
+        self._hashing.shutdown()
+        self.database.close()
+
+    # --- the database and hashing, outside the event loop ---------------------------------------------------
+
+    async def read(
+        self,
+        work: Callable[Concatenate[Connection, Params], Result],
+        *args: Params.args,
+        **kwargs: Params.kwargs,
+    ) -> Result:
+        """Call `work(connection, …)` in a reading transaction, in a worker thread."""
+
+        def run() -> Result:
+            with self.database.read() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await anyio.to_thread.run_sync(run)
+
+    async def write(
+        self,
+        work: Callable[Concatenate[Connection, Params], Result],
+        *args: Params.args,
+        **kwargs: Params.kwargs,
+    ) -> Result:
+        """Call `work(connection, …)` in a writing transaction, in a worker thread."""
+
+        def run() -> Result:
+            with self.database.write() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await anyio.to_thread.run_sync(run)
+
+    async def hash(self, password: str) -> str:
+        """Hash a password; never inside a transaction."""
+        return await asyncio.get_running_loop().run_in_executor(self._hashing, self.hasher.hash, password)
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Return whether the password belongs to the hash."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._hashing, self.hasher.verify, stored, password)
+
+    # --- who calls ------------------------------------------------------------------------------------------
+
+    def access_token(self, user: sa.Row[Any], session_id: str) -> str:
+        """A token of 15 minutes for the session of a user."""
+        claims = {
+            "sub": user.id,
+            "email": user.email,
+            "role": user.role,
+            "sid": session_id,
+            "tier": user.access_tier,
+        }
+        return self.signer.sign(claims, issuer=self.base_url, now=self.clock())
+
+    def admin_token(self) -> str:
+        """An access token of the admin, for the owner of the database."""
+        with self.database.read() as connection:
+            query = sa.select(users_table).where(users_table.c.role == "admin").limit(1)
+            return self.access_token(connection.execute(query).one(), make_id())
+
+    def require_admin(self, request: Request) -> None:
+        """Let an admin's access token through.
+
+        Raises:
+            Refusal: 401 without a valid token, 403 when it is not an admin's.
+        """
+        header = request.headers.get("authorization", "")
+        if not header.startswith("Bearer "):
+            raise service_error(401, "Missing or invalid Authorization header")
+        claims = self.signer.verify(header.removeprefix("Bearer "), now=self.clock())
+        if claims is None:
+            raise service_error(401, "Invalid or expired token")
+        if claims.get("role") != "admin":
+            raise refused(403, "Forbidden", "Admin access required")
+
+    def require_service_key(self, request: Request) -> None:
+        """Let the runner through.
+
+        Raises:
+            Refusal: 401 without the right key.
+        """
+        given, right = request.headers.get("x-service-key", ""), self.service_key or ""
+        if not right or not hmac.compare_digest(right.encode(), given.encode()):
+            raise service_error(401, "Invalid or missing service key")
+
+    def limit_sign_ins(self, request: Request) -> None:
+        """Count a sign-in by the address that a proxy names; without a proxy there is no limit.
+
+        Raises:
+            Refusal: 429 from the fourth sign-in in ten seconds.
+        """
+        address = request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
+        if not address:
+            return
+        now = self.clock()
+        count, last = self._sign_ins.get(address, (0, now))
+        wait = last + SIGN_IN_WINDOW - now
+        if count >= SIGN_INS and wait > dt.timedelta(0):
+            body = {"message": "Too many requests. Please try again later."}
+            raise Refusal(429, body, {"X-Retry-After": str(math.ceil(wait.total_seconds()))})
+        if len(self._sign_ins) >= MAX_ADDRESSES:
+            self._sign_ins.clear()
+        self._sign_ins[address] = (count + 1 if wait > dt.timedelta(0) else 1, now)
+
+    def require_origin(self, request: Request) -> None:
+        """Let a call with a cookie through only from a trusted page.
+
+        Only the configured base URL is trusted as an own address, as on the real service: not the address
+        that the client used.
+
+        Raises:
+            Refusal: 403 for a POST with a cookie and without a trusted Origin.
+        """
+        if request.method != "POST" or "cookie" not in request.headers:
+            return
+        origin = request.headers.get("origin") or request.headers.get("referer") or "null"
+        if origin == "null":
+            raise auth_error(403, "MISSING_OR_NULL_ORIGIN", "Missing or null Origin")
+        if "/".join(origin.split("/")[:3]) not in (self.base_url, *TRUSTED_ORIGINS):
+            raise auth_error(403, "INVALID_ORIGIN")
+
+    async def find_session(self, request: Request) -> sa.Row[Any] | None:
+        """The user of the session cookie, with the session's columns as `session_…`, or None."""
+        token = self.cookies.read(request.headers.get("cookie", ""))
+        return None if token is None else await self.read(users.find_session, token, self.clock())
+
+    async def require_session(self, request: Request) -> sa.Row[Any]:
+        """The same.
+
+        Raises:
+            Refusal: 401 without a session, 403 as `require_origin`.
+        """
+        self.require_origin(request)
+        user = await self.find_session(request)
+        if user is None:
+            raise auth_error(401, "UNAUTHORIZED")
+        return user
+
+
+# --- opening ------------------------------------------------------------------------------------------------
+
+
+def open_service(
+    place: str | Path,
+    *,
+    base_url: str,
+    service_key: str | None = None,
+    admin_password: str | None = None,
+    scrypt_n: int = SCRYPT_N,
+    clock: Callable[[], dt.datetime] = utc_now,
+) -> tuple[Service, str | None]:
+    """Open a database, with an admin and the keys made on the first start.
+
+    Args:
+        place: A file or a `postgresql://` URL.
+        base_url: The address at which clients reach the service.
+        service_key: What the runner sends as X-Service-Key.
+        admin_password: The admin's password from now on; None makes one on the first start.
+        scrypt_n: Small values make quick hashes, for tests.
+        clock: Returns the time, in UTC.
+
+    Returns:
+        The service, and the admin's password if this start has made one.
+
+    Raises:
+        EmbeddedError: The database cannot be used, or the password is not 8 to 128 characters long.
+    """
+    if admin_password is not None and not MIN_PASSWORD <= utf16_length(admin_password) <= MAX_PASSWORD:
+        message = f"the admin's password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"
+        raise EmbeddedError(message, hint="Write another one into the file.")
+    database, hasher = open_database(place), Hasher(scrypt_n)
+    try:
+        with database.write() as connection:  # of two first starts, the second waits here
+            made = _ensure_admin(connection, hasher, admin_password, clock())
+            key = _ensure_setting(connection, "signing_key", Signer.generate)
+            secret = _ensure_setting(connection, "cookie_secret", lambda: secrets.token_urlsafe(32))
+    except BaseException:
+        database.close()
+        raise
+    service = Service(
+        database=database,
+        hasher=hasher,
+        signer=Signer(key),
+        cookies=Cookies(secret),
+        base_url=base_url.rstrip("/"),
+        service_key=service_key,
+        clock=clock,
+    )
+    return service, made
+
+
+def _ensure_setting(connection: Connection, name: str, make: Callable[[], str]) -> str:
+    value = connection.scalar(sa.select(settings.c.value).where(settings.c.name == name))
+    if value is None:
+        value = make()
+        connection.execute(sa.insert(settings).values(name=name, value=value))
+    return value
+
+
+def _ensure_admin(
+    connection: Connection, hasher: Hasher, password: str | None, now: dt.datetime
+) -> str | None:
+    """Add the admin, or give it another password; return a password that was made here."""
+    admin = users.find_by_email(connection, ADMIN_EMAIL)
+    if admin is None:
+        made = secrets.token_urlsafe(24) if password is None else None
+        new = users.NewUser(
+            email=ADMIN_EMAIL,
+            name="Admin",
+            password=hasher.hash(password or made or ""),
+            kind="system",
+            role="admin",
+            access_tier="founder",
+            email_verified=True,
+        )
+        users.add_personal_space(connection, users.add_user(connection, new, now), new, now)
+        return made
+    if password is not None and not hasher.verify(admin.password, password):
+        changed = sa.update(accounts).where(accounts.c.user_id == admin.id)
+        connection.execute(changed.values(password=hasher.hash(password), updated_at=now))
+    return None
+
+
+def reset_database(place: str | Path) -> None:
+    """Delete everything in a database; the next start is its first.
+
+    Raises:
+        EmbeddedError: The database cannot be used.
+    """
+    database = open_database(place)
+    try:
+        with database.write() as connection:
+            for table in reversed(metadata.sorted_tables):
+                if table is settings:
+                    connection.execute(sa.delete(table).where(table.c.name != "version"))
+                else:
+                    connection.execute(sa.delete(table))
+    finally:
+        database.close()
