@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 from pydantic.alias_generators import to_camel
 
 from personas.catalog.models import Persona, Space
+from personas.errors import ServiceError
 from personas.services.base import Capabilities
 from personas.services.models import FoundUser, LivePersona, LiveSpace, PasswordCheck
 
@@ -121,7 +121,7 @@ class Change(ReportModel):
 
 
 class Options(ReportModel):
-    """What a run may do; part of the checksum."""
+    """What a run may do; all but the command's name is part of the checksum."""
 
     command: str = "seed"
     prune: bool = False
@@ -161,7 +161,10 @@ class Plan(ReportModel):
     @computed_field  # type: ignore[prop-decorator]  # as pydantic documents it for mypy
     @property
     def checksum(self) -> str | None:
-        """16 hex digits over scope, service, options and every change; None for a plan with a conflict."""
+        """16 hex digits over scope, service, options and every change; None for a plan with a conflict.
+
+        `seed` and its preview have the same one, so the command is not part of it.
+        """
         if self.counts[Status.CONFLICT]:
             return None
         drift = [
@@ -169,7 +172,13 @@ class Plan(ReportModel):
             for c in self.changes
             if c.is_drift or c.action
         ]
-        whole: list[Any] = [self.kind, self.service, self.scope, self.options.model_dump(), drift]
+        whole: list[Any] = [
+            self.kind,
+            self.service,
+            self.scope,
+            self.options.model_dump(exclude={"command"}),
+            drift,
+        ]
         text = json.dumps(whole, sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
@@ -194,7 +203,10 @@ class Outcome(ReportModel):
     Attributes:
         message: What went wrong, or what else the service said.
         id: The id on the service afterwards, where it is known.
+        stopped_by: The error that stopped the run, on the action that met it.
     """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     kind: Kind = Kind.PERSONA
     key: str
@@ -203,6 +215,8 @@ class Outcome(ReportModel):
     result: Result
     message: str = ""
     id: str | None = None
+
+    stopped_by: ServiceError | None = Field(default=None, exclude=True, repr=False)
 
 
 class Ownership(StrEnum):
@@ -235,7 +249,7 @@ class LiveState(ReportModel):
         notes: What a reader must know about how the state was read.
     """
 
-    taken_at: datetime
+    taken_at: AwareDatetime
     service: str
     scope: tuple[str, ...]
     only: tuple[str, ...] = ()

@@ -1,0 +1,118 @@
+"""Two safety rules: a new email must not belong to another account, and the seed secret must fit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from personas.catalog.models import Catalog
+from personas.concurrency import Cancel, run_concurrently
+from personas.errors import NoResponseError, SafetyError
+from personas.passwords import PasswordDeriver
+from personas.reconcile.changes import Owner, Ownership
+from personas.services.base import Service
+from personas.services.models import FoundUser, LivePersona, PasswordCheck, Verdict
+
+Checks = Mapping[str, PasswordCheck]
+
+_LIMITED = PasswordCheck(Verdict.UNKNOWN, "not tried, the service limits sign-ins", rate_limited=True)
+_OWNERSHIP = {
+    Verdict.RIGHT: Ownership.HALF_CREATED,
+    Verdict.WRONG: Ownership.FOREIGN,
+    Verdict.UNKNOWN: Ownership.UNKNOWN,
+}
+
+
+async def find_owners(
+    service: Service, emails: Collection[str], live: Collection[str], passwords: PasswordDeriver | None
+) -> dict[str, Owner]:
+    """Return who has each of these emails, which no live persona has.
+
+    `live` are the emails of all live personas of the service; all in lower case.
+
+    Raises:
+        NotOfferedError: The service has no user look-up.
+    """
+    owners = dict.fromkeys(emails, Owner(ownership=Ownership.FREE))
+    doubtful: list[str] = []
+    for domain in {email[email.index("@") :] for email in emails}:
+        # As many accounts as live personas: the domain has no other accounts.
+        if await service.count_users(domain) != sum(email.endswith(domain) for email in live):
+            doubtful += [email for email in emails if email.endswith(domain)]
+    users: dict[str, FoundUser] = {}
+    for email, found in (await service.find_users(doubtful) if doubtful else {}).items():
+        if isinstance(found, FoundUser):
+            users[email] = found
+        else:
+            owners[email] = Owner(ownership=Ownership.UNKNOWN, reason=found.message)
+    no_secret = PasswordCheck(Verdict.UNKNOWN, "there is no seed secret to sign in with")
+    checks: Checks = dict.fromkeys(users, no_secret)
+    if passwords is not None:
+        checks = await check_passwords(service, users, passwords)
+    for email, check in checks.items():
+        owners[email] = Owner(ownership=_OWNERSHIP[check.verdict], reason=check.reason, user=users[email])
+    return owners
+
+
+async def check_seed_secret(
+    service: Service,
+    catalog: Catalog,
+    personas: Iterable[LivePersona],
+    passwords: PasswordDeriver,
+    *,
+    check: Collection[str] = (),
+    replace: bool = False,
+) -> tuple[Checks, tuple[str, ...]]:
+    """Sign in as the oldest and the newest live persona of the catalog; if one fails, as all of them.
+
+    The emails in `check` are checked in any case. Returns the checks by email, and notes.
+
+    Raises:
+        SafetyError: No password signs in, at least one is wrong, and the run does not `replace` them.
+    """
+    live = [persona for persona in personas if catalog.persona(persona.email)]
+    live.sort(key=lambda p: (p.created_at.timestamp() if p.created_at else 0.0, p.email))
+    emails = list(dict.fromkeys(persona.email.lower() for persona in live))
+    checks = await check_passwords(service, emails[:1] + emails[1:][-1:], passwords)
+    if Verdict.WRONG in {result.verdict for result in checks.values()}:
+        check = set(emails)
+    checks = await check_passwords(service, [e for e in emails if e in check], passwords, checks)
+    verdicts = [result.verdict for result in checks.values()]
+    wrong = verdicts.count(Verdict.WRONG)
+    if wrong and Verdict.RIGHT not in verdicts and not replace:
+        message = f"The seed secret does not match: {wrong} of {wrong} sign-ins failed."
+        raise SafetyError(message, hint=_hint(service, passwords))
+    unknown = [email for email, result in checks.items() if result.verdict is Verdict.UNKNOWN]
+    if not unknown:
+        return checks, ()
+    reason = checks[unknown[0]].reason.rstrip(".")
+    note = f"Could not check the seed secret with {len(unknown)} of {len(checks)} personas: {reason}."
+    # A sample that did not have to be checked is only a note.
+    return {e: result for e, result in checks.items() if e in check or e not in unknown}, (note,)
+
+
+async def check_passwords(
+    service: Service, emails: Iterable[str], passwords: PasswordDeriver, known: Checks | None = None
+) -> Checks:
+    """Sign in with the derived passwords that are not `known`. After a rate limit the rest is unknown."""
+    checks = dict(known or {})
+    left = [email for email in emails if email not in checks]
+    cancel = Cancel()
+    cancel.requested = any(result.rate_limited for result in checks.values())
+
+    async def check(email: str) -> None:
+        try:
+            checks[email] = await service.check_password(email, passwords.derive(email))
+        except NoResponseError as error:
+            checks[email] = PasswordCheck(Verdict.UNKNOWN, error.message)
+        if checks[email].rate_limited:
+            cancel.request()
+
+    await run_concurrently(left, check, limit=service.concurrency, cancel=cancel)
+    return dict.fromkeys(left, _LIMITED) | checks
+
+
+def _hint(service: Service, passwords: PasswordDeriver) -> str:
+    """Return what to do about a seed secret that does not match."""
+    cause = "The development secret is in use. " if passwords.development else ""
+    cure = "change their passwords" if "password" in service.capabilities.updatable else "re-create them"
+    return f"{cause}Set PERSONA_SEED_SECRET to the secret of these personas, or add --replace to {cure}."

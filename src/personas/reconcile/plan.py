@@ -1,0 +1,234 @@
+"""The plan: how catalog and service compare, and what a run does about it. Pure: values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from personas.catalog.models import Catalog, Persona
+from personas.catalog.select import matches, unmatched
+from personas.errors import UsageError
+from personas.reconcile.changes import (
+    Action,
+    Change,
+    FieldChange,
+    LiveState,
+    Options,
+    Owner,
+    Ownership,
+    Plan,
+    Status,
+    Value,
+)
+from personas.services.base import DESCRIPTORS
+from personas.services.models import LivePersona, PasswordCheck, Verdict
+
+Decision = tuple[Status, Action | None, str]
+
+_ATTRIBUTES = {
+    "name": "name",
+    "archetype": "archetype",
+    "systemPrompt": "system_prompt",
+    "moduleMix": "module_mix",
+    "tickCadence": "tick_cadence",
+}
+_MISSING: dict[Ownership, Decision] = {
+    Ownership.FREE: (Status.CREATE, Action.CREATE, ""),
+    Ownership.HALF_CREATED: (Status.CREATE, Action.CREATE, "completes a half-created persona"),
+    Ownership.FOREIGN: (Status.CONFLICT, None, "belongs to an account that is not a persona"),
+    Ownership.UNKNOWN: (Status.UNKNOWN, None, "cannot determine who owns this email"),
+}
+_EXTRA = "not in the catalog"
+_DOUBLE = "a second live persona with this email"
+_DEFAULTS = Options()
+
+
+def make_plan(catalog: Catalog, live: LiveState, options: Options = _DEFAULTS) -> Plan:
+    """Compare a catalog with a live state, for `seed` and `dry-run`.
+
+    Raises:
+        UsageError: The live state has another scope, or a pattern of `options.only` matches no persona.
+    """
+    if set(live.scope) != set(catalog.scope.patterns):
+        scopes = f"{', '.join(live.scope)}; that of {catalog.file} is {catalog.scope}"
+        raise UsageError(f"The live personas have another scope: {scopes}.")
+    require_matches(options.only, catalog, live.personas)
+    current, doubles = _index(live.personas)
+    changes = [_compare(catalog, p, current.pop(p.email, None), live, options) for p in catalog.personas]
+    changes += [_make_extra(email, persona, _EXTRA, options) for email, persona in current.items()]
+    # Outcomes are found by their key, so the email alone does not identify a second persona.
+    changes += [_make_extra(f"{p.email} ({p.user_id})", p, _DOUBLE, options) for p in doubles]
+    for only in (options.only, live.only):  # a snapshot can be limited as well; the rest is not compared
+        changes = [change for change in changes if is_selected(only, change.desired, change.live)]
+    return Plan(
+        service=live.service,
+        scope=live.scope,
+        options=options,
+        changes=tuple(sorted(_mark_changed_emails(changes), key=_sort_key)),
+        others=live.others,
+        notes=(*live.notes, *_find_gaps(live, changes)),
+    )
+
+
+def make_cleanup_plan(catalog: Catalog, live: LiveState, options: Options = _DEFAULTS) -> Plan:
+    """Plan to delete every live persona in scope; raises as `make_plan`.
+
+    The status compares what was read. A persona without a known difference is `extra`, never in sync: no
+    persona should be live afterwards. A note counts the drift.
+    """
+    plan = make_plan(catalog, live, options)
+    changes: list[Change] = []
+    for change in plan.changes:
+        status = change.status if change.status in (Status.UPDATE, Status.REPLACE) else Status.EXTRA
+        reason = change.reason if change.status is Status.EXTRA else ""
+        update = {"status": status, "action": Action.DELETE, "reason": reason}
+        if change.live is not None:
+            changes.append(change.model_copy(update=update))
+    changed = plan.counts[Status.UPDATE] + plan.counts[Status.REPLACE]
+    drift = {"changed": changed, "not live": plan.counts[Status.CREATE], _EXTRA: plan.counts[Status.EXTRA]}
+    counts = ", ".join(f"{count} {what}" for what, count in drift.items() if count)
+    note = f"Catalog and service differ before the cleanup, compared by the list: {counts}."
+    notes = (*live.notes, note) if counts else live.notes
+    return plan.model_copy(update={"changes": tuple(sorted(changes, key=_sort_key)), "notes": notes})
+
+
+def require_matches(only: Sequence[str], catalog: Catalog | None, personas: Iterable[LivePersona]) -> None:
+    """Raise a UsageError that names the patterns that match no persona, neither in the catalog nor live."""
+    sides: list[Persona | LivePersona] = [*(catalog.personas if catalog else ()), *personas]
+    if left := unmatched(only, ((p.email, p.name or "", p.archetype or "") for p in sides)):
+        raise UsageError(f"No persona matches --only {', '.join(map(repr, left))}.")
+
+
+def is_selected(only: Sequence[str], *sides: object) -> bool:
+    """Whether a pattern matches one side of a persona; without patterns every persona is selected."""
+    return not only or any(
+        matches(only, email=side.email, name=side.name or "", archetype=side.archetype or "")
+        for side in sides
+        if isinstance(side, Persona | LivePersona)
+    )
+
+
+def _index(personas: Iterable[LivePersona]) -> tuple[dict[str, LivePersona], list[LivePersona]]:
+    """Return the personas by email in lower case, and further ones with the same email."""
+    by_email: dict[str, LivePersona] = {}
+    users = {persona.user_id: persona for persona in personas}.values()
+    # Of two emails that differ in case, the service finds the one in lower case.
+    for persona in sorted(users, key=lambda p: (p.email != p.email.lower(), p.user_id)):
+        by_email.setdefault(persona.email.lower(), persona)
+    return by_email, [persona for persona in users if by_email[persona.email.lower()] is not persona]
+
+
+def _make_extra(key: str, live: LivePersona, reason: str, options: Options) -> Change:
+    action = Action.DELETE if options.prune else None
+    change = Change(key=key, name=live.name or "", status=Status.EXTRA, reason=reason, live=live)
+    return change.model_copy(update={"action": action, "id": live.user_id})
+
+
+def _compare(
+    catalog: Catalog, desired: Persona, current: LivePersona | None, live: LiveState, options: Options
+) -> Change:
+    """Return the change of one catalog persona; an email that was not looked up counts as free."""
+    fields: tuple[FieldChange, ...] = ()
+    owner = live.owners.get(desired.email, Owner(ownership=Ownership.FREE))
+    if current is None:
+        status, action, reason = _MISSING[owner.ownership]
+        reason = f"{reason}: {owner.reason}" if owner.reason else reason
+    elif current.user_id in live.unread:
+        status, action, reason = Status.UNKNOWN, None, f"could not be read: {live.unread[current.user_id]}"
+    else:
+        fields = _find_differences(catalog, desired, current, live)
+        status, action, reason = _decide(fields, live.passwords.get(desired.email), replace=options.replace)
+    return Change(
+        key=desired.email,
+        name=desired.name,
+        status=status,
+        action=action,
+        fields=fields,
+        reason=reason,
+        id=current.user_id if current else None,
+        line=catalog.locate(("personas", catalog.index(desired.email)))[0],
+        desired=desired,
+        live=current,
+        existing=owner.user,
+    )
+
+
+def _find_differences(
+    catalog: Catalog, desired: Persona, current: LivePersona, live: LiveState
+) -> tuple[FieldChange, ...]:
+    """Return the fields that differ; a field without a live value is not compared."""
+    found: list[tuple[str, Value, Value]] = []
+    for field, attribute in _ATTRIBUTES.items():
+        old, new = getattr(current, attribute), getattr(desired, attribute)
+        if field in _stored(live) and old is not None and old != new:
+            found.append((field, old, new))
+    if current.email_verified is False:
+        found.append(("emailVerified", "false", "true"))
+    password = live.passwords.get(desired.email)
+    if password is not None and password.verdict is Verdict.WRONG:
+        found.append(("password", None, None))
+    # A snapshot does not say what its service can change: then only descriptors count as updatable.
+    updatable = {"emailVerified", *(live.capabilities.updatable if live.capabilities else DESCRIPTORS)}
+    fields: list[FieldChange] = []
+    for field, old, new in found:
+        line = catalog.locate(("personas", catalog.index(desired.email), field))[0]
+        fields.append(FieldChange(field=field, old=old, new=new, updatable=field in updatable, line=line))
+    return tuple(fields)
+
+
+def _decide(fields: Sequence[FieldChange], password: PasswordCheck | None, *, replace: bool) -> Decision:
+    """Return status, action and reason of a live catalog persona.
+
+    Without a verdict about its password it is unknown only if its fields are equal: other fields can be
+    updated whatever the password is.
+    """
+    unchecked = password is not None and password.verdict is Verdict.UNKNOWN
+    reason = f"password not checked: {password.reason}" if password and unchecked else ""
+    fixed = ", ".join(field.field for field in fields if not field.updatable)
+    if not fields:
+        return (Status.UNKNOWN if unchecked else Status.IN_SYNC), None, reason
+    if not fixed:
+        return Status.UPDATE, Action.UPDATE, reason
+    if replace:
+        return Status.REPLACE, Action.REPLACE, ""
+    if any(field.updatable for field in fields):
+        return Status.REPLACE, Action.UPDATE, f"{fixed} still differs; --replace re-creates it"
+    return Status.REPLACE, None, f"only --replace changes {fixed}"
+
+
+def _mark_changed_emails(changes: Sequence[Change]) -> Iterator[Change]:
+    """Yield the changes; an extra persona and a new one with the same name point at each other."""
+    new = {change.name: change.key for change in changes if change.status is Status.CREATE}
+    old = {change.name: change.key for change in changes if change.reason == _EXTRA}
+    for change in changes:
+        hint = ""
+        if change.status is Status.CREATE and change.name in old:
+            hint = f"changed email? {old[change.name]} has the same name and is {_EXTRA}"
+        elif change.reason == _EXTRA and change.name in new:
+            hint = f"changed email? {new[change.name]} has the same name"
+        reason = "; ".join(part for part in (change.reason, hint) if part)
+        yield change.model_copy(update={"reason": reason}) if hint else change
+
+
+def _find_gaps(live: LiveState, changes: Iterable[Change]) -> Iterator[str]:
+    """Yield notes about fields that could not be compared."""
+    if absent := [field for field in _ATTRIBUTES if field not in _stored(live)]:
+        yield f"Not stored on this service: {', '.join(absent)}."
+    read = [c.live for c in changes if c.desired and c.live and c.id not in live.unread]
+    empty = [
+        field
+        for field, attribute in _ATTRIBUTES.items()
+        if field in _stored(live) and any(getattr(persona, attribute) is None for persona in read)
+    ]
+    if empty:
+        yield f"Not compared, because there is no live value: {', '.join(empty)}."
+
+
+def _stored(live: LiveState) -> Iterable[str]:
+    return live.capabilities.stored if live.capabilities else _ATTRIBUTES
+
+
+def _sort_key(change: Change) -> tuple[int, int, str, str]:
+    """Sort by action, then by status, in-sync last; then by name and email."""
+    action = (*Action, None).index(change.action)
+    status = (*list(Status)[1:], Status.IN_SYNC).index(change.status)
+    return action, status, change.name.casefold(), change.key
