@@ -12,7 +12,6 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
-from pydantic.alias_generators import to_camel
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 if TYPE_CHECKING:
@@ -85,13 +84,18 @@ def iso(moment: dt.datetime | None) -> str | None:
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def as_json(row: sa.Row[Any], prefix: str = "") -> dict[str, Any]:
+def camel_case(name: str) -> str:
+    """The name of a column as the service writes it: `tick_cadence` as `tickCadence`."""
+    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
+
+
+def as_json(row: sa.Row[*tuple[Any, ...]], prefix: str = "") -> dict[str, Any]:
     """The columns of a row with names in camelCase and moments as text.
 
     With a prefix, only the columns that begin with it, without it.
     """
     return {
-        to_camel(name.removeprefix(prefix)): iso(value) if isinstance(value, dt.datetime) else value
+        camel_case(name.removeprefix(prefix)): iso(value) if isinstance(value, dt.datetime) else value
         for name, value in row._mapping.items()  # noqa: SLF001 - public, in spite of its name
         if name.startswith(prefix)
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio.to_thread
 from sqlalchemy import exc
@@ -21,14 +21,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from personas.embedded import auth, personas
+from personas.embedded import auth, organizations, page, personas, runner
 from personas.embedded.answers import Crash, Refusal, crash, iso, not_found
 from personas.embedded.passwords import SCRYPT_N
 from personas.embedded.schema import UnstorableTextError
 from personas.embedded.service import FRONT_END, Service, open_service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 BASE_URL: Final = "http://embedded.localhost"
 logger: Final = logging.getLogger("personas.embedded")
@@ -37,7 +37,14 @@ logger: Final = logging.getLogger("personas.embedded")
 def make_app(service: Service, *, allowed_hosts: Sequence[str] = ("*",)) -> Starlette:
     """The application of a service. It needs no lifespan, so `httpx.ASGITransport` can call it."""
     app = Starlette(
-        routes=[Route("/health", health), *personas.routes, *auth.routes],
+        routes=[
+            Route("/health", health),
+            *personas.routes,
+            *auth.routes,
+            *organizations.routes,
+            *runner.routes,
+            *page.routes,
+        ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts, www_redirect=False),
             Middleware(
@@ -51,8 +58,8 @@ def make_app(service: Service, *, allowed_hosts: Sequence[str] = ("*",)) -> Star
         exception_handlers={
             Refusal: _refuse,
             HTTPException: _not_found,
-            exc.SQLAlchemyError: _database_error,
             Crash: _crash,
+            exc.SQLAlchemyError: _crash,
         },
     )
     app.router.redirect_slashes = False
@@ -66,25 +73,18 @@ async def health(request: Request) -> Response:
     return JSONResponse({"status": "ok", "service": "mana-auth", "timestamp": moment})
 
 
-async def _refuse(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, Refusal):
-        raise TypeError
-    return error.answer()
+async def _refuse(_request: Request, error: Any) -> Response:
+    return cast("Refusal", error).answer()
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:
-    """A wrong method is a wrong path to the real service."""
-    return not_found(request)
+    return not_found(request)  # a wrong method is a wrong path to the real service
 
 
-async def _database_error(request: Request, error: Exception) -> Response:
-    cause = getattr(error, "orig", None)
-    if not isinstance(error, exc.IntegrityError) and not isinstance(cause, UnstorableTextError):
-        logger.error("the database failed: %s", cause or error)
-    return crash(request)
-
-
-async def _crash(request: Request, _error: Exception) -> Response:
+async def _crash(request: Request, error: Exception) -> Response:
+    cause = getattr(error, "orig", error)
+    if not isinstance(error, Crash | exc.IntegrityError) and not isinstance(cause, UnstorableTextError):
+        logger.error("the database failed: %s", cause)
     return crash(request)
 
 
@@ -98,19 +98,12 @@ class EmbeddedService:
     Attributes:
         app: The ASGI application, for `httpx.ASGITransport`.
         base_url: The address to give to the client; the Origin of calls with a cookie.
+        admin_token: Returns a fresh access token of an admin, for 15 minutes.
     """
 
-    service: Service
     app: Starlette
-
-    @property
-    def base_url(self) -> str:
-        """The address of the service as it knows itself."""
-        return self.service.base_url
-
-    def admin_token(self) -> str:
-        """A fresh access token of an admin, for 15 minutes."""
-        return self.service.admin_token()
+    base_url: str
+    admin_token: Callable[[], str]
 
 
 @asynccontextmanager
@@ -133,6 +126,6 @@ async def open_embedded(
             partial(open_service, place, base_url=base_url, scrypt_n=scrypt_n or SCRYPT_N)
         )
         try:
-            yield EmbeddedService(service, make_app(service))
+            yield EmbeddedService(make_app(service), service.base_url, service.admin_token)
         finally:
             await anyio.to_thread.run_sync(service.close)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator
@@ -11,16 +10,14 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from personas.embedded import users
-from personas.embedded.answers import Crash, Refusal, auth_error, iso, service_error
+from personas.embedded.answers import Crash, Refusal, as_json, auth_error, service_error
 from personas.embedded.bodies import Body, NonEmpty, problem, read_auth_json, read_json
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, utf16_length
 from personas.embedded.service import Service
-from personas.embedded.tokens import make_id
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    import sqlalchemy as sa
     from sqlalchemy.engine import Connection
     from starlette.requests import Request
     from starlette.responses import Response
@@ -50,13 +47,22 @@ class SignIn(Body):
 
     email: str
     password: str
+    remember_me: bool = True  # checked, and otherwise ignored
+
+
+async def _read_credentials(request: Request) -> Any:
+    body = await read_auth_json(request, forms=True)
+    Service.of(request).require_origin(request)
+    callback = body.get("callbackURL") if isinstance(body, dict) else None
+    if isinstance(callback, str) and not callback.startswith("/"):
+        raise auth_error(403, "INVALID_CALLBACK_URL", "Invalid callbackURL")
+    return body
 
 
 async def sign_up(request: Request) -> Response:
     """Sign a human up."""
     service = Service.of(request)
-    body = await read_auth_json(request, forms=True)
-    service.require_origin(request)
+    body = await _read_credentials(request)
     return JSONResponse({"token": None, "user": await create_user(service, SignUp.check(body))})
 
 
@@ -68,8 +74,9 @@ async def register(request: Request) -> Response:
     name = body.get("name")
     if name in (None, False, 0, ""):
         name = str(body.get("email")).partition("@")[0]
+    credentials = {name: value for name, value in body.items() if name in ("email", "password")}
     try:
-        user = await create_user(Service.of(request), SignUp.check({**body, "name": name}))
+        user = await create_user(Service.of(request), SignUp.check({**credentials, "name": name}))
     except Refusal as refusal:
         if refusal.status != 422:
             raise Crash from None
@@ -104,9 +111,7 @@ async def create_user(service: Service, wanted: SignUp) -> dict[str, Any]:
 
 def _add_user(connection: Connection, new: users.NewUser, now: dt.datetime) -> dict[str, Any] | None:
     if users.find_by_email(connection, new.email.lower()) is not None:
-        given = {**asdict(new), "email": new.email.lower()}
-        invented = SimpleNamespace(id=make_id(), two_factor_enabled=False, created_at=now, updated_at=now)
-        return users.describe_user(SimpleNamespace(**given, **vars(invented)))
+        return users.invent_user(new, now)
     name = new.name.replace("\0", "")
     user_id = users.add_user(connection, replace(new, name=name), now)
     if name != new.name:
@@ -119,8 +124,7 @@ async def sign_in(request: Request) -> Response:
     """Begin a session and set its cookie."""
     service = Service.of(request)
     service.limit_sign_ins(request)
-    body = await read_auth_json(request, forms=True)
-    service.require_origin(request)
+    body = await _read_credentials(request)
     wanted = SignIn.check(body)
     if not users.is_email(wanted.email):
         raise auth_error(400, "INVALID_EMAIL")
@@ -133,7 +137,7 @@ async def sign_in(request: Request) -> Response:
         raise auth_error(403, "EMAIL_NOT_VERIFIED")
     address = request.client.host if request.client else None
     agent = request.headers.get("user-agent", "")[:MAX_AGENT]
-    token = await service.write(users.begin_session, user.id, service.clock(), address=address, agent=agent)
+    token = await service.write(users.begin_session, user.id, service.clock(), address, agent)
     response = JSONResponse({"redirect": False, "token": token, "user": users.describe_user(user)})
     service.cookies.set(response, token)
     return response
@@ -167,24 +171,10 @@ async def get_session(request: Request) -> Response:
     if extended:
         await service.write(users.extend_session, token, service.clock())
         user = await service.find_session(request) or user
-    response = JSONResponse({"session": describe_session(user), "user": users.describe_user(user)})
+    response = JSONResponse({"session": as_json(user, "session_"), "user": users.describe_user(user)})
     if extended:
         service.cookies.set(response, token)
     return response
-
-
-def describe_session(user: sa.Row[Any]) -> dict[str, Any]:
-    """A session, from the row that `find_session` returns."""
-    return {
-        "expiresAt": iso(user.session_expires_at),
-        "token": user.session_token,
-        "createdAt": iso(user.session_created_at),
-        "updatedAt": iso(user.session_updated_at),
-        "ipAddress": user.session_ip_address,
-        "userAgent": user.session_user_agent,
-        "userId": user.id,
-        "id": user.session_id,
-    }
 
 
 async def token(request: Request) -> Response:

@@ -13,8 +13,8 @@ from starlette.routing import Route
 from personas.embedded.answers import (
     Crash,
     Refusal,
+    as_json,
     invalid,
-    iso,
     query_number,
     query_text,
     refused,
@@ -35,6 +35,7 @@ RECENT: Final = dt.timedelta(days=7)
 LAST_ACTIONS: Final = 20
 TIERS: Final = ("guest", "public", "beta", "alpha", "founder")
 MAX_ROWS: Final = 2**63  # what PostgreSQL refuses as LIMIT or OFFSET
+FOUND: Final = (users.c.id, users.c.email, users.c.name, users.c.role, users.c.created_at)
 FALSY: Final = (None, False, 0, "")  # to JavaScript; an empty list or object is not
 
 # --- reading ------------------------------------------------------------------------------------------------
@@ -63,25 +64,13 @@ def _list(connection: Connection, since: dt.datetime) -> list[dict[str, Any]]:
             personas.c.tick_cadence,
             personas.c.last_active_at,
             personas.c.created_at,
-            sa.func.coalesce(recent.c.actions, 0),
+            sa.func.coalesce(recent.c.actions, 0).label("actions7d"),
         )
         .join(users, users.c.id == personas.c.user_id)
         .outerjoin(recent, recent.c.persona_id == personas.c.user_id)
         .order_by(personas.c.created_at.desc(), personas.c.user_id)
     )
-    return [
-        {
-            "userId": user_id,
-            "email": email,
-            "name": name,
-            "archetype": archetype,
-            "tickCadence": cadence,
-            "lastActiveAt": iso(active),
-            "createdAt": iso(created),
-            "actions7d": actions,
-        }
-        for user_id, email, name, archetype, cadence, active, created, actions in rows
-    ]
+    return [as_json(row) for row in rows]
 
 
 async def show_persona(request: Request) -> Response:
@@ -96,11 +85,8 @@ async def show_persona(request: Request) -> Response:
 
 def describe_persona(connection: Connection, user_id: str) -> dict[str, Any] | None:
     """One persona with its last actions and the feedback by module; None for an unknown id."""
-    row = connection.execute(
-        sa.select(personas, users.c.email, users.c.name)
-        .join(users, users.c.id == personas.c.user_id)
-        .where(personas.c.user_id == user_id)
-    ).one_or_none()
+    query = select_personas().add_columns(personas.c.created_at).where(personas.c.user_id == user_id)
+    row = connection.execute(query).one_or_none()
     if row is None:
         return None
     actions = connection.execute(
@@ -110,45 +96,31 @@ def describe_persona(connection: Connection, user_id: str) -> dict[str, Any] | N
         .limit(LAST_ACTIONS)
     )
     feedback = connection.execute(
-        sa.select(persona_feedback.c.module, sa.func.count())
+        # The number of ratings, which the real service calls their mean.
+        sa.select(persona_feedback.c.module, sa.func.count().label("avg_rating"))
         .where(persona_feedback.c.persona_id == user_id)
         .group_by(persona_feedback.c.module)
         .order_by(persona_feedback.c.module)
     )
     return {
-        "persona": {**describe(row), "createdAt": iso(row.created_at)},
-        "recentActions": [_action(each) for each in actions],
-        # The real service names the number of ratings avgRating.
-        "feedbackByModule": [{"module": module, "avgRating": count} for module, count in feedback],
+        "persona": as_json(row),
+        "recentActions": [as_json(each) for each in actions],
+        "feedbackByModule": [as_json(each) for each in feedback],
     }
 
 
-def describe(row: sa.Row[Any]) -> dict[str, Any]:
-    """What the admin and the runner both see of a persona."""
-    return {
-        "userId": row.user_id,
-        "email": row.email,
-        "name": row.name,
-        "archetype": row.archetype,
-        "systemPrompt": row.system_prompt,
-        "moduleMix": row.module_mix,
-        "tickCadence": row.tick_cadence,
-        "lastActiveAt": iso(row.last_active_at),
-    }
-
-
-def _action(row: sa.Row[Any]) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "personaId": row.persona_id,
-        "tickId": row.tick_id,
-        "toolName": row.tool_name,
-        "inputHash": row.input_hash,
-        "result": row.result,
-        "errorMessage": row.error_message,
-        "latencyMs": row.latency_ms,
-        "createdAt": iso(row.created_at),
-    }
+def select_personas() -> sa.Select[Any]:
+    """What the admin and the runner both see of personas."""
+    return sa.select(
+        personas.c.user_id,
+        users.c.email,
+        users.c.name,
+        personas.c.archetype,
+        personas.c.system_prompt,
+        personas.c.module_mix,
+        personas.c.tick_cadence,
+        personas.c.last_active_at,
+    ).join(users, users.c.id == personas.c.user_id)
 
 
 # --- creating, updating, deleting ---------------------------------------------------------------------------
@@ -280,40 +252,34 @@ async def find_users(request: Request) -> Response:
 
 def _by_tier(connection: Connection, tier: str, limit: int | None) -> dict[str, Any]:
     rows = connection.execute(
-        sa.select(users)
+        sa.select(*FOUND, users.c.access_tier)
         .where(users.c.access_tier == tier)
         .order_by(users.c.name, users.c.created_at, users.c.id)
         .limit(_rows(limit))
     )
-    found = [{**_user(row), "accessTier": row.access_tier, "createdAt": iso(row.created_at)} for row in rows]
+    found = [as_json(row) for row in rows]
     return {"users": found, "count": len(found)}
 
 
 def _by_text(connection: Connection, search: str, page: int | None, limit: int | None) -> dict[str, Any]:
+    if page is not None and page < 1:
+        raise Crash
     # The search goes into the pattern as it is: % and _ are wildcards.
     pattern = f"%{search}%"
     matches = sa.or_(users.c.email.ilike(pattern, escape="\\"), users.c.name.ilike(pattern, escape="\\"))
-    offset = ((page or 1) - 1) * (20 if limit is None else limit)
-    if page is not None and page < 1:
-        raise Crash
     rows = connection.execute(
-        sa.select(users)
+        sa.select(*FOUND)
         .where(matches)
         .order_by(users.c.created_at.desc(), users.c.id)
         .limit(_rows(limit))
-        .offset(_rows(offset))
+        .offset(_rows(((page or 1) - 1) * (20 if limit is None else limit)))
     ).all()
     # The real service fails on every page with a user who has a session.
-    ids = [row.id for row in rows]
-    if connection.scalar(sa.select(sa.exists().where(sessions.c.user_id.in_(ids)))):
+    theirs = sessions.c.user_id.in_([row.id for row in rows])
+    if connection.scalar(sa.select(sa.exists().where(theirs))):
         raise Crash
     total = connection.scalar(sa.select(sa.func.count()).select_from(users).where(matches))
-    found = [{**_user(row), "createdAt": iso(row.created_at)} for row in rows]
-    return {"users": found, "total": total, "page": page, "limit": limit}
-
-
-def _user(row: sa.Row[Any]) -> dict[str, Any]:
-    return {"id": row.id, "email": row.email, "name": row.name, "role": row.role}
+    return {"users": [as_json(row) for row in rows], "total": total, "page": page, "limit": limit}
 
 
 def _rows(number: int | None) -> int | None:

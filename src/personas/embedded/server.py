@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -16,21 +17,15 @@ import uvicorn
 from personas.embedded.app import make_app
 from personas.embedded.errors import EmbeddedError
 from personas.embedded.passwords import SCRYPT_N
-from personas.embedded.service import ADMIN_EMAIL, open_service, reset_database, utc_now
+from personas.embedded.service import ADMIN_EMAIL, Service, open_service, utc_now
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Self
 
-    from personas.embedded.service import Service
-
 LOOPBACK: Final = "127.0.0.1"
-LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 MAX_CONNECTIONS: Final = 500
-KEEP_ALIVE_SECONDS: Final = 5
-SHUTDOWN_SECONDS: Final = 5
 
 
 def serve(
@@ -44,14 +39,14 @@ def serve(
     admin_password_file: Path | None = None,
     reset: bool = False,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP; Ctrl-C returns, the other signals end the process.
+    """Serve until a signal: Ctrl-C returns, SIGTERM ends the process after the running requests.
 
     Args:
         place: A file or a `postgresql://` URL.
         print_line: Prints a line at once: the admin, the password on the first start, the addresses.
         host: The address to bind.
         port: The port to bind; 0 takes a free one.
-        base_url: The address at which clients reach the service; needed for other hosts than loopback.
+        base_url: The address that clients use; needed unless `host` is loopback.
         service_key: What the runner sends as X-Service-Key.
         admin_password_file: A file with the admin's password; by default the first start makes one.
         reset: Whether to delete everything first.
@@ -61,10 +56,13 @@ def serve(
     """
     password = None if admin_password_file is None else _read_password(admin_password_file)
     with closing(_bind(host, port)) as bound:
-        url = _base_url(bound, base_url)
-        if reset:
-            reset_database(place)
-        service, made = open_service(place, base_url=url, service_key=service_key, admin_password=password)
+        service, made = open_service(
+            place,
+            base_url=_base_url(bound, base_url),
+            service_key=service_key,
+            admin_password=password,
+            reset=reset,
+        )
         with closing(service):
             print_line(f"admin {ADMIN_EMAIL}")
             if made is not None:
@@ -77,68 +75,53 @@ def serve(
                 return
 
 
+@dataclass
 class ServerThread:
     """A service on a free port, in a thread, for as long as a `with` block runs.
 
-    Args:
+    Attributes:
         place: A file or a `postgresql://` URL; None for a database that is deleted at the end.
         base_url: The address that the service takes for its own; by default `url`.
         service_key: What the runner sends as X-Service-Key.
         scrypt_n: A small power of two makes quick password hashes.
         clock: Returns the time, in UTC.
-
-    Attributes:
         url: Where the service listens.
         service: Its state.
     """
 
-    url: str
-    service: Service
-
-    def __init__(
-        self,
-        place: str | Path | None = None,
-        *,
-        base_url: str | None = None,
-        service_key: str | None = None,
-        scrypt_n: int = SCRYPT_N,
-        clock: Callable[[], dt.datetime] = utc_now,
-    ) -> None:
-        self._place = place
-        self._base_url = base_url
-        self._service_key = service_key
-        self._scrypt_n = scrypt_n
-        self._clock = clock
+    place: str | Path | None = None
+    _: KW_ONLY
+    base_url: str | None = None
+    service_key: str | None = None
+    scrypt_n: int = SCRYPT_N
+    clock: Callable[[], dt.datetime] = utc_now
+    url: str = field(init=False)
+    service: Service = field(init=False)
 
     def __enter__(self) -> Self:
-        self._folder = TemporaryDirectory(prefix="personas-")
-        bound = _bind(LOOPBACK, 0)
-        self.url = _base_url(bound, None)
-        try:
+        with ExitStack() as stack:
+            folder = stack.enter_context(TemporaryDirectory(prefix="personas-"))
+            bound = stack.enter_context(closing(_bind(LOOPBACK, 0)))
+            self.url = _base_url(bound, None)
             self.service, _ = open_service(
-                self._place or Path(self._folder.name) / "auth.db",
-                base_url=self._base_url or self.url,
-                service_key=self._service_key,
-                scrypt_n=self._scrypt_n,
-                clock=self._clock,
+                self.place or Path(folder) / "auth.db",
+                base_url=self.base_url or self.url,
+                service_key=self.service_key,
+                scrypt_n=self.scrypt_n,
+                clock=self.clock,
             )
-        except BaseException:
-            bound.close()
-            self._folder.cleanup()
-            raise
-        self._server = _make_server(self.service, bound, LOOPBACK)
-        # The socket listens already: requests wait until the thread accepts them.
-        self._thread = threading.Thread(target=self._server.run, args=([bound],), daemon=True)
-        self._thread.start()
+            stack.callback(self.service.close)
+            server = _make_server(self.service, bound, LOOPBACK)
+            # The socket listens already: requests wait until the thread accepts them.
+            thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(setattr, server, "should_exit", True)
+            self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self.service.close()
-        self._folder.cleanup()
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
 
     def admin_token(self) -> str:
         """A fresh access token of an admin, for 15 minutes."""
@@ -146,12 +129,15 @@ class ServerThread:
 
 
 def _make_server(service: Service, bound: socket.socket, host: str) -> uvicorn.Server:
-    service.on_loopback = _is_loopback(bound)
     hosts = ["*"]
+    service.on_loopback = _is_loopback(bound)
     if service.on_loopback:
         # A name that another site points to this machine must not reach the service.
-        own = urlsplit(service.base_url).hostname or "localhost"
-        hosts = [*LOOPBACK_NAMES, *(f"[{name}]" if ":" in name else name for name in (host, own))]
+        own = urlsplit(service.base_url).hostname or host
+        hosts = [
+            "localhost",
+            *(f"[{name}]" if ":" in name else name for name in (LOOPBACK, "::1", host, own)),
+        ]
     config = uvicorn.Config(
         make_app(service, allowed_hosts=hosts),
         lifespan="off",
@@ -161,8 +147,8 @@ def _make_server(service: Service, bound: socket.socket, host: str) -> uvicorn.S
         server_header=False,
         proxy_headers=False,
         limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=5,
     )
     return uvicorn.Server(config)
 
@@ -185,13 +171,12 @@ def _base_url(bound: socket.socket, given: str | None) -> str:
     if given is not None:
         parts = urlsplit(given)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-            raise EmbeddedError(
-                f"{given} is not a base URL", hint="Write one like https://auth.example.test."
-            )
+            hint = "Write one like https://auth.example.test."
+            raise EmbeddedError(f"{given} is not a base URL", hint=hint)
         return given
     if not _is_loopback(bound):
         hint = "Pass --base-url with the address that clients use, such as http://192.168.1.5:3001."
-        raise EmbeddedError("a service that other machines reach needs a base URL", hint=hint)
+        raise EmbeddedError("a service that other machines can reach needs a base URL", hint=hint)
     return f"http://localhost:{bound.getsockname()[1]}"
 
 

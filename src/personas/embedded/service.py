@@ -9,8 +9,9 @@ import math
 import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio.to_thread
 import sqlalchemy as sa
@@ -20,12 +21,13 @@ from personas.embedded.answers import Refusal, auth_error, refused, service_erro
 from personas.embedded.database import open_database
 from personas.embedded.errors import EmbeddedError
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, utf16_length
-from personas.embedded.schema import accounts, metadata, settings
+from personas.embedded.schema import accounts, settings
 from personas.embedded.schema import users as users_table
 from personas.embedded.tokens import Cookies, Signer, make_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy.engine import Connection
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
     from personas.embedded.database import Database
 
-Params = ParamSpec("Params")
 Result = TypeVar("Result")
 
 FRONT_END: Final = "http://localhost:5173"
@@ -86,33 +87,13 @@ class Service:
 
     # --- the database and hashing, outside the event loop ---------------------------------------------------
 
-    async def read(
-        self,
-        work: Callable[Concatenate[Connection, Params], Result],
-        *args: Params.args,
-        **kwargs: Params.kwargs,
-    ) -> Result:
+    async def read(self, work: Callable[..., Result], *args: Any) -> Result:
         """Call `work(connection, …)` in a reading transaction, in a worker thread."""
+        return await anyio.to_thread.run_sync(_run, self.database.read, work, args)
 
-        def run() -> Result:
-            with self.database.read() as connection:
-                return work(connection, *args, **kwargs)
-
-        return await anyio.to_thread.run_sync(run)
-
-    async def write(
-        self,
-        work: Callable[Concatenate[Connection, Params], Result],
-        *args: Params.args,
-        **kwargs: Params.kwargs,
-    ) -> Result:
+    async def write(self, work: Callable[..., Result], *args: Any) -> Result:
         """Call `work(connection, …)` in a writing transaction, in a worker thread."""
-
-        def run() -> Result:
-            with self.database.write() as connection:
-                return work(connection, *args, **kwargs)
-
-        return await anyio.to_thread.run_sync(run)
+        return await anyio.to_thread.run_sync(_run, self.database.write, work, args)
 
     async def hash(self, password: str) -> str:
         """Hash a password; never inside a transaction."""
@@ -127,13 +108,8 @@ class Service:
 
     def access_token(self, user: sa.Row[Any], session_id: str) -> str:
         """A token of 15 minutes for the session of a user."""
-        claims = {
-            "sub": user.id,
-            "email": user.email,
-            "role": user.role,
-            "sid": session_id,
-            "tier": user.access_tier,
-        }
+        claims = {"sub": user.id, "email": user.email, "role": user.role, "sid": session_id}
+        claims["tier"] = user.access_tier
         return self.signer.sign(claims, issuer=self.base_url, now=self.clock())
 
     def admin_token(self) -> str:
@@ -221,6 +197,15 @@ class Service:
         return user
 
 
+def _run(
+    transaction: Callable[[], AbstractContextManager[Connection]],
+    work: Callable[..., Result],
+    args: tuple[Any, ...],
+) -> Result:
+    with transaction() as connection:
+        return work(connection, *args)
+
+
 # --- opening ------------------------------------------------------------------------------------------------
 
 
@@ -230,21 +215,14 @@ def open_service(
     base_url: str,
     service_key: str | None = None,
     admin_password: str | None = None,
+    reset: bool = False,
     scrypt_n: int = SCRYPT_N,
     clock: Callable[[], dt.datetime] = utc_now,
 ) -> tuple[Service, str | None]:
-    """Open a database, with an admin and the keys made on the first start.
-
-    Args:
-        place: A file or a `postgresql://` URL.
-        base_url: The address at which clients reach the service.
-        service_key: What the runner sends as X-Service-Key.
-        admin_password: The admin's password from now on; None makes one on the first start.
-        scrypt_n: Small values make quick hashes, for tests.
-        clock: Returns the time, in UTC.
+    """Open a database; the first start makes the tables, the keys and the admin.
 
     Returns:
-        The service, and the admin's password if this start has made one.
+        The service, and the admin's password if none was given and this start made one.
 
     Raises:
         EmbeddedError: The database cannot be used, or the password is not 8 to 128 characters long.
@@ -253,71 +231,38 @@ def open_service(
         message = f"the admin's password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"
         raise EmbeddedError(message, hint="Write another one into the file.")
     database, hasher = open_database(place), Hasher(scrypt_n)
-    try:
-        with database.write() as connection:  # of two first starts, the second waits here
+    with ExitStack() as stack:
+        stack.callback(database.close)
+        with database.start(reset=reset) as connection:
             made = _ensure_admin(connection, hasher, admin_password, clock())
-            key = _ensure_setting(connection, "signing_key", Signer.generate)
-            secret = _ensure_setting(connection, "cookie_secret", lambda: secrets.token_urlsafe(32))
-    except BaseException:
-        database.close()
-        raise
-    service = Service(
-        database=database,
-        hasher=hasher,
-        signer=Signer(key),
-        cookies=Cookies(secret),
-        base_url=base_url.rstrip("/"),
-        service_key=service_key,
-        clock=clock,
-    )
+            signer = Signer(_ensure_setting(connection, "signing_key", Signer.generate()))
+            cookies = Cookies(_ensure_setting(connection, "cookie_secret", secrets.token_urlsafe(32)))
+        stack.pop_all()
+    service = Service(database, hasher, signer, cookies, base_url.rstrip("/"), service_key, clock=clock)
     return service, made
 
 
-def _ensure_setting(connection: Connection, name: str, make: Callable[[], str]) -> str:
+def _ensure_setting(connection: Connection, name: str, default: str) -> str:
     value = connection.scalar(sa.select(settings.c.value).where(settings.c.name == name))
     if value is None:
-        value = make()
-        connection.execute(sa.insert(settings).values(name=name, value=value))
-    return value
+        connection.execute(sa.insert(settings).values(name=name, value=default))
+    return value or default
 
 
 def _ensure_admin(
     connection: Connection, hasher: Hasher, password: str | None, now: dt.datetime
 ) -> str | None:
-    """Add the admin, or give it another password; return a password that was made here."""
+    """Add the admin, or set its password; return a password that was made here."""
     admin = users.find_by_email(connection, ADMIN_EMAIL)
     if admin is None:
-        made = secrets.token_urlsafe(24) if password is None else None
-        new = users.NewUser(
-            email=ADMIN_EMAIL,
-            name="Admin",
-            password=hasher.hash(password or made or ""),
-            kind="system",
-            role="admin",
-            access_tier="founder",
-            email_verified=True,
-        )
-        users.add_personal_space(connection, users.add_user(connection, new, now), new, now)
-        return made
+        made = secrets.token_urlsafe(24)
+        new = users.NewUser(ADMIN_EMAIL, "Admin", hasher.hash(password or made))
+        user_id = users.add_user(connection, new, now)
+        users.add_personal_space(connection, user_id, new, now)
+        rights = {"kind": "system", "role": "admin", "access_tier": "founder", "email_verified": True}
+        connection.execute(sa.update(users_table).where(users_table.c.id == user_id).values(rights))
+        return None if password else made
     if password is not None and not hasher.verify(admin.password, password):
         changed = sa.update(accounts).where(accounts.c.user_id == admin.id)
         connection.execute(changed.values(password=hasher.hash(password), updated_at=now))
     return None
-
-
-def reset_database(place: str | Path) -> None:
-    """Delete everything in a database; the next start is its first.
-
-    Raises:
-        EmbeddedError: The database cannot be used.
-    """
-    database = open_database(place)
-    try:
-        with database.write() as connection:
-            for table in reversed(metadata.sorted_tables):
-                if table is settings:
-                    connection.execute(sa.delete(table).where(table.c.name != "version"))
-                else:
-                    connection.execute(sa.delete(table))
-    finally:
-        database.close()

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from personas.embedded.answers import iso
+from personas.embedded.answers import as_json, camel_case, iso
 from personas.embedded.schema import accounts, members, organizations, sessions, users
 from personas.embedded.tokens import SESSION_LIFETIME, make_id
 
 if TYPE_CHECKING:
-    from types import SimpleNamespace
-
     from sqlalchemy.engine import Connection
 
 # zod's pattern for email(). `fullmatch`, ASCII, case ignored.
@@ -35,16 +33,12 @@ RESERVED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user to sign up; `password` is the hash."""
+    """A human to sign up; `password` is the hash."""
 
     email: str
     name: str
     password: str
     image: str | None = None
-    kind: str = "human"
-    role: str = "user"
-    access_tier: str = "public"
-    email_verified: bool = False
 
 
 def is_email(text: str) -> bool:
@@ -70,36 +64,34 @@ def add_user(connection: Connection, new: NewUser, now: dt.datetime) -> str:
     """Add a user with a password; return the id."""
     user_id = make_id()
     moments = {"created_at": now, "updated_at": now}
-    values = {
-        "name": new.name,
-        "email": new.email.lower(),
-        "email_verified": new.email_verified,
-        "image": new.image,
-        "kind": new.kind,
-        "role": new.role,
-        "access_tier": new.access_tier,
-    }
-    connection.execute(sa.insert(users).values(id=user_id, **values, **moments))
+    values = {"id": user_id, "name": new.name, "email": new.email.lower(), "image": new.image, **moments}
+    connection.execute(sa.insert(users).values(**values, kind="human"))
     connection.execute(
         sa.insert(accounts).values(id=make_id(), user_id=user_id, password=new.password, **moments)
     )
     return user_id
 
 
-def describe_user(user: sa.Row[Any] | SimpleNamespace) -> dict[str, Any]:
+def describe_user(user: sa.Row[Any]) -> dict[str, Any]:
     """A user in answers under /api/auth."""
+    names = {camel_case(column.name) for column in users.c}
+    return {name: value for name, value in as_json(user).items() if name in names}
+
+
+def invent_user(new: NewUser, now: dt.datetime) -> dict[str, Any]:
+    """The description of a user who is not stored, as of one who has just signed up."""
     return {
-        "name": user.name,
-        "email": user.email,
-        "emailVerified": user.email_verified,
-        "image": user.image,
-        "createdAt": iso(user.created_at),
-        "updatedAt": iso(user.updated_at),
-        "twoFactorEnabled": user.two_factor_enabled,
-        "accessTier": user.access_tier,
-        "role": user.role,
-        "kind": user.kind,
-        "id": user.id,
+        "name": new.name,
+        "email": new.email.lower(),
+        "emailVerified": False,
+        "image": new.image,
+        "createdAt": iso(now),
+        "updatedAt": iso(now),
+        "twoFactorEnabled": False,
+        "accessTier": "public",
+        "kind": "human",
+        "role": "user",
+        "id": make_id(),
     }
 
 
@@ -115,7 +107,7 @@ def add_personal_space(connection: Connection, user_id: str, new: NewUser, now: 
             id=organization_id,
             name=new.name.strip() or local_part,
             slug=_free_slug(connection, local_part),
-            metadata={"tier": new.access_tier, "type": "personal"},
+            metadata={"tier": "public", "type": "personal"},
             created_at=now,
         )
     )
@@ -145,7 +137,7 @@ def _free_slug(connection: Connection, local_part: str) -> str:
 
 
 def begin_session(
-    connection: Connection, user_id: str, now: dt.datetime, *, address: str | None, agent: str
+    connection: Connection, user_id: str, now: dt.datetime, address: str | None, agent: str
 ) -> str:
     """Begin a session of seven days; return its token."""
     token = make_id()
