@@ -18,17 +18,10 @@ from personas.spaces.plan import SpaceState, selects
 async def fetch_spaces(
     service: Service, catalog: Catalog, sign_ins: SignInCache, *, only: Sequence[str] = ()
 ) -> SpaceState:
-    """Read the catalog's spaces, and the other spaces that their owners own.
+    """Read the catalog's spaces, and the other spaces of their owners, who stay signed in for `apply_spaces`.
 
-    Args:
-        service: Where to read.
-        catalog: Names the spaces and their owners.
-        sign_ins: Keeps the sessions for `apply_spaces`; close it at the end of the run.
-        only: Patterns of slugs, names, owners and members; none: every space.
-
-    Raises:
-        UsageError: A pattern matches nothing.
-        ServiceError: The service is unreachable, or refuses the admin's credentials.
+    Raises UsageError for a pattern of `only` (slug, name, owner or member) that matches nothing, and
+    ServiceError if the service is unreachable or refuses the admin's credentials.
     """
     live = await service.list_personas()
     personas = frozenset(p.email.lower() for p in live if catalog.scope.contains(p.email))

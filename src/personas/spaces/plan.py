@@ -62,24 +62,94 @@ def make_space_plan(catalog: Catalog, state: SpaceState, options: Options, *, de
 
     With `delete`, plan to delete the catalog's spaces instead; those that do not exist are left out.
     """
-    changes = [_plan_space(catalog, index, state, options, delete) for index in range(len(catalog.spaces))]
-    changes = [c for c in changes if c is not None and selects(catalog, options.only, catalog.spaces[index])]
-    slugs = {space.slug for space in catalog.spaces}
-    if not delete:
+    changes = [
+        _plan_space(catalog, index, state, options, delete=delete)
+        for index, space in enumerate(catalog.spaces)
+        if selects(catalog, options.only, space)
+    ]
+    named = {space.slug for space in catalog.spaces}
+    if delete:
+        changes = [c for c in changes if c.live or c.key in {*state.taken, *state.unread}]
+    else:
+        extra = [live for live in state.spaces if live.slug not in named]
+        changes += [_plan_extra(live, state, options) for live in extra if selects(catalog, options.only, live)]
         changes += [
-            _plan_extra(live, state, options)
-            for live in state.spaces
-            if live.slug not in slugs and selects(catalog, options.only, live)
-        ]
-        changes += [
-            Change(kind=Kind.SPACE, key=slug, status=Status.UNKNOWN, reason=reason)
-            for slug, reason in state.unread.items()
-            if slug not in slugs and matches(options.only, email=slug)
+            Change(kind=Kind.SPACE, key=slug, status=Status.UNKNOWN, reason=state.unread[slug])
+            for slug in state.unread.keys() - named
+            if matches(options.only, email=slug)
         ]
     return Plan(
         kind=Kind.SPACE,
         service=state.service,
         scope=catalog.scope.patterns,
         options=options,
-        changes=tuple(sorted(changes, key=_order)),
+        changes=tuple(sorted(changes, key=_sort_key)),
     )
+
+
+def _plan_space(catalog: Catalog, index: int, state: SpaceState, options: Options, *, delete: bool) -> Change:
+    space = catalog.spaces[index]
+    live = state.find(space.slug)
+    fields: tuple[FieldChange, ...] = ()
+    status, action, reason = Status.UNKNOWN, None, ""
+    if live is None and space.slug in state.taken:
+        status, reason = Status.CONFLICT, TAKEN
+    elif live is None and space.slug in state.unread:
+        reason = state.unread[space.slug]
+    elif live is not None and not live.broken and space.owner not in live.owners:
+        old = ", ".join(live.owners)
+        fields = (FieldChange(field="owner", old=old, new=space.owner, updatable=False),)
+        status, reason = Status.CONFLICT, f"the space belongs to {old or 'an account that was deleted'}"
+    elif live is not None and delete:
+        status, action, reason = _decide_deletion(live, state, options)
+    elif live is not None and live.broken:
+        reason = BROKEN
+    elif absent := [email for email in space.emails if email not in state.personas]:
+        reason = f"not live: {', '.join(absent)}; `personas seed` creates personas"
+    elif live is None:
+        status, action = Status.CREATE, Action.CREATE
+    else:
+        fields = compare_space(space, live)
+        status = Status.UPDATE if fields else Status.IN_SYNC
+        if compare_space(space, live, extras=options.prune):
+            action = Action.UPDATE
+        elif fields:
+            reason = "--prune removes the extra members"
+    lines = {item.field: catalog.locate(("spaces", index, item.field))[0] for item in fields}
+    return Change(
+        kind=Kind.SPACE,
+        key=space.slug,
+        name=space.name,
+        status=status,
+        action=action,
+        fields=tuple(item.model_copy(update={"line": lines[item.field]}) for item in fields),
+        reason=reason,
+        id=live.space_id if live else None,
+        line=catalog.locate(("spaces", index))[0],
+        desired=space,
+        live=live,
+    )
+
+
+def _plan_extra(live: LiveSpace, state: SpaceState, options: Options) -> Change:
+    status, action, reason = Status.EXTRA, None, "not in the catalog"
+    if options.prune:
+        status, action, reason = _decide_deletion(live, state, options)
+    elif live.broken:
+        status, reason = Status.UNKNOWN, BROKEN
+    change = Change(kind=Kind.SPACE, key=live.slug, name=live.name, status=status, action=action, live=live)
+    return change.model_copy(update={"reason": reason, "id": live.space_id})
+
+
+def _decide_deletion(live: LiveSpace, state: SpaceState, options: Options) -> tuple[Status, Action | None, str]:
+    outsiders = [label(member) for member in live.members if label(member) not in state.personas]
+    if outsiders:
+        return Status.EXTRA, None, f"never deleted: {', '.join(outsiders)} is not a live persona"
+    if live.broken and not options.force:
+        return Status.UNKNOWN, None, f"{BROKEN}; its members are unknown, so only --force deletes it"
+    return Status.EXTRA, Action.DELETE, ""
+
+
+def _sort_key(change: Change) -> tuple[bool, bool, str, str]:
+    """Sort what the run does first, in-sync last; then by name and slug."""
+    return change.action is None, change.status is Status.IN_SYNC, change.name.casefold(), change.key
