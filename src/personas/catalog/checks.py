@@ -1,60 +1,127 @@
-"""What is wrong or doubtful in a catalog's document, in plain words: pydantic's errors and our own checks."""
+"""What is wrong or doubtful in a catalog's document: pydantic's errors in plain words, and our own checks."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from personas.catalog.models import (
-    DEFAULT_SCOPE,
-    Catalog,
-    Member,
-    Persona,
-    Scope,
-    Space,
-    email_flaw,
-    text_flaw,
-)
-from personas.catalog.positions import JsonPath, Positions, quote
+from personas.catalog import models
+from personas.catalog.models import Catalog, Member, Persona, Problem, Scope, Severity, Space
+from personas.catalog.positions import JsonPath, Positions, json_path, quote
 
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
+_MAX_EXCERPTS = 20
 _MAX_PERSONAL_SLUG = 30
-_MAX_COMPARED = 1000  # emails that are searched for the nearest one
 
-_ENTRIES = {
-    "personas": "a persona must be an object",
-    "spaces": "a space must be an object",
-    "members": "a member must be an email, or an object with email and role",
-}
+# What a value must be, by the type of pydantic's error.
 _EXPECTED = {
+    "model_type": "an object",
     "string_type": "a string",
+    "string_too_long": f"at most {models.MAX_SLUG} characters",
     "bool_type": "true or false",
     "float_type": "a number",
     "finite_number": "a finite number",
+    "greater_than_equal": "0 or more",
     "dict_type": 'an object with weights, such as {"todo": 0.6}',
     "tuple_type": "a list",
 }
 
 
-class Finding(NamedTuple):
-    """A problem without its position."""
+class Problems:
+    """Collects the problems of one file."""
 
-    path: JsonPath
-    message: str
-    severity: Literal["error", "warning"] = "error"
-    at_key: bool = False
+    def __init__(self, file: str, positions: Positions) -> None:
+        self._file = file
+        self._positions = positions
+        self._found: list[Problem] = []
+
+    @property
+    def errors(self) -> int:
+        """How many of them are errors."""
+        return sum(problem.severity == "error" for problem in self._found)
+
+    def add(
+        self,
+        path: JsonPath,
+        message: str,
+        severity: Severity = "error",
+        *,
+        at_key: bool = False,
+        offset: int | None = None,
+    ) -> None:
+        """Add a problem at a value, at its key, or at an offset where the text is not JSON."""
+        if offset is None:
+            line, column = self._positions.locate(path, at_key=at_key)
+        else:
+            line, column = self._positions.line_and_column(offset)
+        problem = Problem(
+            file=self._file,
+            line=line,
+            column=column,
+            path=json_path(path),
+            message=message,
+            severity=severity,
+        )
+        self._found.append(problem)
+
+    def check_unique(
+        self,
+        what: str,
+        text: object,
+        path: JsonPath,
+        first: dict[str, JsonPath],
+        severity: Severity = "error",
+    ) -> None:
+        """Add a problem if this text was used before; `first` has the paths of the texts so far."""
+        if isinstance(text, str) and (used := first.setdefault(text, path)) != path:
+            line, _ = self._positions.locate(used)
+            self.add(path, f"the {what} {quote(text)} is already used on line {line}", severity)
+
+    def in_order(self) -> tuple[Problem, ...]:
+        """Return them in file order, the first ones with their source."""
+        ordered = sorted(self._found, key=lambda problem: (problem.line, problem.column))
+        for index, problem in enumerate(ordered[:_MAX_EXCERPTS]):
+            excerpt, caret = self._positions.excerpt(problem.line, problem.column)
+            ordered[index] = problem.model_copy(update={"excerpt": excerpt, "caret": caret})
+        return tuple(ordered)
 
 
-def _warn(path: JsonPath, message: str, *, at_key: bool = False) -> Finding:
-    return Finding(path, message, "warning", at_key)
+def check(document: object, problems: Problems) -> None:
+    """Find what single values do not show: unknown keys, duplicates, emails outside the scope, wrong spaces.
+
+    Values of a wrong type are left to `explain`.
+    """
+    if not isinstance(document, dict):
+        return
+    _check_keys(document, Catalog, (), problems)
+    names: dict[str, JsonPath] = {}
+    emails: dict[str, JsonPath] = {}
+    slugs: dict[str, JsonPath] = {}
+    personas = _objects(document, "personas")
+    for path, persona in personas.items():
+        _check_keys(persona, Persona, path, problems)
+        problems.check_unique("email", persona.get("email"), (*path, "email"), emails)
+        problems.check_unique("name", persona.get("name"), (*path, "name"), names, "warning")
+        mix = persona.get("moduleMix")
+        if isinstance(mix, dict) and not any(mix.values()):
+            message = '"moduleMix" has no weight above 0: the persona uses no module'
+            problems.add((*path, "moduleMix"), message, "warning")
+    _check_scope(document, personas, problems)
+    taken = personal_slugs(emails)
+    for path, space in _objects(document, "spaces").items():
+        slug = space.get("slug")
+        _check_keys(space, Space, path, problems)
+        problems.check_unique("slug", slug, (*path, "slug"), slugs)
+        if isinstance(slug, str) and slug in taken:
+            message = f"{quote(slug)} is the slug of a persona's personal space; choose another one"
+            problems.add((*path, "slug"), message)
+        _check_people(space, path, emails, problems)
 
 
 def personal_slugs(emails: Iterable[str]) -> frozenset[str]:
@@ -64,107 +131,39 @@ def personal_slugs(emails: Iterable[str]) -> frozenset[str]:
     """
     counts: Counter[str] = Counter()
     for email in emails:
-        words = re.sub("[^a-z0-9]+", "-", email.lower().rpartition("@")[0]).strip("-")
+        words = re.sub("[^a-z0-9]+", "-", email.rpartition("@")[0].lower()).strip("-")
         counts[words[:_MAX_PERSONAL_SLUG]] += 1
     numbered = {f"{slug}-{number}" for slug, count in counts.items() for number in range(2, count + 1)}
     return frozenset(counts) | numbered
 
 
-def check(document: object, positions: Positions) -> Iterator[Finding]:
-    """Find what single values do not show: unknown keys, duplicates, emails outside the scope, wrong spaces.
-
-    Args:
-        document: The decoded JSON; parts of the wrong type are left to `explain`.
-        positions: For the lines that messages mention.
-    """
-    if not isinstance(document, dict):
-        return
-    yield from _check_keys(document, Catalog, ())
-    personas = dict(_objects(document, "personas", ()))
-    emails: dict[str, JsonPath] = {}
-    for path, persona in personas.items():
-        yield from _check_keys(persona, Persona, path)
-        yield from _check_email(persona.get("email"), (*path, "email"), emails, positions)
-        yield from _check_doubts(persona, path)
-    yield from _check_names(personas)
-    yield from _check_scope(document, personas)
-    slugs: dict[str, JsonPath] = {}
-    taken = personal_slugs(emails)
-    for path, space in _objects(document, "spaces", ()):
-        yield from _check_keys(space, Space, path)
-        yield from _check_blank_around(space, path, "name")
-        yield from _check_slug(space.get("slug"), (*path, "slug"), slugs, taken, positions)
-        yield from _check_members(space, path, emails, positions)
+def _objects(document: Mapping[str, Any], key: str) -> dict[JsonPath, dict[str, Any]]:
+    entries = document.get(key)
+    numbered = enumerate(entries if isinstance(entries, list) else ())
+    return {(key, index): entry for index, entry in numbered if isinstance(entry, dict)}
 
 
-def _objects(
-    parent: Mapping[str, Any], key: str, path: JsonPath
-) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
-    entries = parent.get(key)
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-        if isinstance(entry, dict):
-            yield (*path, key, index), entry
-
-
-def _check_keys(entry: Mapping[str, Any], model: type[BaseModel], path: JsonPath) -> Iterator[Finding]:
+def _check_keys(entry: Iterable[str], model: type[BaseModel], path: JsonPath, problems: Problems) -> None:
+    known = _known_keys(model)
     for key in entry:
-        if key not in _known_keys(model):
-            nearest = _nearest_key(key, model)
-            suggestion = f"; do you mean {quote(nearest)}?" if nearest else ""
-            yield _warn((*path, key), f"unknown key {quote(key)}, ignored{suggestion}", at_key=True)
+        if key not in known:
+            near = get_close_matches(key[:60].lower(), known, n=1)
+            suggestion = f"; do you mean {quote(known[near[0]])}?" if near else ""
+            message = f"unknown key {quote(key)} is ignored{suggestion}"
+            problems.add((*path, key), message, "warning", at_key=True)
 
 
 @lru_cache
-def _known_keys(model: type[BaseModel]) -> frozenset[str]:
-    return frozenset(str(field.alias) for field in model.model_fields.values())
-
-
-@lru_cache(maxsize=256)
-def _nearest_key(key: str, model: type[BaseModel]) -> str:
-    known = {name.lower(): name for name in sorted(_known_keys(model))}
-    near = get_close_matches(key[:60].lower(), known, n=1)
-    return known[near[0]] if near else ""
-
-
-def _check_email(
-    email: object, path: JsonPath, first: dict[str, JsonPath], positions: Positions
-) -> Iterator[Finding]:
-    # The service stores emails in lower case, so two that differ in case are one account.
-    if isinstance(email, str) and (used := first.setdefault(email.lower(), path)) != path:
-        yield Finding(path, f"the email {quote(email)} is already used on line {positions.locate(used)[0]}")
-
-
-def _check_doubts(persona: Mapping[str, Any], path: JsonPath) -> Iterator[Finding]:
-    yield from _check_blank_around(persona, path, "name")
-    yield from _check_blank_around(persona, path, "archetype")
-    prompt, mix = persona.get("systemPrompt"), persona.get("moduleMix")
-    if isinstance(prompt, str) and prompt.isspace():
-        yield _warn((*path, "systemPrompt"), '"systemPrompt" is blank')
-    if isinstance(mix, dict) and not any(mix.values()):
-        what = "has only weights of 0" if mix else "is empty"
-        yield _warn((*path, "moduleMix"), f'"moduleMix" {what}: the persona uses no module')
-
-
-def _check_blank_around(entry: Mapping[str, Any], path: JsonPath, key: str) -> Iterator[Finding]:
-    text = entry.get(key)
-    if isinstance(text, str) and text != text.strip():
-        yield _warn((*path, key), f'"{key}" has white space around it: {quote(text)}')
-
-
-def _check_names(personas: Mapping[JsonPath, Mapping[str, Any]]) -> Iterator[Finding]:
-    by_name: dict[str, list[JsonPath]] = {}
-    for path, persona in personas.items():
-        if isinstance(name := persona.get("name"), str):
-            by_name.setdefault(name, []).append((*path, "name"))
-    for name, paths in by_name.items():
-        if len(paths) > 1:
-            yield _warn(paths[1], f"{len(paths)} personas have the name {quote(name)}")
+def _known_keys(model: type[BaseModel]) -> dict[str, str]:
+    """Return the keys of a part of a catalog, as they are and by their lower-case forms."""
+    keys = [str(field.alias) for field in model.model_fields.values()]
+    return {key.lower(): key for key in keys} | {key: key for key in keys}
 
 
 def _check_scope(
-    document: Mapping[str, Any], personas: Mapping[JsonPath, Mapping[str, Any]]
-) -> Iterator[Finding]:
-    given = document.get("scope", DEFAULT_SCOPE)
+    document: Mapping[str, Any], personas: Mapping[JsonPath, Mapping[str, Any]], problems: Problems
+) -> None:
+    given = document.get("scope", models.DEFAULT_SCOPE)
     try:
         scope = Scope.model_validate({"patterns": [given] if isinstance(given, str) else given})
     except ValidationError:
@@ -172,125 +171,83 @@ def _check_scope(
     if scope.real_domains and document.get("allowRealDomain") is not True:
         domains = ", ".join(domain.removeprefix("@") for domain in scope.real_domains)
         message = f'{domains} is not reserved for tests; writing to it needs "allowRealDomain": true'
-        yield _warn(("scope",), message)
-    advice = "" if "scope" in document else '; another "scope" can be set at the top of the catalog'
+        problems.add(("scope",), message, "warning")
+    advice = "" if "scope" in document else ' (add a "scope" to the catalog for other emails)'
     for path, persona in personas.items():
         email = persona.get("email")
-        if isinstance(email, str) and not email_flaw(email) and not scope.contains(email):
-            yield Finding((*path, "email"), f"{quote(email)} is outside the scope {scope}{advice}")
+        if isinstance(email, str) and not models.email_flaw(email) and not scope.contains(email):
+            problems.add((*path, "email"), f"{quote(email)} is outside the scope {scope}{advice}")
 
 
-def _check_slug(
-    slug: object, path: JsonPath, first: dict[str, JsonPath], taken: frozenset[str], positions: Positions
-) -> Iterator[Finding]:
-    if not isinstance(slug, str):
-        return
-    if (used := first.setdefault(slug, path)) != path:
-        yield Finding(path, f"the slug {quote(slug)} is already used on line {positions.locate(used)[0]}")
-    if slug in taken:
-        message = f"{quote(slug)} is the slug of a persona's personal space, which the service makes"
-        yield Finding(path, f"{message}; choose another one")
-
-
-def _check_members(
-    space: Mapping[str, Any], path: JsonPath, emails: Mapping[str, JsonPath], positions: Positions
-) -> Iterator[Finding]:
-    owner = space.get("owner")
-    yield from _check_known(owner, (*path, "owner"), emails)
-    members = space.get("members")
+def _check_people(
+    space: Mapping[str, Any], path: JsonPath, emails: Mapping[str, JsonPath], problems: Problems
+) -> None:
+    owner, entries = space.get("owner"), space.get("members")
+    people: list[tuple[JsonPath, object]] = [((*path, "owner"), owner)]
     first: dict[str, JsonPath] = {}
-    for index, member in enumerate(members if isinstance(members, list) else ()):
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         place: JsonPath = (*path, "members", index)
-        email = member
-        if isinstance(member, dict):
-            yield from _check_keys(member, Member, place)
-            email, place = member.get("email"), (*place, "email")
-        if not isinstance(email, str):
+        if isinstance(entry, dict):
+            _check_keys(entry, Member, place, problems)
+            people.append(((*place, "email"), entry.get("email")))
+        else:
+            people.append((place, entry))
+    for place, email in people:
+        if not isinstance(email, str) or models.email_flaw(email):
             continue
-        yield from _check_known(email, place, emails)
-        if email == owner:
-            yield Finding(place, f"{quote(email)} owns this space; remove it from the members")
-        elif (used := first.setdefault(email, place)) != place:
-            message = f"{quote(email)} is already a member, on line {positions.locate(used)[0]}"
-            yield Finding(place, message)
+        if email not in emails:
+            problems.add(place, f"{quote(email)} is not a persona of this catalog")
+        problems.check_unique("email", email, place, first)
 
 
-def _check_known(email: object, path: JsonPath, emails: Mapping[str, JsonPath]) -> Iterator[Finding]:
-    if not isinstance(email, str) or email in emails or email_flaw(email):
-        return
-    by_local = {known.partition("@")[0]: known for known in emails} if len(emails) <= _MAX_COMPARED else {}
-    near = get_close_matches(email.partition("@")[0], by_local, n=1)
-    suggestion = f"; do you mean {quote(by_local[near[0]])}?" if near else ""
-    yield Finding(path, f"{quote(email)} is not a persona of this catalog{suggestion}")
-
-
-def explain(error: ValidationError, document: object) -> Iterator[Finding]:
-    """Translate pydantic's errors, with the paths that the document has."""
+def explain(error: ValidationError, document: object, problems: Problems) -> None:
+    """Add pydantic's errors."""
     for detail in error.errors(include_url=False, include_input=False):
+        kind, context = detail["type"], detail.get("ctx", {})
         path, value = _follow(document, detail["loc"])
-        if detail["type"] == "missing":
+        if kind == "missing":
             key = str(detail["loc"][-1])
-            yield Finding((*path, key), f'"{key}" is missing')
-        elif detail["type"] != "too_short" or value == []:
-            # pydantic also calls a list too short if all its entries are wrong.
-            yield Finding(path, _message(detail, path, value))
+            problems.add((*path, key), f'"{key}" is missing')
+            continue
+        if kind == "too_short" and value:
+            continue  # pydantic also calls a list too short if all its entries are wrong
+        if kind in ("too_short", "string_too_short"):
+            complaint = "must not be empty"
+        elif kind == "string_unicode":
+            complaint = models.text_flaw(str(value))
+        elif kind in _EXPECTED or kind in ("enum", "string_pattern_mismatch"):
+            expected = _EXPECTED.get(kind) or context.get("expected") or models.PATTERNS[context["pattern"]]
+            complaint = f"must be {expected}, not {_describe(value)}"
+        else:
+            complaint = detail["msg"]
+        problems.add(path, f"{_subject(path)} {complaint}")
 
 
 def _follow(document: object, loc: Iterable[str | int]) -> tuple[JsonPath, object]:
-    """Return what a location of pydantic means: it also names parts that the short forms do not have."""
+    """Return the path and value that a location of pydantic means; it has parts that short forms lack."""
     path: list[str | int] = []
-    value = document
+    value: Any = document
     for part in loc:
-        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int)):
-            value = value[part]  # type: ignore[index]  # mypy joins the two kinds of keys
-            path.append(part)
+        match value, part:
+            case (dict(), _) if part in value:
+                value = value[part]
+            case list(), int():
+                value = value[part]
+            case _:
+                continue
+        path.append(part)
     return tuple(path), value
 
 
-def _message(detail: ErrorDetails, path: JsonPath, value: object) -> str:
-    kind = detail["type"]
-    *around, key = path or ("",)
-    parent = str(around[-1]) if around else ""
-    if kind == "model_type":
-        return f"{_ENTRIES.get(parent, 'a catalog must be an object')}, not {describe(value)}"
-    if parent == "moduleMix":
-        subject = f"the {'module name' if kind == 'flaw' else 'weight of'} {quote(str(key))}"
-    elif parent == "scope":
-        subject = "a pattern"
-    elif parent == "members":
-        subject = "the email of a member"
-    else:
-        subject = f'"{key}"'
-    return f"{subject} {_complaint(detail, value)}"
+def _subject(path: JsonPath) -> str:
+    if not path:
+        return "a catalog"
+    return f"{path[-2]}[{path[-1]}]" if isinstance(path[-1], int) else quote(path[-1])
 
 
-def _complaint(detail: ErrorDetails, value: object) -> str:
-    kind = detail["type"]
-    if kind in ("too_short", "string_too_short"):
-        return "must not be empty"
-    if kind == "string_unicode":
-        return text_flaw(str(value))
-    if kind == "greater_than_equal":
-        return f"must be 0 or more, not {describe(value)}"
-    if kind == "enum":
-        expected = detail["ctx"]["expected"].replace("'", '"')
-        return f"must be {expected}, not {describe(value)}"
-    if kind in _EXPECTED:
-        return f"must be {_EXPECTED[kind]}, not {describe(value)}"
-    return detail["msg"]
-
-
-def describe(value: object) -> str:
-    """Name a JSON value in a message, shortened."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case str():
-            return quote(value)
-        case float():
-            return f"{value:.17g}"
-        case list():
-            return "a list"
-    return "an object"
+def _describe(value: object) -> str:
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return f"{value:.15g}" if isinstance(value, float) else json.dumps(value)

@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from personas.catalog.checks import Finding, check, explain
-from personas.catalog.models import Catalog, Problem, Source
-from personas.catalog.positions import Positions, json_path, quote
+from personas.catalog.checks import Problems, check, explain
+from personas.catalog.models import Catalog, Source
+from personas.catalog.positions import CONSTANTS, Positions, quote, walk
 from personas.errors import CatalogError
 
 MAX_BYTES = 10_000_000
-
-_MAX_EXCERPTS = 20
-_NEXT_STEP = "Name the catalog with --catalog FILE, or create one with: personas init"
 
 
 def load_catalog(file: str | os.PathLike[str]) -> Catalog:
@@ -32,19 +28,26 @@ def load_catalog(file: str | os.PathLike[str]) -> Catalog:
         CatalogError: It cannot be read or is invalid; carries every problem.
     """
     name = os.fspath(file)
-    if name == "-":
-        return parse_catalog(_decode(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"), file="<stdin>")
     try:
-        with Path(name).open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise CatalogError(f"{name} does not exist.", hint=_NEXT_STEP) from None
-    except IsADirectoryError:
-        raise CatalogError(f"{name} is a directory, not a catalog file.", hint=_NEXT_STEP) from None
+        if name == "-":
+            name = "<stdin>"
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with Path(name).open("rb") as stream:
+                data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise CatalogError(f"{quote(name)} cannot be read: {reason}", hint=_NEXT_STEP) from None
-    return parse_catalog(_decode(data, name), file=name)
+        hint = "Name the catalog with --catalog FILE, or create one with: personas init"
+        raise CatalogError(f"{name} cannot be read: {reason}.", hint=hint) from None
+    if len(data) > MAX_BYTES:
+        raise CatalogError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB, too large for a catalog.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        valid = error.object[: error.start].decode()
+        message = f"the byte 0x{error.object[error.start]:02X} is not UTF-8; save the file as UTF-8"
+        raise _invalid_at(len(valid), message, name, Positions(valid)) from None
+    return parse_catalog(text, file=name)
 
 
 def parse_catalog(text: str, *, file: str = "catalog.json") -> Catalog:
@@ -60,34 +63,19 @@ def parse_catalog(text: str, *, file: str = "catalog.json") -> Catalog:
     text = text.removeprefix("\ufeff")
     positions = Positions(text)
     document, has_duplicates = _decode_json(text, file, positions)
-    findings = list(check(document, positions))
-    if has_duplicates:
-        findings += (
-            Finding(path, f"the key {quote(str(path[-1]))} appears twice, first on line {line}", at_key=True)
-            for path, line in positions.duplicates()
-        )
+    problems = Problems(file, positions)
+    for path in positions.duplicates() if has_duplicates else ():
+        problems.add(path, f"the key {quote(str(path[-1]))} appears twice; remove one", at_key=True)
+    check(document, problems)
     catalog = None
     try:
-        warnings = _to_problems(findings, file, positions)
-        source = Source(file, warnings, positions)
+        source = Source(file, problems.in_order(), positions)
         catalog = Catalog.model_validate(document, by_alias=True, by_name=False, context=source)
     except ValidationError as error:
-        findings += explain(error, document)
-    if catalog is None or any(finding.severity == "error" for finding in findings):
-        raise _invalid(file, _to_problems(findings, file, positions))
+        explain(error, document, problems)
+    if catalog is None or problems.errors:
+        raise _invalid(file, problems)
     return catalog
-
-
-def _decode(data: bytes, file: str) -> str:
-    if len(data) > MAX_BYTES:
-        raise CatalogError(f"{file} is larger than {MAX_BYTES // 1_000_000} MB, too large for a catalog.")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        valid = error.object[: error.start].decode()
-        line, column = valid.count("\n") + 1, len(valid) - valid.rfind("\n")
-        message = f"the byte 0x{error.object[error.start]:02X} is not UTF-8; save the file as UTF-8"
-        raise _invalid_at(file, line, column, message) from None
 
 
 class _Constant(Exception):
@@ -108,18 +96,17 @@ def _decode_json(text: str, file: str, positions: Positions) -> tuple[object, bo
         raise _Constant(constant)
 
     if not text.strip():
-        raise _invalid_at(file, 1, 1, "the file is empty")
+        raise _invalid_at(0, "the file is empty", file, positions)
     try:
         # Numbers are doubles, as in JavaScript; int() refuses those of more than 4,300 digits.
         document = json.loads(text, object_pairs_hook=to_object, parse_int=float, parse_constant=refuse)
     except json.JSONDecodeError as error:
-        message = f"{error.msg}{_hint(error)}"
-        raise _invalid_at(file, error.lineno, error.colno, message, positions) from None
+        raise _invalid_at(error.pos, error.msg + _hint(error), file, positions) from None
     except _Constant as error:
-        line, column = positions.line_and_column(positions.constant())
-        raise _invalid_at(file, line, column, f"{error} is not a JSON value", positions) from None
+        at = next((value.at for value in walk(text) if value.sign.startswith(CONSTANTS)), 0)
+        raise _invalid_at(at, f"{error} is not a JSON value", file, positions) from None
     except RecursionError:
-        raise _invalid_at(file, 1, 1, "the JSON is nested too deeply") from None
+        raise _invalid_at(0, "the JSON is nested too deeply", file, positions) from None
     return document, has_duplicates
 
 
@@ -136,40 +123,12 @@ def _hint(error: json.JSONDecodeError) -> str:
     return ""
 
 
-def _to_problems(findings: Iterable[Finding], file: str, positions: Positions) -> tuple[Problem, ...]:
-    located = sorted(
-        ((*positions.locate(finding.path, at_key=finding.at_key), finding) for finding in findings),
-        key=lambda item: item[:2],
-    )
-    problems = []
-    for number, (line, column, finding) in enumerate(located):
-        excerpt, caret = positions.excerpt(line, column) if number < _MAX_EXCERPTS else ("", 0)
-        problems.append(
-            Problem(
-                file=file,
-                line=line,
-                column=column,
-                path=json_path(finding.path),
-                message=finding.message,
-                severity=finding.severity,
-                excerpt=excerpt,
-                caret=caret,
-            )
-        )
-    return tuple(problems)
+def _invalid_at(offset: int, message: str, file: str, positions: Positions) -> CatalogError:
+    problems = Problems(file, positions)
+    problems.add((), message, offset=offset)
+    return _invalid(file, problems)
 
 
-def _invalid_at(
-    file: str, line: int, column: int, message: str, positions: Positions | None = None
-) -> CatalogError:
-    excerpt, caret = positions.excerpt(line, column) if positions else ("", 0)
-    problem = Problem(
-        file=file, line=line, column=column, path="$", message=message, excerpt=excerpt, caret=caret
-    )
-    return _invalid(file, (problem,))
-
-
-def _invalid(file: str, problems: tuple[Problem, ...]) -> CatalogError:
-    errors = sum(problem.severity == "error" for problem in problems)
-    count = "1 error" if errors == 1 else f"{errors} errors"
-    return CatalogError(f"{file} is invalid: {count}", problems=problems)
+def _invalid(file: str, problems: Problems) -> CatalogError:
+    errors = "1 error" if problems.errors == 1 else f"{problems.errors} errors"
+    return CatalogError(f"{file} is invalid: {errors}", problems=problems.in_order())

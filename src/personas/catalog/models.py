@@ -10,35 +10,30 @@ from fnmatch import translate
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    PrivateAttr,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 from pydantic.alias_generators import to_camel
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from personas.catalog.positions import JsonPath, Positions, quote
 
 DEFAULT_SCOPE = "*@mana.test"
+MAX_SLUG = 60
 
 _MIN_PROMPT = 20  # UTF-16 units, as every program that reads the catalog counts
-_MAX_SLUG = 60
-_SLUG = "^[a-z0-9]+(-[a-z0-9]+)*$"
 _DOMAIN = r"@([a-z0-9][a-z0-9-]*\.)+[a-z]{2,}$"
 # The rule of zod's .email(), in lower case because the service stores emails so.
 _EMAIL = r"^(?!\.)(?!.*\.\.)[a-z0-9_'+.-]*[a-z0-9_+-]" + _DOMAIN
-_SCOPE_PATTERN = r"^[a-z0-9_'+.*?-]+" + _DOMAIN
 _EMAIL_IN_ANY_CASE = re.compile(_EMAIL, re.IGNORECASE | re.ASCII)
+_SCOPE = r"^[a-z0-9_'+.*?-]+" + _DOMAIN
+_SLUG = "^[a-z0-9]+(-[a-z0-9]+)*$"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _RESERVED_DOMAIN = re.compile(r"[@.](test|example|invalid|localhost|example\.(com|net|org))$")
+
+# What the patterns demand, in words.
+PATTERNS = {
+    _SCOPE: f'emails in lower case, with * and ? before the @ only, as in "{DEFAULT_SCOPE}"',
+    _SLUG: "lower-case words and digits joined by single hyphens",
+}
 
 
 class Cadence(StrEnum):
@@ -60,7 +55,7 @@ class SpaceType(StrEnum):
 
 
 class Role(StrEnum):
-    """The role of a member of a space."""
+    """What a member of a space may do."""
 
     MEMBER = "member"
     ADMIN = "admin"
@@ -82,7 +77,7 @@ def email_flaw(email: str) -> str:
 
 
 def text_flaw(text: str) -> str:
-    """Return which character the database of the service refuses; empty if it takes all of them."""
+    """Return which character the service's database refuses; empty if it takes all of them."""
     found = None if text.isascii() and "\0" not in text else _UNSTORABLE.search(text)
     return f"contains the character U+{ord(found[0]):04X}, which cannot be stored" if found else ""
 
@@ -92,19 +87,6 @@ def _prompt_flaw(prompt: str) -> str:
     if units < _MIN_PROMPT:
         return f"must have at least {_MIN_PROMPT} characters, not {units}"
     return text_flaw(prompt)
-
-
-def _slug_flaw(slug: str) -> str:
-    if len(slug) <= _MAX_SLUG and re.fullmatch(_SLUG, slug):
-        return ""
-    rule = f"1 to {_MAX_SLUG} lower-case letters and digits, in words joined by single hyphens"
-    return f"must be {rule}, not {quote(slug)}"
-
-
-def _pattern_flaw(pattern: str) -> str:
-    if re.fullmatch(_SCOPE_PATTERN, pattern):
-        return ""
-    return f'must be like "{DEFAULT_SCOPE}": in lower case, * and ? before the @ only; not {quote(pattern)}'
 
 
 def _without(find_flaw: Callable[[str], str]) -> AfterValidator:
@@ -119,26 +101,12 @@ def _without(find_flaw: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _list_patterns(value: Any) -> Any:
-    """Accept the forms of a scope in JSON: one pattern or a list of them."""
-    if isinstance(value, Scope):
-        return value
-    if isinstance(value, str | list):
-        return {"patterns": [value] if isinstance(value, str) else value}
-    raise PydanticCustomError("scope_type", "must be a pattern or a list of patterns")
-
-
-_Text = Annotated[str, Field(min_length=1), _without(text_flaw)]
+_Storable = Annotated[str, _without(text_flaw)]
+_Text = Annotated[_Storable, Field(min_length=1)]
 _Email = Annotated[str, _without(email_flaw), Field(json_schema_extra={"pattern": _EMAIL})]
 _Prompt = Annotated[str, _without(_prompt_flaw), Field(json_schema_extra={"minLength": _MIN_PROMPT})]
-_Slug = Annotated[
-    str, _without(_slug_flaw), Field(json_schema_extra={"pattern": _SLUG, "maxLength": _MAX_SLUG})
-]
 _Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _title(name: str, _: object) -> str:
-    return name.replace("_", " ").capitalize()
+_Pattern = Annotated[str, Field(pattern=_SCOPE)]
 
 
 class _Entry(BaseModel):
@@ -150,7 +118,6 @@ class _Entry(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
-        field_title_generator=_title,
         hide_input_in_errors=True,
         json_schema_extra={"additionalProperties": False},
     )
@@ -159,21 +126,17 @@ class _Entry(BaseModel):
 class Persona(_Entry):
     """One test user of the auth service."""
 
-    name: _Text = Field(
-        description="The display name. The service cannot change it after the creation.", examples=["Anna"]
-    )
+    name: _Text = Field(description="The display name; the service cannot change it.", examples=["Anna"])
     email: _Email = Field(
-        description="Identifies the persona: in lower case, unique, matches the scope.",
+        description="Identifies the persona: in lower case, unique, inside the scope.",
         examples=["persona.anna@mana.test"],
     )
-    archetype: _Text = Field(
-        description="The kind of person; --only can select by it.", examples=["solo-dev", "researcher"]
-    )
+    archetype: _Text = Field(description="The kind of person.", examples=["solo-dev", "researcher"])
     system_prompt: _Prompt = Field(
         description="Who acts: age, life, habits with the app, tone, mistakes.",
         examples=["You are Anna, 24. You plan everything on Sunday and forget it by Tuesday."],
     )
-    module_mix: Mapping[Annotated[str, _without(text_flaw)], _Weight] = Field(
+    module_mix: Mapping[_Storable, _Weight] = Field(
         description="How much each module is used; the weights need not sum to 1.",
         examples=[{"todo": 0.5, "calendar": 0.3, "notes": 0.2}],
     )
@@ -186,53 +149,45 @@ class Persona(_Entry):
 
 
 class Member(_Entry):
-    """A member of a space: an email alone, or an email with a role."""
+    """A member of a space; in JSON an email alone is enough."""
 
-    email: _Email = Field(description="The email of a persona of this catalog, not of the owner.")
+    email: _Email = Field(description="The email of a persona of this catalog, not the owner.")
     role: Role = Field(default=Role.MEMBER, strict=False, description="What the member may do.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_email_alone(cls, value: Any) -> Any:
-        return {"email": value} if isinstance(value, str) else value
 
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Describe both forms."""
-        whole = handler.resolve_ref_schema(handler(schema))
-        return {"anyOf": [whole["properties"]["email"], whole]}
+def _read_member(value: Any) -> Any:
+    return {"email": value} if isinstance(value, str) else value
+
+
+_MemberOrEmail = Annotated[Member, BeforeValidator(_read_member, json_schema_input_type=_Email | Member)]
 
 
 class Space(_Entry):
     """A space that personas share: an organization of the auth service."""
 
-    slug: _Slug = Field(
-        description="Identifies the space: in lower case, unique on the service.", examples=["familie-brandt"]
+    slug: str = Field(
+        max_length=MAX_SLUG,
+        pattern=_SLUG,
+        description="Identifies the space on the service.",
+        examples=["familie-brandt"],
     )
     name: _Text = Field(description="The display name.", examples=["Familie Brandt"])
     type: SpaceType = Field(strict=False, description="The type of the space.")
-    owner: _Email = Field(
-        description="The email of the persona that creates and owns the space.",
-        examples=["persona.anna@mana.test"],
-    )
-    members: tuple[Member, ...] = Field(
-        strict=False,
-        description="The personas that share the space with its owner.",
-        examples=[["persona.jonas@mana.test"]],
+    owner: _Email = Field(description="The persona that owns it.", examples=["persona.anna@mana.test"])
+    members: tuple[_MemberOrEmail, ...] = Field(
+        strict=False, description="The other personas.", examples=[["persona.jonas@mana.test"]]
     )
 
     @property
     def emails(self) -> tuple[str, ...]:
-        """Everyone in the space, the owner first."""
+        """The emails of the owner and the members, the owner first."""
         return (self.owner, *(member.email for member in self.members))
 
 
 class Scope(_Entry):
     """The emails that a catalog owns: patterns with a literal domain."""
 
-    patterns: tuple[Annotated[str, _without(_pattern_flaw)], ...] = Field(min_length=1, strict=False)
+    patterns: tuple[_Pattern, ...] = Field(min_length=1, strict=False)
 
     @classmethod
     def default(cls) -> Scope:
@@ -257,14 +212,32 @@ class Scope(_Entry):
         return ", ".join(self.patterns)
 
 
+def _read_scope(value: Any) -> Any:
+    if isinstance(value, Scope):
+        return value
+    if isinstance(value, str | list):
+        return {"patterns": [value] if isinstance(value, str) else value}
+    raise PydanticCustomError("scope_type", "must be a pattern or a list of patterns")
+
+
+_PatternOrList = Annotated[
+    Scope,
+    BeforeValidator(
+        _read_scope, json_schema_input_type=_Pattern | Annotated[list[_Pattern], Field(min_length=1)]
+    ),
+]
+
+
+Severity = Literal["error", "warning"]
+
+
 class Problem(BaseModel):
     """An error or a warning at a place of a catalog.
 
     Attributes:
-        line: From 1.
-        column: From 1, in code points.
+        line: From 1, as `column`, which counts code points.
         path: As in `$.personas[3].email`.
-        excerpt: The source around the place; empty after the first problems.
+        excerpt: The source around the place; empty after the first 20 problems.
         caret: Where the place is in the excerpt, from 0.
     """
 
@@ -275,14 +248,14 @@ class Problem(BaseModel):
     column: int
     path: str
     message: str
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
     excerpt: str = ""
     caret: int = 0
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a catalog was read from: the file as it was named, its warnings, and its positions."""
+    """The file of a catalog as it was named, its warnings and its positions."""
 
     file: str = "catalog.json"
     warnings: tuple[Problem, ...] = ()
@@ -290,45 +263,22 @@ class Source:
 
 
 class Catalog(_Entry):
-    """The test users of an auth service, as the command `personas` keeps them."""
+    """The personas and spaces that the command `personas` keeps on an auth service."""
 
-    model_config = ConfigDict(title="Catalog of personas")
-
-    editor_schema: str = Field(
-        default="",
-        alias="$schema",
-        title="Schema",
-        description="Where editors find this schema.",
-        examples=["./catalog.schema.json"],
-    )
+    editor_schema: str = Field(default="", alias="$schema", description="Where editors find this schema.")
     description: str = Field(default="", description="What this catalog is for.")
-    scope: Annotated[
-        Scope,
-        BeforeValidator(_list_patterns),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "string", "pattern": _SCOPE_PATTERN},
-                    {"type": "array", "items": {"type": "string", "pattern": _SCOPE_PATTERN}, "minItems": 1},
-                ]
-            }
-        ),
-    ] = Field(
+    scope: _PatternOrList = Field(
         default_factory=Scope.default,
-        description="The emails that this catalog owns; * and ? stand before the @ only. "
-        f'Personas outside it are left alone. Default: "{DEFAULT_SCOPE}".',
-        examples=[DEFAULT_SCOPE, ["books.*@acme.test", "shop.*@acme.test"]],
+        description=f"The emails that this catalog owns, by default {DEFAULT_SCOPE}; other personas are left "
+        "alone. Wildcards * and ? stand before the @ only.",
+        examples=["books.*@acme.test"],
     )
     allow_real_domain: bool = Field(
         default=False,
-        description="Allow a scope outside the domains that are reserved for tests (.test, .example, …).",
+        description="Allow emails outside the domains that are reserved for tests, such as .test.",
     )
-    personas: tuple[Persona, ...] = Field(
-        min_length=1, strict=False, description="The personas, in any order."
-    )
-    spaces: tuple[Space, ...] = Field(
-        default=(), strict=False, description="The spaces that personas share, in any order."
-    )
+    personas: tuple[Persona, ...] = Field(min_length=1, strict=False, description="The personas.")
+    spaces: tuple[Space, ...] = Field(default=(), strict=False, description="The spaces that personas share.")
 
     _source: Source = PrivateAttr(default_factory=Source)
 
@@ -360,7 +310,7 @@ class Catalog(_Entry):
         return None if index is None else self.personas[index]
 
     def index(self, email: str) -> int:
-        """Return the position of the persona with this email, for `locate`.
+        """Return the index of the persona with this email, for `locate`; case is ignored.
 
         Raises:
             KeyError: The catalog has no such persona.
@@ -378,7 +328,7 @@ def catalog_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Catalog.model_json_schema(),
-        # A pattern of another scope cannot be compared with the emails here; the loader does it.
+        # The patterns of another scope cannot be compared with the emails here; the loader does that.
         "if": {"not": {"required": ["scope"]}},
         "then": {"properties": {"personas": {"items": {"properties": {"email": in_default_scope}}}}},
     }

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 JsonPath = tuple[str | int, ...]
 
-_CONSTANTS = ("NaN", "Infinity", "-Infinity")  # Python's decoder accepts them, JSON does not
+CONSTANTS = ("NaN", "Infinity", "-Infinity")  # Python's decoder accepts them, JSON does not
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s"{}\[\]:,]+', re.DOTALL)
-_IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,60}")
+_MAX_DEPTH = 50  # what is nested deeper is represented by its parents
 _AROUND = 70  # characters of an excerpt on each side of the place
 
 
@@ -30,15 +31,13 @@ def quote(text: str, limit: int = 60) -> str:
 
 def json_path(path: JsonPath) -> str:
     """Return a path as `$.personas[3].email`; other keys than identifiers as `$["a b"]`."""
-    parts = ["$"]
+    whole = "$"
     for part in path:
         if isinstance(part, int):
-            parts.append(f"[{part}]")
-        elif _IDENTIFIER.fullmatch(part) and len(part) <= 60:
-            parts.append(f".{part}")
+            whole += f"[{part}]"
         else:
-            parts.append(f"[{quote(part)}]")
-    return "".join(parts)
+            whole += f".{part}" if _IDENTIFIER.fullmatch(part) else f"[{quote(part)}]"
+    return whole
 
 
 class Value(NamedTuple):
@@ -52,7 +51,7 @@ class Value(NamedTuple):
 
 
 def walk(text: str) -> Iterator[Value]:
-    """Yield every value of a JSON text, parents first; the text must be valid as far as this is read."""
+    """Yield the values of a JSON text, parents first; the text must be valid as far as this is read."""
     path: list[str | int] = []
     parents = [0]
     key_at = 0
@@ -74,7 +73,8 @@ def walk(text: str) -> Iterator[Value]:
             expect_key = False
         elif sign != ":":
             in_object = bool(path) and isinstance(path[-1], str)
-            yield Value(tuple(path), sign, key_at if in_object else at, at, parents[-1])
+            if len(path) < _MAX_DEPTH:
+                yield Value(tuple(path), sign, key_at if in_object else at, at, parents[-1])
             if sign in ("{", "["):
                 path.append("" if sign == "{" else 0)
                 parents.append(at)
@@ -101,29 +101,21 @@ class Positions:
 
     def excerpt(self, line: int, column: int) -> tuple[str, int]:
         """Return the source around a place, from its line alone, and the place's offset in that excerpt."""
-        begin = self._line_starts[line - 1]
-        at = begin + column - 1
-        end = self._text.find("\n", at, at + _AROUND)
-        start = max(begin, at - _AROUND)
-        source = self._text[start : at + _AROUND if end < 0 else end].rstrip()
-        shown = source.lstrip()
-        return shown, max(at - start - (len(source) - len(shown)), 0)
+        at = self._line_starts[line - 1] + column - 1
+        before = self._text[at - min(column - 1, _AROUND) : at].lstrip()
+        after, *_ = self._text[at : at + _AROUND].split("\n")
+        return (before + after).rstrip(), len(before)
 
-    def duplicates(self) -> Iterator[tuple[JsonPath, int]]:
-        """Yield each key that an object has more than once, and the line of the first."""
-        first: dict[tuple[int, str], int] = {}
-        found: set[tuple[int, str]] = set()
+    def duplicates(self) -> tuple[JsonPath, ...]:
+        """Return each key that an object has more than once."""
+        seen: set[tuple[int, JsonPath]] = set()
+        found: dict[JsonPath, None] = {}
         for value in walk(self._text):
-            if not value.path or not isinstance(key := value.path[-1], str):
-                continue
-            member = value.parent_at, key
-            if first.setdefault(member, value.key_at) != value.key_at and member not in found:
-                found.add(member)
-                yield value.path, self.line_and_column(first[member])[0]
-
-    def constant(self) -> int:
-        """Return the offset of the first constant that JSON does not have."""
-        return next(value.at for value in walk(self._text) if value.sign.startswith(_CONSTANTS))
+            member = value.parent_at, value.path[-1:]
+            if member in seen:
+                found[value.path] = None
+            seen.add(member)
+        return tuple(found)
 
     @cached_property
     def _offsets(self) -> dict[JsonPath, tuple[int, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
@@ -20,10 +19,10 @@ _MAX_CANDIDATES = 5
 def matches(patterns: Sequence[str], *, email: str, name: str = "", archetype: str = "") -> bool:
     """Whether a pattern matches the email, the part before the @, the name or the archetype.
 
-    `*` and `?` are wildcards, case is ignored. Of `persona.anna@mana.test`, `anna` matches as well. Without
-    patterns everything matches.
+    `*` and `?` are wildcards, case is ignored. `anna` also matches `persona.anna@mana.test`. Without patterns
+    everything matches.
     """
-    texts = [text for text in (email, *_local_parts(email), name, archetype) if text]
+    texts = [text for text in (email, *_short_forms(email), name, archetype) if text]
     return not patterns or any(glob(pattern).match(text) for pattern in patterns for text in texts)
 
 
@@ -31,8 +30,6 @@ def unmatched(patterns: Sequence[str], items: Iterable[tuple[str, str, str]]) ->
     """Return the patterns that match none of these (email, name, archetype)."""
     left = dict.fromkeys(patterns)
     for email, name, archetype in items:
-        if not left:
-            break
         for pattern in tuple(left):
             if matches((pattern,), email=email, name=name, archetype=archetype):
                 del left[pattern]
@@ -43,51 +40,43 @@ def find_persona(catalog: Catalog, who: str) -> Persona:
     """Return the persona with this email, part before the @ (`persona.` can be left out) or name.
 
     Raises:
-        UsageError: None or several match; names the nearest or the candidates.
+        UsageError: None or several match; names the nearest ones or the candidates.
     """
     wanted = who.strip().casefold()
     prefix = common_prefix(persona.email for persona in catalog.personas)
-    for keys in (
-        lambda persona: (persona.email,),
-        lambda persona: (persona.email.partition("@")[0],),
-        lambda persona: (persona.email.partition("@")[0].removeprefix(prefix),),
-        lambda persona: _local_parts(persona.email),
+    for forms in (
+        lambda persona: (persona.email, persona.email.partition("@")[0]),
+        lambda persona: (*_short_forms(persona.email), *_short_forms(persona.email.removeprefix(prefix))),
         lambda persona: (persona.name.casefold(),),
     ):
-        found = [persona for persona in catalog.personas if wanted in keys(persona)]
+        found = [persona for persona in catalog.personas if wanted in forms(persona)]
         if len(found) == 1:
             return found[0]
         if found:
             emails = ", ".join(persona.email for persona in found[:_MAX_CANDIDATES])
-            more = f" and {len(found) - _MAX_CANDIDATES} more" if len(found) > _MAX_CANDIDATES else ""
-            raise UsageError(
-                f"{who!r} matches {len(found)} personas in {catalog.file}: {emails}{more}.",
-                hint="Use an email.",
-            )
-    raise UsageError(f"No persona in {catalog.file} matches {who!r}.", hint=_suggest(catalog, wanted))
-
-
-def common_prefix(emails: Iterable[str]) -> str:
-    """Return what the parts before the @ have in common, up to a separator: `persona.`; empty if nothing."""
-    # Something must be left of each part, so its last character does not count.
-    parts = [email.partition("@")[0][:-1] for email in emails] or [""]
-    first, last = min(parts), max(parts)
-    same = list(takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
-    found = re.match(r".*[._+-]", first[: len(same)])
-    return found[0] if found else ""
-
-
-def _local_parts(email: str) -> tuple[str, ...]:
-    """The part before the @, and what follows its first dot."""
-    local = email.partition("@")[0]
-    return tuple(part for part in (local, local.partition(".")[2]) if part)
-
-
-def _suggest(catalog: Catalog, wanted: str) -> str:
+            more = ", …" if len(found) > _MAX_CANDIDATES else ""
+            message = f"{who!r} matches {len(found)} personas in {catalog.file}: {emails}{more}."
+            raise UsageError(message, hint="Use an email.")
     by_text = {
         text.casefold(): persona.email
         for persona in catalog.personas
-        for text in (persona.email, *_local_parts(persona.email), persona.name)
+        for text in (persona.email, *_short_forms(persona.email), persona.name)
     }
-    near = dict.fromkeys(by_text[text] for text in get_close_matches(wanted, by_text, n=3))
-    return f"Did you mean {' or '.join(near)}?" if near else ""
+    near = dict.fromkeys(by_text[text] for text in get_close_matches(wanted, by_text))
+    hint = f"Did you mean {' or '.join(near)}?" if near else ""
+    raise UsageError(f"No persona in {catalog.file} matches {who!r}.", hint=hint)
+
+
+def common_prefix(emails: Iterable[str]) -> str:
+    """Return how all parts before the @ begin, up to a separator: `persona.`; empty if they differ."""
+    # Something must be left of each part, so its last character does not count.
+    parts = [email.partition("@")[0][:-1] for email in emails] or [""]
+    pairs = zip(min(parts), max(parts), strict=False)
+    same = "".join(char for char, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return same[: max(same.rfind(separator) for separator in "._+-") + 1]
+
+
+def _short_forms(email: str) -> tuple[str, ...]:
+    """Return the part before the @, and what follows the first dot in it."""
+    local = email.partition("@")[0]
+    return tuple(part for part in (local, local.partition(".")[2]) if part)

@@ -1,0 +1,426 @@
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from personas.catalog.loader import MAX_BYTES, load_catalog, parse_catalog
+from personas.catalog.models import Cadence, Persona
+from personas.catalog.positions import json_path
+from personas.errors import CatalogError
+
+from .making import PROMPT, REMOVED, ROOT, make_persona, make_text, only_problem_of, problems_of, source_at
+
+CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/data/zod-cases.json").read_text("utf-8"))
+
+
+def test_verdicts_and_places_are_those_of_zod() -> None:
+    assert len(CASES) == 400
+    for case in CASES:
+        try:
+            catalog = parse_catalog(case["text"])
+        except CatalogError as error:
+            errors = {problem.path for problem in error.problems if problem.severity == "error"}
+            expected = {json_path(tuple(path)) for path in case["paths"]} if case["json"] else {"$"}
+            assert not case["valid"], case["text"]
+            assert errors == expected, case["text"]
+        else:
+            assert case["valid"], case["text"]
+            dumped = [persona.model_dump(mode="json", by_alias=True) for persona in catalog.personas]
+            assert dumped == case["data"]["personas"]
+
+
+ZOD_EMAIL = re.compile(
+    r"^(?!\.)(?!.*\.\.)([A-Z0-9_'+\-.]*)[A-Z0-9_+-]@([A-Z0-9][A-Z0-9-]*\.)+[A-Z]{2,}$",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.sampled_from("aZ0._'+-@ \n!é"), max_size=8).map(lambda local: local + "@mana.test"))
+def test_emails_are_valid_if_zod_says_so_and_lower_case(email: str) -> None:
+    text = make_text({"email": email})
+    if ZOD_EMAIL.fullmatch(email) and email == email.lower():
+        assert parse_catalog(text).personas[0].email == email
+    else:
+        assert only_problem_of(text).path == "$.personas[0].email"
+
+
+# A change to a good persona, the path of the error below the persona, and the whole message.
+RULES: list[tuple[dict[str, Any], str, str]] = [
+    ({"name": REMOVED}, "name", '"name" is missing'),
+    ({"name": ""}, "name", '"name" must not be empty'),
+    ({"name": None}, "name", '"name" must be a string, not null'),
+    ({"name": "I\0da"}, "name", '"name" contains the character U+0000, which cannot be stored'),
+    ({"archetype": 5}, "archetype", '"archetype" must be a string, not 5'),
+    ({"archetype": True}, "archetype", '"archetype" must be a string, not true'),
+    (
+        {"archetype": "\udc00"},
+        "archetype",
+        '"archetype" contains the character U+DC00, which cannot be stored',
+    ),
+    ({"email": REMOVED}, "email", '"email" is missing'),
+    ({"email": []}, "email", '"email" must be a string, not a list'),
+    ({"email": "a..b@mana.test"}, "email", '"email" is not a valid email address: "a..b@mana.test"'),
+    ({"email": "a@b@mana.test"}, "email", '"email" is not a valid email address: "a@b@mana.test"'),
+    (
+        {"email": "Anna@mana.test"},
+        "email",
+        '"email" must be in lower case, as the service stores it: "anna@mana.test"',
+    ),
+    ({"systemPrompt": "x" * 19}, "systemPrompt", '"systemPrompt" must have at least 20 characters, not 19'),
+    ({"systemPrompt": "🙂" * 9}, "systemPrompt", '"systemPrompt" must have at least 20 characters, not 18'),
+    (
+        {"systemPrompt": PROMPT + "\ud800"},
+        "systemPrompt",
+        '"systemPrompt" contains the character U+D800, which cannot be stored',
+    ),
+    ({"moduleMix": REMOVED}, "moduleMix", '"moduleMix" is missing'),
+    (
+        {"moduleMix": [1]},
+        "moduleMix",
+        '"moduleMix" must be an object with weights, such as {"todo": 0.6}, not a list',
+    ),
+    ({"moduleMix": {"todo": "1"}}, "moduleMix.todo", '"todo" must be a number, not "1"'),
+    ({"moduleMix": {"todo": True}}, "moduleMix.todo", '"todo" must be a number, not true'),
+    ({"moduleMix": {"todo": -0.5}}, "moduleMix.todo", '"todo" must be 0 or more, not -0.5'),
+    (
+        {"moduleMix": {"to\0do": 1}},
+        'moduleMix["to\\u0000do"]',
+        '"to\\u0000do" contains the character U+0000, which cannot be stored',
+    ),
+    (
+        {"moduleMix": {"\udfff": 1}},
+        "moduleMix",
+        '"moduleMix" contains the character U+DFFF, which cannot be stored',
+    ),
+    (
+        {"tickCadence": "Daily"},
+        "tickCadence",
+        "\"tickCadence\" must be 'daily', 'weekdays' or 'hourly', not \"Daily\"",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "path", "message"), RULES)
+def test_a_wrong_value_is_an_error_at_its_place(change: dict[str, Any], path: str, message: str) -> None:
+    problem = only_problem_of(make_text(change))
+    assert (problem.path, problem.message) == (f"$.personas[0].{path}", message)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("7", "$", "a catalog must be an object, not 7"),
+        ('{"personas": {}}', "$.personas", '"personas" must be a list, not an object'),
+        ('{"personas": []}', "$.personas", '"personas" must not be empty'),
+        ('{"personas": ["x"]}', "$.personas[0]", 'personas[0] must be an object, not "x"'),
+        ("{}", "$.personas", '"personas" is missing'),
+        (make_text(description=5), "$.description", '"description" must be a string, not 5'),
+        (
+            make_text(allowRealDomain=1),
+            "$.allowRealDomain",
+            '"allowRealDomain" must be true or false, not 1',
+        ),
+    ],
+)
+def test_a_document_of_another_shape_is_an_error(text: str, path: str, message: str) -> None:
+    problem = only_problem_of(text)
+    assert (problem.path, problem.message) == (path, message)
+
+
+def test_ten_emojis_are_a_prompt_of_twenty_units() -> None:
+    assert parse_catalog(make_text({"systemPrompt": "🙂" * 10})).personas[0].system_prompt == "🙂" * 10
+
+
+def test_long_values_are_shortened_in_messages() -> None:
+    assert len(only_problem_of(make_text({"tickCadence": "x" * 5000})).message) < 200
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5000])
+def test_a_number_that_is_not_finite_is_an_error(number: str) -> None:
+    problem = only_problem_of(make_text().replace('"todo": 1', f'"todo": {number}'))
+    assert problem.path == "$.personas[0].moduleMix.todo"
+    assert "must be a finite number" in problem.message
+
+
+def test_duplicate_keys_are_errors_at_the_last_one() -> None:
+    text = '{"personas": ["x"],\n "other": [{"a": 1, "a": 2, "\\u0061": 3}],\n' + make_text()[1:]
+    problems = [problem for problem in problems_of(text) if problem.severity == "error"]
+    assert [(problem.path, problem.message) for problem in problems] == [
+        ("$.other[0].a", 'the key "a" appears twice; remove one'),
+        ("$.personas", 'the key "personas" appears twice; remove one'),
+    ]
+    assert source_at(text, problems[0]) == '"\\u0061": 3}]'
+    assert source_at(text, problems[1]).startswith('"personas": [')
+
+
+def test_duplicate_emails_are_errors_that_name_the_first_line() -> None:
+    problem = only_problem_of(make_text({"email": "a@mana.test"}, {"email": "a@mana.test"}))
+    assert problem.path == "$.personas[1].email"
+    assert problem.message == 'the email "a@mana.test" is already used on line 5'
+
+
+WARNINGS: list[tuple[str, str, str, str]] = [
+    (
+        make_text({"tick_cadence": "daily"}),
+        "$.personas[0].tick_cadence",
+        '"tick_cadence": "daily"',
+        'unknown key "tick_cadence" is ignored; do you mean "tickCadence"?',
+    ),
+    (
+        make_text({"NAME": 1}),
+        "$.personas[0].NAME",
+        '"NAME": 1',
+        'unknown key "NAME" is ignored; do you mean "name"?',
+    ),
+    (make_text({"zzz": 1}), "$.personas[0].zzz", '"zzz": 1', 'unknown key "zzz" is ignored'),
+    (
+        make_text(descripton="d"),
+        "$.descripton",
+        '"descripton": "d"',
+        'unknown key "descripton" is ignored; do you mean "description"?',
+    ),
+    (
+        make_text({"name": "Bo"}, {"name": "Bo"}),
+        "$.personas[1].name",
+        '"Bo"',
+        'the name "Bo" is already used on line 4',
+    ),
+    (
+        make_text({"moduleMix": {"a": 0, "b": 0}}),
+        "$.personas[0].moduleMix",
+        "{",
+        '"moduleMix" has no weight above 0: the persona uses no module',
+    ),
+    (
+        make_text({"moduleMix": {}}),
+        "$.personas[0].moduleMix",
+        "{}",
+        '"moduleMix" has no weight above 0: the persona uses no module',
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "path", "source", "message"), WARNINGS)
+def test_what_is_doubtful_is_a_warning_at_its_place(text: str, path: str, source: str, message: str) -> None:
+    (warning,) = parse_catalog(text, file="c.json").warnings
+    assert (warning.file, warning.severity) == ("c.json", "warning")
+    assert (warning.path, warning.message) == (path, message)
+    assert source_at(text, warning) == source
+
+
+def test_schema_and_description_are_known_keys() -> None:
+    catalog = parse_catalog(make_text(**{"$schema": "./s.json", "description": "d"}))
+    assert (catalog.warnings, catalog.description) == ((), "d")
+
+
+def test_errors_and_warnings_come_together_in_file_order() -> None:
+    text = """{
+ "$schema": 5,
+ "personas": [
+  {"tickCadence": "x", "nmae": "", "email": "a@mana.test", "email": "b@mana.test",
+   "archetype": "solo-dev", "systemPrompt": "short", "moduleMix": {"todo": 1e999, "mail": -1}},
+  7
+ ],
+ "description": null
+}"""
+    with pytest.raises(CatalogError) as caught:
+        parse_catalog(text, file="my.json")
+    problems = caught.value.problems
+    assert [(problem.line, problem.path, problem.severity) for problem in problems] == [
+        (2, "$.$schema", "error"),
+        (4, "$.personas[0].name", "error"),
+        (4, "$.personas[0].tickCadence", "error"),
+        (4, "$.personas[0].nmae", "warning"),
+        (4, "$.personas[0].email", "error"),
+        (5, "$.personas[0].systemPrompt", "error"),
+        (5, "$.personas[0].moduleMix.todo", "error"),
+        (5, "$.personas[0].moduleMix.mail", "error"),
+        (6, "$.personas[1]", "error"),
+        (8, "$.description", "error"),
+    ]
+    assert source_at(text, problems[8]) == "7"
+    assert {problem.file for problem in problems} == {"my.json"}
+    assert str(caught.value) == "my.json is invalid: 9 errors"
+
+
+def test_the_first_problems_have_their_source_and_a_caret() -> None:
+    problems = problems_of('{"personas": [\n    {"name": 7}' + ",\n1" * 30 + "\n]}")
+    named = next(problem for problem in problems if problem.path.endswith("name"))
+    assert (named.line, named.column, named.excerpt, named.caret) == (2, 14, '{"name": 7},', 9)
+    assert [bool(problem.excerpt) for problem in problems] == [True] * 20 + [False] * (len(problems) - 20)
+
+
+def test_problems_are_camel_case_json() -> None:
+    problem = only_problem_of(make_text({"name": ""}))
+    assert json.loads(problem.model_dump_json(by_alias=True)) == {
+        "file": "catalog.json",
+        "line": 4,
+        "column": 12,
+        "path": "$.personas[0].name",
+        "message": '"name" must not be empty',
+        "severity": "error",
+        "excerpt": '"name": "",',
+        "caret": 8,
+    }
+
+
+# Broken JSON, its possible places (Python versions differ about trailing commas), and the end of the message.
+BROKEN = [
+    ("", {(1, 1)}, "the file is empty"),
+    (" \n\t\n", {(1, 1)}, "the file is empty"),
+    ('{\n"a": 1,\n}', {(2, 7), (3, 1)}, "remove the comma before the closing bracket"),
+    ("[1,]", {(1, 3), (1, 4)}, "remove the comma before the closing bracket"),
+    ("[1, // one\n2]", {(1, 5)}, "JSON has no comments"),
+    ("[1 # one\n]", {(1, 4)}, "JSON has no comments"),
+    ("/* c */ 1", {(1, 1)}, "JSON has no comments"),
+    ("{'a': 1}", {(1, 2)}, "JSON uses double quotes, not single quotes"),
+    ("['a']", {(1, 2)}, "JSON uses double quotes, not single quotes"),
+    ('{"a": 1\n "b": 2}', {(2, 2)}, "Expecting ',' delimiter"),
+    ('["🙂🙂", x]', {(1, 8)}, "Expecting value"),
+    ('["abc', {(1, 2)}, "Unterminated string starting at"),
+    ("1 2", {(1, 3)}, "Extra data"),
+    ("[\n NaN, tru]", {(2, 2)}, "NaN is not a JSON value"),
+    ('{"a": {"b": [1, -Infinity]}}', {(1, 17)}, "-Infinity is not a JSON value"),
+    ("[" * 200_000, {(1, 1)}, "the JSON is nested too deeply"),
+    ('{"a":' * 200_000, {(1, 1)}, "the JSON is nested too deeply"),
+    ("[NaN, " * 60, {(1, 2)}, "NaN is not a JSON value"),
+    ("[" * 60 + "NaN", {(1, 1)}, "NaN is not a JSON value"),
+]
+
+
+@pytest.mark.parametrize(("text", "places", "message"), BROKEN)
+def test_broken_json_is_one_error_at_its_place(text: str, places: set[tuple[int, int]], message: str) -> None:
+    problem = only_problem_of(text)
+    assert (problem.line, problem.column) in places
+    assert problem.path == "$"
+    assert problem.message.endswith(message)
+
+
+def test_a_good_catalog_has_its_personas() -> None:
+    text = make_text({"tickCadence": "hourly", "moduleMix": {"todo": 1, "notes": 0.25}}, {})
+    catalog = parse_catalog(text)
+    first, second = catalog.personas
+    assert first == Persona(
+        name="Ida 0",
+        email="persona.ida0@mana.test",
+        archetype="solo-dev",
+        system_prompt=PROMPT,
+        module_mix={"todo": 1.0, "notes": 0.25},
+        tick_cadence=Cadence.HOURLY,
+    )
+    assert second.tick_cadence is Cadence.DAILY
+    assert len({first, second, first}) == 2
+    assert catalog == parse_catalog(text)
+    assert (catalog.file, catalog.spaces, catalog.allow_real_domain) == ("catalog.json", (), False)
+
+
+def test_a_catalog_finds_personas_by_email_in_any_case() -> None:
+    catalog = parse_catalog(make_text({}, {}))
+    assert catalog.persona("Persona.Ida1@MANA.test") is catalog.personas[1]
+    assert catalog.persona("persona.ida9@mana.test") is None
+    assert catalog.index("persona.ida1@mana.test") == 1
+    with pytest.raises(KeyError):
+        catalog.index("persona.ida9@mana.test")
+
+
+def write(folder: Path, data: bytes) -> Path:
+    file = folder / "c.json"
+    file.write_bytes(data)
+    return file
+
+
+def error_of(file: Path | str) -> CatalogError:
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(file)
+    return caught.value
+
+
+def test_a_file_is_read_with_or_without_byte_order_mark(tmp_path: Path) -> None:
+    good = make_text().encode()
+    plain = load_catalog(write(tmp_path, good))
+    marked = load_catalog(str(write(tmp_path, b"\xef\xbb\xbf" + good)))
+    assert plain == marked
+    assert (marked.file, marked.locate(())) == (str(tmp_path / "c.json"), (1, 1))
+
+
+def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(make_text().encode())))
+    catalog = load_catalog("-")
+    assert (catalog.file, len(catalog.personas)) == ("<stdin>", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing.json", "No such file or directory"),
+        ("", "Is a directory"),
+        ("x" * 5000, "File name too long"),
+        ("a\0b", "embedded null byte"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_error(tmp_path: Path, name: str, reason: str) -> None:
+    error = error_of(f"{tmp_path}/{name}")
+    assert str(error) == f"{tmp_path}/{name} cannot be read: {reason}."
+    assert error.problems == ()
+    assert "--catalog" in error.hint
+    assert "personas init" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "column", "byte"),
+    [
+        (b'{\n "\xc3\xa4\xfc": 1}', 2, 4, "0xFC"),
+        (b'\xef\xbb\xbf{"\xff', 1, 3, "0xFF"),
+        (make_text().encode("utf-16"), 1, 1, "0xFF"),
+    ],
+)
+def test_a_file_that_is_not_utf8_is_one_error(
+    tmp_path: Path, data: bytes, line: int, column: int, byte: str
+) -> None:
+    (problem,) = error_of(write(tmp_path, data)).problems
+    assert (problem.line, problem.column) == (line, column)
+    assert problem.message == f"the byte {byte} is not UTF-8; save the file as UTF-8"
+
+
+def test_a_file_over_10_mb_is_refused(tmp_path: Path) -> None:
+    good = make_text().encode()
+    assert load_catalog(write(tmp_path, good + b" " * (MAX_BYTES - len(good)))).personas
+    error = error_of(write(tmp_path, good + b" " * (MAX_BYTES + 1 - len(good))))
+    assert str(error).endswith("c.json is larger than 10 MB, too large for a catalog.")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_damaged_catalog_has_printable_problems(data: st.DataObject) -> None:
+    text = make_text(spaces=[])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(text)))
+        pieces = ["{", "}", "[", "]", ",", '"', ":", "null", "-1", "\\u0000", "\\ud800", "1e999", "\x1b", "é"]
+        text = text[:at] + data.draw(st.sampled_from(pieces)) + text[at + data.draw(st.integers(0, 6)) :]
+    try:
+        problems = parse_catalog(text).warnings
+    except CatalogError as error:
+        problems = error.problems
+        assert problems
+    lines = text.split("\n")
+    for problem in problems:
+        assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1
+        assert (problem.message + problem.path).isprintable()
+
+
+def test_ten_thousand_personas_are_loaded_whole() -> None:
+    personas = [make_persona(name=f"P{number}", email=f"p{number}@mana.test") for number in range(10_000)]
+    catalog = parse_catalog(json.dumps({"personas": personas}))
+    assert len(catalog.personas) == 10_000
+    assert math.isclose(sum(persona.module_mix["todo"] for persona in catalog.personas), 10_000)
+    assert catalog.index("p9999@mana.test") == 9999
