@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from personas.embedded import auth, organizations, personas, runner
+from personas.embedded import auth, organizations, page, personas, runner
 from personas.embedded.answers import Crash, Refusal, crash, iso, not_found
 from personas.embedded.passwords import SCRYPT_N
 from personas.embedded.schema import UnstorableTextError
@@ -43,6 +43,7 @@ def make_app(service: Service, *, allowed_hosts: Sequence[str] = ("*",)) -> Star
             *auth.routes,
             *organizations.routes,
             *runner.routes,
+            *page.routes,
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts, www_redirect=False),
