@@ -73,7 +73,7 @@ class Config:
 
 
 def variable(name: str, environ: Mapping[str, str] | None = None) -> str | None:
-    """Return the value of a variable; None if it is unset or empty. `name` is one of SYNONYMS, or the full name.
+    """Return the value of a variable, named by a key of SYNONYMS or in full; None if unset or empty.
 
     Raises:
         UsageError: There is white space around the value, or two names have different values.
@@ -213,7 +213,7 @@ def parse_address(text: str, *, allow_http: bool = False, source: str = "--auth"
     url = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
     if split.scheme == "http" and not loopback and not allow_http:
         raise SafetyError(
-            f"{source} {url} uses plain http to another machine: tokens and passwords could be read on the way.",
+            f"{source} {url} uses plain http to another machine, which exposes tokens and passwords.",
             hint="Use https, or pass --allow-http if you trust the network.",
         )
     return Address(url=url, loopback=loopback)

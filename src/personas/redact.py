@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from urllib.parse import quote, quote_plus
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 MASK = "[hidden]"
 # Shorter texts occur in ordinary words, and no service accepts shorter passwords.
@@ -22,7 +22,7 @@ class Secret:
     def __init__(self, text: str) -> None:
         self._text = text
         self._forms: tuple[str, ...] | None = None
-        _live_secrets.add(self)
+        _live_secrets[id(self)] = self
 
     def reveal(self) -> str:
         """Return the text. Call this where the text is sent, and keep no other reference to it."""
@@ -53,12 +53,13 @@ class Secret:
     __str__ = __repr__
 
 
-_live_secrets: WeakSet[Secret] = WeakSet()
+# By identity: of two equal secrets, one may be freed before the other.
+_live_secrets: WeakValueDictionary[int, Secret] = WeakValueDictionary()
 
 
 def redact(text: str) -> str:
     """Return `text` without secrets that this process holds, and without JWTs."""
-    for secret in list(_live_secrets):
+    for secret in list(_live_secrets.values()):
         text = secret.mask(text)
     return _JWT.sub(MASK, text)
 

@@ -71,7 +71,14 @@ class LiveMember(ServiceModel):
 
 
 class LiveSpace(ServiceModel):
-    """One shared space on the service; `broken` if the service can no longer read it."""
+    """One shared space on the service.
+
+    Attributes:
+        type: None if the service has no types of spaces; empty if this space has none.
+        broken: Whether the service can no longer read it: it has a member whose account was deleted.
+        metadata: What the service stores with it; an update must send all of it again.
+        reader: The email of the persona that was signed in to read it.
+    """
 
     space_id: str
     slug: str
@@ -79,6 +86,8 @@ class LiveSpace(ServiceModel):
     type: str | None = None
     members: tuple[LiveMember, ...] = ()
     broken: bool = False
+    metadata: dict[str, object] = Field(default_factory=dict, exclude=True, repr=False)
+    reader: str = Field(default="", exclude=True)
 
     @property
     def owners(self) -> tuple[str, ...]:
