@@ -13,7 +13,6 @@ from personas.cli import (
     cleanup,
     dry_run,
     init,
-    list as list_command,
     login,
     password,
     schema,
@@ -23,6 +22,9 @@ from personas.cli import (
     spaces,
     token,
     validate,
+)
+from personas.cli import (
+    list as list_command,
 )
 from personas.cli.streams import prepare_streams
 from personas.config import drop_unusable_widths

@@ -47,7 +47,7 @@ async def connect(
         return
     try:
         from personas.embedded import EmbeddedError, open_embedded
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise not_installed(error) from None
     exists = file.exists()
     if not (exists or create or preview):
@@ -61,7 +61,7 @@ async def connect(
         raise UsageError(error.message, hint=error.hint) from None
 
 
-def not_installed(error: ImportError) -> UsageError:
+def not_installed(error: ModuleNotFoundError) -> UsageError:
     """Return the error for a part of the embedded service that is not installed."""
     return UsageError(
         f"The embedded service is not installed: {error.name} is missing.",

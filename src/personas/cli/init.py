@@ -25,7 +25,7 @@ def init(
 ) -> None:
     """Write a starter catalog with two personas and a space, and its JSON Schema beside it.
 
-    Asks for the scope on a terminal; elsewhere the default is *@mana.test. Existing files are not overwritten.
+    Asks for the scope on a terminal; elsewhere the default is *@mana.test. No file is overwritten.
     """
     import json
 
@@ -77,8 +77,8 @@ def _starter(scope: str) -> dict[str, Any]:
                 "name": "Anna Brandt",
                 "email": anna,
                 "archetype": "planner",
-                "systemPrompt": "You are Anna Brandt, 37, an illustrator. You plan your week on Sunday evening "
-                "in short lists, and you forget half of them by Tuesday.",
+                "systemPrompt": "You are Anna Brandt, 37, an illustrator. You plan your week on Sunday "
+                "evening in short lists, and you forget half of them by Tuesday.",
                 "moduleMix": {"todo": 0.5, "calendar": 0.3, "notes": 0.2},
                 "tickCadence": "daily",
             },
@@ -86,8 +86,8 @@ def _starter(scope: str) -> dict[str, Any]:
                 "name": "Jonas Keller",
                 "email": jonas,
                 "archetype": "solo-dev",
-                "systemPrompt": "You are Jonas Keller, 29, a programmer who works alone. You write terse notes, "
-                "make typing mistakes, and close every task on Friday.",
+                "systemPrompt": "You are Jonas Keller, 29, a programmer who works alone. You write terse "
+                "notes, make typing mistakes, and close every task on Friday.",
                 "moduleMix": {"notes": 0.6, "todo": 0.4},
                 "tickCadence": "weekdays",
             },

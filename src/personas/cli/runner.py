@@ -19,8 +19,8 @@ import typer
 from personas.catalog.loader import load_catalog
 from personas.catalog.models import email_flaw
 from personas.catalog.select import find_persona
-from personas.cli.output import check_report_files, show_report, write_report_files
 from personas.cli.options import Output
+from personas.cli.output import check_report_files, show_report, write_report_files
 from personas.cli.progress import Progress
 from personas.cli.streams import print_line
 from personas.concurrency import Cancel
@@ -33,8 +33,8 @@ from personas.errors import (
     PersonasError,
     UsageError,
 )
-from personas.redact import redact
 from personas.reconcile.changes import Action, Change, LiveState, Outcome, Plan, Result, Status
+from personas.redact import redact
 from personas.report.document import CatalogSize, ErrorInfo, Report
 from personas.report.messages import error_to_show
 

@@ -56,7 +56,7 @@ def serve(
         try:
             from personas.embedded import EmbeddedError
             from personas.embedded import serve as run_server
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise not_installed(error) from None
         exists = "://" in database or Path(database).exists()
         if reset and is_production():

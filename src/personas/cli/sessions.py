@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -151,10 +152,8 @@ class SessionWriter:
             "PERSONA_COOKIE": session.header.reveal(),
             "PERSONA_EXPIRES_AT": session.expires_at.isoformat() if session.expires_at else "",
         }
-        try:
+        with contextlib.suppress(NotOfferedError):  # a service without tokens still has cookies
             variables["PERSONA_JWT"] = (await service.token(session)).reveal()
-        except NotOfferedError:
-            pass  # a service without tokens still has cookies
         lines = (f"export {name}={shlex.quote(visible(value))}\n" for name, value in variables.items())
         return disarm("".join(lines))
 

@@ -44,8 +44,8 @@ def validate(
             except CatalogError as error:
                 invalid.append(error)
                 if not error.problems and len(names) > 1:
-                    place = {"file": file, "line": 1, "column": 1, "path": "$"}
-                    run.problems += (Problem(**place, message=error.message),)
+                    missing = Problem(file=file, line=1, column=1, path="$", message=error.message)
+                    run.problems += (missing,)
         if len(invalid) == 1:
             raise invalid[0]
         if invalid:
