@@ -88,9 +88,6 @@ async def _crash(request: Request, error: Exception) -> Response:
     return crash(request)
 
 
-# --- in process ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class EmbeddedService:
     """A service that is called in process, without a port.
@@ -122,7 +119,7 @@ async def open_embedded(
     """
     with TemporaryDirectory(prefix="personas-") as folder:
         place = Path(folder) / "auth.db" if file is None else file
-        service, _ = await anyio.to_thread.run_sync(
+        service = await anyio.to_thread.run_sync(
             partial(open_service, place, base_url=base_url, scrypt_n=scrypt_n or SCRYPT_N)
         )
         try:

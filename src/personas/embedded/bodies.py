@@ -50,9 +50,6 @@ KINDS: Final[Mapping[type, str]] = {
 EXPECTED: Final[Mapping[str, str]] = {
     "string_type": "string",
     "bool_type": "boolean",
-    "int_type": "number",
-    "float_type": "number",
-    "list_type": "array",
     "dict_type": "record",
     "model_type": "object",
 }
@@ -121,15 +118,10 @@ def _not_an_empty_list(value: object) -> object:
 NonEmpty = Annotated[str, StringConstraints(min_length=1), BeforeValidator(_not_an_empty_list)]
 
 
-# --- reading ------------------------------------------------------------------------------------------------
-
-
 async def read_auth_json(request: Request, *, forms: bool = False) -> Any:
     """The JSON body of a call under /api/auth, UNDEFINED when it is empty; `Body.check` takes the result.
 
-    Args:
-        request: The request.
-        forms: Whether the real service also takes forms there; its message then lists them.
+    Forms are not read; `forms` says that the real service lists them as allowed.
 
     Raises:
         Refusal: 413, or 415 for another content type.

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from personas.embedded import schema
-from personas.embedded.errors import EmbeddedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +23,15 @@ BUSY_SECONDS: Final = 30
 CONNECTIONS: Final = {"pool_size": 8, "max_overflow": 40}  # more than there are worker threads
 POSTGRESQL_SCHEMA: Final = "auth"
 START_LOCK: Final = 7253016  # any number, the same for every start
+
+
+class EmbeddedError(Exception):
+    """The service cannot be opened or served: what happened, and a hint about what to do."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
 
 
 class Database:
@@ -56,10 +64,7 @@ class Database:
 
     @contextmanager
     def start(self, *, reset: bool = False) -> Iterator[Connection]:
-        """A writing transaction that sees all tables; of two starts at once, the second waits.
-
-        Args:
-            reset: Whether to delete everything that is in the tables.
+        """A writing transaction with all tables, emptied if `reset`; a second start waits for the first.
 
         Raises:
             EmbeddedError: The database cannot be used, or another program made its tables.

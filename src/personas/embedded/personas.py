@@ -38,8 +38,6 @@ MAX_ROWS: Final = 2**63  # what PostgreSQL refuses as LIMIT or OFFSET
 FOUND: Final = (users.c.id, users.c.email, users.c.name, users.c.role, users.c.created_at)
 FALSY: Final = (None, False, 0, "")  # to JavaScript; an empty list or object is not
 
-# --- reading ------------------------------------------------------------------------------------------------
-
 
 async def list_personas(request: Request) -> Response:
     """Every persona, newest first."""
@@ -121,9 +119,6 @@ def select_personas() -> sa.Select[Any]:
         personas.c.tick_cadence,
         personas.c.last_active_at,
     ).join(users, users.c.id == personas.c.user_id)
-
-
-# --- creating, updating, deleting ---------------------------------------------------------------------------
 
 
 async def upsert_persona(request: Request) -> Response:
@@ -231,9 +226,6 @@ def _delete(connection: Connection, user_id: str) -> None:
         error = "Refusing to delete non-persona user via this endpoint"
         raise Refusal(400, {"error": error, "hint": "Use /api/v1/admin/users/:id/data instead"})
     connection.execute(sa.delete(users).where(users.c.id == user_id))
-
-
-# --- the look-up of users -----------------------------------------------------------------------------------
 
 
 async def find_users(request: Request) -> Response:

@@ -89,9 +89,8 @@ def _belongs_to(name: str, target: str, **options: Any) -> sa.Column[str]:
     return sa.Column(name, Text, reference, nullable=False, **options)
 
 
-def _moment(name: str, **options: Any) -> sa.Column[dt.datetime]:
-    options.setdefault("nullable", False)
-    return sa.Column(name, Moment, **options)
+def _moments(*names: str) -> list[sa.Column[dt.datetime]]:
+    return [sa.Column(name, Moment, nullable=False) for name in names]
 
 
 # The version of the tables, the key that signs cookies and the key that signs tokens.
@@ -114,8 +113,8 @@ users = sa.Table(
     sa.Column("role", Text, nullable=False, default="user"),
     sa.Column("access_tier", Text, nullable=False, default="public"),
     sa.Column("two_factor_enabled", sa.Boolean, nullable=False, default=False),
-    _moment("created_at", index=True),
-    _moment("updated_at"),
+    *_moments("created_at", "updated_at"),
+    sa.Index("users_newest", "created_at"),
 )
 
 accounts = sa.Table(
@@ -125,8 +124,7 @@ accounts = sa.Table(
     _belongs_to("user_id", "users.id", unique=True),
     sa.Column("provider_id", Text, nullable=False, default="credential"),
     sa.Column("password", Text, nullable=False),
-    _moment("created_at"),
-    _moment("updated_at"),
+    *_moments("created_at", "updated_at"),
 )
 
 sessions = sa.Table(
@@ -137,9 +135,7 @@ sessions = sa.Table(
     sa.Column("token", Text, nullable=False, unique=True),
     sa.Column("ip_address", Text),
     sa.Column("user_agent", Text),
-    _moment("expires_at"),
-    _moment("created_at"),
-    _moment("updated_at"),
+    *_moments("expires_at", "created_at", "updated_at"),
 )
 
 personas = sa.Table(
@@ -150,9 +146,8 @@ personas = sa.Table(
     sa.Column("system_prompt", Text, nullable=False),
     sa.Column("module_mix", Json, nullable=False),
     sa.Column("tick_cadence", Text, nullable=False),
-    _moment("last_active_at", nullable=True),
-    _moment("created_at", index=True),
-    _moment("updated_at"),
+    sa.Column("last_active_at", Moment),
+    *_moments("created_at", "updated_at"),
 )
 
 persona_actions = sa.Table(
@@ -166,7 +161,7 @@ persona_actions = sa.Table(
     sa.Column("result", Text, sa.CheckConstraint("result IN ('ok', 'error')"), nullable=False),
     sa.Column("error_message", Text),
     sa.Column("latency_ms", sa.Integer),
-    _moment("created_at"),
+    *_moments("created_at"),
     sa.Index("persona_actions_newest", "persona_id", "created_at"),
 )
 
@@ -179,7 +174,7 @@ persona_feedback = sa.Table(
     sa.Column("module", Text, nullable=False),
     sa.Column("rating", sa.Integer, sa.CheckConstraint("rating BETWEEN 1 AND 5"), nullable=False),
     sa.Column("notes", Text),
-    _moment("created_at"),
+    *_moments("created_at"),
     sa.Index("persona_feedback_module", "persona_id", "module"),
 )
 
@@ -191,7 +186,7 @@ organizations = sa.Table(
     sa.Column("slug", Text, nullable=False, unique=True),
     sa.Column("logo", Text),
     sa.Column("metadata", Json, nullable=False),
-    _moment("created_at"),
+    *_moments("created_at"),
 )
 
 members = sa.Table(
@@ -202,7 +197,7 @@ members = sa.Table(
     # Not a foreign key: a membership outlives its user, and then breaks the space, as on the real service.
     sa.Column("user_id", Text, nullable=False, index=True),
     sa.Column("role", Text, nullable=False),
-    _moment("created_at"),
+    *_moments("created_at"),
     sa.UniqueConstraint("organization_id", "user_id"),
 )
 
@@ -215,6 +210,5 @@ invitations = sa.Table(
     sa.Column("role", Text, nullable=False),
     sa.Column("status", Text, nullable=False),
     _belongs_to("inviter_id", "users.id"),
-    _moment("expires_at"),
-    _moment("created_at"),
+    *_moments("expires_at", "created_at"),
 )

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from personas.embedded.app import make_app
-from personas.embedded.errors import EmbeddedError
+from personas.embedded.database import EmbeddedError
 from personas.embedded.passwords import SCRYPT_N
 from personas.embedded.service import ADMIN_EMAIL, Service, open_service, utc_now
 
@@ -56,14 +56,9 @@ def serve(
     """
     password = None if admin_password_file is None else _read_password(admin_password_file)
     with closing(_bind(host, port)) as bound:
-        service, made = open_service(
-            place,
-            base_url=_base_url(bound, base_url),
-            service_key=service_key,
-            admin_password=password,
-            reset=reset,
-        )
-        with closing(service):
+        url = _base_url(bound, base_url)
+        with closing(open_service(place, base_url=url, service_key=service_key, reset=reset)) as service:
+            made = service.ensure_admin_password(password)
             print_line(f"admin {ADMIN_EMAIL}")
             if made is not None:
                 print_line(f"password {made}")
@@ -83,6 +78,7 @@ class ServerThread:
         place: A file or a `postgresql://` URL; None for a database that is deleted at the end.
         base_url: The address that the service takes for its own; by default `url`.
         service_key: What the runner sends as X-Service-Key.
+        admin_password: The password of `admin@embedded.localhost`.
         scrypt_n: A small power of two makes quick password hashes.
         clock: Returns the time, in UTC.
         url: Where the service listens.
@@ -93,6 +89,7 @@ class ServerThread:
     _: KW_ONLY
     base_url: str | None = None
     service_key: str | None = None
+    admin_password: str | None = None
     scrypt_n: int = SCRYPT_N
     clock: Callable[[], dt.datetime] = utc_now
     url: str = field(init=False)
@@ -103,7 +100,7 @@ class ServerThread:
             folder = stack.enter_context(TemporaryDirectory(prefix="personas-"))
             bound = stack.enter_context(closing(_bind(LOOPBACK, 0)))
             self.url = _base_url(bound, None)
-            self.service, _ = open_service(
+            self.service = open_service(
                 self.place or Path(folder) / "auth.db",
                 base_url=self.base_url or self.url,
                 service_key=self.service_key,
@@ -111,6 +108,8 @@ class ServerThread:
                 clock=self.clock,
             )
             stack.callback(self.service.close)
+            if self.admin_password is not None:
+                self.service.ensure_admin_password(self.admin_password)
             server = _make_server(self.service, bound, LOOPBACK)
             # The socket listens already: requests wait until the thread accepts them.
             thread = threading.Thread(target=server.run, args=([bound],), daemon=True)

@@ -18,8 +18,7 @@ import sqlalchemy as sa
 
 from personas.embedded import users
 from personas.embedded.answers import Refusal, auth_error, refused, service_error
-from personas.embedded.database import open_database
-from personas.embedded.errors import EmbeddedError
+from personas.embedded.database import EmbeddedError, open_database
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, utf16_length
 from personas.embedded.schema import accounts, settings
 from personas.embedded.schema import users as users_table
@@ -118,6 +117,24 @@ class Service:
             query = sa.select(users_table).where(users_table.c.role == "admin").limit(1)
             return self.access_token(connection.execute(query).one(), make_id())
 
+    def ensure_admin_password(self, password: str | None) -> str | None:
+        """Give the admin this password, or else a new one if it has none; return a new one.
+
+        Raises:
+            EmbeddedError: The password is not 8 to 128 characters long.
+        """
+        if password is not None and not MIN_PASSWORD <= utf16_length(password) <= MAX_PASSWORD:
+            message = f"the admin's password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"
+            raise EmbeddedError(message, hint="Write another one into the file.")
+        with self.database.start() as connection:
+            admin = users.find_by_email(connection, ADMIN_EMAIL)
+            if admin is None or (password is None and admin.password):
+                return None
+            made = password or secrets.token_urlsafe(24)
+            changed = sa.update(accounts).where(accounts.c.user_id == admin.id)
+            connection.execute(changed.values(password=self.hasher.hash(made)))
+        return None if password else made
+
     def require_admin(self, request: Request) -> None:
         """Let an admin's access token through.
 
@@ -214,32 +231,25 @@ def open_service(
     *,
     base_url: str,
     service_key: str | None = None,
-    admin_password: str | None = None,
     reset: bool = False,
     scrypt_n: int = SCRYPT_N,
     clock: Callable[[], dt.datetime] = utc_now,
-) -> tuple[Service, str | None]:
-    """Open a database; the first start makes the tables, the keys and the admin.
-
-    Returns:
-        The service, and the admin's password if none was given and this start made one.
+) -> Service:
+    """Open a database; the first start makes the tables, the keys and an admin without a password.
 
     Raises:
-        EmbeddedError: The database cannot be used, or the password is not 8 to 128 characters long.
+        EmbeddedError: The database cannot be used.
     """
-    if admin_password is not None and not MIN_PASSWORD <= utf16_length(admin_password) <= MAX_PASSWORD:
-        message = f"the admin's password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"
-        raise EmbeddedError(message, hint="Write another one into the file.")
-    database, hasher = open_database(place), Hasher(scrypt_n)
+    database = open_database(place)
     with ExitStack() as stack:
         stack.callback(database.close)
         with database.start(reset=reset) as connection:
-            made = _ensure_admin(connection, hasher, admin_password, clock())
+            _ensure_admin(connection, clock())
             signer = Signer(_ensure_setting(connection, "signing_key", Signer.generate()))
             cookies = Cookies(_ensure_setting(connection, "cookie_secret", secrets.token_urlsafe(32)))
         stack.pop_all()
-    service = Service(database, hasher, signer, cookies, base_url.rstrip("/"), service_key, clock=clock)
-    return service, made
+    url = base_url.rstrip("/")
+    return Service(database, Hasher(scrypt_n), signer, cookies, url, service_key, clock=clock)
 
 
 def _ensure_setting(connection: Connection, name: str, default: str) -> str:
@@ -249,20 +259,10 @@ def _ensure_setting(connection: Connection, name: str, default: str) -> str:
     return value or default
 
 
-def _ensure_admin(
-    connection: Connection, hasher: Hasher, password: str | None, now: dt.datetime
-) -> str | None:
-    """Add the admin, or set its password; return a password that was made here."""
-    admin = users.find_by_email(connection, ADMIN_EMAIL)
-    if admin is None:
-        made = secrets.token_urlsafe(24)
-        new = users.NewUser(ADMIN_EMAIL, "Admin", hasher.hash(password or made))
+def _ensure_admin(connection: Connection, now: dt.datetime) -> None:
+    if users.find_by_email(connection, ADMIN_EMAIL) is None:
+        new = users.NewUser(ADMIN_EMAIL, "Admin", password="")
         user_id = users.add_user(connection, new, now)
         users.add_personal_space(connection, user_id, new, now)
         rights = {"kind": "system", "role": "admin", "access_tier": "founder", "email_verified": True}
         connection.execute(sa.update(users_table).where(users_table.c.id == user_id).values(rights))
-        return None if password else made
-    if password is not None and not hasher.verify(admin.password, password):
-        changed = sa.update(accounts).where(accounts.c.user_id == admin.id)
-        connection.execute(changed.values(password=hasher.hash(password), updated_at=now))
-    return None

@@ -36,11 +36,7 @@ def make_id() -> str:
 
 
 class Signer:
-    """Signs and verifies access tokens.
-
-    Args:
-        key: `KID:SEED`, the id of the key and the 32 bytes of the private key in hex.
-    """
+    """Signs and verifies access tokens with a key, `KID:SEED`: its id and 32 bytes in hex."""
 
     def __init__(self, key: str) -> None:
         self._kid, _, seed = key.partition(":")
@@ -84,11 +80,7 @@ class Signer:
 
 
 class Cookies:
-    """Signs session tokens into cookies and reads them back, as Better Auth does.
-
-    Args:
-        secret: The key of the signature.
-    """
+    """Signs session tokens into cookies and reads them back, as Better Auth does."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()

@@ -95,9 +95,6 @@ def invent_user(new: NewUser, now: dt.datetime) -> dict[str, Any]:
     }
 
 
-# --- personal spaces ----------------------------------------------------------------------------------------
-
-
 def add_personal_space(connection: Connection, user_id: str, new: NewUser, now: dt.datetime) -> None:
     """Give a new user a space with the user's name, and with the local part of the email as its slug."""
     local_part = new.email.partition("@")[0]
@@ -131,9 +128,6 @@ def _free_slug(connection: Connection, local_part: str) -> str:
         number += 1
         free = f"{base}-{number}"
     return free
-
-
-# --- sessions -----------------------------------------------------------------------------------------------
 
 
 def begin_session(
