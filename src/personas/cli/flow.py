@@ -129,7 +129,7 @@ def apply_personas(
         async with connect(run, config) as service:
             released = plan
             if catalog.spaces:
-                from personas.spaces.apply import release_spaces
+                from personas.spaces.release import release_spaces
 
                 released, notes = await release_spaces(
                     service, catalog, plan, passwords, force=force, cancel=run.cancel

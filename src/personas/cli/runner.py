@@ -174,7 +174,7 @@ class Run:
         return Report(
             command=self.command,
             catalogs=self.catalogs,
-            valid=self.valid,
+            valid=self.valid if self.plan is None and self.live is None else (),
             service=self.service,
             compared=self.compared,
             plan=self.plan,

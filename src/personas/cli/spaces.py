@@ -69,7 +69,7 @@ def spaces(
     from personas.spaces.apply import apply_spaces
     from personas.spaces.client import SignInCache
     from personas.spaces.fetch import fetch_spaces
-    from personas.spaces.plan import make_space_deletion_plan, make_space_plan
+    from personas.spaces.plan import make_space_plan
 
     with start_run("spaces", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
         run.fail_on_drift = fail_on_drift
@@ -89,14 +89,13 @@ def spaces(
         require_allowed_domain(loaded)
         passwords = choose_passwords(config)
         planned = Options(command="spaces", prune=prune, force=force, only=tuple(only or ()))
-        make_plan = make_space_deletion_plan if delete else make_space_plan
 
         sign_ins = SignInCache(passwords)
 
         async def read() -> Plan:
             async with connect(run, config) as service:
                 state = await fetch_spaces(service, loaded, sign_ins, only=planned.only)
-                plan = make_plan(loaded, state, planned)
+                plan = make_space_plan(loaded, state, planned, delete=delete)
                 if dry_run or not plan.actions:
                     await sign_ins.close(service)
                 return plan
