@@ -19,6 +19,7 @@ DEFAULT_AUTH = "http://localhost:3001"
 DEFAULT_ENDPOINT = "/api/v1/admin/personas"
 DEFAULT_CONCURRENCY = 8
 DEFAULT_TIMEOUT = 30.0
+MAX_TIMEOUT = 600
 EMBEDDED_FILE = ".personas/auth.db"
 MIN_WIDTH = 20
 
@@ -97,13 +98,13 @@ def variable(name: str, environ: Mapping[str, str] | None = None) -> str | None:
 
 
 def resolve_config(
-    *,
     auth: str | None = None,
     jwt: str | None = None,
+    allow_http: bool = False,
+    timeout: float | None = None,
     endpoint: str | None = None,
     concurrency: int | None = None,
-    timeout: float | None = None,
-    allow_http: bool = False,
+    *,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Merge options with the environment; an option wins over its variable.
@@ -112,6 +113,8 @@ def resolve_config(
         UsageError: An option or a variable has an unusable value.
         SafetyError: Credentials would travel over plain http to another machine.
     """
+    if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
+        raise UsageError(f"--timeout must be more than 0 and at most {MAX_TIMEOUT} seconds.")
     from_variable = variable("AUTH_URL", environ)
     named = auth or from_variable
     source = "--auth" if auth else "MANA_AUTH_URL"
