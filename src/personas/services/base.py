@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from personas.catalog.models import Persona
 from personas.errors import ServiceError
 from personas.redact import Secret
 from personas.services.models import Answer, FoundUser, LivePersona, PasswordCheck, Session
+
+if TYPE_CHECKING:
+    from personas.catalog.models import Persona
 
 # Called after each attempt of a request: method, path with query, status or error, seconds. Never a secret.
 RequestObserver = Callable[[str, str, int | ServiceError, float], None]
@@ -126,5 +128,6 @@ class Service(Protocol):
     ) -> Answer:
         """Call `path` below the service's auth endpoints (`organization/list`) as a signed-in account.
 
-        Any status is returned; raises UnreachableError without an answer.
+        `what` says what the call does, for errors: `creating the space chess`. Any status is returned, except
+        429 and 502 to 504, which are retried; raises UnreachableError or RateLimitedError.
         """

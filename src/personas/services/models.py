@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -119,7 +119,10 @@ class PasswordCheck:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in account: the session cookie with its attributes as the service set them."""
+    """A signed-in account: the session cookie with its attributes as the service set them.
+
+    `domain` starts with a dot, and is None for a cookie of the service's host alone.
+    """
 
     email: str
     cookie_name: str
@@ -142,7 +145,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer to a call that was made as a signed-in account.
+    """The answer to a call.
 
     Attributes:
         status: The HTTP status.
@@ -150,10 +153,16 @@ class Answer:
         detail: What the service says about an error, without secrets; empty if nothing.
         code: The error code of the service, such as `INVALID_ORIGIN`.
         retried: Whether an earlier attempt of the same call got no answer, so it may have been applied.
+        server_error: Whether an earlier attempt of the same call was answered with a 5xx status.
+        is_json: Whether the body is JSON.
+        set_cookies: The Set-Cookie headers.
     """
 
     status: int
-    body: object
+    body: object = field(repr=False)
     detail: str = ""
     code: str = ""
     retried: bool = False
+    server_error: bool = False
+    is_json: bool = True
+    set_cookies: tuple[str, ...] = field(default=(), repr=False)
