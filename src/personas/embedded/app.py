@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from personas.embedded import auth, personas
+from personas.embedded import auth, organizations, page, personas, runner
 from personas.embedded.answers import Crash, Refusal, crash, iso, not_found
 from personas.embedded.passwords import SCRYPT_N
 from personas.embedded.schema import UnstorableTextError
@@ -37,7 +37,14 @@ logger: Final = logging.getLogger("personas.embedded")
 def make_app(service: Service, *, allowed_hosts: Sequence[str] = ("*",)) -> Starlette:
     """The application of a service. It needs no lifespan, so `httpx.ASGITransport` can call it."""
     app = Starlette(
-        routes=[Route("/health", health), *personas.routes, *auth.routes],
+        routes=[
+            Route("/health", health),
+            *personas.routes,
+            *auth.routes,
+            *organizations.routes,
+            *runner.routes,
+            *page.routes,
+        ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts, www_redirect=False),
             Middleware(
