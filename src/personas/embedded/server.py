@@ -155,11 +155,14 @@ def _make_server(service: Service, bound: socket.socket, host: str) -> uvicorn.S
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
+        bound = socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         hint = "Use another --port, or --port 0 for a free one."
         raise EmbeddedError(f"cannot listen on {host}, port {port}: {reason}", hint=hint) from None
+    # Connections inherit it. asyncio sets it only on its own sockets; without it, an answer takes 40 ms.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return bound
 
 
 def _is_loopback(bound: socket.socket) -> bool:
