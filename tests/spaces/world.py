@@ -172,7 +172,7 @@ class World:
 
         async def main() -> Result:
             service = ManaService(
-                BASE_URL,
+                "embedded",
                 Credentials(token_factory=self.embedded.admin_token),
                 concurrency=concurrency,
                 app=self._answer,
