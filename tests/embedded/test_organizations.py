@@ -11,14 +11,15 @@ from .calls import ANNA, BO, CLEO, Calls, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CLUB = {"name": "Club", "metadata": {"type": "club"}}
 ONLY_OWNER = (400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
 
 
 @pytest.fixture
-def calls() -> Iterator[Calls]:
-    with Calls() as calls:
+def calls(tmp_path: Path) -> Iterator[Calls]:
+    with Calls(tmp_path) as calls:
         yield calls
 
 

@@ -15,18 +15,19 @@ from .calls import ANNA, BO, CLEO, Calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 EVIL = "<script>alert('&')</script>"
 
 
 @pytest.fixture
-def calls() -> Iterator[Calls]:
-    with Calls() as calls:
+def calls(tmp_path: Path) -> Iterator[Calls]:
+    with Calls(tmp_path) as calls:
         yield calls
 
 
 def _page(calls: Calls, **query: str) -> str:
-    answer = calls.http.get("/", params=query)
+    answer = calls.request("GET", "/", params=query)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     return answer.text
 
@@ -89,7 +90,7 @@ def test_query_without_sense_is_ignored(calls: Calls, query: dict[str, str]) -> 
 def test_2000_personas_come_in_pages(calls: Calls) -> None:
     moments = {"created_at": calls.now, "updated_at": calls.now}
     numbers = [f"{number:04}" for number in range(1997)]
-    with calls.server.service.database.write() as connection:
+    with calls.service.database.write() as connection:
         people = [{"id": n, "name": n, "email": f"{n}@x.test", "kind": "persona", **moments} for n in numbers]
         connection.execute(sa.insert(users), people)
         same = {"archetype": "a", "system_prompt": "p", "module_mix": {}, "tick_cadence": "daily", **moments}
@@ -121,7 +122,7 @@ def test_persona_with_weights_that_are_not_numbers(calls: Calls, mix: object) ->
 
 @pytest.mark.parametrize("user_id", ["nope", "", "\0"])
 def test_unknown_persona_is_not_found(calls: Calls, user_id: str) -> None:
-    assert calls.http.get("/", params={"id": user_id}).status_code == 404
+    assert calls.request("GET", "/", params={"id": user_id}).status_code == 404
 
 
 def test_stored_text_is_escaped(calls: Calls) -> None:
@@ -133,11 +134,11 @@ def test_stored_text_is_escaped(calls: Calls) -> None:
 
 
 def test_policy_allows_only_the_style_of_the_page(calls: Calls) -> None:
-    policy = calls.http.get("/").headers["content-security-policy"]
+    policy = calls.request("GET", "/").headers["content-security-policy"]
     assert re.match("default-src 'none'; style-src 'sha256-[^']+'; form-action 'self'", policy)
 
 
 def test_page_is_refused_when_other_machines_reach_the_service(calls: Calls) -> None:
-    calls.server.service.on_loopback = False
-    answer = calls.http.get("/")
+    calls.service.on_loopback = False
+    answer = calls.request("GET", "/")
     assert (answer.status_code, ANNA in answer.text) == (403, False)

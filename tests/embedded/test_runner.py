@@ -11,14 +11,15 @@ from .calls import ANNA, BO, CLEO, Calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MONDAY = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
 ACTION = {"tickId": "t", "toolName": "todo.create", "result": "ok"}
 
 
 @pytest.fixture
-def calls() -> Iterator[Calls]:
-    with Calls() as calls:
+def calls(tmp_path: Path) -> Iterator[Calls]:
+    with Calls(tmp_path) as calls:
         yield calls
 
 

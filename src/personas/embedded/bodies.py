@@ -156,10 +156,11 @@ async def read_json(request: Request, *, otherwise: Refusal) -> Any:
 
 async def _read(request: Request) -> bytes:
     raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise refused(413, "Body too large", f"A body has at most {MAX_BODY} bytes")
+    async for chunk in request.stream():  # read to its end: many clients see no answer before that
+        if len(raw) <= MAX_BODY:
+            raw += chunk
+    if len(raw) > MAX_BODY:
+        raise refused(413, "Body too large", f"A body has at most {MAX_BODY} bytes")
     return bytes(raw)
 
 

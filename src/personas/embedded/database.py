@@ -125,7 +125,7 @@ def open_database(place: str | Path) -> Database:
 def _open_sqlite(path: Path) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.touch(mode=0o600)
         path.chmod(0o600)  # it holds keys and hashes; SQLite gives the same mode to the files beside it
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
