@@ -5,19 +5,16 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
+from sqlalchemy.engine import Connection, Engine
 
 from personas.embedded import schema
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sqlalchemy.engine import Connection, Engine
 
 BUSY_SECONDS: Final = 30
 CONNECTIONS: Final = {"pool_size": 8, "max_overflow": 40}  # more than there are worker threads
