@@ -116,8 +116,8 @@ def resolve_config(
     if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
         raise UsageError(f"--timeout must be more than 0 and at most {MAX_TIMEOUT} seconds.")
     from_variable = variable("AUTH_URL", environ)
-    named = auth or from_variable
-    source = "--auth" if auth else "MANA_AUTH_URL"
+    named = from_variable if auth is None else auth
+    source = "MANA_AUTH_URL" if auth is None else "--auth"
     token = jwt if jwt is not None else variable("ADMIN_JWT", environ)
     email, password = variable("ADMIN_EMAIL", environ), variable("ADMIN_PASSWORD", environ)
     if bool(email) != bool(password) and token is None:
@@ -126,8 +126,8 @@ def resolve_config(
         raise UsageError(f"{is_set} is set but {is_missing} is not.")
     seed_secret = variable("SEED_SECRET", environ)
     return Config(
-        address=parse_address(named or DEFAULT_AUTH, allow_http=allow_http, source=source),
-        service_named=bool(named),
+        address=parse_address(DEFAULT_AUTH if named is None else named, allow_http=allow_http, source=source),
+        service_named=named is not None,
         endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
         jwt=None if token is None else read_token(token, "--jwt" if jwt is not None else "MANA_ADMIN_JWT"),
         admin_email=email,

@@ -39,7 +39,7 @@ def validate(
                 run.load_catalog(catalog, file)
             except CatalogError as error:
                 invalid.append(error)
-                if file and not error.problems:
+                if file and not error.problems and len(files or ()) > 1:
                     missing = Problem(file=file, line=1, column=1, path="$", message=error.message)
                     run.add(problems=(missing,))
         if invalid:
