@@ -14,7 +14,9 @@ PROGRAM = "import sys; sys.argv = ['personas']; from personas.cli import main; m
 
 
 def complete(line: str, shell: str = "bash", **env: str) -> str:
-    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "_TYPER_COMPLETE_ARGS": line}
+    words = line.split(" ")
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), "_TYPER_COMPLETE_ARGS": line}
+    asked["_TYPER_COMPLETE_WORD_TO_COMPLETE"] = words[-1]
     result = personas(
         _PERSONAS_COMPLETE=f"complete_{shell}", _TYPER_COMPLETE_FISH_ACTION="get-args", **asked, **env
     )
