@@ -15,14 +15,13 @@ from .calls import ANNA, BO, CLEO, Calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 EVIL = "<script>alert('&')</script>"
 
 
 @pytest.fixture
-def calls(tmp_path: Path) -> Iterator[Calls]:
-    with Calls(tmp_path) as calls:
+def calls(database: str) -> Iterator[Calls]:
+    with Calls(database) as calls:
         yield calls
 
 
