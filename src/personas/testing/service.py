@@ -15,10 +15,10 @@ import httpx
 from personas.catalog.models import Catalog, Persona
 from personas.catalog.select import find_persona
 from personas.config import Address, choose_seed_secret, parse_address, resolve_config
-from personas.errors import CredentialsError, PartialFailure, UsageError
+from personas.errors import CredentialsError, PartialFailure, ResponseError, UsageError
 from personas.passwords import DEVELOPMENT_SECRET, PasswordDeriver
 from personas.reconcile.apply import apply
-from personas.reconcile.changes import Outcome, Result
+from personas.reconcile.changes import Options, Outcome, Result
 from personas.reconcile.fetch import fetch
 from personas.reconcile.plan import make_plan
 from personas.redact import Secret
@@ -97,7 +97,7 @@ class PersonasService:
         if email in self._sessions:
             try:
                 return self._sessions[email], await service.token(self._sessions[email])
-            except CredentialsError:  # a test has signed out
+            except ResponseError:  # a test has signed out
                 del self._sessions[email]
         try:
             session = await service.sign_in(email, self._passwords.derive(email))
@@ -194,7 +194,7 @@ async def _seed(
     if not spaces:
         return outcomes
     sign_ins = SignInCache(passwords)
-    plan = make_space_plan(catalog, await fetch_spaces(service, catalog, sign_ins))
+    plan = make_space_plan(catalog, await fetch_spaces(service, catalog, sign_ins), Options(command="spaces"))
     return (*outcomes, *await apply_spaces(plan, service, sign_ins))
 
 
@@ -206,4 +206,4 @@ def _run(address: Address, credentials: Credentials, function: Callable[[Service
             return await function(service)
 
     with ThreadPoolExecutor(1) as executor:
-        return executor.submit(anyio.run, main).result()  # type: ignore[no-any-return]  # submit loses the type
+        return executor.submit(anyio.run, main).result()
