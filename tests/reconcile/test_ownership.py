@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from personas.embedded import schema
-from personas.errors import CredentialsError, SafetyError
+from personas.errors import CredentialsError, ResponseError, SafetyError
 from personas.passwords import DEVELOPMENT_SECRET, PasswordDeriver
 from personas.reconcile.changes import Ownership, Plan, Status
 from personas.redact import Secret
@@ -116,16 +116,17 @@ async def test_emails_are_not_looked_up_if_nothing_is_new_or_selected(world: Wor
 
 
 async def test_failed_look_up_is_unknown(world: World) -> None:
+    world.add_human("till")
+    world.when(f"{LOOK_UP}.*ada.*limit=0", 500)
+    plan = await world.plan(make_catalog("ada", "bo"))
+    assert drift(plan) == {"ada": "unknown", "bo": "create"}
+    assert "HTTP 500" in plan.of(Status.UNKNOWN)[0].reason
+
+
+async def test_failed_count_stops_the_run(world: World) -> None:
     world.when(LOOK_UP, 500)
-    plan = await world.plan(make_catalog("ada"))
-    assert drift(plan) == {"ada": "unknown"}
-    assert "HTTP 500" in plan.changes[0].reason
-
-
-async def test_failed_count_is_followed_by_look_ups(world: World) -> None:
-    world.add_human("ada")
-    world.when(LOOK_UP, 500, times=1)
-    assert drift(await world.plan(make_catalog("ada", "bo"))) == {"ada": "conflict", "bo": "create"}
+    with pytest.raises(ResponseError, match="counting the accounts of @mana.test"):
+        await world.plan(make_catalog("ada"))
 
 
 async def test_forbidden_look_up_stops_the_run(world: World) -> None:
