@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from typing import cast
 
 import anyio
@@ -20,7 +22,7 @@ from personas.services.http import RetryPolicy
 from personas.services.mana import ManaService
 from personas.services.sign_in import Credentials
 
-from .making import OTHER_PASSWORDS, PASSWORDS, email_of, entry, make_catalog, make_live, make_state
+from .making import OTHER_PASSWORDS, PASSWORDS, email_of, entry, make_catalog, make_live, make_state, who_has
 from .memory import MemoryService
 from .world import PERSONAS, SIGN_IN, World
 
@@ -28,14 +30,12 @@ pytestmark = pytest.mark.anyio
 
 CREATE = f"POST {PERSONAS}$"
 DELETE = f"DELETE {PERSONAS}/"
+GONE = "deleted; re-creation unconfirmed, run seed again: "
 SIX = [f"p{number}" for number in range(6)]
 
 
-def describe(outcomes: tuple[Outcome, ...]) -> list[tuple[str, str, str, str]]:
-    return [
-        (o.key.removeprefix("persona.").removesuffix("@mana.test"), o.action, o.result, o.message)
-        for o in outcomes
-    ]
+def describe(outcomes: Iterable[Outcome]) -> list[tuple[str, str, str, str]]:
+    return [(who_has(o.key), o.action, o.result, o.message) for o in outcomes]
 
 
 def results(outcomes: tuple[Outcome, ...]) -> list[str]:
@@ -88,7 +88,7 @@ async def test_cleanup_costs_one_request_per_persona_and_no_seed_secret(world: W
     outcomes = await world.apply(await cleanup_plan(world, "p0"), passwords=None)
     assert results(outcomes) == ["done"] * 6
     assert len(world.seen) == 1 + 6
-    assert (world.personas, world.humans) == (set(), {"till"})
+    assert (world.personas, world.emails("human")) == (set(), {"till"})
 
 
 async def test_writing_without_seed_secret_is_refused_before_any_call(world: World) -> None:
@@ -107,12 +107,9 @@ async def test_updatable_name_and_password_are_updated() -> None:
     for passwords in (PASSWORDS, OTHER_PASSWORDS):
         state = await fetch(service, catalog, passwords=passwords, replace=True)
         outcomes = await apply(make_plan(catalog, state, Options(replace=True)), service, passwords)
-        assert {(outcome.action, outcome.result) for outcome in outcomes} <= {
-            ("create", "done"),
-            ("update", "done"),
-        }
-    bo = f"new-{email_of('bo')}"
-    assert memory.updates == [("id-ada", {"name", "password"}), (bo, {"password"}), ("id-ada", {"password"})]
+        assert results(outcomes) == ["done"] * 2
+    updates = [("id-ada", {"name", "password"}), ("new", {"password"}), ("id-ada", {"password"})]
+    assert memory.updates == updates
     state = await fetch(service, catalog, passwords=OTHER_PASSWORDS, check_passwords=True)
     assert not make_plan(catalog, state).drift
     with pytest.raises(SafetyError) as caught:
@@ -181,15 +178,11 @@ async def test_lost_answers_with_success_between_them_stop_nothing(world: World)
 
 
 async def test_service_that_is_gone_stops_the_run(respx_mock: respx.MockRouter) -> None:
-    posted = respx_mock.post(f"http://localhost:3001{PERSONAS}").mock(
-        side_effect=httpx.ConnectError("refused")
-    )
-    state = make_state(service="http://localhost:3001")
-    plan = make_plan(make_catalog(*SIX), state)
-    quick = RetryPolicy(attempts=1)
+    url = "http://localhost:3001"
+    posted = respx_mock.post(f"{url}{PERSONAS}").mock(side_effect=httpx.ConnectError("refused"))
     token = Credentials(token=Secret("eyJhbGciOiJub25lIn0.eyJyb2xlIjoiYWRtaW4ifQ.c2lnbmF0dXJl"))
-    async with ManaService("http://localhost:3001", token, concurrency=1, retry=quick) as service:
-        outcomes = await apply(plan, service, PASSWORDS)
+    async with ManaService(url, token, concurrency=1, retry=RetryPolicy(attempts=1)) as service:
+        outcomes = await apply(make_plan(make_catalog(*SIX), make_state()), service, PASSWORDS)
     assert results(outcomes) == ["failed", *["skipped"] * 5]
     assert type(outcomes[0].stopped_by) is UnreachableError
     assert posted.call_count == 1
@@ -216,49 +209,41 @@ async def test_deletion_reports_what_the_service_says(
     assert message in said
 
 
-@pytest.mark.parametrize(
-    ("status", "result"),
-    [(400, "failed"), (503, "unknown"), (401, "failed")],
-    ids=["refused", "lost", "stopped"],
-)
+@pytest.mark.parametrize(("status", "result"), [(400, "failed"), (503, "unknown"), (401, "failed")])
+async def plan_to_replace(world: World) -> Plan:
+    await world.seed(make_catalog("ada"))
+    return await world.plan(make_catalog(entry("ada", name="Eve")), replace=True)
+
+
+@pytest.mark.parametrize(("status", "result"), [(400, "failed"), (503, "unknown"), (401, "failed")])
 async def test_replaced_persona_that_is_not_created_again_is_named(
     world: World, status: int, result: str
 ) -> None:
-    await world.seed(make_catalog("ada"))
-    catalog = make_catalog(entry("ada", name="Eve"))
-    plan = await world.plan(catalog, replace=True)
+    plan = await plan_to_replace(world)
     world.when(CREATE, status, {"error": "no"}, times=1 if status == 400 else 2)
     (outcome,) = await world.apply(plan)
     assert (outcome.action, outcome.result) == ("replace", result)
-    assert outcome.message.startswith("deleted; re-creation unconfirmed, run seed again: ")
+    assert outcome.message.startswith(f"{GONE}creating persona.ada@" if status != 401 else GONE)
     assert world.personas == set()
-    await world.seed(catalog)
-    assert world.personas == {"ada"}
+    await world.seed(make_catalog("ada"))
 
 
 async def test_replace_keeps_a_persona_that_cannot_be_deleted(world: World) -> None:
-    await world.seed(make_catalog("ada"))
-    plan = await world.plan(make_catalog(entry("ada", name="Eve")), replace=True)
+    plan = await plan_to_replace(world)
     world.when(DELETE, 200, {"ok": True, "deleted": "x", "warning": "the user remains"})
-    (outcome,) = await world.apply(plan)
-    assert outcome.result == "failed"
-    assert "deleted;" not in outcome.message
+    ((*_, result, message),) = describe(await world.apply(plan))
+    assert result == "failed"
+    assert not message.startswith(GONE)
     assert (world.count(CREATE), world.personas) == (1, {"ada"})
 
 
-async def test_replace_creates_a_persona_that_is_already_gone(world: World) -> None:
-    await world.seed(make_catalog("ada"))
-    plan = await world.plan(make_catalog(entry("ada", name="Eve")), replace=True)
+async def test_replace_creates_and_update_fails_for_a_persona_that_is_gone(world: World) -> None:
+    replace = await plan_to_replace(world)
+    update = await world.plan(make_catalog(entry("ada", archetype="other")))
     world.delete("ada")
-    assert describe(await world.apply(plan)) == [("ada", "replace", "done", "")]
-
-
-async def test_update_of_a_persona_that_is_gone_is_not_called_done(world: World) -> None:
-    await world.seed(make_catalog("ada"))
-    plan = await world.plan(make_catalog(entry("ada", archetype="other")))
+    assert results(await world.apply(update)) == ["unknown"]
     world.delete("ada")
-    (outcome,) = await world.apply(plan)
-    assert outcome.result == "unknown"
+    assert describe(await world.apply(replace)) == [("ada", "replace", "done", "")]
 
 
 async def test_lost_creation_is_found_by_the_next_run(world: World) -> None:
@@ -277,14 +262,7 @@ async def test_lost_creation_is_found_by_the_next_run(world: World) -> None:
 async def test_two_seeds_at_once_create_each_persona_once(world: World) -> None:
     catalog = make_catalog(*SIX)
     plan = await world.plan(catalog)
-    ended: list[tuple[Outcome, ...]] = []
-
-    async def run() -> None:
-        ended.append(await world.apply(plan))
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(run)
-        group.start_soon(run)
+    ended = await asyncio.gather(world.apply(plan), world.apply(plan))
     assert [results(outcomes) for outcomes in ended] == [["done"] * 6] * 2
     assert world.personas == {*SIX}
     assert not (await world.plan(catalog, check_passwords=True)).drift
@@ -298,28 +276,30 @@ async def test_second_cleanup_finds_all_gone(world: World) -> None:
 
 
 async def test_interrupted_run_finishes_calls_in_flight_and_skips_the_rest(world: World) -> None:
-    plan = await world.plan(make_catalog(*(f"p{number:02}" for number in range(40))))
+    catalog = make_catalog(*(f"p{number:02}" for number in range(40)))
+    plan = await world.plan(catalog)
     cancel = Cancel()
     world.when(CREATE, do=cancel.request, skip=9, times=1)
-    outcomes = await world.apply(plan, cancel=cancel)
+    outcomes = await apply(plan, world.service, PASSWORDS, cancel=cancel)
     done = results(outcomes).count("done")
     assert 10 <= done <= 9 + world.service.concurrency
     assert len(world.personas) == done
-    assert {(o.result, o.message) for o in outcomes[done:]} == {
-        ("skipped", "not started: the run was interrupted")
-    }
-    assert await world.seed(make_catalog(*(f"p{number:02}" for number in range(40))))
+    rest = {(outcome.result, outcome.message) for outcome in outcomes[done:]}
+    assert rest == {("skipped", "not started: the run was interrupted")}
+    assert len(await world.seed(catalog)) == 40 - done
 
 
-async def test_aborted_calls_are_reported_as_unknown() -> None:
-    memory = MemoryService()
-    memory.gate = anyio.Event()
+async def test_aborted_calls_are_reported_as_unknown(world: World) -> None:
+    await world.seed(make_catalog("ada"))
+    plan = await world.plan(make_catalog(entry("ada", name="Eve"), *SIX), replace=True)
+    world.service.concurrency = 7
     seen: list[Outcome] = []
-    plan = make_plan(make_catalog(*SIX), make_state())
-    with anyio.move_on_after(0.05):
-        await apply(plan, cast("Service", memory), PASSWORDS, on_outcome=seen.append)
-    assert [outcome.key for outcome in seen] == [email_of("p0"), email_of("p1")]
-    assert {(o.result, o.message) for o in seen} == {("unknown", "interrupted before the service answered")}
+    with anyio.CancelScope() as scope:
+        world.when(f"{CREATE}", do=scope.cancel, skip=6)
+        await apply(plan, world.service, PASSWORDS, on_outcome=seen.append)
+    lost = "interrupted before the service answered"
+    assert ("ada", "replace", "unknown", f"{GONE}{lost}") in describe(seen)
+    assert {outcome.result for outcome in seen} <= {"unknown", "done"}
 
 
 async def test_outcomes_of_two_personas_with_one_email_are_distinct(world: World) -> None:
@@ -328,10 +308,8 @@ async def test_outcomes_of_two_personas_with_one_email_are_distinct(world: World
     double = make_live("ada", email=email_of("ada").upper(), userId="missing")
     catalog = make_catalog(entry("ada", archetype="other"))
     plan = make_plan(catalog, make_state(ada, double), Options(prune=True))
-    assert [(action, message) for _, action, _, message in describe(await world.apply(plan))] == [
-        ("update", ""),
-        ("delete", "already gone"),
-    ]
+    ended = [(outcome.action, outcome.message) for outcome in await world.apply(plan)]
+    assert ended == [("update", ""), ("delete", "already gone")]
 
 
 async def test_no_password_or_token_is_in_plan_or_outcomes(world: World) -> None:
