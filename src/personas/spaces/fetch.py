@@ -79,7 +79,11 @@ class _Reading:
 
     async def _read(self, seen: list[LiveSpace]) -> None:
         """Read a space, if possible as the owner whom the catalog names."""
-        space = next((one for one in seen if one.reader == self.owners.get(one.slug)), seen[0])
+        owner = self.owners.get(seen[0].slug, "")
+        space = next((one for one in seen if one.reader == owner), seen[0])
+        if owner in self.failures:
+            self.unread[space.slug] = self.failures[owner]
+            return
         try:
             whole = await self.sign_ins.client(self.service, space.reader).read(space)
         except ResponseError as error:

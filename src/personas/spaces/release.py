@@ -94,7 +94,7 @@ def _plan_release(catalog: Catalog, state: SpaceState, going: set[str], *, force
 def _plan_departure(live: LiveSpace, going: set[str]) -> Change | None:
     members = [member for member in live.members if label(member) != live.reader]
     staying = [member for member in members if label(member) not in going]
-    if staying == members:
+    if staying == members or live.reader not in live.owners:
         return None
     # Not validated: members can have roles that a catalog cannot name.
     space = Space.model_construct(
