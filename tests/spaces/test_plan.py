@@ -27,7 +27,7 @@ def live(slug: str = "flat", roles: dict[str, str] = ROLES, **changes: Any) -> L
 
 
 def state(*spaces: LiveSpace, **changes: Any) -> SpaceState:
-    return SpaceState("service", **({"personas": frozenset(EMAILS), "spaces": spaces} | changes))
+    return SpaceState("service", **({"personas": EMAILS, "spaces": list(spaces)} | changes))
 
 
 BROKEN_FLAT = live(roles={}, broken=True)
@@ -99,7 +99,7 @@ CREATE, UPDATE, DELETE = Action.CREATE, Action.UPDATE, Action.DELETE
             "the space belongs to an account that was deleted",
             id="no-owner",
         ),
-        pytest.param(state(taken=frozenset({"flat"})), {}, "conflict", None, [], TAKEN, id="taken"),
+        pytest.param(state(taken={"flat"}), {}, "conflict", None, [], TAKEN, id="taken"),
         pytest.param(
             state(unread={"flat": "HTTP 500"}), {"prune": True}, "unknown", None, [], "HTTP 500", id="unread"
         ),
@@ -107,7 +107,7 @@ CREATE, UPDATE, DELETE = Action.CREATE, Action.UPDATE, Action.DELETE
             state(BROKEN_FLAT), {"prune": True, "force": True}, "unknown", None, [], BROKEN, id="broken"
         ),
         pytest.param(
-            state(personas=frozenset({ADA})),
+            state(personas={ADA}),
             {},
             "unknown",
             None,
@@ -180,12 +180,12 @@ def test_another_space_of_an_owner(
     ("given", "options", "decided"),
     [
         pytest.param(state(), {}, None, id="missing"),
-        pytest.param(state(personas=frozenset()), {}, None, id="missing-without-personas"),
+        pytest.param(state(personas=()), {}, None, id="missing-without-personas"),
         pytest.param(state(live()), {}, ("extra", DELETE), id="equal"),
         pytest.param(state(live(name="Old")), {}, ("extra", DELETE), id="different"),
         pytest.param(state(live(roles=WITH_HUMAN)), {"force": True}, ("extra", None), id="human-inside"),
         pytest.param(state(live(roles={BO: "owner"})), {"force": True}, ("conflict", None), id="other-owner"),
-        pytest.param(state(taken=frozenset({"flat"})), {"force": True}, ("conflict", None), id="taken"),
+        pytest.param(state(taken={"flat"}), {"force": True}, ("conflict", None), id="taken"),
         pytest.param(state(unread={"flat": "no"}), {"force": True}, ("unknown", None), id="unread"),
         pytest.param(state(BROKEN_FLAT), {}, ("unknown", None), id="broken"),
         pytest.param(state(BROKEN_FLAT), {"force": True}, ("extra", DELETE), id="broken-force"),
@@ -260,4 +260,4 @@ def test_checksum_depends_on_the_catalogs_space() -> None:
         return make_space_plan(catalog, state(), Options()).checksum
 
     assert checksum(make_catalog(FLAT)) != checksum(make_catalog(FLAT | {"name": "Other"}))
-    assert make_space_plan(CATALOG, state(taken=frozenset({"flat"})), Options()).checksum is None
+    assert make_space_plan(CATALOG, state(taken={"flat"}), Options()).checksum is None

@@ -9,7 +9,7 @@ from personas.concurrency import Cancel
 from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import Action, Change, Plan, Status
 from personas.redact import Secret
-from personas.spaces.release import spaces_to_release
+from personas.spaces.apply import spaces_to_release
 
 from .world import (
     ADA,
@@ -130,9 +130,7 @@ def test_force_replaces_that_owner_and_names_the_lost_slug(sharing: World) -> No
     assert len(plan.actions) == 1
     assert notes == ("The slug flat cannot be used again: its space loses its owner.",)
     sharing.seed(ADA)
-    # CY still sees the space that nobody owns.
-    assert sharing.run().statuses == {"flat": "unknown", "desk": "in-sync"}
-    assert sharing.run(make_catalog(FLAT)).statuses == {"flat": "conflict"}
+    assert sharing.run().statuses == {"flat": "conflict", "desk": "in-sync"}
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -27,11 +27,10 @@ from personas.services.http import RetryPolicy
 from personas.services.mana import ManaService
 from personas.services.models import LivePersona
 from personas.services.sign_in import Credentials
-from personas.spaces.apply import apply_spaces
+from personas.spaces.apply import apply_spaces, release_spaces
 from personas.spaces.client import SignInCache
 from personas.spaces.fetch import fetch_spaces
 from personas.spaces.plan import make_space_plan
-from personas.spaces.release import release_spaces
 
 ADA, BO, CY, DI = EMAILS = tuple(f"persona.{who}@mana.test" for who in ("ada", "bo", "cy", "di"))
 HUMAN = "human@else.test"
