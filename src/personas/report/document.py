@@ -30,22 +30,15 @@ class Report(ReportModel):
     """What one command found and did. This is JSON document version 1.
 
     Attributes:
-        command: The command's name, such as `dry-run`.
         catalogs: The catalog files, as they were named.
         valid: The sizes of the valid ones, for `validate` and a `dry-run` without a service.
         service: The service's address; empty if none was asked.
         compared: Whether catalog and service were compared.
-        plan: The plan, where one was made.
         applied: Whether the plan was carried out, at least in part.
         outcomes: One per action of the plan, in its order.
         live: What `list` and `show` read.
         problems: Errors and warnings of catalogs, in file order.
         notes: Facts about the run, such as a check that could not be made.
-        error: Why the run ended early.
-        interrupted: Whether a signal ended it.
-        exit_code: The exit code of the process.
-        requests: How many requests were sent.
-        seconds: How long the run took.
     """
 
     version: Literal[1] = 1

@@ -26,12 +26,9 @@ _Annotation = tuple[str, str, str, int | None, int | None]
 
 @dataclass(frozen=True, slots=True)
 class GithubOutput:
-    """What GitHub Actions reads.
+    """Workflow commands for stdout, values for `GITHUB_OUTPUT`, and markdown for `GITHUB_STEP_SUMMARY`.
 
-    Attributes:
-        annotations: Workflow commands for stdout.
-        outputs: For `GITHUB_OUTPUT`; each value is one line, and empty if nothing was compared.
-        summary: Markdown for `GITHUB_STEP_SUMMARY`.
+    Each output is one line, and empty if nothing was compared.
     """
 
     annotations: str
@@ -42,10 +39,7 @@ class GithubOutput:
 def to_github(report: Report, workspace: Path | None, *, folder: Path | None = None) -> GithubOutput:
     """Return annotations, outputs and summary.
 
-    Args:
-        report: What a command found and did.
-        workspace: `GITHUB_WORKSPACE`, to which the files of annotations are relative.
-        folder: The folder to which the report's files are relative; the current one if None.
+    The files of annotations are relative to `workspace`, those of the report to `folder` (the current one).
     """
     folder = folder or Path.cwd()
     annotations = [*_annotations(report)]
