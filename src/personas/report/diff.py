@@ -36,17 +36,15 @@ _MIN_ALIKE = 0.35  # below it, marks inside the text would be noise
 def field_lines(change: FieldChange) -> list[Line]:
     """Return how one field differs: `old → new`, or the lines of a diff for a long text."""
     old, new = change.old, change.new
-    fixed: Line = [] if change.updatable else [(" (an update cannot change it)", "dim")]
     if change.field == "password":
-        return [[("does not match the seed secret", ""), *fixed]]
+        return [[("does not match the seed secret", "")]]
     if isinstance(old, str) and isinstance(new, str) and old != new and max(len(old), len(new)) > _SHORT:
-        *lines, last = text_diff(old, new)
-        return [*lines, last + fixed]
+        return text_diff(old, new)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         styles = {"+": _NEW, "-": _OLD}
         pieces = [(part, styles.get(part[0], "")) for part in entry_changes(old, new)]
-        return [[piece for part in pieces for piece in ((", ", ""), part)][1:] + fixed]
-    return [[(one_line(old), _OLD), (" → ", ""), (one_line(new), _NEW), *fixed]]
+        return [[piece for part in pieces for piece in ((", ", ""), part)][1:]]
+    return [[(one_line(old), _OLD), (" → ", ""), (one_line(new), _NEW)]]
 
 
 def text_diff(old: str, new: str) -> list[Line]:

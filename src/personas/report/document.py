@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from personas import __version__
 from personas.catalog.models import Problem
-from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result, Status
+from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result
 from personas.report.sanitize import json_text
 
 
@@ -69,11 +69,6 @@ class Report(ReportModel):
     def in_sync(self) -> bool:
         """Whether the plan was compared and found nothing different."""
         return self.compared and self.plan is not None and not self.plan.drift
-
-    @property
-    def unknown(self) -> int:
-        """How many changes could not be read or verified."""
-        return self.plan.counts[Status.UNKNOWN] if self.plan else 0
 
 
 def to_json(report: Report) -> str:

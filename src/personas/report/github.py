@@ -26,10 +26,7 @@ _Annotation = tuple[str, str, str, int | None, int | None]
 
 @dataclass(frozen=True, slots=True)
 class GithubOutput:
-    """Workflow commands for stdout, values for `GITHUB_OUTPUT`, and markdown for `GITHUB_STEP_SUMMARY`.
-
-    Each output is one line, and empty if nothing was compared.
-    """
+    """Workflow commands for stdout, values for `GITHUB_OUTPUT` (empty if not compared), and the summary."""
 
     annotations: str
     outputs: dict[str, str]

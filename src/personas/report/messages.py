@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from personas.errors import DriftFound, Interrupted, PartialFailure, SafetyError, ServiceError
 from personas.reconcile.changes import Action, Change, Kind, Outcome, Plan, Result, Status, Value
@@ -60,9 +60,7 @@ def one_line(value: Value) -> str:
     return "not set" if value is None else visible(value)
 
 
-def entry_changes(
-    old: Mapping[str, str] | Mapping[str, float], new: Mapping[str, str] | Mapping[str, float]
-) -> list[str]:
+def entry_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return how two mappings differ: `photos 0.25 → 0.3`, `+notes 0.2`, `-mail 0.3`."""
     parts = []
     for key in dict.fromkeys([*new, *old]):
@@ -75,12 +73,11 @@ def entry_changes(
 
 
 def moment(when: datetime | None, now: datetime) -> str:
-    """Return a time relative to `now`, or as a date if it is later; empty for None."""
+    """Return a time relative to `now`; empty for None. Clocks differ, so a later time counts as now."""
     if when is None:
         return ""
-    minutes = int((now - when).total_seconds() // 60)
-    if minutes < 0:
-        return f"{when:%Y-%m-%d}"
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    minutes = max(0, int((now - when).total_seconds() // 60))
     if minutes < 60:
         return f"{minutes} min ago"
     return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440:,} d ago"
