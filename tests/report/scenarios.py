@@ -193,21 +193,25 @@ _SHOWN = live(
 )
 
 
-def _state(*personas: LivePersona, **values: object) -> LiveState:
+def state(*personas: LivePersona, **values: object) -> LiveState:
     about = {"taken_at": NOW, "service": SERVICE, "scope": SCOPE, "personas": personas}
     return LiveState.model_validate(about | values)
 
 
-def _hostile() -> Report:
-    persona = ANNA.model_copy(update={"name": HOSTILE, "system_prompt": HOSTILE * 3})
+def foreign(text: str) -> Report:
+    """Return a preview in which every text comes from elsewhere."""
+    persona = ANNA.model_copy(update={"name": text})
     fields = (
-        FieldChange(field="systemPrompt", old="x" * 70, new=HOSTILE * 3, line=2),
-        FieldChange(field="moduleMix", old={HOSTILE: 0.5}, new={"a|b": 0.5}),
-        FieldChange(field="archetype", old=HOSTILE, new="```\n# x"),
+        FieldChange(field="systemPrompt", old="x" * 70, new=text * 3, line=2),
+        FieldChange(field="moduleMix", old={text: 0.5}, new={"a|b": 0.5}),
+        FieldChange(field="archetype", old=text, new="```\n# x"),
     )
-    extra = Change(key="evil@mana.test", name=HOSTILE, status=Status.EXTRA, reason=HOSTILE)
+    extra = Change(key="evil@mana.test", name=text, status=Status.EXTRA, reason=text)
     changes = (change(persona, Status.UPDATE, Action.UPDATE, fields=fields), extra)
-    return report("dry-run", plan=plan(*changes), notes=(HOSTILE,), catalogs=("a|b`,\n::error::.json",))
+    problem = Problem(file=text, line=1, column=1, path=text, message=text, severity="warning", excerpt=text)
+    values = {"notes": (text,), "catalogs": (text,), "problems": (problem,), "service": text}
+    error = ErrorInfo(message=text, hint=text)
+    return report("dry-run", plan=plan(*changes), error=error, exit_code=4, **values)
 
 
 _PROBLEMS = (
@@ -284,9 +288,9 @@ SCENARIOS: dict[str, Report] = {
         plan=Plan(kind=Kind.SPACE, service=SERVICE, options=Options(command="spaces"), changes=_SPACES),
     ),
     "list": report(
-        "list", catalogs=(), compared=False, live=_state(*_LIVE, others=3), requests=1, seconds=0.1
+        "list", catalogs=(), compared=False, live=state(*_LIVE, others=3), requests=1, seconds=0.1
     ),
-    "show": report("show", catalogs=(), compared=False, live=_state(_SHOWN)),
+    "show": report("show", catalogs=(), compared=False, live=state(_SHOWN)),
     "invalid": report(
         "validate",
         catalogs=("catalog.json", "a, b.json"),
@@ -306,5 +310,5 @@ SCENARIOS: dict[str, Report] = {
             message=f"cannot connect to {SERVICE}", hint="Start the service, or set MANA_AUTH_URL."
         ),
     ),
-    "hostile": _hostile(),
+    "hostile": foreign(HOSTILE),
 }

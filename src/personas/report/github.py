@@ -51,10 +51,9 @@ def to_github(report: Report, workspace: Path | None, *, folder: Path | None = N
 
 
 def _outputs(plan: Plan | None) -> dict[str, str]:
-    if plan is None:
-        return dict.fromkeys(("changed", *Status, "checksum"), "")
-    changed = "true" if plan.drift or plan.actions else "false"
-    return {"changed": changed, **{s: str(plan.counts[s]) for s in Status}, "checksum": plan.checksum or ""}
+    changed = str(bool(plan.drift or plan.actions)).lower() if plan else ""
+    counts = {status.value: str(plan.counts[status]) if plan else "" for status in Status}
+    return {"changed": changed, **counts, "checksum": (plan.checksum if plan else None) or ""}
 
 
 def _annotations(report: Report) -> Iterator[_Annotation]:
@@ -76,7 +75,7 @@ def _command(annotation: _Annotation, workspace: Path, folder: Path) -> str:
     properties = ""
     # Standard input and files outside the workspace have no place in the repository.
     if file and not file.startswith("<") and path.is_relative_to(workspace):
-        name = shorten(path.relative_to(workspace).as_posix(), _LONG).translate(_PROPERTY)
+        name = disarm(shorten(path.relative_to(workspace).as_posix(), _LONG).translate(_PROPERTY))
         numbers = "".join(f",{key}={number}" for key, number in (("line", line), ("col", column)) if number)
         properties = f" file={name}{numbers}"
     return f"::{kind}{properties}::{disarm(shorten(message, _LONG).translate(_DATA))}"

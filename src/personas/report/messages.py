@@ -148,17 +148,16 @@ def _remark(change: Change, outcome: Outcome | None) -> str:
 def verdict(report: Report) -> str:
     """Return the result of a command in one line; empty where an error says it."""
     plan = report.plan
-    if report.problems and plan is None:
+    if plan is None:
         found = Counter(problem.severity for problem in report.problems)
-        return ", ".join(count(found[kind], kind) for kind in sorted(found))
+        live = [count(len(report.live.personas), "persona")] if report.live else []
+        return ", ".join([count(found[kind], kind) for kind in sorted(found)] + live)
     if report.interrupted and not report.outcomes:
         return "Interrupted. Nothing was changed."
     if clashes := conflicts(report):
         some = f"{len(clashes):,} emails belong to accounts that are not personas"
         one = f"{clashes[0].key} belongs to an account that is not a persona"
         return f"{one if len(clashes) == 1 else some}. Nothing was changed."
-    if plan is None:
-        return count(len(report.live.personas), "persona") if report.live else ""
     if report.outcomes:
         words = Counter(_result_word(outcome) for outcome in report.outcomes)
         order = [*(f"{action}d" for action in Action), *Result]
@@ -216,7 +215,8 @@ def error_to_show(report: Report) -> ErrorInfo | None:
     """Return the error, unless problems, conflicts or the verdict say the same."""
     invalid = any(problem.severity == "error" for problem in report.problems)
     refused = bool(conflicts(report)) and report.exit_code == SafetyError.exit_code
-    return None if invalid or refused or report.exit_code in _TOLD_BY_VERDICT else report.error
+    told = report.plan is not None and report.exit_code in _TOLD_BY_VERDICT
+    return None if invalid or refused or told else report.error
 
 
 def conflicts(report: Report) -> tuple[Change, ...]:

@@ -197,9 +197,9 @@ def _live(report: Report, live: LiveState, width: int) -> list[Section]:
     if not live.personas:
         return [[_line(f"No personas on {place}")]]
     rows = [_texts("", *messages.live_cells(persona, live.taken_at)) for persona in live.personas]
+    forms = ("  {}", "{}", "active {}", "{} actions")
     below = [
-        f"  {row[3]}, {row[4]}, active {row[5]}, {row[6]} actions" if row[6] else f"  {row[3]}, {row[4]}"
-        for row in rows
+        ", ".join(form.format(it) for form, it in zip(forms, row[3:], strict=True) if it) for row in rows
     ]
     return [[_line(place)], [_table(rows, width, ("", *messages.LIVE_TITLES), below)]]
 
@@ -213,15 +213,16 @@ def _show(persona: LivePersona, live: LiveState) -> list[Section]:
     actions = []
     for action in persona.recent_actions or ():
         when, took = messages.moment(action.created_at, live.taken_at), known(action.latency_ms, "{:,.0f} ms")
-        actions.append(
-            (when, action.tool, took, ": ".join(filter(None, (action.result, action.error_message))))
-        )
+        actions.append((when, action.tool, took, f"{action.result} {action.error_message or ''}"))
     feedback = [
         (item.module, known(item.ratings, "ratings: {}"), known(item.mean, "mean: {:.1f} of 5"))
         for item in persona.feedback or ()
     ]
     return [
-        [_line((visible(name or email), "bold"), f"  {visible(email)}"), _facts(facts)],
+        [
+            _line((visible(name or email), "bold"), f"  {visible(email)}"),
+            _facts([fact for fact in facts if fact[1]]),
+        ],
         [_line(("Prompt", "bold")), Padding(Text(prompt), _INDENT)],
         [_line(("Last actions", "bold")), _facts(actions)],
         [_line(("Feedback", "bold")), _facts(feedback)],
