@@ -98,6 +98,7 @@ def test_two_thousand_changes_are_two_thousand_rows() -> None:
         (report("seed", plan=plan(*scenarios.in_sync(1))), "✓ 1 persona in sync (15 requests, 0.5 s)"),
         (report("seed", plan=plan(BO)), "1 extra (kept; --prune deletes it)"),
         (report("seed", plan=plan(BO, options=Options(prune=True))), "1 extra (kept)"),
+        (report("seed", plan=plan(CHANGES[3], options=Options(replace=True))), "1 to replace (kept)"),
         (report("seed", plan=plan(BO), interrupted=True), "Interrupted. Nothing was changed."),
         (report("cleanup", plan=plan(options=Options(command="cleanup"))), "no personas"),
         (report("spaces", plan=Plan(kind=Kind.SPACE)), "no spaces"),
@@ -137,8 +138,7 @@ def test_quiet_leaves_out_notes_and_what_is_in_sync() -> None:
 
 def test_verbose_lists_what_is_in_sync() -> None:
     text = to_text(SCENARIOS["in-sync"], width=80, color=False, verbose=True)
-    assert text.count("✓ in-sync") == 10
-    assert text.count("10 personas in sync") == 1
+    assert (text.count("✓ in-sync"), text.count("10 personas in sync")) == (10, 1)
 
 
 def test_a_stopped_run_lists_failed_and_unknown_changes_only() -> None:
