@@ -190,10 +190,9 @@ def test_deletions_say_what_is_lost() -> None:
 
 def test_of_many_deletions_twenty_are_named() -> None:
     some = [BO.model_copy(update={"action": Action.DELETE, "key": f"{n}@mana.test"}) for n in range(30)]
-    lines = describe_deletions(plan(*some)).splitlines()
-    assert lines[0] == "30 personas will be deleted, with all data:"
-    assert len(lines) == 22
-    assert lines[-1] == "  and 10 more"
+    head, *lines, last = describe_deletions(plan(*some)).splitlines()
+    assert (len(lines), last) == (20, "  and 10 more")
+    assert head == "30 personas will be deleted, with all data:"
 
 
 @settings(max_examples=40, deadline=None)
