@@ -45,8 +45,8 @@ def run(*arguments: str, env: Mapping[str, str | None] | None = None, stdin: str
     with _runner.isolation(input=stdin, env=env) as streams:
         try:
             _command.main(arguments, prog_name="personas")
-        except SystemExit as exit:
-            code = exit.code
+        except SystemExit as ended:
+            code = ended.code
         sys.stdout.flush()
         out, err = streams[0].getvalue().decode(), streams[1].getvalue().decode()
     assert isinstance(code, int), code
