@@ -19,6 +19,7 @@ DEFAULT_AUTH = "http://localhost:3001"
 DEFAULT_ENDPOINT = "/api/v1/admin/personas"
 DEFAULT_CONCURRENCY = 8
 DEFAULT_TIMEOUT = 30.0
+MAX_TIMEOUT = 600
 EMBEDDED_FILE = ".personas/auth.db"
 MIN_WIDTH = 20
 
@@ -97,13 +98,13 @@ def variable(name: str, environ: Mapping[str, str] | None = None) -> str | None:
 
 
 def resolve_config(
-    *,
     auth: str | None = None,
     jwt: str | None = None,
+    allow_http: bool = False,
+    timeout: float | None = None,
     endpoint: str | None = None,
     concurrency: int | None = None,
-    timeout: float | None = None,
-    allow_http: bool = False,
+    *,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Merge options with the environment; an option wins over its variable.
@@ -112,9 +113,11 @@ def resolve_config(
         UsageError: An option or a variable has an unusable value.
         SafetyError: Credentials would travel over plain http to another machine.
     """
+    if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
+        raise UsageError(f"--timeout must be more than 0 and at most {MAX_TIMEOUT} seconds.")
     from_variable = variable("AUTH_URL", environ)
-    named = auth or from_variable
-    source = "--auth" if auth else "MANA_AUTH_URL"
+    named = from_variable if auth is None else auth
+    source = "MANA_AUTH_URL" if auth is None else "--auth"
     token = jwt if jwt is not None else variable("ADMIN_JWT", environ)
     email, password = variable("ADMIN_EMAIL", environ), variable("ADMIN_PASSWORD", environ)
     if bool(email) != bool(password) and token is None:
@@ -123,8 +126,8 @@ def resolve_config(
         raise UsageError(f"{is_set} is set but {is_missing} is not.")
     seed_secret = variable("SEED_SECRET", environ)
     return Config(
-        address=parse_address(named or DEFAULT_AUTH, allow_http=allow_http, source=source),
-        service_named=bool(named),
+        address=parse_address(DEFAULT_AUTH if named is None else named, allow_http=allow_http, source=source),
+        service_named=named is not None,
         endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
         jwt=None if token is None else read_token(token, "--jwt" if jwt is not None else "MANA_ADMIN_JWT"),
         admin_email=email,

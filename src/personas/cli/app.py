@@ -13,6 +13,7 @@ from personas.cli import (
     cleanup,
     dry_run,
     init,
+    list as list_command,
     login,
     password,
     schema,
@@ -22,9 +23,6 @@ from personas.cli import (
     spaces,
     token,
     validate,
-)
-from personas.cli import (
-    list as list_command,
 )
 from personas.cli.streams import prepare_streams
 from personas.config import drop_unusable_widths

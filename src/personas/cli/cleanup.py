@@ -34,11 +34,12 @@ def cleanup(
 ) -> None:
     """Delete every live persona in the catalog's scope, for good.
 
-    Lists what is lost and asks; the spaces of the catalog are deleted first. Personas outside the scope stay.
+    Lists what is lost and asks. The catalog's spaces are deleted first.
+    Personas outside the scope stay.
     """
+    from personas.cli import flow
     from personas.cli.confirm import confirm
     from personas.cli.connect import connect
-    from personas.cli.flow import apply_personas, choose_passwords, require_allowed_domain
     from personas.cli.runner import start_run
     from personas.config import resolve_config
     from personas.reconcile.changes import Options
@@ -46,17 +47,10 @@ def cleanup(
     from personas.reconcile.plan import make_cleanup_plan
     from personas.report.text import describe_deletions
 
-    with start_run("cleanup", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
-        config = resolve_config(
-            auth=auth,
-            jwt=jwt,
-            endpoint=endpoint,
-            concurrency=concurrency,
-            timeout=timeout,
-            allow_http=allow_http,
-        )
+    with start_run("cleanup", output, report, quiet, verbose) as run:
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
         loaded = run.load_catalog(catalog)
-        require_allowed_domain(loaded)
+        flow.require_allowed_domain(loaded)
         planned = Options(command="cleanup", force=force, only=tuple(only or ()))
 
         async def read() -> Plan:
@@ -64,11 +58,12 @@ def cleanup(
                 live = await fetch_list(service, loaded.scope, only=planned.only, catalog=loaded)
             return make_cleanup_plan(loaded, live, planned)
 
-        run.plan = plan = run.read(read, "Reading")
-        run.compared = True
+        plan = run.read(read)
+        run.add(plan=plan)
         if dry_run or not plan.actions:
             return
-        confirm(run, describe_deletions(plan), f"Delete at {config.address}?", yes=yes, force=force)
+        losses = describe_deletions(plan)
+        confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
         # Their passwords sign in as the owners of spaces, which are deleted first.
-        passwords = choose_passwords(config) if loaded.spaces else None
-        apply_personas(run, config, loaded, plan, passwords, force=force)
+        passwords = flow.choose_passwords(config) if loaded.spaces else None
+        flow.apply_personas(run, config, loaded, plan, passwords, force=force)

@@ -7,8 +7,8 @@ from personas.errors import SafetyError, UsageError
 
 EXAMPLES = """Examples:
   personas dry-run --auth https://auth.staging.example.com
-  personas dry-run --fail-on-drift -o github     for CI
-  personas dry-run --snapshot live.json          made with: personas list -o json"""
+  personas dry-run --fail-on-drift -o github        in CI
+  personas dry-run --snapshot live.json             from: personas list -o json"""
 
 
 def dry_run(
@@ -35,39 +35,33 @@ def dry_run(
 ) -> None:
     """Show what seed would do and change nothing.
 
-    Compares with the service if one is named, if credentials exist, or if an option needs it;
-    otherwise only validates the catalog.
+    Compares with the service if one is named, if there are credentials, or if
+    an option needs it. Otherwise it only validates the catalog.
     """
-    from personas.cli.flow import check_plan, choose_passwords, read_plan
+    from personas.cli import flow
     from personas.cli.runner import start_run
     from personas.config import resolve_config
     from personas.reconcile.changes import Options
     from personas.reconcile.fetch import read_snapshot
     from personas.reconcile.plan import make_plan
 
-    with start_run("dry-run", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
+    with start_run("dry-run", output, report, quiet, verbose) as run:
         run.fail_on_drift = fail_on_drift
         needs_live = fail_on_drift or prune or replace or check_passwords
         if offline and (snapshot is not None or needs_live):
-            raise UsageError("--offline compares nothing.", hint="Leave it out, or the option that compares.")
-        config = resolve_config(
-            auth=auth,
-            jwt=jwt,
-            endpoint=endpoint,
-            concurrency=concurrency,
-            timeout=timeout,
-            allow_http=allow_http,
-        )
+            raise UsageError("--offline compares nothing, but another option needs a comparison.")
+        if snapshot is not None and check_passwords:
+            raise UsageError("--snapshot cannot check passwords.", hint="Leave out --check-passwords.")
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
         loaded = run.load_catalog(catalog, file)
         planned = Options(prune=prune, replace=replace, force=force, only=tuple(only or ()))
         if snapshot is not None:
-            run.plan = make_plan(loaded, read_snapshot(snapshot), planned)
-            run.compared = True
+            run.add(plan=make_plan(loaded, read_snapshot(snapshot), planned))
         elif not offline and (needs_live or config.service_named or config.has_credentials):
             try:
-                passwords = choose_passwords(config)
+                passwords = flow.choose_passwords(config)
             except SafetyError:  # a preview does without; the plan has a note
                 passwords = None
-            read_plan(run, config, loaded, passwords, planned, check_passwords=check_passwords)
-        if run.plan is not None:
-            check_plan(run.plan)
+            flow.read_plan(run, config, loaded, passwords, planned, check_passwords=check_passwords)
+        if run.report.plan is not None:
+            flow.check_plan(run.report.plan)

@@ -40,9 +40,10 @@ def init(
         path = check_writable(file, "FILE")
         if path.exists():
             raise UsageError(f"{file} exists already.", hint="Name another file: personas init FILE")
-        if scope is None and is_interactive() and not is_ci():
-            scope = typer.prompt("Which emails does this catalog own?", default=DEFAULT_SCOPE, err=True)
-        scope = scope or DEFAULT_SCOPE
+        if scope is None:
+            scope = DEFAULT_SCOPE
+            if is_interactive() and not is_ci():
+                scope = typer.prompt("Which emails does this catalog own?", default=scope, err=True)
         text = json.dumps(_starter(scope), indent=2, ensure_ascii=False) + "\n"
         try:
             parse_catalog(text, file=file)

@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from personas.reconcile.changes import LiveState
 
 EXAMPLES = """Examples:
-  personas list
   personas list --only 'solo-*'
-  personas list -o json > live.json      for: personas dry-run --snapshot live.json"""
+  personas list -o json > live.json    for: personas dry-run --snapshot live.json"""
 
 
 def list_(
@@ -39,15 +38,8 @@ def list_(
     from personas.config import resolve_config
     from personas.reconcile.fetch import fetch_details, fetch_list
 
-    with start_run("list", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
-        config = resolve_config(
-            auth=auth,
-            jwt=jwt,
-            endpoint=endpoint,
-            concurrency=concurrency,
-            timeout=timeout,
-            allow_http=allow_http,
-        )
+    with start_run("list", output, report, quiet, verbose) as run:
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
         loaded = run.load_catalog_if_any(catalog)
         scope = loaded.scope if loaded else Scope.default()
         detailed = output is options.Output.JSON or any(file.endswith(".json") for file in report or ())
@@ -57,5 +49,5 @@ def list_(
                 live = await fetch_list(service, scope, only=tuple(only or ()), catalog=loaded)
                 return await fetch_details(service, live) if detailed else live
 
-        run.live = live = run.read(read, "Reading")
-        run.notes += [f"{len(live.unread)} personas could not be read completely."] if live.unread else []
+        live = run.read(read)
+        run.add(live=live, notes=tuple(live.unread.values()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -54,28 +54,42 @@ def login(
     PERSONA must be an email.
     """
     from personas.cli.connect import connect
-    from personas.cli.files import check_writable, make_private_folder
+    from personas.cli.files import check_writable
     from personas.cli.flow import choose_passwords
     from personas.cli.runner import start_run
     from personas.cli.sessions import SessionWriter
     from personas.cli.streams import print_line
-    from personas.config import resolve_config
+    from personas.config import parse_address, resolve_config
 
     with start_run("login", verbose=verbose) as run:
-        _check_options(personas or (), everyone, output, out, folder, reuse=reuse, base_url=base_url)
-        config = resolve_config(auth=auth, timeout=timeout, allow_http=allow_http)
+        named = personas or []
+        for is_wrong, problem in (
+            (everyone == bool(named), "Name the personas, or pass --all."),
+            (out is not None and folder is not None, "--out and --dir cannot be used together."),
+            (folder is None and (everyone or len(named) > 1), "Several personas need --dir."),
+            (output is not Form.STORAGE_STATE and reuse, "--reuse needs -o storage-state."),
+            (output is not Form.STORAGE_STATE and base_url, "--base-url needs -o storage-state."),
+            (reuse and out is None and folder is None, "--reuse needs --out or --dir."),
+        ):
+            if is_wrong:
+                raise UsageError(problem)
+        if base_url is not None:
+            parse_address(base_url, allow_http=True, source="--base-url")
+        config = resolve_config(auth, None, allow_http, timeout)
         if everyone:
             emails = [persona.email for persona in run.load_catalog(catalog).personas]
         else:
-            emails = list(dict.fromkeys(run.find_emails(catalog, personas or ())))
+            emails = list(dict.fromkeys(run.find_emails(catalog, named)))
         files: dict[str, Path] = {}
         if folder is not None:
-            files = _name_files(emails, make_private_folder(folder, "--dir"), output)
+            Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            files = {
+                email: check_writable(name, "--dir") for email, name in _name_files(emails, folder, output)
+            }
         elif out is not None:
-            files = dict.fromkeys(emails, check_writable(out, "--out"))
-        writer = SessionWriter(
-            choose_passwords(config), output, files, str(config.address), reuse=reuse, base_url=base_url
-        )
+            files = {emails[0]: check_writable(out, "--out")}
+        passwords = choose_passwords(config)
+        writer = SessionWriter(passwords, output, files, str(config.address), reuse, base_url)
 
         async def sign_in() -> None:
             async with connect(run, config, admin=False) as service:
@@ -87,38 +101,10 @@ def login(
             print_line(f"{len(files)} files in {folder}{kept}.")
 
 
-def _check_options(
-    personas: Sequence[str],
-    everyone: bool,
-    output: Form,
-    out: str | None,
-    folder: str | None,
-    *,
-    reuse: bool,
-    base_url: str | None,
-) -> None:
-    """Raise a UsageError for options that do not fit together."""
-    from personas.config import parse_address
-
-    if everyone == bool(personas):
-        raise UsageError("Name the personas, or pass --all.", hint="For example: personas login anna")
-    if out is not None and folder is not None:
-        raise UsageError("--out and --dir cannot be used together.")
-    if folder is None and (everyone or len(personas) > 1):
-        raise UsageError("Several personas need --dir.", hint="It gets one file for each.")
-    if output is not Form.STORAGE_STATE and (reuse or base_url is not None):
-        raise UsageError("--reuse and --base-url need -o storage-state.")
-    if reuse and out is None and folder is None:
-        raise UsageError("--reuse needs --out or --dir.")
-    if base_url is not None and parse_address(base_url, allow_http=True, source="--base-url").embedded:
-        raise UsageError("--base-url is not a URL.", hint="Use a URL such as http://localhost:3001.")
-
-
-def _name_files(emails: Sequence[str], folder: Path, form: Form) -> dict[str, Path]:
+def _name_files(emails: Sequence[str], folder: str, form: Form) -> Iterator[tuple[str, str]]:
     """Return a file for each email, named by the part before the @ where that is unique."""
+    ending = "json" if form is Form.STORAGE_STATE else form.value
     parts = Counter(email.partition("@")[0] for email in emails)
-    return {
-        email: folder / f"{local if parts[local] == 1 else email}{form.suffix}"
-        for email in emails
-        for local in [email.partition("@")[0]]
-    }
+    for email in emails:
+        local = email.partition("@")[0]
+        yield email, f"{folder}/{local if parts[local] == 1 else email}.{ending}"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from personas.cli.completion import complete_pattern, complete_persona
-from personas.config import DEFAULT_AUTH, DEFAULT_CATALOG
-
-_CATALOG, _SERVICE, _SAFETY, _OUTPUT = "Catalog", "Service", "Safety", "Output"
 
 
 class Output(StrEnum):
@@ -22,178 +20,90 @@ class Output(StrEnum):
     GITHUB = "github"
 
 
-# Catalog and personas
+_catalog = partial(typer.Option, rich_help_panel="Catalog", show_default=False)
+_service = partial(typer.Option, rich_help_panel="Service", show_default=False)
+_safety = partial(typer.Option, rich_help_panel="Safety", show_default=False)
+_output = partial(typer.Option, rich_help_panel="Output", show_default=False)
 
-_PERSONA_HELP = "An email, its part before the @ ('persona.' can be left out), or a unique name."
-PersonaArgument = Annotated[
-    str, typer.Argument(metavar="PERSONA", help=_PERSONA_HELP, autocompletion=complete_persona)
-]
-PersonaArguments = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="PERSONA", show_default=False, help=_PERSONA_HELP, autocompletion=complete_persona
-    ),
-]
+_persona = partial(
+    typer.Argument,
+    metavar="PERSONA",
+    show_default=False,
+    help="An email, its part before the @, or a unique name.",
+    autocompletion=complete_persona,
+)
+PersonaArgument = Annotated[str, _persona()]
+PersonaArguments = Annotated[list[str] | None, _persona()]
 CatalogArgument = Annotated[
-    str | None, typer.Argument(metavar="FILE", show_default=False, help="The catalog; the same as --catalog.")
+    str | None, typer.Argument(metavar="FILE", show_default=False, help="The same as --catalog.")
 ]
 Catalog = Annotated[
     str | None,
-    typer.Option(
-        "--catalog",
-        "-c",
-        metavar="FILE",
-        show_default=DEFAULT_CATALOG,
-        rich_help_panel=_CATALOG,
-        help="The catalog (variable PERSONAS_CATALOG).",
-    ),
+    _catalog("--catalog", "-c", metavar="FILE", help="PERSONAS_CATALOG; by default catalog.json."),
 ]
 Only = Annotated[
     list[str] | None,
-    typer.Option(
+    _catalog(
         "--only",
         metavar="PATTERN",
-        rich_help_panel=_CATALOG,
-        help="Only personas whose email, name or archetype matches (glob). Repeatable.",
+        help="Only personas whose email, name or archetype matches (glob).",
         autocompletion=complete_pattern,
     ),
 ]
-Snapshot = Annotated[
-    str | None,
-    typer.Option(
-        "--snapshot",
-        metavar="FILE",
-        rich_help_panel=_CATALOG,
-        help="Compare with a file made by 'list -o json' instead of the service.",
-    ),
+OnlySpaces = Annotated[
+    list[str] | None,
+    _catalog("--only", metavar="PATTERN", help="Only spaces whose slug, name or member matches (glob)."),
 ]
-
-# The service
+Snapshot = Annotated[
+    str | None, _catalog("--snapshot", metavar="FILE", help="Compare with a file from 'list -o json'.")
+]
 
 Auth = Annotated[
     str | None,
-    typer.Option(
+    _service(
         "--auth",
         metavar="URL",
-        show_default=DEFAULT_AUTH,
-        rich_help_panel=_SERVICE,
-        help="The auth service, or embedded[:FILE] (variable MANA_AUTH_URL or PERSONAS_AUTH_URL).",
+        help="Or embedded[:FILE]; MANA_AUTH_URL or PERSONAS_AUTH_URL; by default http://localhost:3001.",
     ),
 ]
 Jwt = Annotated[
     str | None,
-    typer.Option(
+    _service(
         "--jwt",
         metavar="TOKEN",
-        rich_help_panel=_SERVICE,
-        help="An admin's token; - reads stdin, @FILE a file (variable MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT).",
+        help="An admin's token, - for stdin, or @FILE; MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT.",
     ),
 ]
-AllowHttp = Annotated[
-    bool,
-    typer.Option(
-        "--allow-http", rich_help_panel=_SERVICE, help="Allow credentials over plain http to another machine."
-    ),
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        metavar="SECONDS",
-        min=0.1,
-        max=600,
-        show_default="30",
-        rich_help_panel=_SERVICE,
-        help="How long one request may take.",
-    ),
-]
-Endpoint = Annotated[
-    str | None, typer.Option("--endpoint", metavar="PATH", hidden=True, help="The path of the admin calls.")
-]
+AllowHttp = Annotated[bool, _service("--allow-http", help="Allow plain http to another machine.")]
+Timeout = Annotated[float | None, _service("--timeout", metavar="SECONDS", help="For one request; 30.")]
+Endpoint = Annotated[str | None, _service("--endpoint", hidden=True, help="The path of the admin calls.")]
 Concurrency = Annotated[
-    int | None,
-    typer.Option(
-        "--concurrency", metavar="N", min=1, max=64, hidden=True, help="How many requests run at once."
-    ),
+    int | None, _service("--concurrency", min=1, max=64, hidden=True, help="How many requests at once.")
 ]
-Offline = Annotated[
-    bool,
-    typer.Option("--offline", rich_help_panel=_SERVICE, help="Only validate the catalog; send no request."),
-]
+Offline = Annotated[bool, _service("--offline", help="Only validate the catalog.")]
 
-# What a run may do
-
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", rich_help_panel=_SAFETY, help="Show the plan and change nothing.")
+DryRun = Annotated[bool, _safety("--dry-run", help="Show the plan and change nothing.")]
+Prune = Annotated[bool, _safety("--prune", help="Delete personas that are not in the catalog.")]
+PruneSpaces = Annotated[
+    bool, _safety("--prune", help="Remove members, and other spaces of the owners, not in the catalog.")
 ]
-Prune = Annotated[
-    bool,
-    typer.Option(
-        "--prune", rich_help_panel=_SAFETY, help="Delete personas in scope that are not in the catalog."
-    ),
-]
-Replace = Annotated[
-    bool,
-    typer.Option(
-        "--replace",
-        rich_help_panel=_SAFETY,
-        help="Delete and create again where the name or password differs.",
-    ),
-]
+Replace = Annotated[bool, _safety("--replace", help="Delete and create again if name or password differs.")]
 CheckPasswords = Annotated[
-    bool,
-    typer.Option(
-        "--check-passwords", rich_help_panel=_SAFETY, help="Sign in as every persona to check its password."
-    ),
+    bool, _safety("--check-passwords", help="Sign in as every persona, not only as two.")
 ]
 ExpectPlan = Annotated[
-    str | None,
-    typer.Option(
-        "--expect-plan",
-        metavar="SUM",
-        rich_help_panel=_SAFETY,
-        help="Refuse to run unless the plan has this checksum.",
-    ),
+    str | None, _safety("--expect-plan", metavar="SUM", help="Refuse a plan with another checksum.")
 ]
-Yes = Annotated[
-    bool, typer.Option("--yes", "-y", rich_help_panel=_SAFETY, help="Do not ask before deleting.")
-]
-Force = Annotated[
-    bool,
-    typer.Option(
-        "--force", rich_help_panel=_SAFETY, help="Lift safety rules; each one that is lifted is printed."
-    ),
-]
+Yes = Annotated[bool, _safety("--yes", "-y", help="Do not ask before deleting.")]
+Force = Annotated[bool, _safety("--force", help="Lift safety rules; prints each one that it lifts.")]
 
-# What it prints
-
-Format = Annotated[Output, typer.Option("--output", "-o", rich_help_panel=_OUTPUT, help="The format.")]
+Format = Annotated[
+    Output, _output("--output", "-o", metavar="FORMAT", help="text, json, markdown or github.")
+]
 Reports = Annotated[
     list[str] | None,
-    typer.Option(
-        "--report",
-        metavar="FILE",
-        rich_help_panel=_OUTPUT,
-        help="Also write the report to FILE (.json, .md or .txt). Repeatable.",
-    ),
+    _output("--report", metavar="FILE", help="Also write the report to FILE (.json, .md, .txt)."),
 ]
-FailOnDrift = Annotated[
-    bool,
-    typer.Option(
-        "--fail-on-drift",
-        rich_help_panel=_OUTPUT,
-        help="Exit with code 10 if catalog and service differ.",
-    ),
-]
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress, no notes, nothing when in sync."
-    ),
-]
-Verbose = Annotated[
-    bool,
-    typer.Option(
-        "--verbose", "-v", rich_help_panel=_OUTPUT, help="Print each request; a traceback for a bug."
-    ),
-]
+FailOnDrift = Annotated[bool, _output("--fail-on-drift", help="Exit with 10 if catalog and service differ.")]
+Quiet = Annotated[bool, _output("--quiet", "-q", help="No progress or notes; nothing when in sync.")]
+Verbose = Annotated[bool, _output("--verbose", "-v", help="Print requests; a traceback for a bug.")]

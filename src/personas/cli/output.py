@@ -11,19 +11,14 @@ from personas.cli.options import Output
 from personas.cli.streams import print_line, text_width, write_stdout
 from personas.config import github_paths, is_color_wanted
 from personas.errors import UsageError
-from personas.report.document import Report
-from personas.report.text import format_problem
+from personas.report.document import Report, to_json
+from personas.report.text import format_problem, to_text
 
 _SUFFIXES = {".json": Output.JSON, ".md": Output.MARKDOWN, ".txt": Output.TEXT}
-_FILE_WIDTH = 100
 
 
 def check_report_files(names: Sequence[str]) -> list[Path]:
-    """Return the files of --report; called before the first request.
-
-    Raises:
-        UsageError: One cannot be written, or has an unknown ending.
-    """
+    """Return the files of --report. Raises UsageError if one cannot be written, or has another ending."""
     for name in names:
         if name and Path(name).suffix.lower() not in _SUFFIXES:
             raise UsageError(f"--report {name}: unknown ending.", hint=f"Use {', '.join(_SUFFIXES)}.")
@@ -33,60 +28,39 @@ def check_report_files(names: Sequence[str]) -> list[Path]:
 def write_report_files(report: Report, files: Sequence[Path]) -> None:
     """Write the report to each file, in the format of its ending."""
     for file in files:
-        write_file(file, _render(report, _SUFFIXES[file.suffix.lower()], width=_FILE_WIDTH))
+        write_file(file, _render(report, _SUFFIXES[file.suffix.lower()]))
 
 
-def show_report(
-    report: Report, output: Output, *, quiet: bool = False, verbose: bool = False, shown: bool = False
-) -> None:
-    """Print a report on stdout, and problems on stderr.
-
-    Args:
-        report: What to show.
-        output: The format.
-        quiet: Whether to leave out notes, and everything when in sync.
-        verbose: Whether text has every detail.
-        shown: Whether the user has seen the plan already, above a question.
-    """
+def show_report(report: Report, output: Output, *, quiet: bool, verbose: bool, shown: bool) -> None:
+    """Print a report on stdout, and its problems on stderr; `shown` if the plan stands above a question."""
     if output is Output.GITHUB:
         _write_github(report)
     elif output is not Output.TEXT:
         write_stdout(_render(report, output), machine=True)
     else:
-        _show_text(report, quiet=quiet, verbose=verbose, shown=shown)
+        # The error has its own line on stderr, at the end. Problems are a result only of `validate`.
+        parts: dict[str, object] = {"error": None}
+        has_result = report.plan is not None or report.live is not None or report.error is None
+        if report.command != "validate":
+            for problem in report.problems:
+                print_line(format_problem(problem))
+            parts["problems"] = ()
+        elif report.problems:
+            has_result = True
+        if has_result and (report.applied or not shown):
+            color = is_color_wanted(terminal=sys.stdout.isatty())
+            found = report.model_copy(update=parts)
+            write_stdout(to_text(found, width=text_width(), color=color, verbose=verbose, quiet=quiet))
 
 
-def _show_text(report: Report, *, quiet: bool, verbose: bool, shown: bool) -> None:
-    from personas.report.text import to_text
-
-    # The error has its own line on stderr, at the end. Problems are a result only of `validate`.
-    parts: dict[str, object] = {"error": None}
-    if report.command != "validate":
-        for problem in report.problems:
-            print_line(format_problem(problem))
-        parts["problems"] = ()
-    nothing_found = report.error is not None and report.plan is None and report.live is None
-    if (nothing_found and report.command != "validate") or (shown and not report.applied):
-        return
-    color = is_color_wanted(terminal=sys.stdout.isatty())
-    text = to_text(
-        report.model_copy(update=parts), width=text_width(), color=color, verbose=verbose, quiet=quiet
-    )
-    write_stdout(text)
-
-
-def _render(report: Report, output: Output, *, width: int = _FILE_WIDTH) -> str:
+def _render(report: Report, output: Output) -> str:
     if output is Output.JSON:
-        from personas.report.document import to_json
-
         return to_json(report)
     if output is Output.MARKDOWN:
         from personas.report.markdown import to_markdown
 
         return to_markdown(report)
-    from personas.report.text import to_text
-
-    return to_text(report, width=width, color=False, verbose=True)
+    return to_text(report, width=100, color=False, verbose=True)
 
 
 def _write_github(report: Report) -> None:
@@ -95,16 +69,9 @@ def _write_github(report: Report) -> None:
 
     paths = github_paths()
     shown = to_github(report, paths.workspace)
-    if paths.output is not None:
-        _append(paths.output, "".join(f"{name}={value}\n" for name, value in shown.outputs.items()))
-    if paths.summary is not None:
-        _append(paths.summary, shown.summary)
+    outputs = "".join(f"{name}={value}\n" for name, value in shown.outputs.items())
+    for path, text in ((paths.output, outputs), (paths.summary, shown.summary)):
+        if path is not None:
+            with path.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(text)
     write_stdout(shown.annotations, machine=True)
-
-
-def _append(path: Path, text: str) -> None:
-    try:
-        with path.open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(text if text.endswith("\n") else f"{text}\n")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None

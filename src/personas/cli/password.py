@@ -17,8 +17,8 @@ def password(
 ) -> None:
     """Print the password of a persona.
 
-    It is derived from the email and PERSONA_SEED_SECRET; no request is sent. Without a catalog,
-    PERSONA must be an email.
+    It is derived from the email and PERSONA_SEED_SECRET; no request is sent.
+    Without a catalog, PERSONA must be an email.
     """
     from personas.cli.flow import choose_passwords
     from personas.cli.runner import start_run
@@ -27,6 +27,6 @@ def password(
 
     with start_run("password", verbose=verbose) as run:
         # The address decides whether the development secret may be used; nothing travels there.
-        config = resolve_config(auth=auth, allow_http=True)
+        config = resolve_config(auth, allow_http=True)
         (email,) = run.find_emails(catalog, [persona])
-        write_stdout(choose_passwords(config).derive(email).reveal())
+        write_stdout(choose_passwords(config).derive(email).reveal() + "\n")

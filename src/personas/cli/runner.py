@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import typer
 
 from personas.catalog.loader import load_catalog
-from personas.catalog.models import email_flaw
+from personas.catalog.models import Catalog, email_flaw
 from personas.catalog.select import find_persona
 from personas.cli.options import Output
 from personas.cli.output import check_report_files, show_report, write_report_files
@@ -33,21 +33,21 @@ from personas.errors import (
     PersonasError,
     UsageError,
 )
-from personas.reconcile.changes import Action, Change, LiveState, Outcome, Plan, Result, Status
+from personas.reconcile.changes import Action, Change, Outcome, Plan, Result, Status
 from personas.redact import redact
 from personas.report.document import CatalogSize, ErrorInfo, Report
 from personas.report.messages import error_to_show
+from personas.report.text import format_error
 
-if TYPE_CHECKING:
-    from personas.catalog.models import Catalog, Problem
 T = TypeVar("T")
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_NOTHING_CHANGED = "Interrupted. Nothing was changed."
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
-@dataclass
 class Run:
-    """What one run found and did so far; it becomes the report.
+    """One run: what it found and did so far is its `report`.
 
     Attributes:
         fail_on_drift: Whether drift makes the run fail.
@@ -55,44 +55,40 @@ class Run:
         cancel: Requested by the first signal during the changes.
     """
 
-    command: str
-    progress: Progress
-    quiet: bool = False
-    fail_on_drift: bool = False
-    catalogs: tuple[str, ...] = ()
-    valid: tuple[CatalogSize, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    service: str = ""
-    requests: int = 0
-    compared: bool = False
-    plan: Plan | None = None
-    applied: bool = False
-    outcomes: tuple[Outcome, ...] = ()
-    live: LiveState | None = None
-    notes: list[str] = field(default_factory=list)
-    shown: bool = False
-    cancel: Cancel = field(default_factory=Cancel)
-    started: float = field(default_factory=time.monotonic)
+    def __init__(self, command: str, progress: Progress) -> None:
+        self.report = Report(command=command)
+        self.progress = progress
+        self.fail_on_drift = False
+        self.shown = False
+        self.cancel = Cancel()
+        self._started = time.monotonic()
+
+    def add(self, **found: Any) -> None:
+        """Add to the report: tuples and numbers to what is there, everything else as it is."""
+        for name, value in found.items():
+            if isinstance(value, tuple | int) and not isinstance(value, bool):
+                found[name] = getattr(self.report, name) + value
+        self.report = self.report.model_copy(update=found)
 
     def load_catalog(self, option: str | None, argument: str | None = None) -> Catalog:
-        """Load the catalog that --catalog, an argument or the variable names; note its warnings.
+        """Load the catalog that --catalog, an argument or PERSONAS_CATALOG names; keep its warnings.
 
-        Raises:
-            UsageError: Option and argument are both given, or the name is empty.
-            CatalogError: It is missing or invalid.
+        Raises UsageError if it is named twice or with an empty name, CatalogError if it is invalid.
         """
         if option is not None and argument is not None:
             raise UsageError("The catalog is named twice.", hint="Use either FILE or --catalog.")
-        file = find_catalog(argument if option is None else option)
-        self.catalogs += (file,)
+        file = option if argument is None else argument
+        if file == "":
+            raise UsageError("The file name of the catalog is empty.", hint="Is its variable set?")
+        file = file or variable("PERSONAS_CATALOG") or DEFAULT_CATALOG
+        self.add(catalogs=(file,))
         try:
             catalog = load_catalog(file)
         except CatalogError as error:
-            self.problems += error.problems
+            self.add(problems=error.problems)
             raise
-        self.problems += catalog.warnings
         size = CatalogSize(file=file, personas=len(catalog.personas), spaces=len(catalog.spaces))
-        self.valid += (size,)
+        self.add(problems=catalog.warnings, valid=(size,))
         return catalog
 
     def load_catalog_if_any(self, option: str | None) -> Catalog | None:
@@ -101,46 +97,30 @@ class Run:
         return self.load_catalog(option) if named or Path(DEFAULT_CATALOG).exists() else None
 
     def find_emails(self, option: str | None, personas: Sequence[str]) -> list[str]:
-        """Return the emails of these personas, of the catalog where there is one.
-
-        Raises:
-            UsageError: One is not in the catalog, or without a catalog is not an email.
-        """
-        catalog = self.load_catalog_if_any(option)
-        if catalog is not None:
+        """Return the emails of these personas, which must be in the catalog where there is one."""
+        if (catalog := self.load_catalog_if_any(option)) is not None:
             return [find_persona(catalog, persona).email for persona in personas]
         emails = [persona.strip().lower() for persona in personas]
-        for email in emails:
-            if email_flaw(email):
-                raise UsageError(
-                    f"{email!r} is not an email, and there is no {DEFAULT_CATALOG} to look it up in.",
-                    hint="Use an email, or name the catalog with --catalog.",
-                )
+        for email in filter(email_flaw, emails):
+            problem = f"{email!r} is not an email, and there is no {DEFAULT_CATALOG} to find it in."
+            raise UsageError(problem, hint="Use an email, or name the catalog with --catalog.")
         return emails
 
-    def read(self, job: Callable[[], Awaitable[T]], what: str) -> T:
-        """Run an async job that changes nothing; a signal ends it at once.
-
-        Raises:
-            Interrupted: A signal came.
-        """
+    def read(self, job: Callable[[], Awaitable[T]], what: str = "Reading") -> T:
+        """Run an async job that changes nothing; a signal ends it at once (Interrupted)."""
         self.progress.start(what)
         try:
             return _run_async(job, lambda scope: scope.cancel())
-        except Interrupted:
-            raise Interrupted("Interrupted. Nothing was changed.") from None
         finally:
             self.progress.stop()
 
     def write(
         self, job: Callable[[Callable[[Outcome], None]], Awaitable[tuple[Outcome, ...]]], plan: Plan
     ) -> None:
-        """Run an async job that carries out a plan; it gets an observer of outcomes.
+        """Run an async job that carries out a plan and calls an observer with each outcome.
 
-        The first signal lets running requests finish, the second one ends them.
-
-        Raises:
-            Interrupted: A signal came; `outcomes` says what was done.
+        The first signal lets running requests finish, the second one ends them. Raises Interrupted then,
+        or the ServiceError that stopped the run; `outcomes` has what was done in any case.
         """
         observed: dict[str, Outcome] = {}
 
@@ -153,66 +133,64 @@ class Run:
                 scope.cancel()
                 return
             self.cancel.request()
-            self.progress.log("Interrupted. Finishing running requests; press Ctrl-C again to abort.")
+            print_line("Interrupted. Finishing running requests; press Ctrl-C again to abort.")
 
-        self.applied = True
+        self.add(applied=True)
         self.progress.start("Applying", total=len(plan.actions))
         try:
-            self.outcomes = _run_async(partial(job, observe), on_signal)
+            outcomes = _run_async(partial(job, observe), on_signal)
         except Interrupted:
-            self.outcomes = tuple(observed.get(change.key) or _skip(change) for change in plan.actions)
+            outcomes = tuple(observed.get(change.key) or _skip(change) for change in plan.actions)
         finally:
             self.progress.stop()
+        self.add(outcomes=outcomes)
         if self.cancel.requested:
             raise Interrupted("Interrupted.")
-        for outcome in self.outcomes:
-            if outcome.stopped_by is not None:
-                raise outcome.stopped_by
+        for error in (outcome.stopped_by for outcome in outcomes if outcome.stopped_by):
+            raise error
 
-    def to_report(self, error: PersonasError | None, exit_code: int) -> Report:
-        """Return the report of what is known now."""
-        return Report(
-            command=self.command,
-            catalogs=self.catalogs,
-            valid=self.valid if self.plan is None and self.live is None else (),
-            service=self.service,
-            compared=self.compared,
-            plan=self.plan,
-            applied=self.applied,
-            outcomes=self.outcomes,
-            live=self.live,
-            problems=self.problems,
-            notes=tuple(dict.fromkeys(self.notes)),
-            error=ErrorInfo(message=redact(error.message), hint=redact(error.hint)) if error else None,
-            interrupted=isinstance(error, Interrupted),
-            exit_code=exit_code,
-            requests=self.requests,
-            seconds=round(time.monotonic() - self.started, 3),
+    def finish(self, error: PersonasError | None) -> Report:
+        """Return the report at the end of the run."""
+        found = self.report
+        return found.model_copy(
+            update={
+                "valid": () if found.plan or found.live else found.valid,
+                "compared": found.plan is not None,
+                "notes": tuple(dict.fromkeys(found.notes)),
+                "error": error and ErrorInfo(message=redact(error.message), hint=redact(error.hint)),
+                "interrupted": isinstance(error, Interrupted),
+                "exit_code": error.exit_code if error else self._exit_code(),
+                "seconds": round(time.monotonic() - self._started, 3),
+            }
         )
+
+    def _exit_code(self) -> int:
+        """Return the exit code of a run without an error."""
+        plan = self.report.plan
+        if self.report.failures:
+            return PartialFailure.exit_code
+        if plan is None or self.report.command == "cleanup":
+            return 0
+        # A persona's conflict refused the run before; a space that belongs to another owner is only skipped.
+        if plan.of(Status.UNKNOWN, Status.CONFLICT):
+            return PartialFailure.exit_code
+        return DriftFound.exit_code if self.fail_on_drift and plan.drift else 0
 
 
 @contextmanager
 def start_run(
     command: str,
-    *,
     output: Output | None = None,
     reports: Sequence[str] | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> Iterator[Run]:
-    """Run the body of a command; report it; exit with its code.
-
-    Args:
-        command: The name in the report.
-        output: The format of the report; None for a command that has none.
-        reports: The files of --report.
-        quiet: Whether to print no progress, no notes, and nothing when in sync.
-        verbose: Whether to print each request, and a traceback for a bug.
+    """Run the body of a command, report it, and exit with its code; without `output` there is no report.
 
     Raises:
         typer.Exit: Always.
     """
-    run = Run(command, Progress(quiet=quiet, verbose=verbose), quiet=quiet)
+    run = Run(command, Progress(quiet=quiet, verbose=verbose))
     files: list[Path] = []
     error: PersonasError | None = None
     try:
@@ -220,61 +198,25 @@ def start_run(
         yield run
     except PersonasError as raised:
         error = raised
-    except KeyboardInterrupt:
-        error = Interrupted("Interrupted. Nothing was changed.")
-    except typer.Exit:
-        raise
+    except (KeyboardInterrupt, typer.Abort):
+        error = Interrupted(_NOTHING_CHANGED)
+    except OSError as raised:
+        error = UsageError(f"{raised.filename or 'stdout'}: {raised.strerror}.")
     except Exception as raised:  # noqa: BLE001 - the error boundary: what is left is a bug
         error = _describe_bug(raised, verbose=verbose)
-    run.progress.stop()
-    code = _exit_code(run, error)
-    report: Report | None = None
+    found = run.finish(error)
+    code = found.exit_code
     try:
+        write_report_files(found, files)
         if output is not None:
-            report = run.to_report(error, code)
-            write_report_files(report, files)
-            show_report(report, output, quiet=quiet, verbose=verbose, shown=run.shown)
-    except PersonasError as raised:
-        # The outcome of the run matters more than that the report was lost.
-        code = code or raised.exit_code
-        print_error(raised)
-    if error is not None and (report is None or output is not Output.TEXT or error_to_show(report)):
-        print_error(error)
+            show_report(found, output, quiet=quiet, verbose=verbose, shown=run.shown)
+    except OSError as lost:
+        # How the run ended matters more than that its report was lost.
+        code = code or UsageError.exit_code
+        print_line(f"Error: The report cannot be written: {lost}")
+    if found.error is not None and (output is not Output.TEXT or error_to_show(found)):
+        print(format_error(found.error), file=sys.stderr)
     raise typer.Exit(code)
-
-
-def find_catalog(option: str | None) -> str:
-    """Return the catalog file that --catalog or PERSONAS_CATALOG names, or the default.
-
-    Raises:
-        UsageError: The name is empty.
-    """
-    if option == "":
-        raise UsageError("The file name of the catalog is empty.", hint="Is its variable set?")
-    return option or variable("PERSONAS_CATALOG") or DEFAULT_CATALOG
-
-
-def print_error(error: PersonasError) -> None:
-    """Print what happened and what to do, on stderr."""
-    print_line(f"Error: {error.message}")
-    if error.hint:
-        print_line(f"  {error.hint}")
-
-
-def _exit_code(run: Run, error: PersonasError | None) -> int:
-    """Return the exit code; the only place where results become a number."""
-    if error is not None:
-        return error.exit_code
-    if any(outcome.result is not Result.DONE for outcome in run.outcomes):
-        return PartialFailure.exit_code
-    plan = run.plan
-    if plan is None or run.command == "cleanup":
-        return 0
-    # A space that belongs to another owner is skipped; a persona's conflict has refused the run before.
-    left_out = plan.of(Status.UNKNOWN, Status.CONFLICT)
-    if left_out:
-        return PartialFailure.exit_code
-    return DriftFound.exit_code if run.fail_on_drift and plan.drift else 0
 
 
 def _skip(change: Change) -> Outcome:
@@ -292,8 +234,7 @@ def _skip(change: Change) -> Outcome:
 def _describe_bug(error: Exception, *, verbose: bool) -> PersonasError:
     """Return a bug as an error; its own message may contain secrets and is printed only with --verbose."""
     if verbose:
-        trace = traceback.TracebackException(type(error), error, error.__traceback__)
-        for line in "".join(trace.format()).splitlines():
+        for line in "".join(traceback.format_exception(error)).splitlines():
             print_line(line)
     hint = "" if verbose else "Add --verbose for a traceback, and report it."
     return PersonasError(f"This is a bug in personas: {type(error).__name__}.", hint=hint)
@@ -302,14 +243,13 @@ def _describe_bug(error: Exception, *, verbose: bool) -> PersonasError:
 def _run_async(job: Callable[[], Awaitable[T]], on_signal: Callable[[anyio.CancelScope], None]) -> T:
     """Run a job in an event loop of its own, and call `on_signal` there for each signal.
 
-    Raises:
-        Interrupted: `on_signal` cancelled the scope.
+    Raises Interrupted if `on_signal` cancelled the scope.
     """
 
     async def main() -> T:
         with anyio.CancelScope() as scope, _handle_signals(partial(on_signal, scope)):
             return await job()
-        raise Interrupted("Interrupted.")
+        raise Interrupted(_NOTHING_CHANGED)
 
     return anyio.run(main)
 
@@ -320,7 +260,7 @@ def _handle_signals(call: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = {}
     for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # set by nohup
             before[number] = signal.signal(number, lambda *_: loop.call_soon_threadsafe(call))
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Annotated
 
@@ -23,8 +24,6 @@ def schema(
     document: Annotated[Document, typer.Argument(help="What to describe.")] = Document.CATALOG,
 ) -> None:
     """Print the JSON Schema of the catalog, or of the JSON report."""
-    import json
-
     from personas.catalog.models import catalog_schema
     from personas.cli.runner import start_run
     from personas.cli.streams import write_stdout
@@ -32,4 +31,4 @@ def schema(
 
     with start_run("schema"):
         described = catalog_schema() if document is Document.CATALOG else report_schema()
-        write_stdout(json.dumps(described, indent=2, ensure_ascii=False), machine=True)
+        write_stdout(json.dumps(described, indent=2, ensure_ascii=False) + "\n", machine=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from personas.cli import options
 
 EXAMPLES = """Examples:
-  personas seed --auth embedded       try it without a service
-  personas seed -c staging.json --auth https://auth.staging.example.com
-  personas seed --prune --yes         also delete what is not in the catalog"""
+  personas seed --auth embedded             try it without a service
+  personas seed --auth https://auth.staging.example.com -c staging.json
+  personas seed --prune --yes               also delete extra personas"""
 
 
 def seed(
@@ -34,42 +34,28 @@ def seed(
 ) -> None:
     """Create and update personas to match the catalog.
 
-    Admin credentials: --jwt, or the variables MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD (or
-    PERSONAS_ADMIN_EMAIL and PERSONAS_ADMIN_PASSWORD). Passwords are derived from PERSONA_SEED_SECRET
-    (or PERSONAS_SEED_SECRET).
+    Instead of --jwt, set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD (or PERSONAS_…).
+    Passwords are derived from PERSONA_SEED_SECRET or PERSONAS_SEED_SECRET.
     """
+    from personas.cli import flow
     from personas.cli.confirm import confirm
-    from personas.cli.flow import (
-        apply_personas,
-        check_plan,
-        choose_passwords,
-        read_plan,
-        require_allowed_domain,
-    )
     from personas.cli.runner import start_run
     from personas.config import resolve_config
     from personas.reconcile.changes import Options
     from personas.report.text import describe_deletions
 
-    with start_run("seed", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
-        config = resolve_config(
-            auth=auth,
-            jwt=jwt,
-            endpoint=endpoint,
-            concurrency=concurrency,
-            timeout=timeout,
-            allow_http=allow_http,
-        )
+    with start_run("seed", output, report, quiet, verbose) as run:
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
         loaded = run.load_catalog(catalog, file)
-        require_allowed_domain(loaded)
-        passwords = choose_passwords(config)
+        flow.require_allowed_domain(loaded)
+        passwords = flow.choose_passwords(config)
         planned = Options(prune=prune, replace=replace, force=force, only=tuple(only or ()))
-
-        plan = read_plan(
+        plan = flow.read_plan(
             run, config, loaded, passwords, planned, check_passwords=check_passwords, create=not dry_run
         )
-        check_plan(plan, expect_plan)
+        flow.check_plan(plan, expect_plan)
         if dry_run or not plan.actions:
             return
-        confirm(run, describe_deletions(plan), f"Delete at {config.address}?", yes=yes, force=force)
-        apply_personas(run, config, loaded, plan, passwords, force=force)
+        losses = describe_deletions(plan)
+        confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
+        flow.apply_personas(run, config, loaded, plan, passwords, force=force)

@@ -54,8 +54,7 @@ def serve(
 
     with start_run("serve", verbose=verbose) as run:
         try:
-            from personas.embedded import EmbeddedError
-            from personas.embedded import serve as run_server
+            from personas.embedded import EmbeddedError, serve as run_server
         except ModuleNotFoundError as error:
             raise not_installed(error) from None
         exists = "://" in database or Path(database).exists()

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 # A session that ends sooner is not reused: the tests that get it need time.
 _MIN_LIFETIME = timedelta(hours=1)
-_MAX_STATE_CHARS = 65_536
 
 
 class Form(StrEnum):
@@ -45,83 +45,63 @@ class Form(StrEnum):
     ENV = "env"
     STORAGE_STATE = "storage-state"
 
-    @property
-    def suffix(self) -> str:
-        """The ending of a file with it."""
-        return ".json" if self is Form.STORAGE_STATE else f".{self.value}"
 
-
+@dataclass
 class SessionWriter:
     """Signs in personas, and prints or writes each session.
 
-    Args:
-        passwords: Derives the passwords.
-        form: What to print or write.
+    Attributes:
         files: The file for each email; the others are printed.
         address: The service's address; a storage state keeps it.
         reuse: Whether a file whose session still works is kept.
         base_url: Where the browser reaches the service, if not by its address.
-
-    Attributes:
         kept: How many files were kept.
     """
 
-    def __init__(
-        self,
-        passwords: PasswordDeriver,
-        form: Form,
-        files: Mapping[str, Path],
-        address: str,
-        *,
-        reuse: bool = False,
-        base_url: str | None = None,
-    ) -> None:
-        self.kept = 0
-        self._passwords = passwords
-        self._form = form
-        self._files = files
-        self._address = address
-        self._reuse = reuse
-        self._base_url = base_url
+    passwords: PasswordDeriver
+    form: Form
+    files: Mapping[str, Path]
+    address: str
+    reuse: bool
+    base_url: str | None
+    kept: int = 0
 
     async def sign_in_all(self, service: Service, emails: Sequence[str]) -> None:
         """Sign in as each persona; one failure stops no other.
 
         Raises:
             PartialFailure: Some could not be signed in.
-            ServiceError: The only one could not be signed in, or the service is unreachable.
+            ServiceError: The only one could not be signed in, or the same would happen to all.
         """
         from personas.concurrency import run_concurrently
 
-        failures: dict[str, ServiceError | UsageError] = {}
+        failures: list[ServiceError] = []
 
         async def sign_in(email: str) -> None:
             try:
                 await self._sign_in(service, email)
-            except (ServiceError, UsageError) as error:
+            except ServiceError as error:
                 stops = isinstance(error, UnreachableError | NotOfferedError | RateLimitedError)
                 if len(emails) == 1 or (stops and not isinstance(error, NoResponseError)):
                     raise
-                failures[email] = error
+                failures.append(error)
+                print_line(f"Failed: {error.message}")
 
         await run_concurrently(emails, sign_in, limit=service.concurrency)
-        for error in failures.values():
-            print_line(f"Failed: {error.message}")
         if failures:
-            hint = next(iter(failures.values())).hint
-            raise PartialFailure(f"{len(failures)} of {len(emails)} sign-ins failed.", hint=hint)
+            raise PartialFailure(f"{len(failures)} of {len(emails)} sign-ins failed.", hint=failures[0].hint)
 
     async def _sign_in(self, service: Service, email: str) -> None:
-        file = self._files.get(email)
-        if self._reuse and file is not None and await self._is_usable(service, email, file):
+        file = self.files.get(email)
+        if self.reuse and file is not None and await self._is_usable(service, email, file):
             self.kept += 1
             return
         try:
-            session = await service.sign_in(email, self._passwords.derive(email))
+            session = await service.sign_in(email, self.passwords.derive(email))
         except WrongPasswordError:
-            secret = "the development secret" if self._passwords.development else "PERSONA_SEED_SECRET"
+            secret = "the development secret" if self.passwords.development else "PERSONA_SEED_SECRET"
             raise WrongPasswordError(
-                f"{email} cannot sign in at {self._address}: email or password is wrong.",
+                f"{email} cannot sign in at {self.address}: email or password is wrong.",
                 hint=f"Create the persona with seed; if it exists, it was not seeded with {secret}.",
             ) from None
         text = await self._render(service, session)
@@ -131,7 +111,7 @@ class SessionWriter:
             write_file(file, text, private=True)
 
     async def _render(self, service: Service, session: Session) -> str:
-        match self._form:
+        match self.form:
             case Form.JWT:
                 return (await service.token(session)).reveal() + "\n"
             case Form.COOKIE:
@@ -148,7 +128,7 @@ class SessionWriter:
             "PERSONA_EMAIL": session.email,
             "PERSONA_NAME": session.name or "",
             "PERSONA_USER_ID": session.user_id or "",
-            "PERSONA_SERVICE": self._address,
+            "PERSONA_SERVICE": self.address,
             "PERSONA_COOKIE": session.header.reveal(),
             "PERSONA_EXPIRES_AT": session.expires_at.isoformat() if session.expires_at else "",
         }
@@ -159,7 +139,7 @@ class SessionWriter:
 
     def _to_state(self, session: Session) -> dict[str, Any]:
         """Return Playwright's storage state; browsers ignore the key `service`."""
-        host = urlsplit(self._base_url or self._address).hostname
+        host = urlsplit(self.base_url or self.address).hostname
         if not host:
             raise UsageError(
                 "A browser cannot reach the embedded service in process.",
@@ -169,44 +149,40 @@ class SessionWriter:
         cookie = {
             "name": session.cookie_name,
             "value": session.cookie.reveal(),
-            "domain": literal if self._base_url else session.domain or literal,
+            "domain": literal if self.base_url else session.domain or literal,
             "path": session.path,
             "expires": int(session.expires_at.timestamp()) if session.expires_at else -1,
             "httpOnly": session.http_only,
             "secure": session.secure,
             "sameSite": session.same_site,
         }
-        return {"cookies": [cookie], "origins": [], "service": self._address}
+        return {"cookies": [cookie], "origins": [], "service": self.address}
 
     async def _is_usable(self, service: Service, email: str, file: Path) -> bool:
         """Return whether a file has a session of this persona that still works at this service."""
-        kept = self._read_state(email, file)
-        if kept is None:
-            return False
         try:
-            found = await service.find_session(kept)
+            kept = self._read_session(email, file)
+            found = await service.find_session(kept) if kept else None
         except ResponseError:
             return False
         if found is None or found.email.lower() != email:
             return False
         return found.expires_at is None or found.expires_at - datetime.now(UTC) >= _MIN_LIFETIME
 
-    def _read_state(self, email: str, file: Path) -> Session | None:
+    def _read_session(self, email: str, file: Path) -> Session | None:
         from personas.services.models import Session
 
         try:
-            text = file.read_text("utf-8")[:_MAX_STATE_CHARS] if file.is_file() else "{}"
-            state = json.loads(text)
-            cookie = state["cookies"][0]
-            name, value, domain = str(cookie["name"]), str(cookie["value"]), str(cookie["domain"])
-            issuer = str(state.get("service", ""))
+            state = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+            cookie, issuer = state["cookies"][0], state.get("service")
+            name, value, domain = (str(cookie[key]) for key in ("name", "value", "domain"))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
-        if issuer != self._address:
+        host = urlsplit(self.base_url or "").hostname
+        if issuer != self.address:
             print_line(f"{file} is not reused: its session belongs to {issuer or 'an unknown service'}.")
             return None
-        host = urlsplit(self._base_url).hostname if self._base_url else None
-        is_header = f"{name}{value}".isascii() and f"{name}{value}".isprintable() and ";" not in value
-        if not is_header or (host is not None and domain.strip("[]") != host):
+        # Both become a header: nothing else may hide in them.
+        if not f"{name}{value}".isprintable() or ";" in value or (host and domain.strip("[]") != host):
             return None
         return Session(email, name, Secret(value))

@@ -36,8 +36,8 @@ def show(
     from personas.config import resolve_config
     from personas.reconcile.fetch import fetch_details, fetch_list
 
-    with start_run("show", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
-        config = resolve_config(auth=auth, jwt=jwt, endpoint=endpoint, timeout=timeout, allow_http=allow_http)
+    with start_run("show", output, report, quiet, verbose) as run:
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint)
         loaded = run.load_catalog_if_any(catalog)
         scope = loaded.scope if loaded else Scope.default()
 
@@ -48,6 +48,7 @@ def show(
                 one = live.model_copy(update={"personas": (found,), "only": (found.email,)})
                 return await fetch_details(service, one)
 
-        run.live = live = run.read(read, "Reading")
-        for reason in live.unread.values():
-            raise ResponseError(f"Cannot read {persona}: {reason}")
+        live = run.read(read)
+        if live.unread:
+            raise ResponseError(" ".join(live.unread.values()))
+        run.add(live=live)

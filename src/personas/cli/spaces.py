@@ -15,21 +15,13 @@ if TYPE_CHECKING:
 
 EXAMPLES = """Examples:
   personas spaces --dry-run
-  personas spaces --prune             also remove what is not in the catalog
+  personas spaces --prune --yes        also remove what is not in the catalog
   personas spaces --delete --only familie-brandt"""
 
 
 def spaces(
     catalog: options.Catalog = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--only",
-            metavar="PATTERN",
-            rich_help_panel="Catalog",
-            help="Only spaces whose slug, name, owner or member matches (glob). Repeatable.",
-        ),
-    ] = None,
+    only: options.OnlySpaces = None,
     auth: options.Auth = None,
     jwt: options.Jwt = None,
     allow_http: options.AllowHttp = False,
@@ -37,14 +29,7 @@ def spaces(
     endpoint: options.Endpoint = None,
     concurrency: options.Concurrency = None,
     dry_run: options.DryRun = False,
-    prune: Annotated[
-        bool,
-        typer.Option(
-            "--prune",
-            rich_help_panel="Safety",
-            help="Remove members and the owners' other spaces that are not in the catalog.",
-        ),
-    ] = False,
+    prune: options.PruneSpaces = False,
     delete: Annotated[
         bool, typer.Option("--delete", rich_help_panel="Safety", help="Delete the catalog's spaces.")
     ] = False,
@@ -58,11 +43,11 @@ def spaces(
 ) -> None:
     """Create and update the shared spaces of the catalog.
 
-    Signs in as their owners and members, which must be live: run seed first.
+    Signs in as their owners and members, who must be live: run seed first.
     """
+    from personas.cli import flow
     from personas.cli.confirm import confirm
     from personas.cli.connect import connect
-    from personas.cli.flow import choose_passwords, require_allowed_domain
     from personas.cli.runner import start_run
     from personas.config import resolve_config
     from personas.reconcile.changes import Options
@@ -71,26 +56,17 @@ def spaces(
     from personas.spaces.fetch import fetch_spaces
     from personas.spaces.plan import make_space_plan
 
-    with start_run("spaces", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
+    with start_run("spaces", output, report, quiet, verbose) as run:
         run.fail_on_drift = fail_on_drift
         if delete and prune:
             raise UsageError("--delete and --prune cannot be used together.")
         if fail_on_drift and not dry_run:
             raise UsageError("--fail-on-drift needs --dry-run.")
-        config = resolve_config(
-            auth=auth,
-            jwt=jwt,
-            endpoint=endpoint,
-            concurrency=concurrency,
-            timeout=timeout,
-            allow_http=allow_http,
-        )
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
         loaded = run.load_catalog(catalog)
-        require_allowed_domain(loaded)
-        passwords = choose_passwords(config)
+        flow.require_allowed_domain(loaded)
+        sign_ins = SignInCache(flow.choose_passwords(config))
         planned = Options(command="spaces", prune=prune, force=force, only=tuple(only or ()))
-
-        sign_ins = SignInCache(passwords)
 
         async def read() -> Plan:
             async with connect(run, config) as service:
@@ -109,8 +85,8 @@ def spaces(
                 finally:
                     await sign_ins.close(service)
 
-        run.plan = plan = run.read(read, "Reading")
-        run.compared = True
+        plan = run.read(read)
+        run.add(plan=plan)
         if dry_run or not plan.actions:
             return
         confirm(run, _describe_losses(plan), f"Delete at {config.address}?", yes=yes, force=force)
@@ -119,17 +95,13 @@ def spaces(
 
 def _describe_losses(plan: Plan) -> str:
     """Return the spaces and memberships that the plan deletes; empty if there are none."""
-    from personas.reconcile.changes import Action
     from personas.report.sanitize import visible
     from personas.report.text import describe_deletions
 
-    removed = [
-        f"  {visible(email)} leaves {change.key}"
-        for change in plan.actions
-        if change.action is Action.UPDATE and plan.options.prune
-        for field in change.fields
-        if field.field == "members"
-        for email in sorted(set(field.old or ()) - set(field.new or ()))
-    ]
-    lines = ["Members will be removed:", *removed] if removed else []
-    return "\n".join(filter(None, [describe_deletions(plan), *lines]))
+    lines = [describe_deletions(plan)]
+    for change in plan.actions if plan.options.prune else ():
+        for field in change.fields:
+            if change.action == "update" and field.field == "members":
+                left = sorted(set(field.old or ()) - set(field.new or ()))
+                lines += [f"{visible(email)} will be removed from {change.key}." for email in left]
+    return "\n".join(filter(None, lines))

@@ -5,21 +5,19 @@ from __future__ import annotations
 import io
 import shutil
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
-from personas.errors import UsageError
 from personas.redact import redact
 
 
 class _Pipe(io.FileIO):
-    """A pipe or file; a reader that has gone, such as `head`, is not an error."""
+    """A pipe or file; it drops what nothing reads any more, such as after `| head`."""
 
-    def write(self, data: object) -> int:
-        """Write the data, or drop it where nothing reads it any more."""
+    def write(self, data: Any) -> int:
         try:
-            return super().write(data)  # type: ignore[arg-type]  # the buffer type has no name before 3.12
+            return super().write(data)
         except BrokenPipeError:
-            return len(memoryview(data))  # type: ignore[arg-type]  # as above
+            return len(memoryview(data))
 
 
 def prepare_streams() -> None:
@@ -29,38 +27,20 @@ def prepare_streams() -> None:
 
 def _prepare(stream: TextIO | None) -> TextIO:
     if stream is None:  # closed by the caller
-        return io.StringIO()
-    if stream.isatty():
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-        return stream
-    raw = _Pipe(stream.fileno(), "wb", closefd=False)
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw),
-        encoding=stream.encoding,
-        errors="replace",
-        line_buffering=stream is sys.stderr,
-        write_through=False,
-    )
+        return io.TextIOWrapper(io.BytesIO())
+    if not stream.isatty():
+        raw = io.BufferedWriter(_Pipe(stream.fileno(), "wb", closefd=False))
+        stream = io.TextIOWrapper(raw, stream.encoding, line_buffering=stream is sys.stderr)
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream
 
 
 def write_stdout(text: str, *, machine: bool = False) -> None:
-    """Write a text to stdout, whole and at once; for machines in UTF-8 whatever the locale.
-
-    Raises:
-        UsageError: It cannot be written, for example because the disk is full.
-    """
-    text = text if not text or text.endswith("\n") else text + "\n"
-    try:
-        if machine:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-            sys.stdout.buffer.flush()
-        else:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-    except OSError as error:
-        raise UsageError(f"Cannot write to stdout: {error.strerror}.") from None
+    """Write a text to stdout; for machines in UTF-8 whatever the locale."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8" if machine else sys.stdout.encoding, "replace"))
+    sys.stdout.buffer.flush()
 
 
 def print_line(text: str) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """Examples:
   personas token --auth embedded
-  curl -H "Authorization: Bearer $(personas token)" http://localhost:3001/api/v1/admin/personas"""
+  export MANA_ADMIN_JWT=$(personas token)"""
 
 
 def token(
@@ -22,8 +22,8 @@ def token(
 ) -> None:
     """Print a token of the admin.
 
-    Signs in with MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; the embedded service needs neither. The
-    service decides how long it lasts, usually 15 minutes.
+    Signs in with MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; the embedded service
+    needs neither. A token usually lasts 15 minutes.
     """
     from personas.cli.connect import connect
     from personas.cli.runner import start_run
@@ -31,10 +31,10 @@ def token(
     from personas.config import resolve_config
 
     with start_run("token", verbose=verbose) as run:
-        config = resolve_config(auth=auth, timeout=timeout, allow_http=allow_http)
+        config = resolve_config(auth, None, allow_http, timeout)
 
         async def read() -> Secret:
             async with connect(run, config) as service:
                 return await service.admin_token()
 
-        write_stdout(run.read(read, "Signing in").reveal())
+        write_stdout(run.read(read).reveal() + "\n")

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from personas.cli import options
-from personas.errors import CatalogError, UsageError
+from personas.errors import CatalogError
 
 EXAMPLES = """Examples:
-  personas validate
   personas validate catalogs/*.json
   generate-catalog | personas validate -"""
 
@@ -31,22 +30,17 @@ def validate(
     Exits with code 3 for an error; warnings alone do not fail.
     """
     from personas.catalog.models import Problem
-    from personas.cli.runner import find_catalog, start_run
+    from personas.cli.runner import start_run
 
-    with start_run("validate", output=output, reports=report, quiet=quiet, verbose=verbose) as run:
-        if files and catalog is not None:
-            raise UsageError("The catalog is named twice.", hint="Use either FILE or --catalog.")
-        names = files or [find_catalog(catalog)]
+    with start_run("validate", output, report, quiet, verbose) as run:
         invalid: list[CatalogError] = []
-        for file in names:
+        for file in files or (None,):
             try:
-                run.load_catalog(file)
+                run.load_catalog(catalog, file)
             except CatalogError as error:
                 invalid.append(error)
-                if not error.problems and len(names) > 1:
+                if file and not error.problems and len(files or ()) > 1:
                     missing = Problem(file=file, line=1, column=1, path="$", message=error.message)
-                    run.problems += (missing,)
-        if len(invalid) == 1:
-            raise invalid[0]
+                    run.add(problems=(missing,))
         if invalid:
-            raise CatalogError(f"{len(invalid)} of {len(names)} catalogs are invalid.")
+            raise invalid[0] if len(invalid) == 1 else CatalogError(f"{len(invalid)} catalogs are invalid.")
