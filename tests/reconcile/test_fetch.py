@@ -4,9 +4,9 @@ import pytest
 
 from personas.errors import CredentialsError, NoResponseError, ServiceError, UsageError
 from personas.reconcile.changes import Status
-from personas.reconcile.fetch import fetch_details, fetch_list
+from personas.reconcile.fetch import fetch, fetch_details, fetch_list
 
-from .making import make_catalog, make_live
+from .making import PASSWORDS, make_catalog, make_live
 from .world import LOOK_UP, PERSONAS, SIGN_IN, SIGN_OUT, World
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +46,7 @@ async def test_list_has_only_personas_in_scope_and_counts_others(world: World) -
 async def test_details_complete_the_list_of_those_compared(world: World) -> None:
     await world.seed(make_catalog("ada", "bo", "eve"))
     world.seen.clear()
-    state = await world.fetch(make_catalog("ada", "bo"), only=("ada", "eve"))
+    state = await fetch(world.service, make_catalog("ada", "bo"), passwords=None, only=("ada", "eve"))
     personas = {persona.name: persona for persona in state.personas}
     assert personas.keys() == {"Ada", "Eve"}
     assert world.count(DETAIL) == 1
@@ -74,7 +74,7 @@ async def test_patterns_match_the_catalog_and_the_service(
     catalog = make_catalog(
         {**make_catalog("old").personas[0].model_dump(by_alias=True), "name": "New"}, "missing"
     )
-    assert len((await world.fetch(catalog, only=only)).personas) == live
+    assert len((await fetch(world.service, catalog, passwords=PASSWORDS, only=only)).personas) == live
     assert len((await fetch_list(world.service, catalog.scope, only=only, catalog=catalog)).personas) == live
 
 
@@ -82,7 +82,7 @@ async def test_pattern_without_match_ends_before_other_requests(world: World) ->
     await world.seed(make_catalog("ada"))
     world.seen.clear()
     with pytest.raises(UsageError, match="No persona matches --only 'jonsa'"):
-        await world.fetch(make_catalog("ada"), only=("ada", "jonsa"))
+        await fetch(world.service, make_catalog("ada"), passwords=PASSWORDS, only=("ada", "jonsa"))
     assert world.seen == [f"GET {PERSONAS}"]
     with pytest.raises(UsageError, match="'bo'"):
         await fetch_list(world.service, make_catalog("bo").scope, only=("bo",))
