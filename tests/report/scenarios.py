@@ -76,10 +76,13 @@ WEIGHTS = FieldChange(
 )
 NAME = FieldChange(field="name", old="Mika Lindquist", new=MIKA.name, updatable=False, line=30)
 CADENCE = FieldChange(field="tickCadence", old="daily", new="hourly", line=34)
+PASSWORD = FieldChange(field="password", updatable=False, line=42)
+_STILL = "name still differs; --replace re-creates it"
 BO = Change(
     key="persona.bo@mana.test",
     name="Bo Linde",
     status=Status.EXTRA,
+    reason="not in the catalog",
     id="id-bo",
     live=LivePersona(
         user_id="id-bo",
@@ -91,8 +94,8 @@ BO = Change(
 CHANGES = (
     change(JONAS, Status.CREATE, Action.CREATE),
     change(ANNA, Status.UPDATE, Action.UPDATE, fields=(PROMPT, WEIGHTS)),
-    change(MIKA, Status.REPLACE, Action.UPDATE, fields=(NAME, CADENCE)),
-    change(PRIYA, Status.REPLACE, fields=(FieldChange(field="password", updatable=False, line=42),)),
+    change(MIKA, Status.REPLACE, Action.UPDATE, fields=(NAME, CADENCE), reason=_STILL),
+    change(PRIYA, Status.REPLACE, fields=(PASSWORD,), reason="only --replace changes password"),
     change(NGOZI, Status.UNKNOWN, reason="the details could not be read: HTTP 500"),
     BO,
     *in_sync(5),
@@ -107,7 +110,7 @@ def outcome(about: Change, result: Result = Result.DONE, message: str = "") -> O
     )
 
 
-_CONFLICT = change(JONAS, Status.CONFLICT)
+_CONFLICT = change(JONAS, Status.CONFLICT, reason="belongs to an account that is not a persona")
 _LOST = change(TOMASZ, Status.CREATE, Action.CREATE)
 _RUN = (*CHANGES[:3], _LOST, change(NGOZI, Status.CREATE, Action.CREATE), *CHANGES[3:4], BO, *in_sync(4))
 _MEMBERS = FieldChange(
@@ -126,7 +129,13 @@ _SPACES = (
         action=Action.UPDATE,
         fields=(FieldChange(field="name", old="Flat", new="The flat in Glasgow", line=99), _MEMBERS),
     ),
-    Change(kind=Kind.SPACE, key="shore-counts", name="Shore counts", status=Status.CONFLICT),
+    Change(
+        kind=Kind.SPACE,
+        key="shore-counts",
+        name="Shore counts",
+        status=Status.CONFLICT,
+        reason="another space has this slug; choose another one in the catalog",
+    ),
     Change(kind=Kind.SPACE, key="giessliste", name="Pumpe und Gießliste", status=Status.IN_SYNC),
 )
 _DELETED_SPACE = LiveSpace(
@@ -184,21 +193,25 @@ _SHOWN = live(
 )
 
 
-def _state(*personas: LivePersona, **values: object) -> LiveState:
+def state(*personas: LivePersona, **values: object) -> LiveState:
     about = {"taken_at": NOW, "service": SERVICE, "scope": SCOPE, "personas": personas}
     return LiveState.model_validate(about | values)
 
 
-def _hostile() -> Report:
-    persona = ANNA.model_copy(update={"name": HOSTILE, "system_prompt": HOSTILE * 3})
+def foreign(text: str) -> Report:
+    """Return a preview in which every text comes from elsewhere."""
+    persona = ANNA.model_copy(update={"name": text})
     fields = (
-        FieldChange(field="systemPrompt", old="x" * 70, new=HOSTILE * 3, line=2),
-        FieldChange(field="moduleMix", old={HOSTILE: 0.5}, new={"a|b": 0.5}),
-        FieldChange(field="archetype", old=HOSTILE, new="```\n# x"),
+        FieldChange(field="systemPrompt", old="x" * 70, new=text * 3, line=2),
+        FieldChange(field="moduleMix", old={text: 0.5}, new={"a|b": 0.5}),
+        FieldChange(field="archetype", old=text, new="```\n# x"),
     )
-    extra = Change(key="evil@mana.test", name=HOSTILE, status=Status.EXTRA, reason=HOSTILE)
+    extra = Change(key="evil@mana.test", name=text, status=Status.EXTRA, reason=text)
     changes = (change(persona, Status.UPDATE, Action.UPDATE, fields=fields), extra)
-    return report("dry-run", plan=plan(*changes), notes=(HOSTILE,), catalogs=("a|b`,\n::error::.json",))
+    problem = Problem(file=text, line=1, column=1, path=text, message=text, severity="warning", excerpt=text)
+    values = {"notes": (text,), "catalogs": (text,), "problems": (problem,), "service": text}
+    error = ErrorInfo(message=text, hint=text)
+    return report("dry-run", plan=plan(*changes), error=error, exit_code=4, **values)
 
 
 _PROBLEMS = (
@@ -231,7 +244,7 @@ SCENARIOS: dict[str, Report] = {
         outcomes=(
             outcome(_RUN[0]),
             outcome(_RUN[1]),
-            outcome(_RUN[2], message="the name still differs; --replace changes it"),
+            outcome(_RUN[2]),
             outcome(_LOST, Result.UNKNOWN, "no answer after 60 s; run again to find out"),
             outcome(_RUN[4], Result.FAILED, "HTTP 500: database is locked"),
         ),
@@ -262,7 +275,7 @@ SCENARIOS: dict[str, Report] = {
             *(
                 change(persona, status, Action.DELETE, fields=fields)
                 for persona, status, fields in (
-                    (ANNA, Status.UPDATE, (PROMPT,)),
+                    (ANNA, Status.UPDATE, (CADENCE,)),
                     (JONAS, Status.EXTRA, ()),
                 )
             ),
@@ -275,9 +288,9 @@ SCENARIOS: dict[str, Report] = {
         plan=Plan(kind=Kind.SPACE, service=SERVICE, options=Options(command="spaces"), changes=_SPACES),
     ),
     "list": report(
-        "list", catalogs=(), compared=False, live=_state(*_LIVE, others=3), requests=1, seconds=0.1
+        "list", catalogs=(), compared=False, live=state(*_LIVE, others=3), requests=1, seconds=0.1
     ),
-    "show": report("show", catalogs=(), compared=False, live=_state(_SHOWN)),
+    "show": report("show", catalogs=(), compared=False, live=state(_SHOWN)),
     "invalid": report(
         "validate",
         catalogs=("catalog.json", "a, b.json"),
@@ -297,5 +310,5 @@ SCENARIOS: dict[str, Report] = {
             message=f"cannot connect to {SERVICE}", hint="Start the service, or set MANA_AUTH_URL."
         ),
     ),
-    "hostile": _hostile(),
+    "hostile": foreign(HOSTILE),
 }
