@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, TypeVar
 
 from pydantic import AliasPath, BeforeValidator, Field, TypeAdapter, ValidationError
@@ -100,13 +100,12 @@ class SpaceClient:
     async def list_spaces(self) -> tuple[LiveSpace, ...]:
         """Return the spaces that the persona is in, the personal one as well, without their members."""
         what = f"listing the spaces of {self.email}"
-        found = _parse(_SPACES, await self._call("GET", "list", what), what)
-        return tuple(self._live(space) for space in found)
+        return tuple(self._live(space) for space in _parse(_SPACES, await self._call("list", what), what))
 
     async def read(self, space: LiveSpace) -> LiveSpace:
         """Return a space as it is now, with its members; without them if it is broken."""
-        what, query = f"reading the space {space.slug}", {"organizationId": space.space_id}
-        answer = await self._call("GET", "get-full-organization", what, params=query, allow=500)
+        what, path = f"reading the space {space.slug}", "get-full-organization"
+        answer = await self._call(path, what, params={"organizationId": space.space_id}, allow=500)
         if answer.status == 500:
             # The service cannot show a space that has a member whose account was deleted.
             return space.model_copy(update={"members": (), "broken": True, "reader": self.email})
@@ -117,57 +116,52 @@ class SpaceClient:
 
     async def is_taken(self, slug: str) -> bool:
         """Whether a space has this slug, also one that the persona is not in."""
-        what = f"checking the slug {slug}"
-        return (await self._call("POST", "check-slug", what, {"slug": slug}, allow=400)).status == 400
+        answer = await self._call("check-slug", f"checking the slug {slug}", {"slug": slug}, allow=400)
+        return answer.status == 400
 
     async def create(self, space: Space) -> LiveSpace:
         """Create a space that the persona owns, without other members."""
         what = f"creating the space {space.slug}"
         body = {"name": space.name, "slug": space.slug, **self._metadata(space, {})}
-        return self._live(_parse(_SPACE, await self._call("POST", "create", what, body), what))
+        return self._live(_parse(_SPACE, await self._call("create", what, body), what))
 
     async def update(self, live: LiveSpace, space: Space) -> None:
         """Change name and type to the catalog's; other metadata is kept."""
         data = {"name": space.name, **self._metadata(space, live.metadata)}
-        await self._write(live, "update", "updating", {"data": data})
+        await self._write(live, "update", "updating", data=data)
 
     async def invite(self, live: LiveSpace, email: str, role: str) -> str:
         """Invite a persona, also again; return the invitation's id."""
         # Without `resend`, the service refuses the repetition of a call whose answer was lost.
-        body = {"email": email, "role": role, "resend": True}
-        doing = f"inviting {email} to"
-        return _parse(_INVITATION, await self._write(live, "invite-member", doing, body), doing).id
+        doing, body = f"inviting {email} to", {"email": email, "role": role, "resend": True}
+        return _parse(_INVITATION, await self._write(live, "invite-member", doing, **body), doing).id
 
     async def accept(self, live: LiveSpace, invitation_id: str) -> None:
         """Accept an invitation to a space."""
         what = f"adding {self.email} to the space {live.slug}"
-        await self._call("POST", "accept-invitation", what, {"invitationId": invitation_id})
+        await self._call("accept-invitation", what, {"invitationId": invitation_id})
 
     async def change_role(self, live: LiveSpace, member: LiveMember, role: str) -> None:
         """Give a member another role."""
-        body = {"memberId": member.member_id, "role": role}
-        await self._write(live, "update-member-role", f"changing the role of {member.email} in", body)
+        doing = f"changing the role of {member.email} in"
+        await self._write(live, "update-member-role", doing, memberId=member.member_id, role=role)
 
     async def remove(self, live: LiveSpace, member: LiveMember) -> None:
         """Remove a member."""
-        body = {"memberIdOrEmail": member.member_id}
-        await self._write(live, "remove-member", f"removing {member.email} from", body)
-
-    async def leave(self, live: LiveSpace) -> None:
-        """End the persona's own membership."""
-        await self._write(live, "leave", f"removing {self.email} from", {})
+        doing = f"removing {member.email} from"
+        await self._write(live, "remove-member", doing, memberIdOrEmail=member.member_id)
 
     async def delete(self, live: LiveSpace) -> None:
         """Delete a space for good, also a broken one; owners may."""
-        await self._write(live, "delete", "deleting", {})
+        await self._write(live, "delete", "deleting")
 
-    async def _write(self, live: LiveSpace, name: str, doing: str, body: Mapping[str, object]) -> Answer:
-        body = {**body, "organizationId": live.space_id}
-        return await self._call("POST", name, f"{doing} the space {live.slug}", body)
+    async def _write(self, live: LiveSpace, name: str, doing: str, **body: object) -> Answer:
+        return await self._call(
+            name, f"{doing} the space {live.slug}", body | {"organizationId": live.space_id}
+        )
 
     async def _call(
         self,
-        method: str,
         name: str,
         what: str,
         body: dict[str, object] | None = None,
@@ -176,7 +170,7 @@ class SpaceClient:
         allow: int = 200,
     ) -> Answer:
         """Make one call; `allow` is a status that is an answer too."""
-        path = f"organization/{name}"
+        method, path = "GET" if body is None else "POST", f"organization/{name}"
         answer = await self._service.call(self._session, method, path, what=what, params=params, body=body)
         if answer.status in {200, allow}:
             return answer

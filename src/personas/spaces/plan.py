@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from personas.catalog.models import Catalog, Space
@@ -14,19 +14,17 @@ TAKEN = "another space has this slug; choose another one in the catalog"
 BROKEN = "the service cannot read this space any more: an account in it was deleted"
 
 
-@dataclass(frozen=True)
+@dataclass
 class SpaceState:
     """The shared spaces of a service, as far as the owners in a catalog see them."""
 
     service: str
-    personas: frozenset[str]  # the emails of the live personas in scope, in lower case
-    spaces: tuple[LiveSpace, ...] = ()  # those of the catalog, and what else its owners own
-    unread: Mapping[str, str] = field(default_factory=dict)  # why a space could not be read, by slug
-    taken: frozenset[str] = frozenset()  # slugs of the catalog that spaces have which the owners do not see
-
-    def find(self, slug: str) -> LiveSpace | None:
-        """Return the space with this slug."""
-        return next((live for live in self.spaces if live.slug == slug), None)
+    personas: Collection[str]  # the emails of the live personas in scope, in lower case
+    spaces: list[LiveSpace] = field(
+        default_factory=list
+    )  # those of the catalog, and what else its owners own
+    unread: dict[str, str] = field(default_factory=dict)  # why a space could not be read, by slug
+    taken: set[str] = field(default_factory=set)  # slugs of the catalog on spaces that the owners do not see
 
 
 def label(member: LiveMember) -> str:
@@ -91,7 +89,7 @@ def make_space_plan(catalog: Catalog, state: SpaceState, options: Options, *, de
 
 def _plan_space(catalog: Catalog, index: int, state: SpaceState, options: Options, *, delete: bool) -> Change:
     space = catalog.spaces[index]
-    live = state.find(space.slug)
+    live = next((one for one in state.spaces if one.slug == space.slug), None)
     fields: tuple[FieldChange, ...] = ()
     status, action, reason = Status.UNKNOWN, None, ""
     if live is None and space.slug in state.taken:
