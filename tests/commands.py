@@ -48,6 +48,7 @@ def run(*arguments: str, env: Mapping[str, str | None] | None = None, stdin: str
         except SystemExit as ended:
             code = ended.code
         sys.stdout.flush()
+        sys.stderr.flush()
         out, err = streams[0].getvalue().decode(), streams[1].getvalue().decode()
     assert isinstance(code, int), code
     return Done(code, out, err)
