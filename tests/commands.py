@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer.main
 from typer.testing import CliRunner
 
 from personas.cli.app import app
 
 _runner = CliRunner()
+# Made once: typer needs longer for it than for a small command.
+_command = typer.main.get_command(app)
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,17 @@ class Done:
 
 def run(*arguments: str, env: Mapping[str, str | None] | None = None, stdin: str | bytes = "") -> Done:
     """Run a command in this process."""
-    result = _runner.invoke(app, arguments, env=env, input=stdin)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Done(result.exit_code, result.stdout, result.stderr)
+    code: str | int | None = 0
+    with _runner.isolation(input=stdin, env=env) as streams:
+        try:
+            _command.main(arguments, prog_name="personas")
+        except SystemExit as ended:
+            code = ended.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        out, err = streams[0].getvalue().decode(), streams[1].getvalue().decode()
+    assert isinstance(code, int), code
+    return Done(code, out, err)
 
 
 def start(*arguments: str, folder: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from personas import derive_password
 from personas.embedded import ServerThread, schema
 from personas.services import http
 from tests.commands import Done, run
 
-from .proxy import Proxy, Script, open_proxy
+from .proxy import NO_TLS, Proxy, Script, open_proxy
 
 SECRET = "the seed secret of the tests"
+ADMIN_PASSWORD = "the password of the admin"
 
 
 class World:
@@ -24,6 +26,7 @@ class World:
         self.server = server
         self.proxy = proxy
         self.folder = folder
+        self.http = httpx.Client(base_url=server.url, trust_env=False, verify=NO_TLS)
         self.env: dict[str, str | None] = {
             "MANA_AUTH_URL": proxy.url,
             "MANA_ADMIN_JWT": server.admin_token(),
@@ -58,7 +61,7 @@ class World:
     def admin(self, method: str, path: str, **options: object) -> httpx.Response:
         """Call the service as its admin, past the proxy."""
         headers = {"authorization": f"Bearer {self.server.admin_token()}"}
-        return httpx.request(method, self.server.url + path, headers=headers, trust_env=False, **options)  # type: ignore[arg-type]  # options of httpx
+        return self.http.request(method, path, headers=headers, **options)  # type: ignore[arg-type]  # options of httpx
 
     def live(self) -> dict[str, str]:
         """Return the ids of all live personas by email."""
@@ -68,7 +71,7 @@ class World:
     def sign_up(self, email: str, *, password: str = "a password of their own", name: str = "A Human") -> str:
         """Let a person sign up; return the user id."""
         body = {"email": email, "password": password, "name": name}
-        response = httpx.post(f"{self.server.url}/api/auth/sign-up/email", json=body, trust_env=False)
+        response = self._post("sign-up/email", body)
         return str(response.raise_for_status().json()["user"]["id"])
 
     def verify(self, email: str) -> None:
@@ -80,7 +83,11 @@ class World:
     def sign_in(self, email: str, password: str | None = None) -> httpx.Response:
         """Sign in past the proxy, with the derived password by default."""
         body = {"email": email, "password": password or derive_password(email, SECRET)}
-        return httpx.post(f"{self.server.url}/api/auth/sign-in/email", json=body, trust_env=False)
+        return self._post("sign-in/email", body)
+
+    def _post(self, path: str, body: object) -> httpx.Response:
+        self.http.cookies.clear()
+        return self.http.post(f"/api/auth/{path}", json=body)
 
 
 @pytest.fixture(autouse=True)
@@ -89,11 +96,30 @@ def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http.RetryPolicy, "wait", lambda *_: 0.001)
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[ServerThread]:
+    with ServerThread(scrypt_n=16, admin_password=ADMIN_PASSWORD) as server:
+        yield server
+
+
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(server: ServerThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A world in which the service has its admin only."""
     monkeypatch.chdir(tmp_path)
-    with ServerThread(tmp_path / "auth.db", scrypt_n=16) as server, open_proxy(server.url) as proxy:
-        yield World(server, proxy, tmp_path)
+    # One server for all tests: starting and stopping it takes longer than most of them.
+    with server.service.database.write() as connection:
+        admin = schema.users.c.role == "admin"
+        kept = {
+            schema.users: admin,
+            schema.accounts: schema.accounts.c.user_id.in_(sa.select(schema.users.c.id).where(admin)),
+        }
+        for table in reversed(schema.metadata.sorted_tables):
+            if table is not schema.settings:
+                connection.execute(table.delete().where(~kept.get(table, sa.false())))
+    with open_proxy(server.url) as proxy:
+        world = World(server, proxy, tmp_path)
+        yield world
+        world.http.close()
 
 
 def statuses(report: Done) -> dict[str, str]:

@@ -16,7 +16,7 @@ from personas.catalog.models import Problem
 from personas.reconcile.changes import Action, Change, LiveState, Plan
 from personas.report import messages
 from personas.report.diff import field_lines
-from personas.report.document import Report
+from personas.report.document import ErrorInfo, Report
 from personas.report.messages import count, known
 from personas.report.sanitize import disarm, shorten, visible
 from personas.services.models import LivePersona, LiveSpace
@@ -52,6 +52,12 @@ def format_problem(problem: Problem) -> str:
     """Return `file:line:column: message` on one line; a warning says so."""
     kind = "warning: " if problem.severity == "warning" else ""
     return f"{visible(problem.file)}:{problem.line}:{problem.column}: {kind}{visible(problem.message)}"
+
+
+def format_error(error: ErrorInfo) -> str:
+    """Return `Error: message`, and the hint on a line of its own."""
+    hint = f"\n  {visible(error.hint)}" if error.hint else ""
+    return f"Error: {visible(error.message)}{hint}"
 
 
 def describe_deletions(plan: Plan) -> str:
