@@ -34,15 +34,15 @@ async def apply(
 
     `cancel` and an error of the whole run (refused credentials, no connection) let calls in flight finish
     and skip the rest. `on_outcome` gets each outcome of a started action, also if this task is cancelled.
-
-    Raises:
-        SafetyError: The plan writes personas, and there is no seed secret.
+    Raises SafetyError if the plan needs passwords, and there are none.
     """
     if passwords is None and any(change.action is not Action.DELETE for change in plan.actions):
         raise SafetyError("There is no seed secret to derive passwords from. Set PERSONA_SEED_SECRET.")
     run = _Run(service, passwords, on_outcome)
     await run_concurrently(plan.actions, run.carry_out, limit=service.concurrency, cancel=cancel)
-    return tuple(run.find_outcome(change) for change in plan.actions)
+    reason = run.error.message if run.error else "the run was interrupted"
+    skipped = [_make_outcome(change, Result.SKIPPED, f"not started: {reason}") for change in plan.actions]
+    return tuple(run.outcomes.get((outcome.kind, outcome.key), outcome) for outcome in skipped)
 
 
 @dataclass
@@ -56,12 +56,6 @@ class _Run:
     deleted: set[str] = field(default_factory=set)
     error: ServiceError | None = None
     failures: int = 0
-
-    def find_outcome(self, change: Change) -> Outcome:
-        """Return the outcome of an action, also if it was not started."""
-        reason = self.error.message if self.error else "the run was interrupted"
-        skipped = _make_outcome(change, Result.SKIPPED, f"not started: {reason}")
-        return self.outcomes.get((change.kind, change.key), skipped)
 
     async def carry_out(self, change: Change) -> None:
         """Carry out one action, and record how it ended."""

@@ -9,25 +9,16 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
-from pydantic.alias_generators import to_camel
+from pydantic import AwareDatetime, ConfigDict, Field, computed_field
 
 from personas.catalog.models import Persona, Space
 from personas.errors import ServiceError
 from personas.services.base import Capabilities
-from personas.services.models import FoundUser, LivePersona, LiveSpace, PasswordCheck
+from personas.services.models import FoundUser, LivePersona, LiveSpace, PasswordCheck, ServiceModel
 
 
-class ReportModel(BaseModel):
-    """Base of everything that reports contain: frozen, camelCase in JSON."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        hide_input_in_errors=True,
-    )
+class ReportModel(ServiceModel):
+    """Base of everything that reports contain."""
 
 
 class Kind(StrEnum):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from pydantic.alias_generators import to_camel
+
 from personas.catalog.models import Catalog, Persona
 from personas.catalog.select import matches, unmatched
 from personas.errors import UsageError
@@ -24,13 +26,8 @@ from personas.services.models import LivePersona, PasswordCheck, Verdict
 
 Decision = tuple[Status, Action | None, str]
 
-_ATTRIBUTES = {
-    "name": "name",
-    "archetype": "archetype",
-    "systemPrompt": "system_prompt",
-    "moduleMix": "module_mix",
-    "tickCadence": "tick_cadence",
-}
+# The catalog's fields by their JSON names.
+_ATTRIBUTES = {to_camel(a): a for a in ("name", "archetype", "system_prompt", "module_mix", "tick_cadence")}
 _MISSING: dict[Ownership, Decision] = {
     Ownership.FREE: (Status.CREATE, Action.CREATE, ""),
     Ownership.HALF_CREATED: (Status.CREATE, Action.CREATE, "completes a half-created persona"),
@@ -45,12 +42,11 @@ _DEFAULTS = Options()
 def make_plan(catalog: Catalog, live: LiveState, options: Options = _DEFAULTS) -> Plan:
     """Compare a catalog with a live state, for `seed` and `dry-run`.
 
-    Raises:
-        UsageError: The live state has another scope, or a pattern of `options.only` matches no persona.
+    Raises UsageError if the state has another scope, or a pattern of `options.only` matches no persona.
     """
     if set(live.scope) != set(catalog.scope.patterns):
-        scopes = f"{', '.join(live.scope)}; that of {catalog.file} is {catalog.scope}"
-        raise UsageError(f"The live personas have another scope: {scopes}.")
+        scopes = f"{', '.join(live.scope)}, not {catalog.scope} as in {catalog.file}"
+        raise UsageError(f"The scope of the live personas is {scopes}.")
     require_matches(options.only, catalog, live.personas)
     current, doubles = _index(live.personas)
     changes = [_compare(catalog, p, current.pop(p.email, None), live, options) for p in catalog.personas]
@@ -118,9 +114,8 @@ def _index(personas: Iterable[LivePersona]) -> tuple[dict[str, LivePersona], lis
 
 
 def _make_extra(key: str, live: LivePersona, reason: str, options: Options) -> Change:
-    action = Action.DELETE if options.prune else None
     change = Change(key=key, name=live.name or "", status=Status.EXTRA, reason=reason, live=live)
-    return change.model_copy(update={"action": action, "id": live.user_id})
+    return change.model_copy(update={"id": live.user_id, "action": Action.DELETE if options.prune else None})
 
 
 def _compare(
