@@ -36,11 +36,7 @@ def running(proxy: Proxy, service: Service, *args: str) -> Iterator[subprocess.P
 
 @pytest.mark.parametrize(
     ("command", "number"),
-    [
-        (("seed",), signal.SIGTERM),
-        (("cleanup", "--yes"), signal.SIGHUP),
-        (("show", "ada"), signal.SIGINT),
-    ],
+    [(("seed",), signal.SIGTERM), (("cleanup", "--yes"), signal.SIGHUP), (("show", "ada"), signal.SIGINT)],
 )
 def test_a_signal_before_the_first_change_ends_at_once(
     seeded: Service, command: tuple[str, ...], number: signal.Signals
