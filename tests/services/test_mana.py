@@ -352,6 +352,7 @@ class Users:
         ("ada@mana.test", Users(EMAIL, signed_in=EMAIL), None),
         ("ada@mana.test", Users(EMAIL, "ada@mana.test", signed_in=EMAIL), ""),
         ("persona_ada@mana.test", Users(EMAIL, signed_in=EMAIL), None),
+        (EMAIL, Users(EMAIL, signed_in=EMAIL), ""),
         # Rows without a total decide only if they have the email; nothing at all decides nothing.
         ("a@x.test", Users("a@x.test", "ba@x.test", totals=False), "id-a@x.test"),
         ("a@x.test", Users("ba@x.test", totals=False), ResponseError),
