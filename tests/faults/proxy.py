@@ -95,6 +95,7 @@ class Proxy:
     Attributes:
         script: Returns the fault of a request, or None.
         running: Requests in flight; `most_running` is their maximum.
+        close: Refuses further connections; for scripts, which run in the thread of the proxy.
     """
 
     upstream: str
@@ -104,6 +105,7 @@ class Proxy:
     arrived: threading.Condition = field(default_factory=threading.Condition)
     running: int = 0
     most_running: int = 0
+    close: Callable[[], None] = lambda: None
 
     def count(self, method: str, path: str = "/") -> int:
         """Return how many requests with this method went to a path that begins so."""
@@ -208,6 +210,7 @@ def open_proxy(upstream: str) -> Iterator[Proxy]:
     with start_blocking_portal() as portal:
         server = portal.call(lambda: asyncio.start_server(proxy.serve, "127.0.0.1", 0))
         proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        proxy.close = server.close
         yield proxy
         # Running connections end with the event loop of the portal.
         portal.call(server.close)
