@@ -214,7 +214,9 @@ def start_run(
         # How the run ended matters more than that its report was lost.
         code = code or UsageError.exit_code
         print_line(f"Error: The report cannot be written: {lost}")
-    if found.error is not None and (output is not Output.TEXT or error_to_show(found)):
+    # At the question the plan was shown already, so no verdict follows it.
+    no_verdict = output is not Output.TEXT or (run.shown and not found.applied)
+    if found.error is not None and (no_verdict or error_to_show(found)):
         print(format_error(found.error), file=sys.stderr)
     raise typer.Exit(code)
 
