@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal
 
+import anyio.to_thread
 import httpx
 from anyio.from_thread import start_blocking_portal
 
@@ -126,7 +128,7 @@ class Proxy:
         # Cancelled when the event loop of the portal ends.
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             async with httpx.AsyncClient(
-                base_url=self.upstream, timeout=60, trust_env=False, verify=NO_TLS
+                base_url=self.upstream, timeout=60, trust_env=False, verify=NO_TLS, cookies=_no_cookies()
             ) as client:
                 while (request := await self._read(reader)) is not None:
                     self.running += 1
@@ -165,7 +167,8 @@ class Proxy:
                 await asyncio.sleep(30)
                 return False
             case Hold(until):
-                await asyncio.to_thread(until.wait, 20)
+                # Threads of their own: those of asyncio also look up host names.
+                await anyio.to_thread.run_sync(until.wait, 20, abandon_on_cancel=True)
         headers = {k: v for k, v in request.headers.items() if k not in {"host", "connection"}}
         response = await client.request(request.method, request.target, headers=headers, content=request.body)
         match fault:
@@ -201,6 +204,11 @@ class Proxy:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         writer.write(f"HTTP/1.1 {answer.status} X\r\n{lines}\r\n".encode("latin-1", "replace") + body)
         await writer.drain()
+
+
+def _no_cookies() -> CookieJar:
+    """Return a jar that keeps nothing: a proxy must not sign in later calls."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 @contextmanager
