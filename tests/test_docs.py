@@ -48,7 +48,7 @@ def all_blocks(language: str) -> list[object]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with what the examples need: the catalog, a broken one, and an empty environment to activate."""
+    """A folder with the catalog and an empty virtual environment to activate."""
     for name in ("catalog.json", "catalog.schema.json", "Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)

@@ -28,7 +28,6 @@ FLEXIBLE = replace(
 )
 RIGHT, WRONG = PasswordCheck(Verdict.RIGHT), PasswordCheck(Verdict.WRONG)
 UNTOLD = PasswordCheck(Verdict.UNKNOWN, "a second factor")
-LIMITED = PasswordCheck(Verdict.UNKNOWN, "too many sign-ins", rate_limited=True)
 
 
 def email_of(who: str) -> str:

@@ -12,7 +12,6 @@ from personas.services.models import FoundUser, LivePersona, PasswordCheck
 
 from .making import (
     FLEXIBLE,
-    LIMITED,
     RIGHT,
     UNTOLD,
     WRONG,
@@ -115,7 +114,6 @@ BOTH = {"name": "Eve", "archetype": "other"}
         ({}, WRONG, True, ("replace", "replace", "")),
         (BOTH, WRONG, False, ("replace", "update", "name, password still differs; --replace re-creates it")),
         ({}, UNTOLD, True, ("unknown", "", "password not checked: a second factor")),
-        ({}, LIMITED, False, ("unknown", "", "password not checked: too many sign-ins")),
         ({"archetype": "x"}, UNTOLD, False, ("update", "update", "password not checked: a second factor")),
         ({"archetype": "x"}, RIGHT, True, ("update", "update", "")),
         ({}, RIGHT, True, ("in-sync", "", "")),
@@ -156,18 +154,17 @@ def test_unread_persona_is_unknown_and_not_written() -> None:
 
 
 def test_fields_that_the_service_does_not_store_are_one_note() -> None:
-    live = [make_live(who, archetype="x", systemPrompt=None) for who in ("ada", "bo")]
-    plan = plan_for(make_catalog("ada", "bo"), make_state(*live, capabilities=FLEXIBLE))
-    assert plan.counts[Status.IN_SYNC] == 2
+    state = make_state(make_live("ada", archetype="x", systemPrompt=None), "bo", capabilities=FLEXIBLE)
+    plan = plan_for(make_catalog("ada", "bo"), state)
     assert plan.notes == ("Not stored on this service: archetype, systemPrompt, moduleMix, tickCadence.",)
+    assert not plan.drift
 
 
-def test_fields_without_live_value_are_not_compared_but_noted() -> None:
+def test_fields_without_live_value_are_one_note_after_the_others() -> None:
     live = [make_live("ada", name=None), make_live("bo", moduleMix=None, systemPrompt=None), make_live("cy")]
     plan = plan_for(make_catalog("ada", "bo", "cy"), make_state(*live, notes=("First.",)))
-    assert plan.counts[Status.IN_SYNC] == 3
     gaps = "Not compared, because there is no live value: name, systemPrompt, moduleMix."
-    assert plan.notes == ("First.", gaps)
+    assert (plan.notes, plan.drift) == (("First.", gaps), ())
 
 
 @pytest.mark.parametrize(("extra", "unread"), [("eve", {}), ("ada", {"id-ada": "timed out"})])

@@ -20,7 +20,9 @@ HINT = "Make a snapshot with: personas list -o json"
 
 
 def write(file: Path, document: Any) -> Path:
-    file.write_text(document if isinstance(document, str) else json.dumps(document), "utf-8")
+    if not isinstance(document, bytes):
+        document = (document if isinstance(document, str) else json.dumps(document)).encode()
+    file.write_bytes(document)
     return file
 
 
@@ -62,6 +64,7 @@ def test_snapshot_without_details_compares_the_rest(tmp_path: Path) -> None:
     ("document", "reason"),
     [
         ("", "Expecting value"),
+        (b"\xff\xfe{", "codec can't decode"),
         ("{", "line 1 column 2"),
         ("[" * 100_000, "recursion"),
         ([], "live: Input should be a valid dictionary"),
@@ -87,9 +90,3 @@ def test_other_file_is_a_usage_error(tmp_path: Path, document: Any, reason: str)
 def test_unreadable_file_is_a_usage_error(tmp_path: Path, place: str, reason: str) -> None:
     with pytest.raises(UsageError, match=f"Cannot read the snapshot .*: {reason}"):
         read_snapshot(tmp_path / place)
-
-
-def test_snapshot_that_is_not_text_is_a_usage_error(tmp_path: Path) -> None:
-    (tmp_path / "live.json").write_bytes(b"\xff\xfe{")
-    with pytest.raises(UsageError, match="not a snapshot"):
-        read_snapshot(tmp_path / "live.json")

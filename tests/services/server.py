@@ -28,12 +28,13 @@ class Server:
     """Sends the replies in their order, and the last one for ever.
 
     Attributes:
-        seen: The request lines that arrived.
+        seen: The request lines that arrived; `heads` has whole heads.
         connections: How many connections there have been.
     """
 
     replies: list[Reply] = field(default_factory=lambda: [answer(body={"ok": True})])
     seen: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
     connections: int = 0
     port: int = 0
     scheme: str = "http"
@@ -56,6 +57,7 @@ class Server:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = head.partition("content-length: ")[2].partition("\r\n")[0]
         await reader.readexactly(int(length or 0))
+        self.heads.append(head)
         self.seen.append(head.partition(" http/1.1")[0])
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if reply == STALL:

@@ -13,19 +13,12 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from personas.errors import (
-    NoResponseError,
-    RateLimitedError,
-    ResponseError,
-    ServiceError,
-    UnreachableError,
-)
+from personas.errors import NoResponseError, RateLimitedError, ResponseError, ServiceError, UnreachableError
 from personas.redact import MASK, Secret
 from personas.services import http
 from personas.services.http import HttpClient, RetryPolicy, error_detail, retry_after
@@ -162,10 +155,6 @@ async def test_a_call_ends_after_the_total_time_without_an_answer(server: Server
     assert 10 < opened.requests < 100
 
 
-def _later(seconds: float) -> str:
-    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
-
-
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -175,7 +164,10 @@ def _later(seconds: float) -> str:
         ({"retry-after": "-4"}, 0),
         ({"retry-after": "nan"}, 0),
         ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
-        ({"retry-after": _later(100)}, pytest.approx(100, abs=20)),
+        (
+            {"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=900))},
+            pytest.approx(880, abs=20),
+        ),
         ({"retry-after": "soon", "x-retry-after": "5"}, 5),
         ({"retry-after": "soon"}, None),
         ({}, None),
@@ -251,20 +243,17 @@ async def test_an_answer_can_have_16_mebibytes(server: Server, extra: int, fits:
 @pytest.mark.parametrize(
     ("content", "body", "is_json"),
     [
-        ("null", None, True),
-        ("[1]", [1], True),
-        ("404 Not Found", None, False),
-        ("", None, False),
-        ("[" * 100_000, None, False),
-        ('{"n": ' + "9" * 5000 + "}", None, False),
+        (b"null", None, True),
+        (b"[1]", [1], True),
+        (b"404 Not Found", None, False),
+        (b"", None, False),
+        (b"[" * 100_000, None, False),
+        (b"9" * 5000, None, False),
         (b"\xff\xfe", None, False),
     ],
 )
-async def test_a_body_is_json_or_is_not(
-    server: Server, content: str | bytes, body: object, is_json: bool
-) -> None:
-    raw = content if isinstance(content, bytes) else content.encode()
-    server.replies = [b"HTTP/1.1 200 X\r\ncontent-length: %d\r\n\r\n%s" % (len(raw), raw)]
+async def test_a_body_is_json_or_not(server: Server, content: bytes, body: object, is_json: bool) -> None:
+    server.replies = [b"HTTP/1.1 200 X\r\ncontent-length: %d\r\n\r\n%s" % (len(content), content)]
     async with client(server.url) as opened:
         got = await opened.request("GET", "/thing", what="asking")
     assert (got.body, got.is_json) == (body, is_json)
@@ -302,14 +291,12 @@ async def test_echoed_secrets_are_masked(server: Server, quoted: Callable[[str],
 
 
 async def test_no_session_travels_with_the_next_call(server: Server) -> None:
-    heads: list[str] = []
     server.replies = [answer(body={}, set_cookie="mana.session_token=abc; Path=/")]
     async with client(server.url) as opened:
         got = await opened.request("GET", "/first", what="asking")
-        request = opened._client.build_request("GET", "/second")
-        heads += request.headers
+        await opened.request("GET", "/second", what="asking")
     assert got.set_cookies == ("mana.session_token=abc; Path=/",)
-    assert "cookie" not in heads
+    assert "cookie" not in server.heads[1]
 
 
 async def test_each_attempt_is_observed_without_secrets(server: Server) -> None:
@@ -335,14 +322,6 @@ async def test_an_idle_connection_is_left_before_the_server_closes_it(
     assert server.connections == connections
 
 
-async def test_a_client_can_be_entered_again(server: Server) -> None:
-    opened = HttpClient(server.url, loopback=True)
-    for _ in range(2):
-        async with opened:
-            await opened.request("GET", "/thing", what="asking")
-    assert opened.requests == 2
-
-
 async def test_an_application_is_called_in_this_process() -> None:
     async def app(scope: Any, _: Any, send: Any) -> None:
         if scope["path"] == "/fails":
@@ -353,9 +332,6 @@ async def test_an_application_is_called_in_this_process() -> None:
     async with client("http://embedded.localhost", app=app) as opened:
         assert (await opened.request("GET", "/thing", what="asking")).body == "here"
         assert (await opened.request("GET", "/fails", what="asking")).status == 500
-
-
-# The environment
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
@@ -477,12 +453,3 @@ async def test_https_on_loopback_trusts_the_certificate_file(
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         async with client(server.url) as opened:
             assert (await opened.request("GET", "/thing", what="asking")).status == 200
-
-
-async def test_unexpected_errors_of_the_library_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(*_: object, **__: object) -> None:
-        raise KeyError("internal")
-
-    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", broken)
-    async with client("http://127.0.0.1") as opened:
-        assert (await failure(opened)).message == "asking: the answer cannot be read (KeyError)."

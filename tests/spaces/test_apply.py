@@ -112,7 +112,7 @@ def test_a_space_with_a_human_is_not_deleted_even_with_force(sharing: World) -> 
     sharing.add_human("flat")
     run = sharing.run(delete=True, force=True)
     assert run.results == {"desk": "done"}
-    assert run.reasons["flat"] == f"never deleted: {HUMAN} is not a live persona"
+    assert run.reasons["flat"] == f"never deleted, because some members are not live personas: {HUMAN}"
     assert set(sharing.shared()) == {"flat"}
 
 

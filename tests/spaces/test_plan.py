@@ -27,7 +27,7 @@ def live(slug: str = "flat", roles: dict[str, str] = ROLES, **changes: Any) -> L
 
 
 def state(*spaces: LiveSpace, **changes: Any) -> SpaceState:
-    return SpaceState("service", **({"personas": EMAILS, "spaces": list(spaces)} | changes))
+    return SpaceState("service", **({"personas": EMAILS, "spaces": {s.slug: s for s in spaces}} | changes))
 
 
 BROKEN_FLAT = live(roles={}, broken=True)
@@ -144,7 +144,7 @@ def test_a_space_of_the_catalog(
             {"prune": True, "force": True},
             "extra",
             None,
-            f"never deleted: {HUMAN} is not a live persona",
+            f"never deleted, because some members are not live personas: {HUMAN}",
             id="human-inside",
         ),
         pytest.param(live("attic", {}, broken=True), {}, "unknown", None, BROKEN, id="broken"),
@@ -207,7 +207,7 @@ def test_member_without_an_email_is_never_a_persona() -> None:
     unnamed = LiveMember(member_id="m9", user_id="u9", email="", role="member")
     attic = EXTRA.model_copy(update={"members": (*EXTRA.members, unnamed)})
     plan = make_space_plan(CATALOG, state(live(), attic), Options(prune=True, force=True))
-    assert {change.key: change.reason for change in plan.changes}["attic"].startswith("never deleted: u9")
+    assert {change.key: change.reason for change in plan.changes}["attic"].endswith("personas: u9")
 
 
 def test_members_are_shown_with_old_and_new_roles() -> None:

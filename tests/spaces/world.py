@@ -27,8 +27,7 @@ from personas.services.mana import ManaService
 from personas.services.models import LivePersona
 from personas.services.sign_in import Credentials
 from personas.spaces.apply import apply_spaces, release_spaces
-from personas.spaces.client import SignInCache
-from personas.spaces.fetch import fetch_spaces
+from personas.spaces.client import SignInCache, fetch_spaces
 from personas.spaces.plan import make_space_plan
 
 ADA, BO, CY, DI = EMAILS = tuple(f"persona.{who}@mana.test" for who in ("ada", "bo", "cy", "di"))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from rich.console import Console
 
 from personas.cli.files import check_writable, write_file
 from personas.cli.options import Output
 from personas.cli.streams import print_line, text_width, write_stdout
-from personas.config import github_paths, is_color_wanted
+from personas.config import github_paths
 from personas.errors import UsageError
 from personas.report.document import Report, to_json
 from personas.report.text import format_problem, to_text
@@ -48,7 +49,8 @@ def show_report(report: Report, output: Output, *, quiet: bool, verbose: bool, s
         elif report.problems:
             has_result = True
         if has_result and (report.applied or not shown):
-            color = is_color_wanted(terminal=sys.stdout.isatty())
+            console = Console()  # knows NO_COLOR, FORCE_COLOR and TERM
+            color = console.color_system is not None and not console.no_color
             found = report.model_copy(update=parts)
             write_stdout(to_text(found, width=text_width(), color=color, verbose=verbose, quiet=quiet))
 

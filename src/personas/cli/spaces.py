@@ -52,8 +52,7 @@ def spaces(
     from personas.config import resolve_config
     from personas.reconcile.changes import Options
     from personas.spaces.apply import apply_spaces
-    from personas.spaces.client import SignInCache
-    from personas.spaces.fetch import fetch_spaces
+    from personas.spaces.client import SignInCache, fetch_spaces
     from personas.spaces.plan import make_space_plan
 
     with start_run("spaces", output, report, quiet, verbose) as run:

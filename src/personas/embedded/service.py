@@ -24,8 +24,7 @@ from personas.embedded import users
 from personas.embedded.answers import Refusal, auth_error, refused, service_error
 from personas.embedded.database import Database, EmbeddedError, open_database
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, utf16_length
-from personas.embedded.schema import accounts, settings
-from personas.embedded.schema import users as users_table
+from personas.embedded.schema import accounts, settings, users as users_table
 from personas.embedded.tokens import Cookies, Signer, make_id
 
 Result = TypeVar("Result")

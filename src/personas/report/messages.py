@@ -28,7 +28,7 @@ _SIGNS = {
 }
 _LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
 # The verdict says the same as these errors.
-_TOLD_BY_VERDICT = {error.exit_code for error in (PartialFailure, DriftFound, Interrupted)}
+_IN_VERDICT = {error.exit_code for error in (PartialFailure, DriftFound, Interrupted)}
 CONFLICT_HINT = "Use another email in the catalog."
 LIVE_TITLES = ("name", "email", "archetype", "cadence", "active", "7 d")
 
@@ -178,7 +178,7 @@ def _kept(plan: Plan) -> list[str]:
     hint = "" if plan.options.prune or plan.options.command == "cleanup" else f"; --prune deletes {them}"
     parts = [
         (left[Status.CONFLICT], "in conflict (skipped)"),
-        (waiting, "to replace (only with --replace)"),
+        (waiting, f"to replace ({'kept' if plan.options.replace else 'only with --replace'})"),
         (left[Status.CREATE], "missing (not created)"),
         (left[Status.UPDATE], "differing (kept)"),
         (left[Status.EXTRA], f"extra (kept{hint})"),
@@ -215,8 +215,8 @@ def error_to_show(report: Report) -> ErrorInfo | None:
     """Return the error, unless problems, conflicts or the verdict say the same."""
     invalid = any(problem.severity == "error" for problem in report.problems)
     refused = bool(conflicts(report)) and report.exit_code == SafetyError.exit_code
-    told = report.plan is not None and report.exit_code in _TOLD_BY_VERDICT
-    return None if invalid or refused or told else report.error
+    covered = report.plan is not None and report.exit_code in _IN_VERDICT
+    return None if invalid or refused or covered else report.error
 
 
 def conflicts(report: Report) -> tuple[Change, ...]:

@@ -152,7 +152,7 @@ def _details(change: Change) -> Section:
     for field in change.fields:
         lines = [Text.assemble(*line) for line in field_lines(field)]
         is_diff = any(line.plain.startswith(("- ", "+ ")) for line in lines)
-        # What is wrapped begins after the mark.
+        # Wrapped text begins after the mark.
         body = _grid([(line[:2], line[2:]) for line in lines], gap=0) if is_diff else lines[0]
         rows.append((Text(visible(messages.label(field.field)), "dim"), body))
     name, key = _texts(change.name or change.key, change.key)

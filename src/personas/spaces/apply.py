@@ -12,12 +12,8 @@ from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import Action, Change, Kind, Options, Outcome, Plan, Result, Status
 from personas.services.base import Service
 from personas.services.models import LiveSpace
-from personas.spaces.client import SignInCache, SpaceClient
-from personas.spaces.fetch import fetch_spaces
-from personas.spaces.plan import SpaceState, compare_space, label, make_space_plan
-
-# Another run may change the same space; each round must change something, or the update fails.
-_MAX_ROUNDS = 5
+from personas.spaces.client import SignInCache, SpaceClient, fetch_spaces
+from personas.spaces.plan import BROKEN, SpaceState, compare_space, label, make_space_plan
 
 
 async def apply_spaces(
@@ -46,7 +42,7 @@ async def apply_spaces(
     return tuple(run.outcomes[change.key] for change in plan.actions)
 
 
-async def delete_space(client: SpaceClient, live: LiveSpace) -> None:
+async def _delete(client: SpaceClient, live: LiveSpace) -> None:
     """Delete a space unless an account has joined it since it was read; one that is gone is fine."""
     known, joined = set(map(label, live.members)), set[str]()
     try:
@@ -102,7 +98,7 @@ class _Run:
             owner, *_ = [self.sign_ins.client(self.service, email) for email in _people(change)]
             match change.action, change.desired, change.live:
                 case Action.DELETE, _, LiveSpace() as live:
-                    await delete_space(owner, live)
+                    await _delete(owner, live)
                     self.report(change, Result.DONE)
                 case _, Space() as space, live:
                     found = live if isinstance(live, LiveSpace) else await self._create(owner, space)
@@ -128,8 +124,10 @@ class _Run:
     async def _update(self, owner: SpaceClient, space: Space, now: LiveSpace) -> None:
         """Make the calls that are missing, and read the space to be sure."""
         failure: ResponseError | None = None
-        for _ in range(_MAX_ROUNDS):
-            if not now.broken and not compare_space(space, now, extras=self.prune):
+        for _ in range(5):  # another run may change the same space at the same time
+            if now.broken:
+                raise ResponseError(BROKEN)
+            if not compare_space(space, now, extras=self.prune):
                 return
             try:
                 await self._write(owner, space, now)
@@ -197,18 +195,16 @@ async def release_spaces(
     if released and any(change.action is Action.REPLACE for change in plan.actions):
         notes.append("Run `personas spaces` to create these spaces and memberships again.")
     if force:
-        lost = (space.slug for space in catalog.spaces if (space.slug, space.owner) in problems)
+        lost = (space.slug for space in catalog.spaces if space.owner in problems.get(space.slug, {}))
         notes += [f"The slug {slug} cannot be used again: its space loses its owner." for slug in lost]
         return plan, tuple(notes)
-    reasons = {
-        email: f"kept, because the space {slug} needs it: {reason}"
-        for (slug, email), reason in problems.items()
-    }
-    changes = tuple(
-        c.model_copy(update={"action": None, "reason": reasons[c.key]}) if c.key in reasons else c
-        for c in plan.changes
-    )
-    return plan.model_copy(update={"changes": changes}), tuple(notes)
+    changes = list(plan.changes)
+    for slug, reasons in problems.items():
+        for index, change in enumerate(changes):
+            if change.key in reasons:
+                reason = f"kept, because the space {slug} needs it: {reasons[change.key]}"
+                changes[index] = change.model_copy(update={"action": None, "reason": reason})
+    return plan.model_copy(update={"changes": tuple(changes)}), tuple(notes)
 
 
 def _going(plan: Plan) -> set[str]:
@@ -221,7 +217,7 @@ def _plan_release(catalog: Catalog, state: SpaceState, going: set[str], *, force
     plan = make_space_plan(owned, state, Options(prune=True, force=force), delete=True)
     deleted = {change.key for change in plan.actions}
     departures = []
-    for live in state.spaces:
+    for live in state.spaces.values():
         staying = tuple(
             Member.model_construct(email=label(member), role=member.role)
             for member in live.members
@@ -239,19 +235,20 @@ def _plan_release(catalog: Catalog, state: SpaceState, going: set[str], *, force
 
 def _find_problems(
     catalog: Catalog, state: SpaceState, release: Plan, failures: dict[str, str], going: set[str]
-) -> dict[tuple[str, str], str]:
-    """Return why personas must stay, by slug and email."""
+) -> dict[str, dict[str, str]]:
+    """Return why personas must stay: by slug, the reasons by email."""
     owners = {space.slug: space.owner for space in catalog.spaces}
-    members = {live.slug: set(map(label, live.members)) for live in state.spaces}
-    problems: dict[tuple[str, str], str] = {}
+    problems: dict[str, dict[str, str]] = {}
     for space in catalog.spaces:
         if space.slug in state.unread and space.owner in state.personas:
             inside = {email for email in going if email in space.emails or not catalog.persona(email)}
-            problems |= {(space.slug, email): state.unread[space.slug] for email in inside}
+            problems[space.slug] = dict.fromkeys(inside, state.unread[space.slug])
     for change in release.changes:
         slug, owner = change.key, owners.get(change.key, "")
         if slug in failures:
-            problems |= {(slug, email): failures[slug] for email in going & {owner, *members[slug]}}
+            problems[slug] = dict.fromkeys(
+                going & {owner, *map(label, state.spaces[slug].members)}, failures[slug]
+            )
         elif not change.action and change.status is not Status.CONFLICT:
-            problems[slug, owner] = change.reason
+            problems.setdefault(slug, {owner: change.reason})
     return problems
