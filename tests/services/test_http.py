@@ -153,6 +153,9 @@ async def test_a_call_ends_after_the_total_time_without_an_answer(server: Server
     async with client(server.url, retry=retry) as opened:
         assert type(await failure(opened)) is NoResponseError
     assert 10 < opened.requests < 100
+    server.replies = [STALL]
+    async with client(server.url, timeout=30, retry=RetryPolicy(total=1)) as opened:
+        assert (await failure(opened)).message.endswith("within 1 s.")
 
 
 @pytest.mark.parametrize(
@@ -177,11 +180,11 @@ def test_the_wait_that_a_service_asks_for(headers: dict[str, str], seconds: floa
     assert retry_after(headers) == seconds
 
 
-@pytest.mark.parametrize("busy", [answer(429, retry_after="0.3"), answer(503, x_retry_after="0.3")])
+@pytest.mark.parametrize("busy", [answer(429, retry_after="1"), answer(503, x_retry_after="1")])
 async def test_one_pause_holds_all_workers_and_is_announced_once(server: Server, busy: bytes) -> None:
     waits: list[tuple[float, str]] = []
     times: list[float] = []
-    server.replies = [busy, busy, busy, OK]
+    server.replies = [busy, busy, busy, answer(503), OK]
 
     def observe(_: str, __: str, status: int | ServiceError, seconds: float) -> None:
         if status == 200:
@@ -195,8 +198,8 @@ async def test_one_pause_holds_all_workers_and_is_announced_once(server: Server,
         for _ in range(6):
             group.create_task(opened.request("GET", "/thing", what="asking"))
     assert len(times) == 6
-    assert min(times) - started > 0.28
-    assert [seconds for seconds, _ in waits] == [0.3]
+    assert min(times) - started > 0.98
+    assert [seconds for seconds, _ in waits] == [1]
     assert "asking: " in waits[0][1]
 
 

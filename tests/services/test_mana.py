@@ -1,4 +1,4 @@
-"""The calls of mana: what is sent, what its answers mean, and whom an email belongs to."""
+"""The calls of mana: what is sent, what its answers mean, and which account has an email."""
 
 from __future__ import annotations
 
