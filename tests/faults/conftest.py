@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ ENDPOINT = "/api/v1/admin/personas"
 SECRET = 'the "seed secret" of\\the tests, 100 % ü'
 ADMIN_PASSWORD = 'the "password" of\\the admin/ü+1'
 # Sign in as the admin instead of using a token.
-BY_PASSWORD = {
+BY_PASSWORD: dict[str, Any] = {
     "MANA_ADMIN_JWT": None,
     "MANA_ADMIN_EMAIL": "admin@embedded.localhost",
     "MANA_ADMIN_PASSWORD": ADMIN_PASSWORD,

@@ -18,7 +18,7 @@ MAX_FAULTS_OF_A_CALL = 3
 def test_forty_personas_are_created_once_through_many_faults(world: World) -> None:
     world.catalog(*NAMES)
     draw = random.Random(20)
-    faults = [
+    faults: list[Fault] = [
         Answer(429, {"message": "Too many requests"}, (("retry-after", "0.02"),)),
         Answer(429, {"message": "Too many requests"}, (("x-retry-after", "0.02"),)),
         Answer(503, {"message": "busy"}),

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import httpx
 import pytest
@@ -198,7 +199,8 @@ def test_hostile_text_of_the_service_is_harmless(
 @pytest.mark.parametrize("output", FORMATS)
 def test_hostile_text_of_the_catalog_is_harmless(world: World, output: str) -> None:
     fields = {"name": HOSTILE, "archetype": HOSTILE, "systemPrompt": HOSTILE, "moduleMix": {HOSTILE: 1}}
-    world.catalog("anna", fields=fields, **{HOSTILE: 1})
+    unknown_key: dict[str, Any] = {HOSTILE: 1}
+    world.catalog("anna", fields=fields, **unknown_key)
     for command in (("dry-run",), ("validate",), ("seed",), ("seed",), ("cleanup", "--yes")):
         done = world.run(*command, "-o", output)
         assert done.code == 0, done.all

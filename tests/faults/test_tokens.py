@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from .proxy import Answer, Request, Script, every
 ANNA = "persona.anna@mana.test"
 HUMAN, PASSWORD = "human@acme.test", "a password of their own"
 SIGN_IN = "/api/auth/sign-in/"
-AS_HUMAN = {"MANA_ADMIN_JWT": None, "MANA_ADMIN_EMAIL": HUMAN, "MANA_ADMIN_PASSWORD": PASSWORD}
+AS_HUMAN: dict[str, Any] = {"MANA_ADMIN_JWT": None, "MANA_ADMIN_EMAIL": HUMAN, "MANA_ADMIN_PASSWORD": PASSWORD}
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ def test_address_with_a_wrong_path_says_the_cause(world: World, path: str) -> No
     world.catalog("anna")
     address = world.proxy.url + path
     for command in (("seed",), ("list",), ("login", "anna"), ("spaces",)):
-        for more in ({}, BY_PASSWORD):
+        for more in (dict[str, Any](), BY_PASSWORD):
             done = world.run(*command, MANA_AUTH_URL=address, **more)
             assert done.code == 4, done.all
             assert "Check --auth (MANA_AUTH_URL)" in done.all
