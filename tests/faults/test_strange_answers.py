@@ -121,9 +121,7 @@ def test_id_that_is_a_path_stays_one_part_of_the_path(world: World, user_id: str
         return Answer(200, body)
 
     listed = Edit(change)
-    done = world.run(
-        "cleanup", "--yes", script=lambda request: listed if request.path == ENDPOINT else None
-    )
+    done = world.run("cleanup", "--yes", script=lambda request: listed if request.path == ENDPOINT else None)
     assert done.code in {0, 6}, done.all
     assert "bug" not in done.all
     for request in world.proxy.requests:

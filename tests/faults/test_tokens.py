@@ -17,7 +17,11 @@ from .proxy import Answer, Request, Script, every
 ANNA = "persona.anna@mana.test"
 HUMAN, PASSWORD = "human@acme.test", "a password of their own"
 SIGN_IN = "/api/auth/sign-in/"
-AS_HUMAN: dict[str, Any] = {"MANA_ADMIN_JWT": None, "MANA_ADMIN_EMAIL": HUMAN, "MANA_ADMIN_PASSWORD": PASSWORD}
+AS_HUMAN: dict[str, Any] = {
+    "MANA_ADMIN_JWT": None,
+    "MANA_ADMIN_EMAIL": HUMAN,
+    "MANA_ADMIN_PASSWORD": PASSWORD,
+}
 
 
 @pytest.fixture
