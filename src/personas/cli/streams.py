@@ -50,10 +50,10 @@ def write_stdout(text: str, *, machine: bool = False) -> None:
 
 
 def print_line(text: str) -> None:
-    """Print one line on stderr, without secrets and control characters."""
-    from personas.report.sanitize import visible
+    """Print one line on stderr, without secrets, control characters and commands of a CI runner."""
+    from personas.report.sanitize import disarm, visible
 
-    print(visible(redact(text)), file=sys.stderr, flush=True)
+    print(disarm(visible(redact(text))), file=sys.stderr, flush=True)
 
 
 def is_interactive() -> bool:
