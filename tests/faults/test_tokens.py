@@ -227,7 +227,7 @@ def test_missing_credentials_name_the_variables(world: World, command: str) -> N
     world.catalog("anna")
     done = world.run(*command.split(), MANA_ADMIN_JWT=None)
     assert done.code == 4
-    assert "There are no admin credentials for" in done.err
+    assert "The admin credentials for" in done.err
     assert "MANA_ADMIN_EMAIL" in done.all
     assert world.proxy.requests == []
 
