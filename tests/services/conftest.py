@@ -1,4 +1,4 @@
-"""A client of a small server, and a service whose answers respx gives."""
+"""A client of a small server, and a service with answers from respx."""
 
 from __future__ import annotations
 

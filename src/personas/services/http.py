@@ -98,7 +98,6 @@ class HttpClient:
             base_url=self.base_url,
             transport=self._transport(),
             timeout=httpx.Timeout(self._timeout, connect=connect, pool=None),
-            trust_env=False,  # the transport knows the proxy and the certificates
             # One account's session must not travel with another account's call.
             cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
             headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "personas"},
@@ -165,9 +164,9 @@ class HttpClient:
             await anyio.sleep(seconds)
 
     def _pause(self, seconds: float, reason: str) -> None:
-        """Let all requests wait; those that are refused at the same time announce it once."""
+        """Let all requests wait; those that are refused at the same time announce a long wait once."""
         now = time.monotonic()
-        if self._on_wait is not None and self._resume_at <= now:
+        if self._on_wait is not None and seconds >= 1 and self._resume_at <= now:
             self._on_wait(seconds, reason)
         self._resume_at = max(self._resume_at, now + seconds)
 
