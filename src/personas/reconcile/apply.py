@@ -7,14 +7,7 @@ from dataclasses import dataclass, field
 
 from personas.catalog.models import Persona
 from personas.concurrency import Cancel, run_concurrently
-from personas.errors import (
-    CredentialsError,
-    NoResponseError,
-    RateLimitedError,
-    SafetyError,
-    ServiceError,
-    UnreachableError,
-)
+from personas.errors import NoResponseError, RateLimitedError, ResponseError, SafetyError, ServiceError
 from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import Action, Change, Kind, Outcome, Plan, Result
 from personas.reconcile.fetch import MAX_FAILURES_IN_A_ROW
@@ -77,7 +70,6 @@ class _Run:
                 self.on_outcome(outcome)
 
     async def _do(self, change: Change) -> Outcome:
-        """Carry out one action; raises ServiceError."""
         service, user_id, message = self.service, change.id, ""
         password = self.passwords.derive(change.key) if self.passwords else None
         match change.action, change.desired, change.live:
@@ -100,11 +92,11 @@ class _Run:
 
     def _judge(self, change: Change, error: ServiceError) -> Outcome:
         """Return the outcome of a failed action, and decide whether the run stops."""
-        no_answer = isinstance(error, NoResponseError | RateLimitedError)
-        self.failures = self.failures + 1 if no_answer else 0
+        self.failures = self.failures + 1 if isinstance(error, NoResponseError | RateLimitedError) else 0
         result = Result.UNKNOWN if error.maybe_applied else Result.FAILED
         outcome = _make_outcome(change, result, error.message)
-        fatal = isinstance(error, CredentialsError | UnreachableError) and not no_answer
+        # Refused credentials and a missing connection concern the whole run.
+        fatal = not isinstance(error, ResponseError | NoResponseError)
         if self.error is None and (fatal or self.failures >= MAX_FAILURES_IN_A_ROW):
             self.error = error
             return outcome.model_copy(update={"stopped_by": error})

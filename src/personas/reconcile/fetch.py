@@ -153,8 +153,8 @@ def read_snapshot(file: str | Path, *, now: datetime | None = None) -> LiveState
         if isinstance(error, ValidationError):
             first = error.errors(include_input=False, include_url=False)[0]
             reason = f"{'.'.join(map(str, ('live', *first['loc'])))}: {first['msg']}"
-        hint = "Make a snapshot with: personas list -o json"
-        raise UsageError(f"{file} is not a snapshot of live personas: {reason}.", hint=hint) from None
+        message = f"{file} is not a snapshot of live personas: {reason}."
+        raise UsageError(message, hint="Make a snapshot with: personas list -o json") from None
     if (now or datetime.now(UTC)) - state.taken_at <= SNAPSHOT_MAX_AGE:
         return state
     note = f"The snapshot is older than a day: {state.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."

@@ -105,7 +105,6 @@ async def check_passwords(
 
 
 def _hint(service: Service, passwords: PasswordDeriver) -> str:
-    """Return what to do about a seed secret that does not match."""
     cause = "The development secret is in use. " if passwords.development else ""
     cure = "change their passwords" if "password" in service.capabilities.updatable else "re-create them"
     return f"{cause}Set PERSONA_SEED_SECRET to the secret of these personas, or add --replace to {cure}."

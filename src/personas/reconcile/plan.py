@@ -151,10 +151,11 @@ def _find_differences(
     catalog: Catalog, desired: Persona, current: LivePersona, live: LiveState
 ) -> tuple[FieldChange, ...]:
     """Return the fields that differ; a field without a live value is not compared."""
+    stored = live.capabilities.stored if live.capabilities else _ATTRIBUTES
     found: list[tuple[str, Value, Value]] = []
     for field, attribute in _ATTRIBUTES.items():
         old, new = getattr(current, attribute), getattr(desired, attribute)
-        if field in _stored(live) and old is not None and old != new:
+        if field in stored and old is not None and old != new:
             found.append((field, old, new))
     if current.email_verified is False:
         found.append(("emailVerified", "false", "true"))
@@ -171,11 +172,8 @@ def _find_differences(
 
 
 def _decide(fields: Sequence[FieldChange], password: PasswordCheck | None, *, replace: bool) -> Decision:
-    """Return status, action and reason of a live catalog persona.
-
-    Without a verdict about its password it is unknown only if its fields are equal: other fields can be
-    updated whatever the password is.
-    """
+    """Return status, action and reason of a live catalog persona."""
+    # Fields can be updated whatever the password is: without a verdict about it, only equal ones are unknown.
     unchecked = password is not None and password.verdict is Verdict.UNKNOWN
     reason = f"password not checked: {password.reason}" if password and unchecked else ""
     fixed = ", ".join(field.field for field in fields if not field.updatable)
@@ -206,20 +204,17 @@ def _mark_changed_emails(changes: Sequence[Change]) -> Iterator[Change]:
 
 def _find_gaps(live: LiveState, changes: Iterable[Change]) -> Iterator[str]:
     """Yield notes about fields that could not be compared."""
-    if absent := [field for field in _ATTRIBUTES if field not in _stored(live)]:
+    stored = live.capabilities.stored if live.capabilities else _ATTRIBUTES
+    if absent := [field for field in _ATTRIBUTES if field not in stored]:
         yield f"Not stored on this service: {', '.join(absent)}."
     read = [c.live for c in changes if c.desired and c.live and c.id not in live.unread]
     empty = [
         field
         for field, attribute in _ATTRIBUTES.items()
-        if field in _stored(live) and any(getattr(persona, attribute) is None for persona in read)
+        if field in stored and any(getattr(persona, attribute) is None for persona in read)
     ]
     if empty:
         yield f"Not compared, because there is no live value: {', '.join(empty)}."
-
-
-def _stored(live: LiveState) -> Iterable[str]:
-    return live.capabilities.stored if live.capabilities else _ATTRIBUTES
 
 
 def _sort_key(change: Change) -> tuple[int, int, str, str]:
