@@ -108,16 +108,18 @@ def resolve_config(
         UsageError: An option or a variable has an unusable value.
         SafetyError: Credentials would travel over plain http to another machine.
     """
-    named = auth or variable("AUTH_URL")
+    if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
+        raise UsageError(f"--timeout must be more than 0 and at most {MAX_TIMEOUT} seconds.")
+    named = variable("AUTH_URL") if auth is None else auth
     token = jwt if jwt is not None else variable("ADMIN_JWT")
     email, password, seed_secret = map(variable, ("ADMIN_EMAIL", "ADMIN_PASSWORD", "SEED_SECRET"))
     if bool(email) != bool(password) and token is None:
         is_set, is_missing = ("EMAIL", "PASSWORD") if email else ("PASSWORD", "EMAIL")
         raise UsageError(f"MANA_ADMIN_{is_set} is set but MANA_ADMIN_{is_missing} is not.")
-    source = "--auth" if auth else "MANA_AUTH_URL"
+    source = "MANA_AUTH_URL" if auth is None else "--auth"
     return Config(
-        address=parse_address(named or DEFAULT_AUTH, allow_http=allow_http, source=source),
-        service_named=bool(named),
+        address=parse_address(DEFAULT_AUTH if named is None else named, allow_http=allow_http, source=source),
+        service_named=named is not None,
         endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
         jwt=None if token is None else read_token(token, "MANA_ADMIN_JWT" if jwt is None else "--jwt"),
         admin_email=email,

@@ -45,7 +45,6 @@ def cleanup(
     from personas.reconcile.changes import Options
     from personas.reconcile.fetch import fetch_list
     from personas.reconcile.plan import make_cleanup_plan
-    from personas.report.text import describe_deletions
 
     with start_run("cleanup", output, report, quiet, verbose) as run:
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
@@ -62,8 +61,8 @@ def cleanup(
         run.add(plan=plan)
         if dry_run or not plan.actions:
             return
-        losses = describe_deletions(plan)
+        losses = flow.describe_losses(loaded, plan)
         confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
         # Their passwords sign in as the owners of spaces, which are deleted first.
-        passwords = flow.choose_passwords(config) if loaded.spaces else None
+        passwords = flow.choose_passwords_if_any(config) if loaded.spaces else None
         flow.apply_personas(run, config, loaded, plan, passwords, force=force)

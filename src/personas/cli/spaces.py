@@ -71,7 +71,8 @@ def spaces(
             async with connect(run, config) as service:
                 state = await fetch_spaces(service, loaded, sign_ins, only=planned.only)
                 plan = make_space_plan(loaded, state, planned, delete=delete)
-                if dry_run or not plan.actions:
+                # No session is left open behind a question: the answer may be no.
+                if dry_run or not plan.actions or _describe_losses(plan):
                     await sign_ins.close(service)
                 return plan
 

@@ -11,13 +11,19 @@ from personas.redact import redact
 
 
 class _Pipe(io.FileIO):
-    """A pipe or file; it drops what nothing reads any more, such as after `| head`."""
+    """A pipe or file; what nothing reads any more (`| head`) or what failed once is dropped quietly."""
+
+    lost = False
 
     def write(self, data: Any) -> int:
         try:
-            return super().write(data)
-        except BrokenPipeError:
-            return len(memoryview(data))
+            if not self.lost:
+                return super().write(data)
+        except OSError as error:
+            self.lost = True
+            if not isinstance(error, BrokenPipeError):
+                raise
+        return len(memoryview(data))
 
 
 def prepare_streams() -> None:
@@ -44,10 +50,10 @@ def write_stdout(text: str, *, machine: bool = False) -> None:
 
 
 def print_line(text: str) -> None:
-    """Print one line on stderr, without secrets and control characters."""
-    from personas.report.sanitize import visible
+    """Print one line on stderr, without secrets, control characters and commands of a CI runner."""
+    from personas.report.sanitize import disarm, visible
 
-    print(visible(redact(text)), file=sys.stderr, flush=True)
+    print(disarm(visible(redact(text))), file=sys.stderr, flush=True)
 
 
 def is_interactive() -> bool:
