@@ -70,17 +70,6 @@ def test_wait_of_the_service_is_respected_by_all_and_announced_once(world: World
     assert times[8] - times[0] >= 0.95
 
 
-def test_wait_beyond_the_limit_is_not_waited_for(world: World) -> None:
-    world.catalog("anna")
-    limited = Answer(429, {"message": "Too many requests"}, (("retry-after", "3600"),))
-    started = time.monotonic()
-    done = world.run("seed", script=every(limited))
-    assert time.monotonic() - started < 20
-    assert done.code == 4
-    assert "rate limited for 3600 s" in done.err
-    assert len(world.proxy.requests) == 1
-
-
 @pytest.mark.parametrize(
     "fault", [Answer(503, {"message": "busy"}), Answer(502, "Bad Gateway"), Break("before"), Break("lost")]
 )
@@ -110,13 +99,3 @@ def test_service_that_goes_away_ends_the_writing_soon(world: World, fault: Fault
     # Calls that were in flight may still use all of their attempts.
     assert len(world.proxy.writes) <= 8 * (3 + 8)
     assert world.live() == {}
-
-
-def test_several_details_that_cannot_be_read_are_unknown(world: World) -> None:
-    world.catalog("anna", "bo", "kim")
-    assert world.run("seed").code == 0
-    one = world.live()["persona.bo@mana.test"]
-    done = world.run("dry-run", "--fail-on-drift", script=every(Answer(500, {"message": "oops"}), path=one))
-    assert done.code == 6
-    assert "1 unknown" in done.out
-    assert "2 in sync" in done.out

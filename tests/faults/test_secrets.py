@@ -12,15 +12,14 @@ import pytest
 
 from personas import derive_password
 from personas.services.mana import ManaService
-from tests.commands import COMMANDS as ALL_COMMANDS
-from tests.commands import Done
+from tests.commands import COMMANDS as ALL_COMMANDS, Done
 
 from .conftest import ADMIN_PASSWORD, BY_PASSWORD, ENDPOINT, SECRET, TEAM, World
 from .proxy import Answer, Edit, Fault, Request, Script
 
 ANNA, BO = "persona.anna@mana.test", "persona.bo@mana.test"
 REPORTS = ("report.json", "report.md", "report.txt")
-FORMATS = ("text", "json", "markdown", "github")
+FORMATS = ("text", "github")  # the others are in REPORTS
 # Arguments of every command; those in PRINTING print a secret, which is their purpose.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "seed": ("--prune", "--replace", "--check-passwords", "--yes"),
@@ -127,10 +126,6 @@ def echo_as_text(request: Request) -> Fault:
     return Answer(500, f"<pre>{json.dumps(echo(request))}</pre>")
 
 
-def echo_when_limited(request: Request) -> Fault:
-    return Answer(429, echo(request), (("retry-after", "900"),))
-
-
 def echo_writes(request: Request) -> Fault | None:
     return echo_as_json(request) if request.method != "GET" and "sign-in" not in request.path else None
 
@@ -164,7 +159,6 @@ def echo_in_redirect(request: Request) -> Fault:
 ECHOES: tuple[Callable[[Request], Fault | None], ...] = (
     echo_as_json,
     echo_as_text,
-    echo_when_limited,
     echo_writes,
     echo_in_names,
     echo_in_warning,
@@ -190,36 +184,9 @@ def test_service_that_echoes_secrets_makes_no_command_print_them(
     seeded: World, command: str, script: Script
 ) -> None:
     env: Mapping[str, Any] = BY_PASSWORD if command == "token" or script is echo_as_json else {}
-    done = run_verbose(seeded, command, "json", script, **env)
+    done = run_verbose(seeded, command, "github", script, **env)
     check(seeded, done, printing=command in PRINTING and done.code == 0)
     assert "bug" not in done.all
-
-
-@pytest.mark.parametrize("output", FORMATS)
-def test_echoed_secrets_appear_in_no_format(seeded: World, output: str) -> None:
-    for script in (echo_as_json, echo_writes):
-        done = run_verbose(seeded, "seed", output, script)
-        assert done.code in {4, 6}
-        check(seeded, done)
-        assert "[hidden]" in done.all.replace("&#91;hidden&#93;", "[hidden]")
-
-
-@pytest.mark.parametrize("command", ["password", "login", "token"])
-def test_printing_commands_print_only_what_was_asked_for(seeded: World, command: str) -> None:
-    done = seeded.run(command, *COMMANDS[command], **(BY_PASSWORD if command == "token" else {}))
-    assert (done.code, done.err) == (0, "")
-    assert len(done.out.splitlines()) == 1
-    found = set(find_secrets(seeded, done.out))
-    assert found == ({"Anna's password"} if command == "password" else {"eyJ"})
-
-
-@pytest.mark.parametrize("form", ["cookie", "env", "storage-state"])
-def test_login_prints_no_password(seeded: World, form: str) -> None:
-    done = seeded.run("login", "anna", "-o", form)
-    assert (done.code, done.err) == (0, "")
-    assert not {"Anna's password", "seed secret", "token"} & set(find_secrets(seeded, done.out))
-    done = seeded.run("login", "anna", "-o", form, "--out", "session")
-    assert (done.code, done.out, done.err) == (0, "", "")
 
 
 @pytest.mark.parametrize("command", ["list", "seed", "login"])
@@ -232,10 +199,7 @@ def test_bug_shows_no_secret_in_its_traceback(
 
     async def fail(*_: object) -> None:
         local = json.dumps(known)
-        try:
-            raise KeyError(local)
-        except KeyError as error:
-            raise RuntimeError(f"{known} {known!r} {local}") from error
+        raise RuntimeError(f"{known} {local}") from KeyError(local)
 
     for name in ("list_personas", "sign_in"):
         monkeypatch.setattr(ManaService, name, fail)
@@ -254,19 +218,14 @@ TYPED = "hunter22-hunter22"
     ("env", "options", "code", "message"),
     [
         ({"MANA_ADMIN_JWT": f" {TYPED}"}, (), 2, "MANA_ADMIN_JWT has white space"),
-        ({"MANA_ADMIN_JWT": f"{TYPED}\n"}, (), 2, "MANA_ADMIN_JWT has white space"),
         ({"MANA_ADMIN_JWT": TYPED}, (), 4, "The admin token is not a JWT."),
-        ({"MANA_ADMIN_JWT": f"{TYPED} {TYPED}"}, (), 2, "contains white space"),
         ({}, ("--jwt", f"{TYPED} x"), 2, "contains white space"),
-        ({"PERSONA_SEED_SECRET": f"{TYPED}\n"}, (), 2, "PERSONA_SEED_SECRET has white space"),
         ({"PERSONA_SEED_SECRET": f"{TYPED}\x1b"}, (), 2, "PERSONA_SEED_SECRET contains a control character"),
         ({"PERSONAS_SEED_SECRET": TYPED}, (), 2, "have different values"),
-        ({"MANA_ADMIN_PASSWORD": f"{TYPED}\r", "MANA_ADMIN_EMAIL": "a@b.test"}, (), 2, "has white space"),
         ({"MANA_ADMIN_PASSWORD": TYPED, "MANA_ADMIN_JWT": None}, (), 2, "MANA_ADMIN_EMAIL is not"),
         ({"MANA_AUTH_URL": f"https://user:{TYPED}@auth.example.test"}, (), 2, "user name or password"),
         ({"MANA_AUTH_URL": f"https://auth.example.test/?token={TYPED}"}, (), 2, "must not contain '?'"),
         ({"MANA_AUTH_URL": f"user:{TYPED}@auth.example.test"}, (), 2, "is not an http(s) URL"),
-        ({"MANA_AUTH_URL": f"http://user:{TYPED}@[::1"}, (), 2, "is not an http(s) URL"),
         ({}, ("--auth", f"https://{TYPED}@auth.example.test:x"), 2, "is not an http(s) URL"),
         ({}, ("--auth", f"embedded:postgresql://user:{TYPED}@host/db"), 2, "takes a file, not a URL"),
     ],
@@ -292,11 +251,8 @@ def test_value_that_cannot_be_used_is_named_not_shown(
     ("value", "message"),
     [
         (f"http://user:{TYPED}@127.0.0.1:9", "Cannot connect to the proxy 127.0.0.1:9"),
-        (f"http://user:{TYPED}@[::1]:9", "Cannot connect to the proxy"),
         (f"http://user:a#{TYPED}@127.0.0.1:9", "is not the URL of an HTTP proxy"),
-        (f"http://user:a?{TYPED}@127.0.0.1:9", "is not the URL of an HTTP proxy"),
         (f"http://user:{TYPED}@127.0.0.1:port", "is not the URL of an HTTP proxy"),
-        (f"gopher://user:{TYPED}@127.0.0.1:9", "is not the URL of an HTTP proxy"),
         (f"user:{TYPED}@127.0.0.1:9", "Cannot connect to the proxy 127.0.0.1:9"),
     ],
 )

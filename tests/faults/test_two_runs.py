@@ -93,21 +93,6 @@ def test_persona_that_is_deleted_meanwhile_is_created_again(world: World, when: 
     assert world.run("dry-run", "--fail-on-drift").code == 0
 
 
-def test_persona_that_is_created_meanwhile_is_not_created_twice(world: World) -> None:
-    world.catalog("anna")
-    created = False
-
-    def create(request: Request) -> None:
-        nonlocal created
-        if request.method == "POST" and not created:
-            created = True
-            assert world.admin("POST", ENDPOINT, json=request.json).status_code == 200
-
-    assert world.run("seed", script=create).code == 0
-    assert set(world.live()) == {ANNA}
-    assert world.run("dry-run", "--fail-on-drift").code == 0
-
-
 def test_account_that_signs_up_before_the_look_up_is_a_conflict(world: World) -> None:
     world.catalog("anna")
 
