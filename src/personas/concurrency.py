@@ -35,7 +35,7 @@ async def run_concurrently(
     """Call `worker` with each item, at most `limit` at once, in order of the items.
 
     Raises:
-        Exception: The first exception of a worker, without a group around it; the other workers are cancelled.
+        Exception: The first exception of a worker, not in a group; the other workers are cancelled.
     """
     waiting = iter(items)
 

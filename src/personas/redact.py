@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from urllib.parse import quote, quote_plus
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 MASK = "[hidden]"
 # Shorter texts occur in ordinary words, and no service accepts shorter passwords.
@@ -22,7 +22,7 @@ class Secret:
     def __init__(self, text: str) -> None:
         self._text = text
         self._forms: tuple[str, ...] | None = None
-        _live_secrets.add(self)
+        _live_secrets[id(self)] = self
 
     def reveal(self) -> str:
         """Return the text. Call this where the text is sent, and keep no other reference to it."""
@@ -53,20 +53,22 @@ class Secret:
     __str__ = __repr__
 
 
-_live_secrets: WeakSet[Secret] = WeakSet()
+# By identity: of two equal secrets, one may be freed before the other.
+_live_secrets: WeakValueDictionary[int, Secret] = WeakValueDictionary()
 
 
 def redact(text: str) -> str:
     """Return `text` without secrets that this process holds, and without JWTs."""
-    for secret in list(_live_secrets):
+    for secret in list(_live_secrets.values()):
         text = secret.mask(text)
     return _JWT.sub(MASK, text)
 
 
 def _escaped_forms(text: str) -> tuple[str, ...]:
-    """Return the text as it is, as JSON writes it (once or twice), and as URLs write it; longest first."""
+    """Return the text as it is, and as JSON (once or twice), URLs and Python write it; longest first."""
     in_json = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
     in_json |= {json.dumps(form)[1:-1] for form in in_json}
+    in_json |= {repr(form)[1:-1] for form in {text, *in_json}}  # in tracebacks
     encoded = text.encode("utf-8", "surrogatepass")
     in_url = {quote(encoded, safe=""), quote(encoded), quote_plus(encoded)}
     lower_hex = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in in_url}

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from personas.catalog.loader import MAX_BYTES, load_catalog, parse_catalog
 from personas.catalog.models import Cadence, Persona
@@ -69,6 +68,8 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"email": REMOVED}, "email", '"email" is missing'),
     ({"email": []}, "email", '"email" must be a string, not a list'),
+    ({"email": "anna"}, "email", '"email" is not a valid email address: "anna"'),
+    ({"email": "\u212aim@mana.test"}, "email", '"email" is not a valid email address: "\u212aim@mana.test"'),
     ({"email": "a..b@mana.test"}, "email", '"email" is not a valid email address: "a..b@mana.test"'),
     ({"email": "a@b@mana.test"}, "email", '"email" is not a valid email address: "a@b@mana.test"'),
     (
@@ -218,6 +219,14 @@ def test_what_is_doubtful_is_a_warning_at_its_place(text: str, path: str, source
     assert source_at(text, warning) == source
 
 
+def test_python_names_are_unknown_keys_in_json() -> None:
+    problems = problems_of(make_text({"systemPrompt": REMOVED, "system_prompt": PROMPT}))
+    assert [(problem.path, problem.severity) for problem in problems] == [
+        ("$.personas[0].systemPrompt", "error"),
+        ("$.personas[0].system_prompt", "warning"),
+    ]
+
+
 def test_schema_and_description_are_known_keys() -> None:
     catalog = parse_catalog(make_text(**{"$schema": "./s.json", "description": "d"}))
     assert (catalog.warnings, catalog.description) == ((), "d")
@@ -319,8 +328,8 @@ def test_a_good_catalog_has_its_personas() -> None:
         tick_cadence=Cadence.HOURLY,
     )
     assert second.tick_cadence is Cadence.DAILY
-    assert len({first, second, first}) == 2
     assert catalog == parse_catalog(text)
+    assert len({*catalog.personas, *parse_catalog(text).personas}) == 2
     assert (catalog.file, catalog.spaces, catalog.allow_real_domain) == ("catalog.json", (), False)
 
 
@@ -350,6 +359,7 @@ def test_a_file_is_read_with_or_without_byte_order_mark(tmp_path: Path) -> None:
     plain = load_catalog(write(tmp_path, good))
     marked = load_catalog(str(write(tmp_path, b"\xef\xbb\xbf" + good)))
     assert plain == marked
+    assert parse_catalog("\ufeff" + make_text()).personas == plain.personas
     assert (marked.file, marked.locate(())) == (str(tmp_path / "c.json"), (1, 1))
 
 

@@ -26,10 +26,10 @@ ANNA, BO, CLEO = "anna@mana.test", "bo@mana.test", "cleo@mana.test"
 class Calls:
     """A service with the personas Anna, Bo and Cleo, and a clock that stands still on a Monday."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, place: str | Path) -> None:
         self.now = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
         self.service = open_service(
-            folder / "auth.db", base_url=BASE_URL, service_key=KEY, scrypt_n=2, clock=lambda: self.now
+            place, base_url=BASE_URL, service_key=KEY, scrypt_n=2, clock=lambda: self.now
         )
         transport = httpx.ASGITransport(make_app(self.service), raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url=BASE_URL)

@@ -19,7 +19,7 @@ ONLY_OWNER = (400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
 
 @pytest.fixture
 def calls(tmp_path: Path) -> Iterator[Calls]:
-    with Calls(tmp_path) as calls:
+    with Calls(tmp_path / "auth.db") as calls:
         yield calls
 
 

@@ -19,7 +19,7 @@ ACTION = {"tickId": "t", "toolName": "todo.create", "result": "ok"}
 
 @pytest.fixture
 def calls(tmp_path: Path) -> Iterator[Calls]:
-    with Calls(tmp_path) as calls:
+    with Calls(tmp_path / "auth.db") as calls:
         yield calls
 
 

@@ -18,8 +18,7 @@ from personas.catalog.models import Catalog
 from personas.concurrency import Cancel
 from personas.embedded import schema as tables
 from personas.embedded.app import make_app
-from personas.embedded.service import Service as EmbeddedService
-from personas.embedded.service import open_service
+from personas.embedded.service import Service as EmbeddedService, open_service
 from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import Action, Change, Options, Outcome, Plan, Status
 from personas.redact import Secret

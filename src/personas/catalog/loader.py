@@ -78,10 +78,6 @@ def parse_catalog(text: str, *, file: str = "catalog.json") -> Catalog:
     return catalog
 
 
-class _Constant(Exception):
-    """A constant that only Python's decoder accepts, such as NaN."""
-
-
 def _decode_json(text: str, file: str, positions: Positions) -> tuple[object, bool]:
     """Return the document, and whether an object in it has a key twice."""
     has_duplicates = False
@@ -93,7 +89,7 @@ def _decode_json(text: str, file: str, positions: Positions) -> tuple[object, bo
         return members
 
     def refuse(constant: str) -> object:
-        raise _Constant(constant)
+        raise ValueError(constant)
 
     if not text.strip():
         raise _invalid_at(0, "the file is empty", file, positions)
@@ -102,7 +98,7 @@ def _decode_json(text: str, file: str, positions: Positions) -> tuple[object, bo
         document = json.loads(text, object_pairs_hook=to_object, parse_int=float, parse_constant=refuse)
     except json.JSONDecodeError as error:
         raise _invalid_at(error.pos, error.msg + _hint(error), file, positions) from None
-    except _Constant as error:
+    except ValueError as error:
         at = next((value.at for value in walk(text) if value.sign.startswith(CONSTANTS)), 0)
         raise _invalid_at(at, f"{error} is not a JSON value", file, positions) from None
     except RecursionError:

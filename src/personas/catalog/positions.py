@@ -61,14 +61,13 @@ def walk(text: str) -> Iterator[Value]:
         if sign in ("}", "]"):
             path.pop()
             parents.pop()
-            expect_key = False
         elif sign == ",":
             last = path[-1]
             if isinstance(last, int):
                 path[-1] = last + 1
             expect_key = isinstance(last, str)
         elif expect_key:
-            path[-1] = json.loads(sign, strict=False)
+            path[-1] = json.loads(sign)
             key_at = at
             expect_key = False
         elif sign != ":":
@@ -90,7 +89,7 @@ class Positions:
     def locate(self, path: JsonPath, *, at_key: bool = False) -> tuple[int, int]:
         """Return line and column of a value, or of its key; of the nearest parent if it is missing."""
         while path and path not in self._offsets:
-            path, at_key = path[:-1], False
+            path = path[:-1]
         key_at, at = self._offsets.get(path, (0, 0))
         return self.line_and_column(key_at if at_key else at)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import anyio.to_thread
 from sqlalchemy import exc
@@ -26,9 +27,6 @@ from personas.embedded.answers import Crash, Refusal, crash, iso, not_found
 from personas.embedded.passwords import SCRYPT_N
 from personas.embedded.schema import UnstorableTextError
 from personas.embedded.service import FRONT_END, Service, open_service
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
 
 BASE_URL: Final = "http://embedded.localhost"
 logger: Final = logging.getLogger("personas.embedded")
@@ -74,7 +72,7 @@ async def health(request: Request) -> Response:
 
 
 async def _refuse(_request: Request, error: Any) -> Response:
-    return cast("Refusal", error).answer()
+    return cast(Refusal, error).answer()
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:
@@ -90,13 +88,7 @@ async def _crash(request: Request, error: Exception) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedService:
-    """A service that is called in process, without a port.
-
-    Attributes:
-        app: The ASGI application, for `httpx.ASGITransport`.
-        base_url: The address to give to the client; the Origin of calls with a cookie.
-        admin_token: Returns a fresh access token of an admin, for 15 minutes.
-    """
+    """A service that is called in process; `admin_token()` is an admin's access token for 15 minutes."""
 
     app: Starlette
     base_url: str
@@ -107,15 +99,9 @@ class EmbeddedService:
 async def open_embedded(
     file: Path | None, *, base_url: str = BASE_URL, scrypt_n: int | None = None
 ) -> AsyncIterator[EmbeddedService]:
-    """Open a service on an SQLite file, which is created if it does not exist.
+    """Open a service on an SQLite file, which is created if it does not exist; None is a temporary one.
 
-    Args:
-        file: The file; None for a database that is deleted at the end.
-        base_url: The address of the service.
-        scrypt_n: A small power of two makes quick password hashes, for tests.
-
-    Raises:
-        EmbeddedError: The file cannot be used as a database.
+    A small power of two as `scrypt_n` makes quick password hashes, for tests. Raises EmbeddedError.
     """
     with TemporaryDirectory(prefix="personas-") as folder:
         place = Path(folder) / "auth.db" if file is None else file

@@ -5,19 +5,16 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
+from sqlalchemy.engine import Connection, Engine
 
 from personas.embedded import schema
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sqlalchemy.engine import Connection, Engine
 
 BUSY_SECONDS: Final = 30
 CONNECTIONS: Final = {"pool_size": 8, "max_overflow": 40}  # more than there are worker threads
@@ -35,11 +32,7 @@ class EmbeddedError(Exception):
 
 
 class Database:
-    """One SQLite file or one PostgreSQL database.
-
-    Attributes:
-        name: The file, or the URL without its password; can be printed.
-    """
+    """One SQLite file or one PostgreSQL database; its `name` never has a password."""
 
     def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
@@ -64,11 +57,7 @@ class Database:
 
     @contextmanager
     def start(self, *, reset: bool = False) -> Iterator[Connection]:
-        """A writing transaction with all tables, emptied if `reset`; a second start waits for the first.
-
-        Raises:
-            EmbeddedError: The database cannot be used, or another program made its tables.
-        """
+        """A writing transaction with all tables, emptied if `reset`; a second start waits for the first."""
         try:
             with self.write() as connection:
                 if not self._is_sqlite:
@@ -105,11 +94,7 @@ class Database:
 
 
 def open_database(place: str | Path) -> Database:
-    """Open a file or a `postgresql://` URL; `Database.start` makes the tables.
-
-    Raises:
-        EmbeddedError: The file cannot be created, or the URL cannot be read.
-    """
+    """Open a file or a `postgresql://` URL; `Database.start` makes the tables."""
     text = str(place)
     if text.startswith(("postgresql:", "postgres:")):
         return _open_postgresql(text)
@@ -117,9 +102,6 @@ def open_database(place: str | Path) -> Database:
         message = f"{text.split('://', 1)[0]}:// is not a kind of database that can be used"
         raise EmbeddedError(message, hint="Use a file or a postgresql:// URL.")
     return _open_sqlite(Path(place))
-
-
-# --- SQLite -------------------------------------------------------------------------------------------------
 
 
 def _open_sqlite(path: Path) -> Database:
@@ -166,9 +148,6 @@ def _lower(text: str | None) -> str | None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-# --- PostgreSQL ---------------------------------------------------------------------------------------------
 
 
 def _open_postgresql(text: str) -> Database:

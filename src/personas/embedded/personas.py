@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
-from starlette.responses import JSONResponse
+from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from personas.embedded.answers import (
-    Crash,
-    Refusal,
-    as_json,
-    invalid,
-    query_number,
-    query_text,
-    refused,
-)
+from personas.embedded.answers import Crash, Refusal, as_json, invalid, query_number, query_text, refused
 from personas.embedded.auth import SignUp, create_user
 from personas.embedded.bodies import read_json
 from personas.embedded.passwords import MIN_PASSWORD, utf16_length
 from personas.embedded.schema import CADENCES, persona_actions, persona_feedback, personas, sessions, users
 from personas.embedded.service import Service
 from personas.embedded.users import find_by_email
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 RECENT: Final = dt.timedelta(days=7)
 LAST_ACTIONS: Final = 20
@@ -143,15 +132,10 @@ async def upsert_persona(request: Request) -> Response:
 
 
 def _check(fields: dict[str, Any]) -> None:
-    """Check a body as the real service does: loosely, as JavaScript compares.
-
-    Raises:
-        Refusal: 400 with every problem.
-        Crash: The email has no method `includes`.
-    """
+    """Check a body as the real service does, loosely, as JavaScript compares; refuse with every problem."""
     email, password = fields.get("email"), fields.get("password")
     if email not in FALSY and not isinstance(email, str | list):
-        raise Crash
+        raise Crash  # it has no method `includes`
     length = utf16_length(password) if isinstance(password, str) else None
     length = len(password) if isinstance(password, list) else length
     problems = {

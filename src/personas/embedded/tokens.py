@@ -7,18 +7,15 @@ import datetime as dt
 import hmac
 import secrets
 import string
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import quote, unquote
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from jwt.types import Options
-    from starlette.responses import Response
+from jwt.types import Options
+from starlette.responses import Response
 
 AUDIENCE: Final = "mana"
 TOKEN_LIFETIME: Final = dt.timedelta(minutes=15)
@@ -63,10 +60,7 @@ class Signer:
         return jwt.encode(payload, self._private, algorithm="EdDSA", headers=headers)
 
     def verify(self, token: str, *, now: dt.datetime) -> dict[str, Any] | None:
-        """The claims of a token that this service has signed and that has not expired, else None.
-
-        The issuer is not compared: one database may be served at several addresses.
-        """
+        """The claims of a token that is signed and has not expired, else None; any issuer is accepted."""
         options: Options = {"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False}
         try:
             if jwt.get_unverified_header(token).get("kid") != self._kid:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
 from personas import __version__
 from personas.catalog.models import Problem
-from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result, Status
+from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result
+from personas.report.sanitize import json_text
 
 
 class ErrorInfo(ReportModel):
@@ -16,31 +18,34 @@ class ErrorInfo(ReportModel):
     hint: str = ""
 
 
+class CatalogSize(ReportModel):
+    """A valid catalog and how much it contains."""
+
+    file: str
+    personas: int
+    spaces: int = 0
+
+
 class Report(ReportModel):
     """What one command found and did. This is JSON document version 1.
 
     Attributes:
-        command: The command's name, such as `dry-run`.
         catalogs: The catalog files, as they were named.
+        valid: The sizes of the valid ones, for `validate` and a `dry-run` without a service.
         service: The service's address; empty if none was asked.
         compared: Whether catalog and service were compared.
-        plan: The plan, where one was made.
         applied: Whether the plan was carried out, at least in part.
         outcomes: One per action of the plan, in its order.
         live: What `list` and `show` read.
         problems: Errors and warnings of catalogs, in file order.
         notes: Facts about the run, such as a check that could not be made.
-        error: Why the run ended early.
-        interrupted: Whether a signal ended it.
-        exit_code: The exit code of the process.
-        requests: How many requests were sent.
-        seconds: How long the run took.
     """
 
     version: Literal[1] = 1
     tool: str = __version__
     command: str
     catalogs: tuple[str, ...] = ()
+    valid: tuple[CatalogSize, ...] = ()
     service: str = ""
     compared: bool = False
     plan: Plan | None = None
@@ -65,7 +70,18 @@ class Report(ReportModel):
         """Whether the plan was compared and found nothing different."""
         return self.compared and self.plan is not None and not self.plan.drift
 
-    @property
-    def unknown(self) -> int:
-        """How many changes could not be read or verified."""
-        return self.plan.counts[Status.UNKNOWN] if self.plan else 0
+
+def to_json(report: Report) -> str:
+    """Return the document as JSON: indented, safe to print, never with NaN or lone surrogates."""
+    document = json.dumps(report.model_dump(mode="json", by_alias=True))
+    # A service may send NaN or Infinity, which JSON does not have.
+    value = json.loads(document, parse_constant=lambda _: None)
+    return json_text(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
+
+
+def report_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the document."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Report.model_json_schema(mode="serialization"),
+    }

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from personas.redact import Secret
+
+Params = Mapping[str, str] | None  # the query of a call
+Body = Mapping[str, object] | None  # and its JSON
 
 
 class ServiceModel(BaseModel):
@@ -28,7 +31,7 @@ class ServiceModel(BaseModel):
 class RecentAction(ServiceModel):
     """One action of a persona in the product."""
 
-    tool: str
+    tool: str = Field(default="?", validation_alias=AliasChoices("tool", "toolName"))
     result: str
     created_at: datetime | None = None
     latency_ms: float | None = None
@@ -39,7 +42,8 @@ class ModuleFeedback(ServiceModel):
     """Ratings of one module by a persona; `mean` is from 1 to 5."""
 
     module: str
-    ratings: int | None = None
+    # mana puts the number of ratings where their mean should be.
+    ratings: int | None = Field(default=None, validation_alias=AliasChoices("ratings", "avgRating"))
     mean: float | None = None
 
 
@@ -97,7 +101,7 @@ class LiveSpace(ServiceModel):
 
 @dataclass(frozen=True, slots=True)
 class FoundUser:
-    """An account with a catalog email that is not a live persona."""
+    """An account with a catalog email that is not a live persona; `user_id` is empty if unknown."""
 
     user_id: str
     email: str
@@ -113,17 +117,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PasswordCheck:
-    """The result of one sign-in with a derived password.
+    """The result of one sign-in with a derived password."""
 
-    Attributes:
-        verdict: Only a 401 with the code INVALID_EMAIL_OR_PASSWORD means wrong.
-        reason: Why it is unknown.
-        rate_limited: Whether the service asked for fewer sign-ins; then further checks are pointless.
-    """
-
-    verdict: Verdict
-    reason: str = ""
-    rate_limited: bool = False
+    verdict: Verdict  # wrong only after a 401 with the code INVALID_EMAIL_OR_PASSWORD
+    reason: str = ""  # why it is unknown
+    rate_limited: bool = False  # the service asked for fewer sign-ins, so further checks are pointless
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,24 +152,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a call.
-
-    Attributes:
-        status: The HTTP status.
-        body: The decoded JSON; None if the body is not JSON.
-        detail: What the service says about an error, without secrets; empty if nothing.
-        code: The error code of the service, such as `INVALID_ORIGIN`.
-        retried: Whether an earlier attempt of the same call got no answer, so it may have been applied.
-        server_error: Whether an earlier attempt of the same call was answered with a 5xx status.
-        is_json: Whether the body is JSON.
-        set_cookies: The Set-Cookie headers.
-    """
+    """The answer to a call."""
 
     status: int
-    body: object = field(repr=False)
-    detail: str = ""
-    code: str = ""
-    retried: bool = False
-    server_error: bool = False
+    body: object = field(repr=False)  # the decoded JSON; None if it is not JSON
+    detail: str = ""  # what the service says about an error, without secrets
+    code: str = ""  # the error code of the service, such as `INVALID_ORIGIN`
+    retried: bool = False  # an earlier attempt got no answer, so the call may have been applied before
+    server_error: bool = False  # an earlier attempt was answered with a 5xx status
     is_json: bool = True
     set_cookies: tuple[str, ...] = field(default=(), repr=False)

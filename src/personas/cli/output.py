@@ -1,0 +1,88 @@
+"""Where a report goes: stdout, the files of --report, and the files that GitHub Actions names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from personas.cli.files import check_writable
+from personas.cli.options import Output
+from personas.cli.streams import print_line, text_width, write_stdout
+from personas.config import github_paths
+from personas.errors import UsageError
+from personas.report.document import Report, to_json
+from personas.report.messages import error_to_show
+from personas.report.text import format_error, format_problem, to_text
+
+_SUFFIXES = {".json": Output.JSON, ".md": Output.MARKDOWN, ".txt": Output.TEXT}
+
+
+def check_report_files(names: Sequence[str]) -> list[Path]:
+    """Return the files of --report. Raises UsageError if one cannot be written, or has another ending."""
+    for name in names:
+        if name and Path(name).suffix.lower() not in _SUFFIXES:
+            raise UsageError(f"--report {name}: unknown ending.", hint=f"Use {', '.join(_SUFFIXES)}.")
+    return [check_writable(name, "--report") for name in names]
+
+
+def write_report_files(report: Report, files: Sequence[Path]) -> None:
+    """Write the report to each file in the format of its ending; in place, as a bind mount needs it."""
+    for file in files:
+        text = _render(report, _SUFFIXES[file.suffix.lower()])
+        file.write_text(text, "utf-8", errors="backslashreplace")
+
+
+def show_report(report: Report, output: Output, *, quiet: bool, verbose: bool, shown: bool) -> None:
+    """Print a report on stdout; its problems and error on stderr.
+
+    `shown`: the plan stands above a question already.
+    """
+    problems = report.problems
+    untold = report.error
+    if output is Output.GITHUB:
+        _write_github(report)
+    elif output is not Output.TEXT:
+        write_stdout(_render(report, output), machine=True)
+    else:
+        found = report.model_copy(update={"error": None, "problems": ()})
+        has_result = report.plan is not None or report.live is not None or report.error is None
+        if report.command == "validate":
+            # Problems are what it was asked for.
+            found = found.model_copy(update={"problems": problems})
+            has_result, problems = has_result or bool(problems), ()
+        if has_result and (report.applied or not shown):
+            console = Console()  # knows NO_COLOR, FORCE_COLOR and TERM
+            color = console.color_system is not None and not console.no_color
+            write_stdout(to_text(found, width=text_width(), color=color, verbose=verbose, quiet=quiet))
+            untold = error_to_show(report)
+        for problem in problems:
+            print_line(format_problem(problem))
+    if untold is not None:
+        print(format_error(untold), file=sys.stderr)
+
+
+def _render(report: Report, output: Output) -> str:
+    if output is Output.JSON:
+        return to_json(report)
+    if output is Output.MARKDOWN:
+        from personas.report.markdown import to_markdown
+
+        return to_markdown(report)
+    return to_text(report, width=100, color=False, verbose=True)
+
+
+def _write_github(report: Report) -> None:
+    """Print annotations, and append to the files that GitHub Actions names."""
+    from personas.report.github import to_github
+
+    paths = github_paths()
+    shown = to_github(report, paths.workspace)
+    outputs = "".join(f"{name}={value}\n" for name, value in shown.outputs.items())
+    for path, text in ((paths.output, outputs), (paths.summary, shown.summary)):
+        if path is not None:
+            with path.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+    write_stdout(shown.annotations, machine=True)

@@ -1,0 +1,123 @@
+"""The report as markdown, for a comment on a pull request or the summary of a CI step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from personas.reconcile.changes import Change, Kind, LiveState, Plan
+from personas.report import messages
+from personas.report.diff import field_lines
+from personas.report.document import Report
+from personas.report.messages import count
+from personas.report.sanitize import disarm, fenced, markdown_code, markdown_text, visible
+from personas.report.text import to_text
+
+MARKER = "<!-- personas-preview -->"
+MAX_BYTES = 60_000  # GitHub takes 65,536 characters in a comment
+_MAX_NOTES = 10
+_LONG = 1_000  # characters of a message
+
+# Lines that stay together, and what they are called if there is no room for them.
+Block = tuple[str, str]
+
+
+def to_markdown(report: Report, *, marker: str = MARKER) -> str:
+    """Return the report as markdown of at most 60,000 bytes; a note says what was left out.
+
+    The first line is `marker`, an HTML comment by which a tool finds its comment on a pull request again.
+    """
+    head, tail = _head(report, marker), _tail(report)
+    room = MAX_BYTES - len(f"{head}{tail}".encode()) - 300
+    kept, left_out = [], Counter[str]()
+    for what, text in _blocks(report):
+        room -= len(text.encode()) + 1
+        if room < 0:
+            left_out[what] += 1
+        else:
+            kept.append(text)
+    more = ", ".join(count(amount, what) for what, amount in left_out.items())
+    note = f"\n> **Note:** No room for {more}. The JSON and text outputs have everything." if more else ""
+    return disarm("\n".join(part for part in (head, *kept, note, tail) if part) + "\n")
+
+
+def _head(report: Report, marker: str) -> str:
+    title = ": ".join(filter(None, (f"personas {report.command}", markdown_text(messages.verdict(report)))))
+    catalogs = ", ".join(map(markdown_code, report.catalogs[:_MAX_NOTES]))
+    lines = [marker, f"### {title}", ""]
+    lines.append(" → ".join(filter(None, (catalogs, markdown_code(report.service)))))
+    lines += [f"- {markdown_text(line)}" for line in messages.valid_lines(report)[:_MAX_NOTES]]
+    lines += ["", messages.CONFLICT_HINT] if messages.conflicts(report) else []
+    if error := messages.error_to_show(report):
+        hint = f" {markdown_text(error.hint, _LONG)}" if error.hint else ""
+        lines += ["", f"> **Error:** {markdown_text(error.message, _LONG)}{hint}"]
+    return "\n".join(lines)
+
+
+def _tail(report: Report) -> str:
+    lines = []
+    for note in messages.notes(report)[:_MAX_NOTES]:
+        lines += ["", f"> **Note:** {markdown_text(note, _LONG)}"]
+    facts = [messages.cost(report).strip("()")] if report.requests else []
+    if checksum := messages.checksum(report):
+        facts.insert(0, f"Checksum `{checksum}` (for `--expect-plan`)")
+    lines += ["", f"<sub>{' · '.join(facts)}</sub>"] if facts else []
+    return "\n".join(lines)
+
+
+def _blocks(report: Report) -> Iterator[Block]:
+    yield from _problems(report)
+    if report.plan is not None:
+        yield from _plan(report, report.plan)
+    elif report.live is not None and report.command == "show":
+        text = to_text(report.model_copy(update={"notes": ()}), width=100, color=False, quiet=True)
+        yield "persona", "\n" + fenced(text.splitlines())
+    elif report.live is not None:
+        yield from _list(report.live)
+
+
+def _table(what: str, titles: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Iterator[Block]:
+    head = [f"| {' | '.join(titles)} |"]
+    head.append("|" + " --- |" * (head[0].count("|") - 1))
+    for index, row in enumerate(rows):
+        line = f"| {' | '.join(row)} |"
+        yield what, line if index else "\n".join(["", *head, line])
+
+
+def _problems(report: Report) -> Iterator[Block]:
+    rows = []
+    for problem in report.problems:
+        place = markdown_code(f"{problem.file}:{problem.line}:{problem.column}")
+        rows.append((place, problem.severity, markdown_text(problem.message, _LONG)))
+    return _table("problem", ("where", "", "problem"), rows)
+
+
+def _plan(report: Report, plan: Plan) -> Iterator[Block]:
+    rows = []
+    for change, sign, _, word, remark in messages.rows(report, plan):
+        about = (markdown_text(change.name), markdown_code(change.key), markdown_text(remark, _LONG))
+        rows.append((f"{sign} {word}", *about))
+    key = "email" if plan.kind is Kind.PERSONA else "slug"
+    yield from _table(plan.kind, ("", "name", key, "details"), rows)
+    for change in messages.detailed(report, plan):
+        yield f"changed {plan.kind}", _details(change)
+
+
+def _details(change: Change) -> str:
+    lines = []
+    for field in change.fields:
+        texts = ["".join(text for text, _ in line) for line in field_lines(field)]
+        lines.append(f"@@ {messages.label(field.field)} @@")
+        lines += [text if text[:2] in {"- ", "+ "} else f"  {text}" for text in texts]
+    labels = markdown_text(", ".join(messages.label(field.field) for field in change.fields))
+    name = f"<b>{markdown_text(change.name)}</b> <code>{escape(visible(change.key))}</code>"
+    return f"\n<details><summary>{name}: {labels}</summary>\n\n{fenced(lines, 'diff')}\n\n</details>"
+
+
+def _list(live: LiveState) -> Iterator[Block]:
+    rows = []
+    for persona in live.personas:
+        name, email, *more = messages.live_cells(persona, live.taken_at)
+        rows.append((markdown_text(name), markdown_code(email), *map(markdown_text, more)))
+    return _table("persona", messages.LIVE_TITLES, rows)

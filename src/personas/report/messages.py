@@ -1,0 +1,225 @@
+"""The words that all views share: rows, values, times and the verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from personas.errors import DriftFound, Interrupted, PartialFailure, SafetyError, ServiceError
+from personas.reconcile.changes import Action, Change, Kind, Outcome, Plan, Result, Status, Value
+from personas.report.document import ErrorInfo, Report
+from personas.report.sanitize import visible
+from personas.services.models import LivePersona
+
+# The sign and the style of each word that a row can begin with; a done action has those of the action.
+_SIGNS = {
+    "create": ("+", "green"),
+    "update": ("~", "yellow"),
+    "replace": ("!", "magenta"),
+    "delete": ("-", "red"),
+    "extra": ("•", "cyan"),
+    "conflict": ("✗", "bold red"),
+    "unknown": ("?", "bold yellow"),
+    "in-sync": ("✓", "green"),
+    "failed": ("✗", "bold red"),
+    "skipped": ("·", "yellow"),
+}
+_LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
+# The verdict says the same as these errors.
+_IN_VERDICT = {error.exit_code for error in (PartialFailure, DriftFound, Interrupted)}
+CONFLICT_HINT = "Use another email in the catalog."
+LIVE_TITLES = ("name", "email", "archetype", "cadence", "active", "7 d")
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 persona`, `2,000 personas`."""
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
+
+
+def known(value: object, form: str = "{}") -> str:
+    """Return a value that a service may not report; empty for None."""
+    return "" if value is None else form.format(value)
+
+
+def label(field: str) -> str:
+    """Return the short name of a catalog field: `prompt` for `systemPrompt`."""
+    return _LABELS.get(field, field)
+
+
+def entry(value: str | float) -> str:
+    """Return a role or a weight as people write it: `admin`, `0.3`, `1`."""
+    return visible(value) if isinstance(value, str) else f"{value:.12g}"
+
+
+def one_line(value: Value) -> str:
+    """Return a value on one line; a missing one is `not set`."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{visible(key)} {entry(item)}" for key, item in value.items()) or "none"
+    return "not set" if value is None else visible(value)
+
+
+def entry_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return how two mappings differ: `photos 0.25 → 0.3`, `+notes 0.2`, `-mail 0.3`."""
+    parts = []
+    for key in dict.fromkeys([*new, *old]):
+        before, after = old.get(key), new.get(key)
+        if after is None or before is None:
+            parts.append(f"+{visible(key)} {entry(after)}" if after is not None else f"-{visible(key)}")
+        elif before != after:
+            parts.append(f"{visible(key)} {entry(before)} → {entry(after)}")
+    return parts
+
+
+def moment(when: datetime | None, now: datetime) -> str:
+    """Return a time relative to `now`; empty for None. Clocks differ, so a later time counts as now."""
+    if when is None:
+        return ""
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    minutes = max(0, int((now - when).total_seconds() // 60))
+    if minutes < 60:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440:,} d ago"
+
+
+def live_cells(persona: LivePersona, now: datetime) -> tuple[str, ...]:
+    """Return the cells of a live persona, in the order of LIVE_TITLES; empty if not reported."""
+    actions = known(persona.actions_7d)
+    active = moment(persona.last_active_at, now) or ("never" if actions else "")
+    texts = (persona.name, persona.email, persona.archetype, persona.tick_cadence, active, actions)
+    return tuple(map(known, texts))
+
+
+def cost(report: Report) -> str:
+    """Return what a run cost: `(15 requests, 0.5 s)`."""
+    return f"({count(report.requests, 'request')}, {report.seconds:.1f} s)"
+
+
+class Row(NamedTuple):
+    """One line of the table of changes."""
+
+    change: Change
+    sign: str
+    style: str
+    word: str
+    remark: str
+
+
+def rows(report: Report, plan: Plan, *, verbose: bool = False) -> list[Row]:
+    """Return a row for each change that is not in sync; with `verbose` for all.
+
+    After an interruption, or when the service stopped the run, only for those that failed or are unknown.
+    """
+    outcomes = {(outcome.kind, outcome.key): outcome for outcome in report.outcomes}
+    stopped = report.interrupted or report.exit_code == ServiceError.exit_code
+    found = []
+    for change in plan.changes:
+        outcome = outcomes.get((change.kind, change.key))
+        unsure = outcome is not None and outcome.result in {Result.FAILED, Result.UNKNOWN}
+        if unsure if stopped and outcomes else (change.is_drift or change.action or verbose):
+            planned = (change.action or change.status).value
+            word = _result_word(outcome) if outcome else planned
+            sign, style = _SIGNS.get(word, _SIGNS[planned])
+            found.append(Row(change, sign, style, word, _remark(change, outcome)))
+    return found
+
+
+def detailed(report: Report, plan: Plan) -> list[Change]:
+    """Return the changes with fields to show: those of a preview."""
+    preview = not report.applied and report.command != "cleanup"
+    return [change for change in plan.changes if change.fields] if preview else []
+
+
+def _result_word(outcome: Outcome) -> str:
+    return f"{outcome.action}d" if outcome.result is Result.DONE else outcome.result.value
+
+
+def _remark(change: Change, outcome: Outcome | None) -> str:
+    """Return the last column of a row: what differs, and the reason."""
+    if outcome is not None and outcome.message:
+        return outcome.message
+    fields = ", ".join(label(f.field) for f in change.fields if f.updatable or not change.reason)
+    if fields and change.action is Action.DELETE:
+        fields = f"differs: {fields}"
+    return "; ".join(filter(None, (fields, change.reason)))
+
+
+def verdict(report: Report) -> str:
+    """Return the result of a command in one line; empty where an error says it."""
+    plan = report.plan
+    if plan is None:
+        found = Counter(problem.severity for problem in report.problems)
+        live = [count(len(report.live.personas), "persona")] if report.live else []
+        return ", ".join([count(found[kind], kind) for kind in sorted(found)] + live)
+    if report.interrupted and not report.outcomes:
+        return "Interrupted. Nothing was changed."
+    if clashes := conflicts(report):
+        some = f"{len(clashes):,} emails belong to accounts that are not personas"
+        one = f"{clashes[0].key} belongs to an account that is not a persona"
+        return f"{one if len(clashes) == 1 else some}. Nothing was changed."
+    if report.outcomes:
+        words = Counter(_result_word(outcome) for outcome in report.outcomes)
+        order = [*(f"{action}d" for action in Action), *Result]
+        text = ", ".join([f"{words[word]:,} {word}" for word in order if words[word]] + _kept(plan))
+        return f"Interrupted: {text}. Run again to finish." if report.interrupted else text
+    if report.in_sync and plan.changes:
+        return f"{count(len(plan.changes), plan.kind)} in sync"
+    actions = Counter(change.action for change in plan.changes)
+    parts = [f"{actions[action]:,} to {action}" for action in Action if actions[action]]
+    return ", ".join(parts + _kept(plan)) or f"no {plan.kind}s"
+
+
+def _kept(plan: Plan) -> list[str]:
+    """Return the counts of what a run leaves as it is: `1 extra (kept; --prune deletes it)`, `8 in sync`."""
+    left = Counter(change.status for change in plan.changes if change.action is None)
+    waiting = sum(c.action in {None, Action.UPDATE} for c in plan.of(Status.REPLACE))
+    them = "it" if left[Status.EXTRA] == 1 else "them"
+    hint = "" if plan.options.prune or plan.options.command == "cleanup" else f"; --prune deletes {them}"
+    parts = [
+        (left[Status.CONFLICT], "in conflict (skipped)"),
+        (waiting, f"to replace ({'kept' if plan.options.replace else 'only with --replace'})"),
+        (left[Status.CREATE], "missing (not created)"),
+        (left[Status.UPDATE], "differing (kept)"),
+        (left[Status.EXTRA], f"extra (kept{hint})"),
+        (left[Status.UNKNOWN], "unknown (skipped)"),
+        (left[Status.IN_SYNC], "in sync"),
+    ]
+    return [f"{amount:,} {text}" for amount, text in parts if amount]
+
+
+def valid_lines(report: Report) -> list[str]:
+    """Return a line for each valid catalog: `catalog.json: 10 personas, 4 spaces, valid`."""
+    compared = "; not compared with a service" if report.command == "dry-run" else ""
+    sizes = [(it.file, count(it.personas, "persona"), count(it.spaces, "space")) for it in report.valid]
+    return [f"{visible(file)}: {personas}, {spaces}, valid{compared}" for file, personas, spaces in sizes]
+
+
+def notes(report: Report) -> list[str]:
+    """Return what a reader must know about the run, each note once."""
+    found = list(report.notes)
+    for part, what in ((report.plan, "deleted"), (report.live, "shown")):
+        found += part.notes if part else ()
+        if part and part.others and report.command in {"cleanup", "list"}:
+            found.append(f"Outside the scope: {count(part.others, 'persona')} (not {what})")
+    return list(dict.fromkeys(found))
+
+
+def checksum(report: Report) -> str | None:
+    """Return the checksum of a preview for `seed --expect-plan`; None if there is nothing to pin."""
+    is_preview = report.command in {"seed", "dry-run"} and not report.applied
+    return report.plan.checksum if is_preview and report.plan and report.plan.actions else None
+
+
+def error_to_show(report: Report) -> ErrorInfo | None:
+    """Return the error, unless problems, conflicts or the verdict say the same."""
+    invalid = any(problem.severity == "error" for problem in report.problems)
+    refused = bool(conflicts(report)) and report.exit_code == SafetyError.exit_code
+    covered = report.plan is not None and report.exit_code in _IN_VERDICT
+    return None if invalid or refused or covered else report.error
+
+
+def conflicts(report: Report) -> tuple[Change, ...]:
+    """Return the conflicts that ended the run before any write; those of spaces are only skipped."""
+    plan = report.plan
+    return plan.of(Status.CONFLICT) if plan is not None and plan.kind is Kind.PERSONA else ()
