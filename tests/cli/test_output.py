@@ -5,18 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ADA, BO, Service, entry, personas, write_catalog
+from .conftest import ADA, BO, SECRET, Service, entry, personas, run_unchecked, write_catalog
 
 
-def test_reports_are_written_by_their_endings_also_when_the_run_fails(
-    seeded: Service, unused_url: str
-) -> None:
+def test_reports_are_written_also_when_the_run_fails(seeded: Service) -> None:
     names = ["r.json", "r.md", "r.txt"]
     options = [option for name in names for option in ("--report", name)]
     for code, command in (
         (0, ["dry-run", *seeded.at]),
         (3, ["validate", "missing.json"]),
-        (4, ["list", "--auth", unused_url, "--jwt", "eyJhIjoxfQ.eyJhIjoxfQ.c"]),
+        (4, ["list", "--auth", "https://auth.example.test"]),
         (5, ["cleanup", *seeded.at]),
     ):
         assert personas(*command, *options).code == code
@@ -94,3 +92,17 @@ def test_quiet_leaves_out_notes_and_a_calm_result(seeded: Service) -> None:
     result = personas("dry-run", *seeded.at, "-q")
     assert "2 extra" in result.out
     assert "catalog.json:13:" in result.err
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_bug_is_exit_code_1_without_secrets(verbose: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(f"unexpected {SECRET}")
+
+    monkeypatch.setattr("personas.cli.flow.make_plan", fail)
+    options = ("-v",) if verbose else ()
+    result = run_unchecked("seed", "--auth", "embedded", *options, "-o", "json")
+    assert (result.code, "This is a bug in personas: RuntimeError." in result.err) == (1, True)
+    assert ("Traceback" in result.err) == verbose
+    assert SECRET not in result.out + result.err
+    assert result.json["exitCode"] == 1

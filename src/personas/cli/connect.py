@@ -24,12 +24,8 @@ async def connect(
 ) -> AsyncIterator[ManaService]:
     """Connect to the service of a run; its requests and notes count for the run.
 
-    Args:
-        run: The run.
-        config: Which service, with which credentials.
-        admin: Whether the calls of an admin are needed.
-        create: Whether an embedded service is created where the file does not exist.
-        preview: Whether a temporary one stands in for it, so that no file is created.
+    Without `admin`, credentials may be missing. Where the file of an embedded service does not exist,
+    `create` creates it, and with `preview` a temporary one stands in for it.
     """
     async with AsyncExitStack() as stack:
         app = None

@@ -31,6 +31,14 @@ def choose_passwords(config: Config) -> PasswordDeriver:
     return passwords
 
 
+def choose_passwords_if_any(config: Config) -> PasswordDeriver | None:
+    """Return the password deriver; None if there is no seed secret that may be used here."""
+    try:
+        return choose_passwords(config)
+    except SafetyError:
+        return None
+
+
 def require_allowed_domain(catalog: Catalog) -> None:
     """Raise a SafetyError if the catalog has a real domain and does not say that it may write to it."""
     if catalog.scope.real_domains and not catalog.allow_real_domain:

@@ -33,8 +33,7 @@ def login(
         typer.Option("--dir", metavar="DIR", help="Write a file for each, such as persona.anna.jwt."),
     ] = None,
     reuse: Annotated[
-        bool,
-        typer.Option("--reuse", help="Keep a storage-state file while its session works."),
+        bool, typer.Option("--reuse", help="Keep a storage-state file while its session works.")
     ] = False,
     base_url: Annotated[
         str | None,

@@ -34,8 +34,9 @@ def seed(
 ) -> None:
     """Create and update personas to match the catalog.
 
-    Instead of --jwt, set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD (or PERSONAS_…).
-    Passwords are derived from PERSONA_SEED_SECRET or PERSONAS_SEED_SECRET.
+    Instead of --jwt, set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD, or
+    PERSONAS_ADMIN_EMAIL and PERSONAS_ADMIN_PASSWORD. Passwords are derived from
+    PERSONA_SEED_SECRET or PERSONAS_SEED_SECRET.
     """
     from personas.cli import flow
     from personas.cli.confirm import confirm
