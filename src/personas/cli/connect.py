@@ -40,7 +40,7 @@ async def connect(
             app, credentials = opened.app, Credentials(token_factory=opened.admin_token)
         elif admin and not config.has_credentials:
             raise CredentialsError(
-                f"There are no admin credentials for {config.address}.",
+                f"The admin credentials for {config.address} are missing.",
                 hint="Set MANA_ADMIN_JWT, or MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD. "
                 "To try without a service, add --auth embedded.",
             )
@@ -51,7 +51,7 @@ async def connect(
             timeout=config.timeout,
             concurrency=config.concurrency,
             app=app,
-            observe=run.progress.log_request,
+            observe=run.progress.observe,
             on_wait=run.progress.log_wait,
         )
         try:

@@ -177,7 +177,7 @@ def start_run(
     quiet: bool = False,
     verbose: bool = False,
 ) -> Iterator[Run]:
-    """Run the body of a command, report it, and exit with its code; without `output` there is no report.
+    """Run the body of a command, report it, and exit with its code; `output` is None for no report.
 
     Raises:
         typer.Exit: Always.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 from typing import Any, TextIO
 
@@ -59,8 +58,3 @@ def print_line(text: str) -> None:
 def is_interactive() -> bool:
     """Return whether a question can be shown and answered."""
     return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
-
-
-def text_width() -> int:
-    """Return the width of the terminal in columns; 80 where there is none."""
-    return shutil.get_terminal_size((80, 24)).columns
