@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import sqlalchemy as sa
 from personas import derive_password
 from personas.embedded import ServerThread, schema
 from personas.services import http
-from tests.commands import Done, run
+from tests.commands import Done, run, start
 
 from .proxy import NO_TLS, Proxy, Script, open_proxy
 
@@ -37,12 +39,17 @@ TEAM = {
 
 
 class World:
-    """The embedded service on a port behind a proxy with faults, and a folder to run commands in."""
+    """The embedded service on a port behind a proxy with faults, and a folder to run commands in.
+
+    Attributes:
+        release: For `Hold`; set at the end, so that no thread is left.
+    """
 
     def __init__(self, server: ServerThread, proxy: Proxy, folder: Path) -> None:
         self.server = server
         self.proxy = proxy
         self.folder = folder
+        self.release = threading.Event()
         self.http = httpx.Client(base_url=server.url, trust_env=False, verify=NO_TLS)
         self.env: dict[str, str | None] = {
             "MANA_AUTH_URL": proxy.url,
@@ -75,6 +82,11 @@ class World:
         self.proxy.script = script or (lambda _: None)
         return run(*arguments, env={**self.env, **env})
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command as a program; the caller waits for it."""
+        environ = {name: value for name, value in self.env.items() if value}
+        return start(*arguments, folder=self.folder, env=environ)
+
     def admin(self, method: str, path: str, **options: object) -> httpx.Response:
         """Call the service as its admin, past the proxy."""
         headers = {"authorization": f"Bearer {self.server.admin_token()}"}
@@ -96,6 +108,11 @@ class World:
         with self.server.service.database.write() as connection:
             users = schema.users
             connection.execute(users.update().where(users.c.email == email).values(email_verified=True))
+
+    def count_sessions(self) -> int:
+        """Return how many sessions are open."""
+        with self.server.service.database.read() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(schema.sessions)) or 0
 
     def sign_in(self, email: str, password: str | None = None) -> httpx.Response:
         """Sign in past the proxy, with the derived password by default."""
@@ -136,7 +153,8 @@ def world(server: ServerThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with open_proxy(server.url) as proxy:
         world = World(server, proxy, tmp_path)
         yield world
-        world.http.close()
+    world.http.close()
+    world.release.set()
 
 
 def statuses(report: Done) -> dict[str, str]:

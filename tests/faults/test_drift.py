@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from .conftest import ENDPOINT, World, results, statuses
 
 ANNA, BO = "persona.anna@mana.test", "persona.bo@mana.test"
-REAL = {"scope": "*@acme.com", "fields": {"email": "anna@acme.com"}}
+REAL: dict[str, Any] = {"scope": "*@acme.com", "fields": {"email": "anna@acme.com"}}
 
 
 @pytest.mark.parametrize("command", ["seed", "cleanup", "spaces"])

@@ -9,45 +9,30 @@ import pty
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.commands import start
-
 from .conftest import ENDPOINT, TEAM, World
-from .proxy import Fault, Hold, Request
+from .proxy import Hold, every
 
 NAMES = [f"p{number:02}" for number in range(12)]
-SEED = ("seed", "--concurrency", "4", "--report", "report.json")
 
 
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    """Lets held requests go; at the latest at the end of the test."""
-    event = threading.Event()
-    yield event
-    event.set()
+def start_seed(world: World) -> subprocess.Popen[str]:
+    """Start a seed; return when four writes are in flight."""
+    world.catalog(*NAMES)
+    world.proxy.script = every(Hold(world.release), method="POST", path=ENDPOINT)
+    process = world.start("seed", "--concurrency", "4", "--report", "report.json")
+    world.proxy.wait_for(lambda: len(world.proxy.writes) == 4)
+    return process
 
 
-def begin(world: World, *arguments: str) -> subprocess.Popen[str]:
-    return start(
-        *arguments, folder=world.folder, env={name: value for name, value in world.env.items() if value}
-    )
-
-
-def wait_for_line(process: subprocess.Popen[str], text: str) -> str:
+def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
     """Read stderr until a line has this text."""
     assert process.stderr is not None
-    lines = ""
-    for line in process.stderr:
-        lines += line
-        if text in line:
-            return lines
-    raise AssertionError(f"{text!r} was not printed: {lines}")
+    assert any(text in line for line in process.stderr)
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
@@ -63,24 +48,12 @@ def read_report(world: World) -> Any:
     return json.loads((world.folder / "report.json").read_text())
 
 
-def hold_writes(world: World, release: threading.Event) -> None:
-    def script(request: Request) -> Fault | None:
-        return Hold(release) if request.method == "POST" and request.path == ENDPOINT else None
-
-    world.proxy.script = script
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
-def test_signal_lets_running_requests_finish(
-    world: World, number: signal.Signals, release: threading.Event
-) -> None:
-    world.catalog(*NAMES)
-    hold_writes(world, release)
-    process = begin(world, *SEED)
-    world.proxy.wait_for(lambda: len(world.proxy.writes) == 4)
+def test_signal_lets_running_requests_finish(world: World, number: signal.Signals) -> None:
+    process = start_seed(world)
     process.send_signal(number)
     wait_for_line(process, "Interrupted. Finishing running requests; press Ctrl-C again to abort.")
-    release.set()
+    world.release.set()
     out, _ = finish(process)
     assert "4 created" in out
     assert "8 skipped" in out
@@ -94,11 +67,8 @@ def test_signal_lets_running_requests_finish(
     assert len(world.proxy.writes) == 8
 
 
-def test_second_signal_aborts_and_running_writes_are_unknown(world: World, release: threading.Event) -> None:
-    world.catalog(*NAMES)
-    hold_writes(world, release)
-    process = begin(world, *SEED)
-    world.proxy.wait_for(lambda: len(world.proxy.writes) == 4)
+def test_second_signal_aborts_and_running_writes_are_unknown(world: World) -> None:
+    process = start_seed(world)
     process.send_signal(signal.SIGINT)
     wait_for_line(process, "Interrupted.")
     process.send_signal(signal.SIGINT)
@@ -108,20 +78,17 @@ def test_second_signal_aborts_and_running_writes_are_unknown(world: World, relea
     assert Counter(outcome["result"] for outcome in report["outcomes"]) == {"unknown": 4, "skipped": 8}
 
 
-@pytest.mark.parametrize("command", [SEED, ("list", "--report", "report.json"), ("spaces", "--dry-run")])
-def test_signal_while_reading_changes_nothing(
-    world: World, command: tuple[str, ...], release: threading.Event
-) -> None:
+@pytest.mark.parametrize("command", ["seed", "cleanup", "spaces"])
+def test_signal_while_reading_changes_nothing(world: World, command: str) -> None:
     world.catalog("anna", "bo", spaces=[TEAM])
-    world.proxy.script = lambda _: Hold(release)
-    process = begin(world, *command)
+    world.proxy.script = lambda _: Hold(world.release)
+    process = world.start(command, "--report", "report.json")
     world.proxy.wait_for(lambda: bool(world.proxy.requests))
     process.send_signal(signal.SIGINT)
     _, err = finish(process)
     assert "Interrupted. Nothing was changed." in err
-    if "--report" in command:
-        report = read_report(world)
-        assert (report["interrupted"], report["exitCode"]) == (True, 130)
+    report = read_report(world)
+    assert (report["interrupted"], report["exitCode"]) == (True, 130)
     assert world.proxy.writes == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -212,75 +213,49 @@ def test_bug_shows_no_secret_in_its_traceback(
 
 
 TYPED = "hunter22-hunter22"
+AWAY = ("--allow-http", "--auth", "http://auth.example.test")
 
 
 @pytest.mark.parametrize(
-    ("env", "options", "code", "message"),
+    ("env", "options", "message"),
     [
-        ({"MANA_ADMIN_JWT": f" {TYPED}"}, (), 2, "MANA_ADMIN_JWT has white space"),
-        ({"MANA_ADMIN_JWT": TYPED}, (), 4, "The admin token is not a JWT."),
-        ({}, ("--jwt", f"{TYPED} x"), 2, "contains white space"),
-        ({"PERSONA_SEED_SECRET": f"{TYPED}\x1b"}, (), 2, "PERSONA_SEED_SECRET contains a control character"),
-        ({"PERSONAS_SEED_SECRET": TYPED}, (), 2, "have different values"),
-        ({"MANA_ADMIN_PASSWORD": TYPED, "MANA_ADMIN_JWT": None}, (), 2, "MANA_ADMIN_EMAIL is not"),
-        ({"MANA_AUTH_URL": f"https://user:{TYPED}@auth.example.test"}, (), 2, "user name or password"),
-        ({"MANA_AUTH_URL": f"https://auth.example.test/?token={TYPED}"}, (), 2, "must not contain '?'"),
-        ({"MANA_AUTH_URL": f"user:{TYPED}@auth.example.test"}, (), 2, "is not an http(s) URL"),
-        ({}, ("--auth", f"https://{TYPED}@auth.example.test:x"), 2, "is not an http(s) URL"),
-        ({}, ("--auth", f"embedded:postgresql://user:{TYPED}@host/db"), 2, "takes a file, not a URL"),
+        ({"MANA_ADMIN_JWT": f" {TYPED}"}, (), "MANA_ADMIN_JWT has white space"),
+        ({"MANA_ADMIN_JWT": TYPED}, (), "The admin token is not a JWT."),
+        ({}, ("--jwt", f"{TYPED} x"), "contains white space"),
+        ({"PERSONA_SEED_SECRET": f"{TYPED}\x1b"}, (), "PERSONA_SEED_SECRET contains a control character"),
+        ({"PERSONAS_SEED_SECRET": TYPED}, (), "have different values"),
+        ({"MANA_ADMIN_PASSWORD": TYPED, "MANA_ADMIN_JWT": None}, (), "MANA_ADMIN_EMAIL is not"),
+        ({"MANA_AUTH_URL": f"https://user:{TYPED}@auth.example.test"}, (), "user name or password"),
+        ({"MANA_AUTH_URL": f"https://auth.example.test/?token={TYPED}"}, (), "must not contain '?'"),
+        ({"MANA_AUTH_URL": f"user:{TYPED}@auth.example.test"}, (), "is not an http(s) URL"),
+        ({}, ("--auth", f"https://{TYPED}@auth.example.test:x"), "is not an http(s) URL"),
+        ({}, ("--auth", f"embedded:postgresql://user:{TYPED}@host/db"), "takes a file, not a URL"),
+        ({"http_proxy": f"http://user:{TYPED}@127.0.0.1:9"}, AWAY, "Cannot connect to the proxy 127.0.0.1:9"),
+        ({"http_proxy": f"user:{TYPED}@127.0.0.1:9"}, AWAY, "Check HTTP_PROXY and NO_PROXY"),
+        ({"http_proxy": f"http://user:a#{TYPED}@127.0.0.1:9"}, AWAY, "HTTP_PROXY is not the URL of an HTTP"),
+        ({"http_proxy": f"http://user:{TYPED}@127.0.0.1:x"}, AWAY, "HTTP_PROXY is not the URL of an HTTP"),
     ],
 )
 @pytest.mark.parametrize("command", ["list", "seed"])
 def test_value_that_cannot_be_used_is_named_not_shown(
-    world: World,
-    env: dict[str, Any],
-    options: tuple[str, ...],
-    code: int,
-    message: str,
-    command: str,
+    world: World, env: dict[str, Any], options: tuple[str, ...], message: str, command: str
 ) -> None:
     world.catalog("anna")
     done = world.run(command, "-v", *options, **env)
-    assert done.code == code, done.all
+    assert done.code in {2, 4}, done.all
     assert message in done.all
     assert TYPED not in done.all
     assert world.proxy.requests == []
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (f"http://user:{TYPED}@127.0.0.1:9", "Cannot connect to the proxy 127.0.0.1:9"),
-        (f"http://user:a#{TYPED}@127.0.0.1:9", "is not the URL of an HTTP proxy"),
-        (f"http://user:{TYPED}@127.0.0.1:port", "is not the URL of an HTTP proxy"),
-        (f"user:{TYPED}@127.0.0.1:9", "Cannot connect to the proxy 127.0.0.1:9"),
-    ],
-)
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_password_of_a_proxy_is_not_shown(
-    world: World, monkeypatch: pytest.MonkeyPatch, scheme: str, value: str, message: str
-) -> None:
-    monkeypatch.setenv(f"{scheme}_proxy", value)
-    address = f"{scheme}://auth.example.test"
-    done = world.run("list", "-v", "--allow-http", MANA_AUTH_URL=address)
+@pytest.mark.parametrize("status", [407, 400, 502])
+def test_proxy_that_refuses_and_echoes_shows_no_password(world: World, status: int) -> None:
+    proxy = world.proxy.url.replace("//", f"//user:{TYPED}@")
+    encoded = base64.b64encode(f"user:{TYPED}".encode()).decode()
+    echoing = lambda request: Answer(status, echo(request))  # noqa: E731 - too short for a name of its own
+    done = world.run("list", "-v", *AWAY, script=echoing, http_proxy=proxy)
     assert done.code == 4, done.all
-    assert message in done.all
-    assert f"{scheme.upper()}_PROXY" in done.all
+    assert encoded in str(world.proxy.requests[0].headers)
     assert TYPED not in done.all
-
-
-def test_proxy_that_refuses_and_echoes_shows_no_password(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("http_proxy", world.proxy.url.replace("//", f"//user:{TYPED}@"))
-    for status in (407, 400, 502):
-        done = world.run(
-            "list",
-            "-v",
-            "--allow-http",
-            script=lambda request, status=status: Answer(status, echo(request)),  # type: ignore[misc]  # status
-            MANA_AUTH_URL="http://auth.example.test",
-        )
-        assert done.code == 4, done.all
-        assert TYPED not in done.all
-        check(world, done)
+    assert encoded not in done.all
+    check(world, done)

@@ -6,9 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from personas.embedded import schema
 from personas.embedded.service import utc_now
 
 from .conftest import BY_PASSWORD, ENDPOINT, World, results
@@ -57,18 +55,13 @@ def test_token_by_password_is_renewed_in_the_middle(world: World, expiring: Scri
     assert len(world.live()) == 5
 
 
-def count_sessions(world: World) -> int:
-    with world.server.service.database.read() as connection:
-        return connection.scalar(sa.select(sa.func.count()).select_from(schema.sessions)) or 0
-
-
 @pytest.mark.parametrize("command", ["seed", "dry-run", "list", "cleanup"])
 def test_no_session_stays_open(world: World, command: str) -> None:
     world.catalog("anna", "bo")
     assert world.run("seed", **BY_PASSWORD).code == 0
     done = world.run(command, *(("--yes",) if command == "cleanup" else ()), **BY_PASSWORD)
     assert done.code == 0, done.all
-    assert count_sessions(world) == 0
+    assert world.count_sessions() == 0
 
 
 @pytest.mark.parametrize("command", ["seed", "dry-run", "list", "cleanup"])
@@ -93,30 +86,6 @@ def test_token_that_cannot_work_is_not_sent(
     assert world.proxy.requests == []
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (
-            Answer(401, {"statusCode": 401, "message": "Invalid token"}),
-            "refused the admin token: Invalid token",
-        ),
-        (Answer(401, "nginx"), "refused the admin token: HTTP 401"),
-        (
-            Answer(403, {"error": "Forbidden", "message": "Admin access required"}),
-            "refuses this admin token: Forbidden; Admin access required",
-        ),
-    ],
-)
-def test_token_that_the_service_refuses_ends_the_run(world: World, answer: Answer, message: str) -> None:
-    world.catalog("anna")
-    done = world.run("seed", script=every(answer, path=ENDPOINT))
-    assert done.code == 4
-    assert message in done.all
-    assert len(world.proxy.requests) == 1
-    done = world.run("seed", "-o", "json", script=every(answer, method="POST", path=ENDPOINT))
-    assert (done.code, results(done)) == (4, ["failed"])
-
-
 @pytest.mark.parametrize("verified", [False, True])
 @pytest.mark.parametrize("command", ["token", "list"])
 def test_account_that_cannot_be_the_admin_says_the_cause(world: World, verified: bool, command: str) -> None:
@@ -130,7 +99,7 @@ def test_account_that_cannot_be_the_admin_says_the_cause(world: World, verified:
     assert "personas token" not in done.all
     assert "seed" not in done.err
     assert done.out == ""
-    assert count_sessions(world) == 0
+    assert world.count_sessions() == 0
 
 
 def test_wrong_password_is_tried_once(world: World) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 
 import pytest
 
-from personas import derive_password
-from tests.commands import Done, start
+from tests.commands import Done
 
-from .conftest import ENDPOINT, SECRET, World, results
+from .conftest import ENDPOINT, World, results
 from .proxy import Fault, Hold, Request, Script
 
 ANNA, BO = "persona.anna@mana.test", "persona.bo@mana.test"
@@ -20,8 +18,7 @@ NAMES = ("anna", "bo", "kim", "ada", "eve", "max")
 def run_both(world: World, one: tuple[str, ...], other: tuple[str, ...], script: Script) -> list[Done]:
     """Run two commands at once, each with a token of its own."""
     world.proxy.script = script
-    env = {name: value for name, value in world.env.items() if value}
-    process = start(*one, folder=world.folder, env=env)
+    process = world.start(*one)
     done = world.run(*other, script=script, MANA_ADMIN_JWT=world.server.admin_token())
     out, err = process.communicate(timeout=30)
     return [Done(process.returncode, out, err), done]
@@ -90,31 +87,4 @@ def test_persona_that_is_deleted_meanwhile_is_created_again(world: World, when: 
     assert done.code == 0, done.all
     assert results(done) == ["done", "done"]
     assert set(world.live()) == {ANNA, BO}
-    assert world.run("dry-run", "--fail-on-drift").code == 0
-
-
-def test_account_that_signs_up_before_the_look_up_is_a_conflict(world: World) -> None:
-    world.catalog("anna")
-
-    def sign_up(request: Request) -> None:
-        if request.path == ENDPOINT and request.method == "GET":
-            world.sign_up(ANNA)
-
-    assert world.run("seed", script=sign_up).code == 5
-    assert world.live() == {}
-
-
-def test_persona_that_another_seed_created_after_the_list_is_not_a_conflict(world: World) -> None:
-    path = world.catalog("anna")
-    created = False
-
-    def create(request: Request) -> None:
-        # The derived password decides: it is a persona of this catalog.
-        nonlocal created
-        if request.path == "/api/v1/admin/users" and not created:
-            created = True
-            persona = json.loads(path.read_text())["personas"][0]
-            world.admin("POST", ENDPOINT, json={**persona, "password": derive_password(ANNA, SECRET)})
-
-    assert world.run("seed", script=create).code == 0
     assert world.run("dry-run", "--fail-on-drift").code == 0
