@@ -11,7 +11,7 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 
 from personas.embedded.app import make_app
-from personas.embedded.service import open_service
+from personas.embedded.service import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +28,7 @@ class Calls:
 
     def __init__(self, place: str | Path) -> None:
         self.now = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
-        self.service = open_service(
-            place, base_url=BASE_URL, service_key=KEY, scrypt_n=2, clock=lambda: self.now
-        )
+        self.service = Service(place, base_url=BASE_URL, service_key=KEY, scrypt_n=2, clock=lambda: self.now)
         transport = httpx.ASGITransport(make_app(self.service), raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url=BASE_URL)
         self._open = ExitStack()
