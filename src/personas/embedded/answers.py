@@ -76,8 +76,7 @@ def iso(moment: dt.datetime | None) -> str | None:
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def camel_case(name: str) -> str:
-    """The name of a column as the service writes it: `tick_cadence` as `tickCadence`."""
+def _camel_case(name: str) -> str:
     return re.sub("_([a-z])", lambda found: found[1].upper(), name)
 
 
@@ -88,7 +87,7 @@ def as_json(row: sa.Row[*tuple[Any, ...]] | Mapping[str, Any], *, prefix: str = 
     """
     columns = row if isinstance(row, Mapping) else row._asdict()
     return {
-        camel_case(name.removeprefix(prefix)): iso(value) if isinstance(value, dt.datetime) else value
+        _camel_case(name.removeprefix(prefix)): iso(value) if isinstance(value, dt.datetime) else value
         for name, value in columns.items()
         if name.startswith(prefix)
     }

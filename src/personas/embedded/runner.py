@@ -53,9 +53,8 @@ def due(request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A kind of report: its key in the body, its table, and the row for an entry, None if it is invalid."""
+    """A kind of report: its table, and the row for an entry, None if the entry is invalid."""
 
-    key: str
     entry: str
     max_entries: int
     table: sa.Table
@@ -92,39 +91,34 @@ def _make_feedback(entry: dict[str, Any], _index: int) -> dict[str, Any] | None:
     }
 
 
-ACTIONS: Final = Batch("actions", "action", 500, persona_actions, _make_action)
-FEEDBACK: Final = Batch("feedback", "feedback", 100, persona_feedback, _make_feedback)
+BATCHES: Final = {
+    "actions": Batch("action", 500, persona_actions, _make_action),
+    "feedback": Batch("feedback", 100, persona_feedback, _make_feedback),
+}
 
 
-async def add_actions(request: Request) -> Response:
-    """Store what a persona did; it was active now, even if every action is known already."""
-    return await _add(request, ACTIONS)
-
-
-async def add_feedback(request: Request) -> Response:
-    """Store how a persona rates modules."""
-    return await _add(request, FEEDBACK)
-
-
-async def _add(request: Request, batch: Batch) -> Response:
+async def report(request: Request) -> Response:
+    """Store what a persona did, or how it rates modules."""
     service = Service.of(request)
     service.require_service_key(request)
-    raw = await read_body(request)
-    written = await service.write(_store, batch, request.path_params["id"], raw, service.clock())
+    user_id, kind = request.path_params["id"], request.path_params["kind"]
+    if kind not in BATCHES:
+        return not_found(request)
+    written = await service.write(_store, kind, user_id, await read_body(request), service.clock())
     return JSONResponse({"ok": True, "written": written})
 
 
-def _store(connection: Connection, batch: Batch, user_id: str, raw: bytes, now: dt.datetime) -> int:
+def _store(connection: Connection, kind: str, user_id: str, raw: bytes, now: dt.datetime) -> int:
     """Add the entries with new ids. An id is unique for all personas, as on the real service."""
-    own = personas.c.user_id == user_id
+    batch, own = BATCHES[kind], personas.c.user_id == user_id
     if not connection.scalar(sa.select(sa.exists().where(own))):
         raise refused(404, "Persona not found")
     body = parse_json(raw, otherwise=refused(400, "Invalid JSON"))
-    entries = body.get(batch.key) if isinstance(body, dict) else None
+    entries = body.get(kind) if isinstance(body, dict) else None
     if not isinstance(entries, list) or not entries:
-        raise refused(400, f"`{batch.key}` array required")
+        raise refused(400, f"`{kind}` array required")
     if len(entries) > batch.max_entries:
-        raise refused(400, f"`{batch.key}` batch size must be ≤ {batch.max_entries}")
+        raise refused(400, f"`{kind}` batch size must be ≤ {batch.max_entries}")
     rows: dict[str, dict[str, Any]] = {}
     for index, entry in enumerate(entries):
         row = batch.make_row(entry, index) if isinstance(entry, dict) else None
@@ -136,7 +130,7 @@ def _store(connection: Connection, batch: Batch, user_id: str, raw: bytes, now: 
     new = [row for row_id, row in rows.items() if row_id not in known]
     if new:
         connection.execute(sa.insert(batch.table), new)
-    if batch is ACTIONS:
+    if kind == "actions":  # it was active now, even if every action is known already
         connection.execute(sa.update(personas).where(own).values(last_active_at=now))
     return len(entries)
 
@@ -149,7 +143,6 @@ async def unknown(request: Request) -> Response:
 
 routes: Final = [
     Route(f"{PREFIX}/personas/due", due, methods=["GET"]),
-    Route(PREFIX + "/personas/{id}/actions", add_actions, methods=["POST"]),
-    Route(PREFIX + "/personas/{id}/feedback", add_feedback, methods=["POST"]),
+    Route(PREFIX + "/personas/{id}/{kind}", report, methods=["POST"]),
     Route(PREFIX + "/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
 ]
