@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import exc
 from starlette.applications import Starlette
@@ -53,12 +53,7 @@ def make_app(service: Service, *, allowed_hosts: Sequence[str] = ("*",)) -> Star
                 allow_credentials=True,
             ),
         ],
-        exception_handlers={
-            Refusal: _refuse,
-            HTTPException: _not_found,
-            Crash: _crash,
-            exc.SQLAlchemyError: _crash,
-        },
+        exception_handlers=dict.fromkeys((Refusal, HTTPException, Crash, exc.SQLAlchemyError), _answer),
     )
     app.router.redirect_slashes = False
     app.state.service = service
@@ -71,16 +66,11 @@ async def health(request: Request) -> Response:
     return JSONResponse({"status": "ok", "service": "mana-auth", "timestamp": moment})
 
 
-async def _refuse(_request: Request, refusal: Any) -> Response:
-    answer: Response = refusal.answer()
-    return answer
-
-
-async def _not_found(request: Request, _error: Exception) -> Response:
-    return not_found(request)  # a wrong method is a wrong path to the real service
-
-
-async def _crash(request: Request, error: Exception) -> Response:
+async def _answer(request: Request, error: Exception) -> Response:
+    if isinstance(error, Refusal):
+        return error.answer()
+    if isinstance(error, HTTPException):
+        return not_found(request)  # a wrong method is a wrong path to the real service
     cause = getattr(error, "orig", error)
     if not isinstance(error, Crash | exc.IntegrityError) and not isinstance(cause, UnstorableError):
         logger.error("the database failed: %s", cause)

@@ -12,20 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from personas.embedded import users
+from personas.embedded import bodies, users
 from personas.embedded.answers import Crash, Refusal, as_json, auth_error
-from personas.embedded.bodies import (
-    boolean,
-    non_empty,
-    optional,
-    parse_json,
-    read_auth_json,
-    read_body,
-    record,
-    shape,
-    string,
-    validate,
-)
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, utf16_length
 from personas.embedded.service import Service
 
@@ -34,17 +22,21 @@ EXTENDED_BELOW: Final = dt.timedelta(days=6)  # a session of seven days that is 
 
 
 def _email(place: str, value: object) -> Iterator[str]:
-    yield from string(place, value)
+    yield from bodies.string(place, value)
     if isinstance(value, str) and not users.is_email(value):
         yield f"[{place}] Invalid email address"
 
 
-SIGN_UP: Final = shape(name=string, email=_email, password=non_empty, image=optional(string))
-SIGN_IN: Final = shape(email=string, password=string, rememberMe=optional(boolean))
+SIGN_UP: Final = bodies.shape(
+    name=bodies.string, email=_email, password=bodies.non_empty, image=bodies.optional(bodies.string)
+)
+SIGN_IN: Final = bodies.shape(
+    email=bodies.string, password=bodies.string, rememberMe=bodies.optional(bodies.boolean)
+)
 
 
 async def _read_credentials(request: Request) -> Any:
-    body = await read_auth_json(request, forms=True)
+    body = await bodies.read_auth_json(request, forms=True)
     Service.of(request).require_origin(request)
     callback = body.get("callbackURL") if isinstance(body, dict) else None
     if isinstance(callback, str) and not callback.startswith("/"):
@@ -61,7 +53,7 @@ async def sign_up(request: Request) -> Response:
 
 async def register(request: Request) -> Response:
     """Sign a human up, with the local part of the email for a missing name; every problem is a crash."""
-    body = parse_json(await read_body(request), otherwise=Crash())
+    body = bodies.parse_json(await bodies.read_body(request), otherwise=Crash())
     if not isinstance(body, dict):
         raise Crash
     name = body.get("name")
@@ -83,7 +75,7 @@ async def create_user(service: Service, body: Any) -> dict[str, Any]:
 
     A taken email gives an invented user. Refuses problems with 400, and a NUL in the name with 422.
     """
-    wanted = validate(body, SIGN_UP, record)
+    wanted = bodies.validate(body, SIGN_UP, bodies.record)
     password = wanted["password"]
     if utf16_length(password) < MIN_PASSWORD:
         raise auth_error(400, "PASSWORD_TOO_SHORT")
@@ -112,7 +104,7 @@ async def sign_in(request: Request) -> Response:
     """Begin a session and set its cookie."""
     service = Service.of(request)
     service.limit_sign_ins(request)
-    wanted = validate(await _read_credentials(request), SIGN_IN)
+    wanted = bodies.validate(await _read_credentials(request), SIGN_IN)
     if not users.is_email(wanted["email"]):
         raise auth_error(400, "INVALID_EMAIL")
     user = await run_in_threadpool(service.find_user, wanted["email"].lower())
@@ -133,7 +125,7 @@ async def sign_in(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     """End the session of the cookie."""
     service = Service.of(request)
-    await read_auth_json(request)
+    await bodies.read_auth_json(request)
     service.require_origin(request)
     await service.write(users.end_session, service.cookies.read(request))
     response = JSONResponse({"success": True})

@@ -85,10 +85,10 @@ class Database:
     def _version(self, connection: Connection) -> str | None:
         """The version of the tables, "" for those of another program, None for an empty database."""
         tables = sa.inspect(connection).get_table_names(None if self._is_sqlite else POSTGRESQL_SCHEMA)
-        if schema.settings.name not in tables:
-            return "" if tables else None
+        if not tables:
+            return None
         query = sa.select(schema.settings.c.value).where(schema.settings.c.name == "version")
-        return connection.scalar(query) or ""
+        return (connection.scalar(query) if schema.settings.name in tables else None) or ""
 
     def close(self) -> None:
         """Close every connection."""

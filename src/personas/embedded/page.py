@@ -19,13 +19,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from personas.embedded.answers import Refusal, as_json, query_text
+from personas.embedded.answers import Refusal, as_json, query_number, query_text
 from personas.embedded.personas import RECENT, describe_persona, list_last, select_with_actions
 from personas.embedded.schema import persona_feedback, personas, users
 from personas.embedded.service import Service
 
 PAGE_SIZE: Final = 50
-MAX_PAGE: Final = 10**6
 SORTS: Final[dict[str, sa.ColumnElement[Any]]] = {
     "name": sa.func.lower(users.c.name),
     "archetype": sa.func.lower(personas.c.archetype),
@@ -48,11 +47,11 @@ class Search:
     @classmethod
     def of(cls, request: Request) -> Search:
         """The search in the query of a request; values that make no sense are ignored."""
-        text, sort, page = (query_text(request, name) or "" for name in ("q", "sort", "page"))
+        sort = query_text(request, "sort") or NEWEST_FIRST
         return cls(
-            q=text.replace("\0", "").strip(),
+            q=(query_text(request, "q") or "").replace("\0", "").strip(),
             sort=sort if sort.removeprefix("-") in SORTS else NEWEST_FIRST,
-            page=min(max(int(page), 1), MAX_PAGE) if page.isascii() and page.isdecimal() else 1,
+            page=max(query_number(request, "page", default=1) or 1, 1),
         )
 
     def link(self, **changes: Any) -> str:

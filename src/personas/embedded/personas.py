@@ -37,8 +37,7 @@ FALSY: Final = (None, False, 0, "")  # to JavaScript; an empty list or object is
 
 def list_personas(request: Request) -> Response:
     """Every persona, newest first."""
-    service = Service.of(request)
-    service.require_admin(request)
+    service = Service.for_admin(request)
     query = select_with_actions(service.clock() - RECENT)
     with service.database.read() as connection:
         rows = connection.execute(query.order_by(personas.c.created_at.desc(), personas.c.user_id))
@@ -63,8 +62,7 @@ def select_with_actions(since: dt.datetime) -> sa.Select[Any]:
 
 def show_persona(request: Request) -> Response:
     """One persona with its last actions and the feedback by module."""
-    service = Service.of(request)
-    service.require_admin(request)
+    service = Service.for_admin(request)
     with service.database.read() as connection:
         return JSONResponse(describe_persona(connection, request.path_params["id"]))
 
@@ -98,8 +96,7 @@ def list_last(connection: Connection, table: sa.Table, user_id: str) -> list[dic
 
 async def upsert_persona(request: Request) -> Response:
     """Create a persona, or update the one with this email; an ordinary user becomes a persona."""
-    service = Service.of(request)
-    service.require_admin(request)
+    service = Service.for_admin(request)
     body = parse_json(await read_body(request), otherwise=refused(400, "Invalid JSON body"))
     if body is None:
         raise Crash
@@ -176,8 +173,7 @@ def _store(connection: Connection, user_id: str, fields: dict[str, Any], now: dt
 
 def delete_persona(request: Request) -> Response:
     """Delete the user of a persona; its spaces and memberships stay, as on the real service."""
-    service = Service.of(request)
-    service.require_admin(request)
+    service = Service.for_admin(request)
     user_id = request.path_params["id"]
     with service.database.write() as connection:
         kind = connection.scalar(sa.select(users.c.kind).where(users.c.id == user_id))
@@ -192,8 +188,7 @@ def delete_persona(request: Request) -> Response:
 
 def find_users(request: Request) -> Response:
     """Users by part of their email or name, in pages; or the users of one access tier."""
-    service = Service.of(request)
-    service.require_admin(request)
+    service = Service.for_admin(request)
     limit = query_number(request, "limit", default=20)
     tier, search = query_text(request, "tier"), query_text(request, "search")
     with service.database.read() as connection:

@@ -26,8 +26,7 @@ MAX_ID: Final = 255
 
 def due(request: Request) -> Response:
     """The personas that were never active, or long enough ago, on their days (in UTC)."""
-    service = Service.of(request)
-    service.require_service_key(request)
+    service = Service.for_runner(request)
     now = service.clock()
     day_ago, hour_ago = now - dt.timedelta(days=1), now - dt.timedelta(hours=1)
     cadences = ["daily", "weekdays"] if now.astimezone(dt.UTC).weekday() < SATURDAY else ["daily"]
@@ -99,8 +98,7 @@ BATCHES: Final = {
 
 async def report(request: Request) -> Response:
     """Store what a persona did, or how it rates modules."""
-    service = Service.of(request)
-    service.require_service_key(request)
+    service = Service.for_runner(request)
     user_id, kind = request.path_params["id"], request.path_params["kind"]
     if kind not in BATCHES:
         return not_found(request)
@@ -137,7 +135,7 @@ def _store(connection: Connection, kind: str, user_id: str, raw: bytes, now: dt.
 
 async def unknown(request: Request) -> Response:
     """Any other call: without the key, the real service does not reveal what exists."""
-    Service.of(request).require_service_key(request)
+    Service.for_runner(request)
     return not_found(request)
 
 

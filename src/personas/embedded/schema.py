@@ -113,12 +113,8 @@ def _belongs_to(name: str, target: str, **options: Any) -> sa.Column[str]:
     return sa.Column(name, Text, sa.ForeignKey(target, ondelete="CASCADE"), nullable=False, **options)
 
 
-def _texts(*names: str) -> list[sa.Column[str]]:
-    return [sa.Column(name, Text, nullable=False) for name in names]
-
-
-def _moments(*names: str) -> list[sa.Column[dt.datetime]]:
-    return [sa.Column(name, Moment, nullable=False) for name in names]
+def _required(kind: type[sa.TypeDecorator[Any]], *names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, nullable=False) for name in names]
 
 
 # The version of the tables, the key that signs cookies and the key that signs tokens.
@@ -126,27 +122,27 @@ settings = sa.Table(
     "settings",
     metadata,
     sa.Column("name", Text, primary_key=True),
-    *_texts("value"),
+    *_required(Text, "value"),
 )
 
 users = _table(
     "users",
-    *_texts("name"),
+    *_required(Text, "name"),
     sa.Column("email", Text, nullable=False, unique=True),
     sa.Column("email_verified", sa.Boolean, nullable=False),
     sa.Column("image", Text),
     sa.Column("kind", Text, sa.CheckConstraint("kind IN ('human', 'persona', 'system')"), nullable=False),
-    *_texts("role", "access_tier"),
+    *_required(Text, "role", "access_tier"),
     sa.Column("two_factor_enabled", sa.Boolean, nullable=False),
-    *_moments("created_at", "updated_at"),
+    *_required(Moment, "created_at", "updated_at"),
     sa.Index("users_newest", "created_at"),
 )
 
 accounts = _table(
     "accounts",
     _belongs_to("user_id", "users.id", unique=True),
-    *_texts("password"),
-    *_moments("created_at", "updated_at"),
+    *_required(Text, "password"),
+    *_required(Moment, "created_at", "updated_at"),
 )
 
 sessions = _table(
@@ -155,48 +151,48 @@ sessions = _table(
     sa.Column("token", Text, nullable=False, unique=True),
     sa.Column("ip_address", Text),
     sa.Column("user_agent", Text),
-    *_moments("expires_at", "created_at", "updated_at"),
+    *_required(Moment, "expires_at", "created_at", "updated_at"),
 )
 
 personas = sa.Table(
     "personas",
     metadata,
     _belongs_to("user_id", "users.id", primary_key=True),
-    *_texts("archetype", "system_prompt", "tick_cadence"),
+    *_required(Text, "archetype", "system_prompt", "tick_cadence"),
     sa.Column("module_mix", Json, nullable=False),
     sa.Column("last_active_at", Moment),
-    *_moments("created_at", "updated_at"),
+    *_required(Moment, "created_at", "updated_at"),
 )
 
 persona_actions = _table(
     "persona_actions",
     _belongs_to("persona_id", "personas.user_id"),
-    *_texts("tick_id", "tool_name"),
+    *_required(Text, "tick_id", "tool_name"),
     sa.Column("input_hash", Text),
     sa.Column("result", Text, sa.CheckConstraint("result IN ('ok', 'error')"), nullable=False),
     sa.Column("error_message", Text),
     sa.Column("latency_ms", Integer),
-    *_moments("created_at"),
+    *_required(Moment, "created_at"),
     sa.Index("persona_actions_newest", "persona_id", "created_at"),
 )
 
 persona_feedback = _table(
     "persona_feedback",
     _belongs_to("persona_id", "personas.user_id"),
-    *_texts("tick_id", "module"),
+    *_required(Text, "tick_id", "module"),
     sa.Column("rating", Integer, sa.CheckConstraint("rating BETWEEN 1 AND 5"), nullable=False),
     sa.Column("notes", Text),
-    *_moments("created_at"),
+    *_required(Moment, "created_at"),
     sa.Index("persona_feedback_module", "persona_id", "module"),
 )
 
 organizations = _table(
     "organizations",
-    *_texts("name"),
+    *_required(Text, "name"),
     sa.Column("slug", Text, nullable=False, unique=True),
     sa.Column("logo", Text),
     sa.Column("metadata", Json, nullable=False),
-    *_moments("created_at"),
+    *_required(Moment, "created_at"),
 )
 
 members = _table(
@@ -204,15 +200,15 @@ members = _table(
     _belongs_to("organization_id", "organizations.id"),
     # Not a foreign key: a membership outlives its user, and then breaks the space, as on the real service.
     sa.Column("user_id", Text, nullable=False, index=True),
-    *_texts("role"),
-    *_moments("created_at"),
+    *_required(Text, "role"),
+    *_required(Moment, "created_at"),
     sa.UniqueConstraint("organization_id", "user_id"),
 )
 
 invitations = _table(
     "invitations",
     _belongs_to("organization_id", "organizations.id", index=True),
-    *_texts("email", "role", "status"),
+    *_required(Text, "email", "role", "status"),
     _belongs_to("inviter_id", "users.id"),
-    *_moments("expires_at", "created_at"),
+    *_required(Moment, "expires_at", "created_at"),
 )

@@ -115,11 +115,8 @@ def _make_server(service: Service, bound: socket.socket, host: str) -> uvicorn.S
     service.on_loopback = _is_loopback(bound)
     if service.on_loopback:
         # A name that another site points to this machine must not reach the service.
-        own = urlsplit(service.base_url).hostname or host
-        hosts = [
-            "localhost",
-            *(f"[{name}]" if ":" in name else name for name in (LOOPBACK, "::1", host, own)),
-        ]
+        names = {"localhost", LOOPBACK, "::1", host, urlsplit(service.base_url).hostname or host}
+        hosts = [f"[{name}]" if ":" in name else name for name in names]
     config = uvicorn.Config(
         make_app(service, allowed_hosts=hosts),
         lifespan="off",

@@ -82,6 +82,29 @@ class Service:
         service: Service = request.app.state.service
         return service
 
+    @staticmethod
+    def for_admin(request: Request) -> Service:
+        """The same for an admin's access token; else raise a Refusal with 401 or 403."""
+        service = Service.of(request)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme != "Bearer" or not token:
+            raise service_error(401, "Missing or invalid Authorization header")
+        claims = service.signer.verify(token, now=service.clock())
+        if claims is None:
+            raise service_error(401, "Invalid or expired token")
+        if claims.get("role") != "admin":
+            raise refused(403, "Forbidden", "Admin access required")
+        return service
+
+    @staticmethod
+    def for_runner(request: Request) -> Service:
+        """The same for the service key; else raise a Refusal with 401."""
+        service = Service.of(request)
+        given, right = request.headers.get("x-service-key", ""), service.service_key or ""
+        if not right or not hmac.compare_digest(right.encode(), given.encode()):
+            raise service_error(401, "Invalid or missing service key")
+        return service
+
     def close(self) -> None:
         """Close the database and stop the threads."""
         self._hashing.shutdown()
@@ -134,23 +157,6 @@ class Service:
             changed = sa.update(accounts).where(accounts.c.user_id == admin.id)
             connection.execute(changed.values(password=self.hasher.hash(made)))
         return None if password else made
-
-    def require_admin(self, request: Request) -> None:
-        """Let an admin's access token through; else raise a Refusal with 401 or 403."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme != "Bearer" or not token:
-            raise service_error(401, "Missing or invalid Authorization header")
-        claims = self.signer.verify(token, now=self.clock())
-        if claims is None:
-            raise service_error(401, "Invalid or expired token")
-        if claims.get("role") != "admin":
-            raise refused(403, "Forbidden", "Admin access required")
-
-    def require_service_key(self, request: Request) -> None:
-        """Let the runner through; else raise a Refusal with 401."""
-        given, right = request.headers.get("x-service-key", ""), self.service_key or ""
-        if not right or not hmac.compare_digest(right.encode(), given.encode()):
-            raise service_error(401, "Invalid or missing service key")
 
     def limit_sign_ins(self, request: Request) -> None:
         """Refuse the fourth sign-in in ten seconds from an address that a proxy names, with 429."""

@@ -116,18 +116,9 @@ def begin_session(
 ) -> str:
     """Begin a session of seven days; return its token."""
     token = make_id()
-    connection.execute(
-        sa.insert(sessions).values(
-            id=make_id(),
-            user_id=user_id,
-            token=token,
-            ip_address=address,
-            user_agent=agent,
-            expires_at=now + SESSION_LIFETIME,
-            created_at=now,
-            updated_at=now,
-        )
-    )
+    values = {"id": make_id(), "user_id": user_id, "token": token, "ip_address": address, "user_agent": agent}
+    times = {"expires_at": now + SESSION_LIFETIME, "created_at": now, "updated_at": now}
+    connection.execute(sa.insert(sessions).values(**values, **times))
     return token
 
 
