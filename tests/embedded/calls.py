@@ -51,7 +51,7 @@ class Calls:
         return self._portal.call(partial(self._client.request, method, path, **options))
 
     def create(self, email: str, **fields: Any) -> None:
-        """Create a persona and sign it in."""
+        """Create a persona."""
         body = {
             "email": email,
             "name": email.partition("@")[0].title(),
@@ -63,9 +63,7 @@ class Calls:
         }
         created = self.request("POST", "/api/v1/admin/personas", json=body, headers=self._admin())
         self.ids[email] = created.json()["userId"]
-        credentials = {"email": email, "password": PASSWORD}
-        signed_in = self.request("POST", "/api/auth/sign-in/email", json=credentials)
-        self._cookies[email] = signed_in.headers["set-cookie"].partition(";")[0]
+        self._cookies.pop(email, None)
 
     def delete(self, email: str) -> None:
         """Delete a persona."""
@@ -79,12 +77,12 @@ class Calls:
 
     def get(self, user: str, action: str, /, **query: str) -> httpx.Response:
         """Read something about spaces as a user."""
-        headers = {"cookie": self._cookies[user]} if user else {}
+        headers = {"cookie": self._cookie(user)} if user else {}
         return self.request("GET", f"/api/auth/organization/{action}", params=query, headers=headers)
 
     def post(self, user: str, action: str, /, **body: Any) -> httpx.Response:
         """Change something about spaces as a user; without a session if the email is empty."""
-        headers = {"cookie": self._cookies[user], "origin": BASE_URL} if user else {}
+        headers = {"cookie": self._cookie(user), "origin": BASE_URL} if user else {}
         return self.request("POST", f"/api/auth/organization/{action}", json=body, headers=headers)
 
     def make_space(self, owner: str, *members: str) -> str:
@@ -102,6 +100,13 @@ class Calls:
         members = self.get(ANNA, "get-full-organization", organizationSlug=slug).json()["members"]
         ids = {each["user"]["email"]: str(each["id"]) for each in members}
         return ids[email]
+
+    def _cookie(self, user: str) -> str:
+        if user not in self._cookies:
+            credentials = {"email": user, "password": PASSWORD}
+            signed_in = self.request("POST", "/api/auth/sign-in/email", json=credentials)
+            self._cookies[user] = signed_in.headers["set-cookie"].partition(";")[0]
+        return self._cookies[user]
 
     def _admin(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.service.admin_token()}"}

@@ -10,11 +10,10 @@ import hashlib
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
-from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -23,6 +22,9 @@ from personas.embedded.answers import Refusal, as_json, query_number, query_text
 from personas.embedded.personas import RECENT, describe_persona, list_last, select_with_actions
 from personas.embedded.schema import persona_feedback, personas, users
 from personas.embedded.service import Service
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PAGE_SIZE: Final = 50
 SORTS: Final[dict[str, sa.ColumnElement[Any]]] = {
