@@ -46,9 +46,8 @@ async def _read_credentials(request: Request) -> Any:
 
 async def sign_up(request: Request) -> Response:
     """Sign a human up."""
-    service = Service.of(request)
     body = await _read_credentials(request)
-    return JSONResponse({"token": None, "user": await create_user(service, body)})
+    return JSONResponse({"token": None, "user": await create_user(Service.of(request), body)})
 
 
 async def register(request: Request) -> Response:

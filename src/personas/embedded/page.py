@@ -105,7 +105,7 @@ def _show_persona(service: Service, user_id: str) -> Response:
             found = describe_persona(connection, user_id)
             feedback = list_last(connection, persona_feedback, user_id)
     except Refusal:
-        return PlainTextResponse("There is no persona with this id.", 404)
+        return PlainTextResponse("No persona has this id.", 404)
     persona = found["persona"]
     weights = list_weights(persona["moduleMix"])
     return _render(
