@@ -11,7 +11,7 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 
 from personas.embedded.app import make_app
-from personas.embedded.service import open_service
+from personas.embedded.service import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +28,7 @@ class Calls:
 
     def __init__(self, place: str | Path) -> None:
         self.now = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
-        self.service = open_service(
-            place, base_url=BASE_URL, service_key=KEY, scrypt_n=2, clock=lambda: self.now
-        )
+        self.service = Service(place, base_url=BASE_URL, service_key=KEY, scrypt_n=2, clock=lambda: self.now)
         transport = httpx.ASGITransport(make_app(self.service), raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url=BASE_URL)
         self._open = ExitStack()
@@ -53,7 +51,7 @@ class Calls:
         return self._portal.call(partial(self._client.request, method, path, **options))
 
     def create(self, email: str, **fields: Any) -> None:
-        """Create a persona and sign it in."""
+        """Create a persona."""
         body = {
             "email": email,
             "name": email.partition("@")[0].title(),
@@ -65,9 +63,7 @@ class Calls:
         }
         created = self.request("POST", "/api/v1/admin/personas", json=body, headers=self._admin())
         self.ids[email] = created.json()["userId"]
-        credentials = {"email": email, "password": PASSWORD}
-        signed_in = self.request("POST", "/api/auth/sign-in/email", json=credentials)
-        self._cookies[email] = signed_in.headers["set-cookie"].partition(";")[0]
+        self._cookies.pop(email, None)
 
     def delete(self, email: str) -> None:
         """Delete a persona."""
@@ -81,12 +77,12 @@ class Calls:
 
     def get(self, user: str, action: str, /, **query: str) -> httpx.Response:
         """Read something about spaces as a user."""
-        headers = {"cookie": self._cookies[user]} if user else {}
+        headers = {"cookie": self._cookie(user)} if user else {}
         return self.request("GET", f"/api/auth/organization/{action}", params=query, headers=headers)
 
     def post(self, user: str, action: str, /, **body: Any) -> httpx.Response:
         """Change something about spaces as a user; without a session if the email is empty."""
-        headers = {"cookie": self._cookies[user], "origin": BASE_URL} if user else {}
+        headers = {"cookie": self._cookie(user), "origin": BASE_URL} if user else {}
         return self.request("POST", f"/api/auth/organization/{action}", json=body, headers=headers)
 
     def make_space(self, owner: str, *members: str) -> str:
@@ -104,6 +100,13 @@ class Calls:
         members = self.get(ANNA, "get-full-organization", organizationSlug=slug).json()["members"]
         ids = {each["user"]["email"]: str(each["id"]) for each in members}
         return ids[email]
+
+    def _cookie(self, user: str) -> str:
+        if user not in self._cookies:
+            credentials = {"email": user, "password": PASSWORD}
+            signed_in = self.request("POST", "/api/auth/sign-in/email", json=credentials)
+            self._cookies[user] = signed_in.headers["set-cookie"].partition(";")[0]
+        return self._cookies[user]
 
     def _admin(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.service.admin_token()}"}

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from personas.embedded.app import make_app
 from personas.embedded.schema import users
-from personas.embedded.service import open_service
+from personas.embedded.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -65,7 +65,7 @@ def load(sequence: str) -> list[Step]:
 
 async def replay(sequence: str, place: str | Path) -> dict[int, str]:
     """Make the calls of a sequence; return how the answers differ, by the number of the step."""
-    service = open_service(place, base_url=BASE_URL, service_key=SERVICE_KEY, scrypt_n=2, clock=Clock())
+    service = Service(place, base_url=BASE_URL, service_key=SERVICE_KEY, scrypt_n=2, clock=Clock())
     app = make_app(service)
     try:
         run = Replay(service)

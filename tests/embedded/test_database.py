@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from personas.embedded import EmbeddedError, ServerThread, open_embedded
 from personas.embedded.database import open_database
 from personas.embedded.schema import users
-from personas.embedded.service import open_service
+from personas.embedded.service import Service
 
 from .conftest import Client, persona
 
@@ -36,7 +36,7 @@ with ServerThread(sys.argv[1], scrypt_n=2) as server:
 
 
 def _open(place: str | Path) -> Service:
-    return open_service(place, base_url="http://localhost", scrypt_n=2)
+    return Service(place, base_url="http://localhost", scrypt_n=2)
 
 
 def test_a_killed_server_loses_no_answered_write(database: str) -> None:
@@ -85,7 +85,7 @@ def test_the_database_is_kept_and_reset_empties_it(database: str) -> None:
     with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
         assert len(client.admin("GET", "/personas").json()["personas"]) == 1
         old_token = server.admin_token()
-    open_service(database, base_url="http://localhost", reset=True).close()
+    Service(database, base_url="http://localhost", reset=True).close()
     with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
         assert client.admin("GET", "/personas").json() == {"personas": []}
         headers = {"authorization": f"Bearer {old_token}"}

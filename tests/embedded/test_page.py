@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from personas.embedded.schema import personas, users
+from personas.embedded.users import make_user
 
 from .calls import ANNA, BO, CLEO, Calls
 
@@ -90,7 +91,7 @@ def test_2000_personas_come_in_pages(calls: Calls) -> None:
     moments = {"created_at": calls.now, "updated_at": calls.now}
     numbers = [f"{number:04}" for number in range(1997)]
     with calls.service.database.write() as connection:
-        people = [{"id": n, "name": n, "email": f"{n}@x.test", "kind": "persona", **moments} for n in numbers]
+        people = [{**make_user(f"{n}@x.test", n, calls.now), "id": n} for n in numbers]
         connection.execute(sa.insert(users), people)
         same = {"archetype": "a", "system_prompt": "p", "module_mix": {}, "tick_cadence": "daily", **moments}
         connection.execute(sa.insert(personas), [{"user_id": n, **same} for n in numbers])

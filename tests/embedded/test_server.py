@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import hashlib
 import signal
 import socket
 import subprocess
 import sys
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from personas.embedded import EmbeddedError, ServerThread, serve
 
@@ -133,18 +136,35 @@ def test_deep_json_is_refused(client: Client) -> None:
     assert answer.status_code == 500
 
 
-def test_other_calls_do_not_wait_for_hashing() -> None:
+def test_other_calls_do_not_wait_for_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, release = threading.Semaphore(0), threading.Event()
+
+    def scrypt(*_args: object, **_options: object) -> bytes:
+        release.wait(30)
+        return b""
+
+    def count(*_statement: object) -> None:
+        read.release()
+
     with (
-        ServerThread(scrypt_n=4096) as server,
+        ServerThread(scrypt_n=2) as server,
         Client(server) as client,
         Client(server) as other,
-        ThreadPoolExecutor(100) as pool,
+        ThreadPoolExecutor(60) as pool,
     ):
-        sign_ins = [pool.submit(client.sign_in, "unknown@mana.test") for _ in range(100)]
-        wait(sign_ins, return_when=FIRST_COMPLETED)
-        assert other.get("/health").json()["status"] == "ok"
-        assert other.admin("GET", "/personas").json() == {"personas": []}
-        assert sum(each.done() for each in sign_ins) < 50
+        monkeypatch.setattr(hashlib, "scrypt", scrypt)
+        sa.event.listen(sa.Engine, "after_cursor_execute", count)
+        sign_ins = [pool.submit(client.sign_in, "unknown@mana.test") for _ in range(60)]
+        try:
+            # Each begins a transaction and looks the user up; then there is only hashing to wait for.
+            assert all(read.acquire(timeout=10) for _ in range(2 * len(sign_ins)))
+            assert other.get("/health").json()["status"] == "ok"
+            assert other.admin("GET", "/personas").json() == {"personas": []}
+            assert not any(each.done() for each in sign_ins)
+        finally:
+            release.set()
+            sa.event.remove(sa.Engine, "after_cursor_execute", count)
+        assert [each.result().status_code for each in sign_ins] == [401] * len(sign_ins)
 
 
 @pytest.mark.parametrize(

@@ -78,13 +78,12 @@ class World:
         return sum(re.match(pattern, request) is not None for request in self.seen)
 
     def add_human(self, who: str, password: str = "a-human-password", *, signed_in: bool = False) -> str:
-        new = users.NewUser(email_of(who), who.title(), self.hasher.hash(password))
+        human = users.make_user(email_of(who), who.title(), NOON)
         with self.database.write() as connection:
-            users.add_user(connection, new, NOON)
-            user_id: str = connection.scalar(sa.select(schema.users.c.id).filter_by(email=new.email))
+            users.add_user(connection, human, self.hasher.hash(password))
             if signed_in:
-                users.begin_session(connection, user_id, NOON + timedelta(days=3_000), None, "browser")
-        return user_id
+                users.begin_session(connection, human["id"], NOON + timedelta(days=3_000), None, "browser")
+        return str(human["id"])
 
     def add_half_created(self, who: str, *, signed_in: bool = False) -> str:
         return self.add_human(who, PASSWORDS.derive(email_of(who)).reveal(), signed_in=signed_in)

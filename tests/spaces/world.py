@@ -18,7 +18,8 @@ from personas.catalog.models import Catalog
 from personas.concurrency import Cancel
 from personas.embedded import schema as tables
 from personas.embedded.app import make_app
-from personas.embedded.service import Service as EmbeddedService, open_service
+from personas.embedded.service import Service as EmbeddedService
+from personas.embedded.users import make_user
 from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import Action, Change, Options, Outcome, Plan, Status
 from personas.redact import Secret
@@ -237,8 +238,7 @@ class World:
         """Someone who is not a persona joins a space."""
         now = dt.datetime.now(dt.UTC)
         with self.embedded.database.write() as connection:
-            human = {"id": "human", "name": "Human", "email": HUMAN, "kind": "human"}
-            connection.execute(sa.insert(tables.users).values(**human, created_at=now, updated_at=now))
+            connection.execute(sa.insert(tables.users).values(make_user(HUMAN, "Human", now)))
         self.add_member(slug, HUMAN, role)
 
     def add_member(self, slug: str, email: str, role: str = "member") -> None:
@@ -296,7 +296,7 @@ async def _swallow(message: Any) -> None:
 
 @contextmanager
 def open_world(place: Path) -> Iterator[World]:
-    embedded = open_service(place, base_url=BASE_URL, scrypt_n=2)
+    embedded = EmbeddedService(place, base_url=BASE_URL, scrypt_n=2)
     try:
         yield World(embedded)
     finally:

@@ -2,7 +2,7 @@
 
 {statusCode, message}       a missing or bad token; an error of the service itself
 {error}, {error, message}   the calls under /api/v1
-{error, details}            an invalid body under /api/v1
+{error, details}            an invalid persona
 {message, code}             the calls under /api/auth, which are Better Auth's
 """
 
@@ -45,11 +45,6 @@ def refused(status: int, error: str, message: str | None = None) -> Refusal:
     return Refusal(status, {"error": error} if message is None else {"error": error, "message": message})
 
 
-def invalid(*details: str) -> Refusal:
-    """An invalid body under /api/v1: `{error, details}`."""
-    return Refusal(400, {"error": "ValidationError", "details": list(details)})
-
-
 def service_error(status: int, message: str) -> Refusal:
     """An error of the service itself: `{statusCode, message}`."""
     return Refusal(status, {"statusCode": status, "message": message})
@@ -81,19 +76,19 @@ def iso(moment: dt.datetime | None) -> str | None:
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def camel_case(name: str) -> str:
-    """The name of a column as the service writes it: `tick_cadence` as `tickCadence`."""
+def _camel_case(name: str) -> str:
     return re.sub("_([a-z])", lambda found: found[1].upper(), name)
 
 
-def as_json(row: sa.Row[*tuple[Any, ...]], prefix: str = "") -> dict[str, Any]:
+def as_json(row: sa.Row[*tuple[Any, ...]] | Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
     """The columns of a row with names in camelCase and moments as text.
 
     With a prefix, only the columns that begin with it, without it.
     """
+    columns = row if isinstance(row, Mapping) else row._asdict()
     return {
-        camel_case(name.removeprefix(prefix)): iso(value) if isinstance(value, dt.datetime) else value
-        for name, value in row._mapping.items()  # noqa: SLF001 - public, in spite of its name
+        _camel_case(name.removeprefix(prefix)): iso(value) if isinstance(value, dt.datetime) else value
+        for name, value in columns.items()
         if name.startswith(prefix)
     }
 

@@ -6,14 +6,13 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, cast
+from typing import Final
 
-import anyio.to_thread
 from sqlalchemy import exc
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -22,11 +21,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from personas.embedded import auth, organizations, page, personas, runner
+from personas.embedded import auth, members, organizations, page, personas, runner
 from personas.embedded.answers import Crash, Refusal, crash, iso, not_found
 from personas.embedded.passwords import SCRYPT_N
-from personas.embedded.schema import UnstorableTextError
-from personas.embedded.service import FRONT_END, Service, open_service
+from personas.embedded.schema import UnstorableError
+from personas.embedded.service import FRONT_END, Service
 
 BASE_URL: Final = "http://embedded.localhost"
 logger: Final = logging.getLogger("personas.embedded")
@@ -39,6 +38,7 @@ def make_app(service: Service, *, allowed_hosts: Sequence[str] = ("*",)) -> Star
             Route("/health", health),
             *personas.routes,
             *auth.routes,
+            *members.routes,
             *organizations.routes,
             *runner.routes,
             *page.routes,
@@ -53,12 +53,7 @@ def make_app(service: Service, *, allowed_hosts: Sequence[str] = ("*",)) -> Star
                 allow_credentials=True,
             ),
         ],
-        exception_handlers={
-            Refusal: _refuse,
-            HTTPException: _not_found,
-            Crash: _crash,
-            exc.SQLAlchemyError: _crash,
-        },
+        exception_handlers=dict.fromkeys((Refusal, HTTPException, Crash, exc.SQLAlchemyError), _answer),
     )
     app.router.redirect_slashes = False
     app.state.service = service
@@ -71,17 +66,13 @@ async def health(request: Request) -> Response:
     return JSONResponse({"status": "ok", "service": "mana-auth", "timestamp": moment})
 
 
-async def _refuse(_request: Request, error: Any) -> Response:
-    return cast(Refusal, error).answer()
-
-
-async def _not_found(request: Request, _error: Exception) -> Response:
-    return not_found(request)  # a wrong method is a wrong path to the real service
-
-
-async def _crash(request: Request, error: Exception) -> Response:
+async def _answer(request: Request, error: Exception) -> Response:
+    if isinstance(error, Refusal):
+        return error.answer()
+    if isinstance(error, HTTPException):
+        return not_found(request)  # a wrong method is a wrong path to the real service
     cause = getattr(error, "orig", error)
-    if not isinstance(error, Crash | exc.IntegrityError) and not isinstance(cause, UnstorableTextError):
+    if not isinstance(error, Crash | exc.IntegrityError) and not isinstance(cause, UnstorableError):
         logger.error("the database failed: %s", cause)
     return crash(request)
 
@@ -105,10 +96,8 @@ async def open_embedded(
     """
     with TemporaryDirectory(prefix="personas-") as folder:
         place = Path(folder) / "auth.db" if file is None else file
-        service = await anyio.to_thread.run_sync(
-            partial(open_service, place, base_url=base_url, scrypt_n=scrypt_n or SCRYPT_N)
-        )
+        service = await run_in_threadpool(Service, place, base_url=base_url, scrypt_n=scrypt_n or SCRYPT_N)
         try:
             yield EmbeddedService(make_app(service), service.base_url, service.admin_token)
         finally:
-            await anyio.to_thread.run_sync(service.close)
+            await run_in_threadpool(service.close)

@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from pydantic import AfterValidator
 from sqlalchemy.engine import Connection
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from personas.embedded import users
-from personas.embedded.answers import Crash, Refusal, as_json, auth_error, service_error
-from personas.embedded.bodies import Body, NonEmpty, problem, read_auth_json, read_json
+from personas.embedded import bodies, users
+from personas.embedded.answers import Crash, Refusal, as_json, auth_error
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, utf16_length
 from personas.embedded.service import Service
 
 MAX_AGENT: Final = 300
+EXTENDED_BELOW: Final = dt.timedelta(days=6)  # a session of seven days that is a day old
 
 
-def _email(text: str) -> str:
-    if not users.is_email(text):
-        raise problem("Invalid email address")
-    return text
+def _email(place: str, value: object) -> Iterator[str]:
+    yield from bodies.string(place, value)
+    if isinstance(value, str) and not users.is_email(value):
+        yield f"[{place}] Invalid email address"
 
 
-class SignUp(Body):
-    """The body of `sign-up/email`."""
-
-    expected: ClassVar[tuple[str, ...]] = ("object", "record")
-
-    name: str
-    email: Annotated[str, AfterValidator(_email)]
-    password: NonEmpty
-    image: str = ""
-
-
-class SignIn(Body):
-    """The body of `sign-in/email`."""
-
-    email: str
-    password: str
-    remember_me: bool = True  # checked, and otherwise ignored
+SIGN_UP: Final = bodies.shape(
+    name=bodies.string, email=_email, password=bodies.non_empty, image=bodies.optional(bodies.string)
+)
+SIGN_IN: Final = bodies.shape(
+    email=bodies.string, password=bodies.string, rememberMe=bodies.optional(bodies.boolean)
+)
 
 
 async def _read_credentials(request: Request) -> Any:
-    body = await read_auth_json(request, forms=True)
+    body = await bodies.read_auth_json(request, forms=True)
     Service.of(request).require_origin(request)
     callback = body.get("callbackURL") if isinstance(body, dict) else None
     if isinstance(callback, str) and not callback.startswith("/"):
@@ -57,22 +46,21 @@ async def _read_credentials(request: Request) -> Any:
 
 async def sign_up(request: Request) -> Response:
     """Sign a human up."""
-    service = Service.of(request)
     body = await _read_credentials(request)
-    return JSONResponse({"token": None, "user": await create_user(service, SignUp.check(body))})
+    return JSONResponse({"token": None, "user": await create_user(Service.of(request), body)})
 
 
 async def register(request: Request) -> Response:
     """Sign a human up, with the local part of the email for a missing name; every problem is a crash."""
-    body = await read_json(request, otherwise=service_error(500, "Internal server error"))
+    body = bodies.parse_json(await bodies.read_body(request), otherwise=Crash())
     if not isinstance(body, dict):
         raise Crash
     name = body.get("name")
     if name in (None, False, 0, ""):
         name = str(body.get("email")).partition("@")[0]
-    credentials = {name: value for name, value in body.items() if name in ("email", "password")}
+    credentials = {key: value for key, value in body.items() if key in ("email", "password")}
     try:
-        user = await create_user(Service.of(request), SignUp.check({**credentials, "name": name}))
+        user = await create_user(Service.of(request), {**credentials, "name": name})
     except Refusal as refusal:
         if refusal.status != 422:
             raise Crash from None
@@ -81,49 +69,46 @@ async def register(request: Request) -> Response:
     return JSONResponse({"token": None, "user": user})
 
 
-async def create_user(service: Service, wanted: SignUp) -> dict[str, Any]:
-    """Sign a human up and describe the user; a taken email gives an invented user.
+async def create_user(service: Service, body: Any) -> dict[str, Any]:
+    """Check the body of a sign-up, sign the human up, and describe the user.
 
-    Refuses a password of the wrong length with 400, and a NUL in the name with 422.
+    A taken email gives an invented user. Refuses problems with 400, and a NUL in the name with 422.
     """
-    if utf16_length(wanted.password) < MIN_PASSWORD:
+    wanted = bodies.validate(body, SIGN_UP, bodies.record)
+    password = wanted["password"]
+    if utf16_length(password) < MIN_PASSWORD:
         raise auth_error(400, "PASSWORD_TOO_SHORT")
-    if utf16_length(wanted.password) > MAX_PASSWORD:
+    if utf16_length(password) > MAX_PASSWORD:
         raise auth_error(400, "PASSWORD_TOO_LONG")
-    new = users.NewUser(
-        email=wanted.email,
-        name=wanted.name,
-        password=await service.hash(wanted.password),
-        image=wanted.image or None,
-    )
-    user = await service.write(_add_user, new, service.clock())
-    if user is None:
+    image = wanted.get("image") or None
+    password_hash = await service.hash(password)
+    user = users.make_user(wanted["email"], wanted["name"], service.clock(), image=image)
+    if not await service.write(_add_user, user, password_hash):
         raise auth_error(422, "FAILED_TO_CREATE_USER")
-    return user
-
-
-def _add_user(connection: Connection, new: users.NewUser, now: dt.datetime) -> dict[str, Any] | None:
-    if users.find_by_email(connection, new.email.lower()) is not None:
-        return users.invent_user(new, now)
-    name = new.name.replace("\0", "")
-    user = users.add_user(connection, replace(new, name=name), now)
-    if name != new.name:
-        return None  # the real service fails here and leaves the user behind, without a space
-    users.add_personal_space(connection, user.id, new, now)
     return users.describe_user(user)
+
+
+def _add_user(connection: Connection, user: Mapping[str, Any], password_hash: str) -> bool:
+    if users.find_by_email(connection, user["email"]) is not None:
+        return True  # the real service answers as if it had stored this user
+    name = user["name"].replace("\0", "")
+    users.add_user(connection, {**user, "name": name}, password_hash)
+    if name != user["name"]:
+        return False  # the real service fails here and leaves the user behind, without a space
+    users.add_personal_space(connection, user)
+    return True
 
 
 async def sign_in(request: Request) -> Response:
     """Begin a session and set its cookie."""
     service = Service.of(request)
     service.limit_sign_ins(request)
-    body = await _read_credentials(request)
-    wanted = SignIn.check(body)
-    if not users.is_email(wanted.email):
+    wanted = bodies.validate(await _read_credentials(request), SIGN_IN)
+    if not users.is_email(wanted["email"]):
         raise auth_error(400, "INVALID_EMAIL")
-    user = await service.read(users.find_by_email, wanted.email.lower())
+    user = await run_in_threadpool(service.find_user, wanted["email"].lower())
     # An unknown email costs the time of a known one.
-    right = await service.verify(None if user is None else user.password, wanted.password)
+    right = await service.verify(None if user is None else user.password, wanted["password"])
     if user is None or not right:
         raise auth_error(401, "INVALID_EMAIL_OR_PASSWORD")
     if not user.email_verified:
@@ -139,41 +124,42 @@ async def sign_in(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     """End the session of the cookie."""
     service = Service.of(request)
-    await read_auth_json(request)
+    await bodies.read_auth_json(request)
     service.require_origin(request)
-    token = service.cookies.read(request.headers.get("cookie", ""))
-    if token is not None:
-        await service.write(users.end_session, token)
+    await service.write(users.end_session, service.cookies.read(request))
     response = JSONResponse({"success": True})
     service.cookies.clear(response)
     return response
 
 
-async def get_session(request: Request) -> Response:
+def get_session(request: Request) -> Response:
     """The session of the cookie and its user, or null; one that is a day old lasts for a week again."""
     service = Service.of(request)
-    token = service.cookies.read(request.headers.get("cookie", ""))
+    token = service.cookies.read(request)
     if token is None:
         return JSONResponse(None)
-    user = await service.find_session(request)
+    with service.database.read() as connection:
+        user = service.find_session(request, connection)
     if user is None:
         response = JSONResponse(None)
         service.cookies.clear(response)
         return response
-    extended = users.is_due(user, service.clock())
+    extended = user.session_expires_at <= service.clock() + EXTENDED_BELOW
     if extended:
-        await service.write(users.extend_session, token, service.clock())
-        user = await service.find_session(request) or user
-    response = JSONResponse({"session": as_json(user, "session_"), "user": users.describe_user(user)})
+        with service.database.write() as connection:
+            users.extend_session(connection, token, service.clock())
+            user = service.require_session(request, connection)
+    response = JSONResponse({"session": as_json(user, prefix="session_"), "user": users.describe_user(user)})
     if extended:
         service.cookies.set(response, token)
     return response
 
 
-async def token(request: Request) -> Response:
+def token(request: Request) -> Response:
     """An access token for the session of the cookie."""
     service = Service.of(request)
-    user = await service.require_session(request)
+    with service.database.read() as connection:
+        user = service.require_session(request, connection)
     return JSONResponse({"token": service.access_token(user, user.session_id)})
 
 

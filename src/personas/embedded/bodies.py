@@ -1,23 +1,17 @@
-"""Bodies of requests: read as JSON, checked by a model, refused in the words of the real service.
+"""Bodies of requests: read as JSON, and checked, with problems in the words of the real service.
 
-    class Leave(Body):
-        organization_id: str
+    LEAVE = shape(organizationId=string)
+    body = validate(await read_auth_json(request), LEAVE)  # or 400 "[body.organizationId] Invalid input: …"
 
-    body = Leave.check(await read_auth_json(request))  # or 400 "[body.organizationId] Invalid input: …"
-
-The calls under /api/auth check their bodies with zod, and `Body.check` words each problem as zod does.
+The real service checks the bodies under /api/auth with zod; a `Check` yields each problem as zod words it.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, NoReturn, Self
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NoReturn, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
-from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails, PydanticCustomError
 from starlette.requests import Request
 
 from personas.embedded.answers import Crash, Refusal, auth_error, refused
@@ -25,6 +19,9 @@ from personas.embedded.answers import Crash, Refusal, auth_error, refused
 MAX_BODY: Final = 5_000_000  # bytes
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
+
+Check: TypeAlias = Callable[[str, object], Iterator[str]]
+"""Yields the problems of a value, given its place in the body, such as `body.email`."""
 
 
 class Undefined:
@@ -42,75 +39,63 @@ KINDS: Final[Mapping[type, str]] = {
     list: "array",
     dict: "object",
 }
-EXPECTED: Final[Mapping[str, str]] = {
-    "string_type": "string",
-    "bool_type": "boolean",
-    "dict_type": "record",
-    "model_type": "object",
-}
 
 
-class Body(BaseModel):
-    """The body of one call; its fields have camelCase names in JSON, unknown ones are dropped."""
+def _expect(kind: str, *, name: str | None = None) -> Check:
+    def check(place: str, value: object) -> Iterator[str]:
+        received = KINDS[type(value)]
+        if received != kind:
+            yield f"[{place}] Invalid input: expected {name or kind}, received {received}"
 
-    model_config = ConfigDict(strict=True, frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
-    expected: ClassVar[tuple[str, ...]] = ("object",)  # what zod says that the body should be
-
-    @classmethod
-    def check(cls, value: object) -> Self:
-        """The body of a call under /api/auth, or a Refusal with 400 and every problem in zod's words."""
-        if not isinstance(value, dict):
-            problems = [_expected("body", kind, value) for kind in cls.expected]
-            raise auth_error(400, "VALIDATION_ERROR", "; ".join(problems))
-        # A required field that is missing is reported as a value of the wrong type.
-        fields = cls.model_fields.items()
-        required = {field.alias or name: UNDEFINED for name, field in fields if field.is_required()}
-        try:
-            return cls.model_validate({**required, **value})
-        except ValidationError as error:
-            problems = [_in_words(each) for each in error.errors(include_url=False, include_context=False)]
-            raise auth_error(400, "VALIDATION_ERROR", "; ".join(problems)) from None
+    return check
 
 
-def problem(words: str) -> PydanticCustomError:
-    """For validators: a problem as zod words it, `[body]` being the place of the field."""
-    return PydanticCustomError("problem", "{words}", {"words": words})
+string: Final = _expect("string")
+boolean: Final = _expect("boolean")
+record: Final = _expect("object", name="record")
+_object: Final = _expect("object")
 
 
-def _in_words(error: ErrorDetails) -> str:
-    place = ".".join(["body", *map(str, error["loc"])])
-    kind = error["type"]
-    if kind in EXPECTED:
-        return _expected(place, EXPECTED[kind], error["input"])
-    if kind == "string_too_short":
-        return f"[{place}] Too small: expected string to have >=1 characters"
-    if kind == "problem":
-        return f"[{place}] {error['msg']}".replace("[body]", f"[{place}]")
-    return f"[{place}] Invalid input"
+def non_empty(place: str, value: object) -> Iterator[str]:
+    """Check for a text that is not empty."""
+    yield from string(place, value)
+    if value in ("", []):
+        unit = "string to have >=1 characters" if value == "" else "array to have >=1 items"
+        yield f"[{place}] Too small: expected {unit}"
 
 
-def _expected(place: str, kind: str, value: object) -> str:
-    return f"[{place}] Invalid input: expected {kind}, received {KINDS.get(type(value), 'object')}"
+def optional(check: Check) -> Check:
+    """Check a field only if it was sent."""
+    return lambda place, value: iter(()) if value is UNDEFINED else check(place, value)
 
 
-def _not_an_empty_list(value: object) -> object:
-    if value == []:
-        raise problem(
-            "Invalid input: expected string, received array; "
-            "[body] Too small: expected array to have >=1 items"
-        )
-    return value
+def shape(**fields: Check) -> Check:
+    """Check the fields of an object; others are allowed."""
+
+    def check(place: str, value: object) -> Iterator[str]:
+        yield from _object(place, value)
+        if isinstance(value, dict):
+            for name, field in fields.items():
+                yield from field(f"{place}.{name}", value.get(name, UNDEFINED))
+
+    return check
 
 
-NonEmpty = Annotated[str, StringConstraints(min_length=1), BeforeValidator(_not_an_empty_list)]
+def validate(body: Any, *checks: Check) -> dict[str, Any]:
+    """Return the body of a call under /api/auth, or raise a Refusal with 400 and every problem."""
+    problems = [problem for check in checks for problem in check("body", body)]
+    if problems:
+        raise auth_error(400, "VALIDATION_ERROR", "; ".join(problems))
+    found: dict[str, Any] = body
+    return found
 
 
 async def read_auth_json(request: Request, *, forms: bool = False) -> Any:
-    """The JSON body of a call under /api/auth, UNDEFINED when it is empty; `Body.check` takes the result.
+    """The JSON body of a call under /api/auth, UNDEFINED when it is empty; `validate` takes the result.
 
     `forms` lists forms as allowed, as the real service does; they are not read. Broken JSON is a Crash.
     """
-    raw = await _read(request)
+    raw = await read_body(request)
     if not raw:
         return UNDEFINED
     content_type = request.headers.get("content-type", "")
@@ -118,22 +103,11 @@ async def read_auth_json(request: Request, *, forms: bool = False) -> Any:
         what = f'Content-Type "{content_type}" is not allowed' if content_type else "Content-Type is required"
         allowed = f"{FORM}, {JSON}" if forms else JSON
         raise auth_error(415, "UNSUPPORTED_MEDIA_TYPE", f"{what}. Allowed types: {allowed}")
-    try:
-        return _parse(raw)
-    except ValueError:
-        raise Crash from None
+    return parse_json(raw, otherwise=Crash())
 
 
-async def read_json(request: Request, *, otherwise: Refusal) -> Any:
-    """The JSON body of any other call, with any content type; raise `otherwise` when it is not JSON."""
-    raw = await _read(request)
-    try:
-        return _parse(raw)
-    except ValueError:
-        raise otherwise from None
-
-
-async def _read(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """The body of a call; a Refusal with 413 if it is too large."""
     raw = bytearray()
     async for chunk in request.stream():  # read to its end: many clients see no answer before that
         if len(raw) <= MAX_BODY:
@@ -143,22 +117,13 @@ async def _read(request: Request) -> bytes:
     return bytes(raw)
 
 
-def _parse(raw: bytes) -> Any:
+def parse_json(raw: bytes, *, otherwise: Refusal | Crash) -> Any:
+    """The JSON of a body, whatever its content type; raise `otherwise` if it is not JSON."""
     try:
-        return json.loads(
-            raw.decode("utf-8-sig", "replace"), parse_constant=_no_constant, parse_float=_number
-        )
-    except RecursionError:
-        raise ValueError("too many levels") from None
+        return json.loads(raw.decode("utf-8-sig", "replace"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise otherwise from None
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def _number(text: str) -> int | float | None:
-    """A number as JavaScript writes it again: 1.0 as 1, one that is too large as null."""
-    number = float(text)
-    if not math.isfinite(number):
-        return None
-    return int(number) if number.is_integer() and abs(number) < 1e21 else number

@@ -44,16 +44,18 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
-        with self._engine.connect() as connection, connection.begin():
+        with self._engine.begin() as connection:
+            if self._is_sqlite:
+                connection.exec_driver_sql("BEGIN")
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed as a whole, or not at all."""
-        with self._writer, self._engine.connect() as plain:
-            connection = plain.execution_options(writes=True)
-            with connection.begin():
-                yield connection
+        with self._writer, self._engine.begin() as connection:
+            if self._is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
 
     @contextmanager
     def start(self, *, reset: bool = False) -> Iterator[Connection]:
@@ -83,10 +85,10 @@ class Database:
     def _version(self, connection: Connection) -> str | None:
         """The version of the tables, "" for those of another program, None for an empty database."""
         tables = sa.inspect(connection).get_table_names(None if self._is_sqlite else POSTGRESQL_SCHEMA)
-        if schema.settings.name not in tables:
-            return "" if tables else None
+        if not tables:
+            return None
         query = sa.select(schema.settings.c.value).where(schema.settings.c.name == "version")
-        return connection.scalar(query) or ""
+        return (connection.scalar(query) if schema.settings.name in tables else None) or ""
 
     def close(self) -> None:
         """Close every connection."""
@@ -121,7 +123,6 @@ def _open_sqlite(path: Path) -> Database:
         **CONNECTIONS,
     )
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
     return Database(engine, str(path))
 
 
@@ -138,16 +139,7 @@ def _prepare(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL, a killed program loses nothing
     # SQLite's own lower() knows ASCII only; a search must find "Özlem" as PostgreSQL does.
-    connection.create_function("lower", 1, _lower, deterministic=True)
-
-
-def _lower(text: str | None) -> str | None:
-    return None if text is None else text.lower()
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
 
 
 def _open_postgresql(text: str) -> Database:

@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import sqlalchemy as sa
-from pydantic import Field
 from sqlalchemy.engine import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from personas.embedded import members as membership
-from personas.embedded.answers import Crash, Refusal, as_json, auth_error, query_text
-from personas.embedded.bodies import Body, NonEmpty
-from personas.embedded.members import PREFIX, NamedSpace, read_call
+from personas.embedded.answers import Crash, as_json, auth_error, query_text
+from personas.embedded.bodies import non_empty, optional, record, shape, string
+from personas.embedded.members import Call, describe_member, find_member, get, list_members, may, post
 from personas.embedded.schema import invitations, members, organizations
 from personas.embedded.service import Service
 from personas.embedded.tokens import make_id
+from personas.embedded.users import add_member
 
 TYPES: Final = ("personal", "brand", "club", "family", "team", "practice")
-
-
-class Changes(Body):
-    """The fields of a space that `update` can change."""
-
-    name: NonEmpty = ""
-    slug: NonEmpty = ""
-    logo: str = ""
-    metadata: dict[str, Any] = Field(default_factory=dict)
-
-
-class Update(Body):
-    """The body of `update`."""
-
-    data: Changes
-    organization_id: str = ""
-
-
-class NewSpace(Changes):
-    """The body of `create`."""
-
-    name: NonEmpty
-    slug: NonEmpty
-
-
-class Slug(Body):
-    """The body of `check-slug`."""
-
-    slug: str
+FIELDS: Final = ("name", "slug", "logo", "metadata")
 
 
 def _find(connection: Connection, slug: str, space_id: str = "") -> sa.Row[Any] | None:
@@ -58,39 +26,39 @@ def _find(connection: Connection, slug: str, space_id: str = "") -> sa.Row[Any] 
     return connection.execute(sa.select(organizations).where(which)).one_or_none()
 
 
-async def list_spaces(request: Request) -> Response:
+def list_spaces(request: Request) -> Response:
     """The spaces that the user is a member of."""
-    user = await Service.of(request).require_session(request)
-    return JSONResponse(await Service.of(request).read(_list, user.id))
+    service = Service.of(request)
+    with service.database.read() as connection:
+        user = service.require_session(request, connection)
+        spaces = connection.execute(
+            sa.select(organizations)
+            .join(members, members.c.organization_id == organizations.c.id)
+            .where(members.c.user_id == user.id)
+            .order_by(members.c.created_at, members.c.id)
+        )
+        return JSONResponse([as_json(space) for space in spaces])
 
 
-def _list(connection: Connection, user_id: str) -> list[dict[str, Any]]:
-    query = (
-        sa.select(organizations)
-        .join(members, members.c.organization_id == organizations.c.id)
-        .where(members.c.user_id == user_id)
-        .order_by(members.c.created_at, members.c.id)
-    )
-    return [as_json(space) for space in connection.execute(query)]
-
-
-async def get_full_organization(request: Request) -> Response:
+def get_full_organization(request: Request) -> Response:
     """A space with its members and invitations; null if the query names none."""
-    user = await Service.of(request).require_session(request)
+    service = Service.of(request)
     slug, space_id = query_text(request, "organizationSlug"), query_text(request, "organizationId")
-    if not slug and not space_id:
-        return JSONResponse(None)
-    return JSONResponse(await Service.of(request).read(_show, user.id, slug or "", space_id or ""))
+    with service.database.read() as connection:
+        user = service.require_session(request, connection)
+        if not slug and not space_id:
+            return JSONResponse(None)
+        return JSONResponse(_show(connection, user.id, slug or "", space_id or ""))
 
 
 def _show(connection: Connection, user_id: str, slug: str, space_id: str) -> dict[str, Any]:
     space = _find(connection, slug, space_id)
     if space is None:
         raise auth_error(400, "ORGANIZATION_NOT_FOUND")
-    # The real service reads the members before it looks who asks: a space with a deleted member crashes for
-    # everybody, a new user with the old owner's email included.
-    found = membership.list_members(connection, space.id)
-    if membership.find_member(connection, space.id, user_id=user_id) is None:
+    # The real service reads the members before it checks who calls: a space with a deleted member crashes for
+    # every user, also for a new one with the old owner's email.
+    found = list_members(connection, space.id)
+    if find_member(connection, space.id, user_id=user_id) is None:
         raise auth_error(403, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION")
     invited = connection.execute(
         sa.select(invitations)
@@ -100,49 +68,39 @@ def _show(connection: Connection, user_id: str, slug: str, space_id: str) -> dic
     return {
         **as_json(space),
         "invitations": [as_json(each) for each in invited],
-        "members": [membership.describe_member(each, with_user=True) for each in found],
+        "members": [describe_member(each) for each in found],
     }
 
 
-async def create(request: Request) -> Response:
+def create(connection: Connection, call: Call) -> dict[str, Any]:
     """Make a space, owned by the user."""
-    user, body = await read_call(request, NewSpace, unauthorized=Refusal(401, None))
-    service = Service.of(request)
-    return JSONResponse(await service.write(_create, user.id, body, service.clock()))
-
-
-def _create(connection: Connection, user_id: str, body: NewSpace, now: dt.datetime) -> dict[str, Any]:
-    if _find(connection, body.slug) is not None:
+    if _find(connection, call.body["slug"]) is not None:
         raise auth_error(400, "ORGANIZATION_ALREADY_EXISTS")
-    if body.metadata.get("type") not in TYPES:
+    metadata = call.body.get("metadata", {})
+    if metadata.get("type") not in TYPES:
         message = (
             f'Organization metadata must include a valid "type" field. Expected one of: {", ".join(TYPES)}.'
         )
         raise auth_error(400, "SPACE_METADATA_INVALID", message)
-    new = sa.insert(organizations).values(**body.model_dump(exclude_unset=True), id=make_id(), created_at=now)
-    described = as_json(connection.execute(new.returning(*organizations.c)).one())
-    del described["metadata"]  # the real service leaves it out here only
-    owner = membership.add_member(connection, described["id"], user_id, "owner", now)
-    return {**described, "members": [owner]}
+    values = {"id": make_id(), **{key: call.body.get(key) for key in FIELDS}, "created_at": call.now}
+    new = sa.insert(organizations).values(values).returning(*organizations.c)
+    space = as_json(connection.execute(new).one())
+    del space["metadata"]  # the real service leaves it out here only
+    owner = add_member(connection, space["id"], call.user.id, "owner", call.now)
+    return {**space, "members": [owner]}
 
 
-async def check_slug(request: Request) -> Response:
+def check_slug(connection: Connection, call: Call) -> dict[str, Any]:
     """Whether a slug is free."""
-    _, body = await read_call(request, Slug)
-    if await Service.of(request).read(_find, body.slug) is not None:
+    if _find(connection, call.body["slug"]) is not None:
         raise auth_error(400, "ORGANIZATION_SLUG_ALREADY_TAKEN")
-    return JSONResponse({"status": True})
+    return {"status": True}
 
 
-async def update(request: Request) -> Response:
+def update(connection: Connection, call: Call) -> dict[str, Any]:
     """Change the given fields of a space."""
-    user, body = await read_call(request, Update, unauthorized=Refusal(401, {"message": "User not found"}))
-    return JSONResponse(await Service.of(request).write(_update, user.id, body))
-
-
-def _update(connection: Connection, user_id: str, body: Update) -> dict[str, Any]:
-    space = _require_permission(connection, body.organization_id, user_id, "update")
-    changes = body.data.model_dump(exclude_unset=True)
+    space = _require_permission(connection, call, "update")
+    changes = {key: value for key, value in call.body["data"].items() if key in FIELDS}
     holder = _find(connection, changes.get("slug", space.slug))
     if holder is not None and holder.id != space.id:
         raise auth_error(400, "ORGANIZATION_SLUG_ALREADY_TAKEN")
@@ -152,14 +110,9 @@ def _update(connection: Connection, user_id: str, body: Update) -> dict[str, Any
     return as_json(connection.execute(changed.returning(*organizations.c)).one())
 
 
-async def delete(request: Request) -> Response:
+def delete(connection: Connection, call: Call) -> dict[str, Any]:
     """Delete a space with its members and invitations; works for a broken one as well."""
-    user, body = await read_call(request, NamedSpace, unauthorized=Refusal(401, None))
-    return JSONResponse(await Service.of(request).write(_delete, user.id, body.organization_id))
-
-
-def _delete(connection: Connection, user_id: str, space_id: str) -> dict[str, Any]:
-    space = _require_permission(connection, space_id, user_id, "delete")
+    space = _require_permission(connection, call, "delete")
     if space.metadata.get("type") == "personal":
         message = "The personal space cannot be deleted. Delete the user account instead."
         raise auth_error(403, "SPACE_PERSONAL_UNDELETABLE", message)
@@ -167,36 +120,33 @@ def _delete(connection: Connection, user_id: str, space_id: str) -> dict[str, An
     return as_json(space)
 
 
-def _require_permission(connection: Connection, space_id: str, user_id: str, act: str) -> sa.Row[Any]:
-    if not space_id:
+def _require_permission(connection: Connection, call: Call, act: str) -> sa.Row[Any]:
+    if not call.space_id:
         raise auth_error(400, "ORGANIZATION_NOT_FOUND")
-    space = _find(connection, "", space_id)
-    member = membership.find_member(connection, space_id, user_id=user_id)
+    space = _find(connection, "", call.space_id)
+    member = find_member(connection, call.space_id, user_id=call.user.id)
     if space is None or member is None:
         raise auth_error(400, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION")
-    if not membership.may(member.role, f"organization:{act}"):
+    if not may(member.role, f"organization:{act}"):
         raise auth_error(403, f"YOU_ARE_NOT_ALLOWED_TO_{act.upper()}_THIS_ORGANIZATION")
     return space
 
 
-def _get(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
-    """A route for GET without HEAD, which is not found on the real service."""
-    route = Route(path, endpoint)
-    route.methods = {"GET"}
-    return route
-
+_fields: Final = {"logo": optional(string), "metadata": optional(record)}
+_space: Final = shape(name=non_empty, slug=non_empty, **_fields)
+_changes: Final = shape(name=optional(non_empty), slug=optional(non_empty), **_fields)
+_named: Final = shape(organizationId=string)
 
 routes: Final = [
-    _get(f"{PREFIX}/list", list_spaces),
-    _get(f"{PREFIX}/get-full-organization", get_full_organization),
-    _get(f"{PREFIX}/list-user-invitations", membership.list_user_invitations),
-    Route(f"{PREFIX}/create", create, methods=["POST"]),
-    Route(f"{PREFIX}/check-slug", check_slug, methods=["POST"]),
-    Route(f"{PREFIX}/update", update, methods=["POST"]),
-    Route(f"{PREFIX}/delete", delete, methods=["POST"]),
-    Route(f"{PREFIX}/invite-member", membership.invite_member, methods=["POST"]),
-    Route(f"{PREFIX}/accept-invitation", membership.accept_invitation, methods=["POST"]),
-    Route(f"{PREFIX}/update-member-role", membership.update_member_role, methods=["POST"]),
-    Route(f"{PREFIX}/remove-member", membership.remove_member, methods=["POST"]),
-    Route(f"{PREFIX}/leave", membership.leave, methods=["POST"]),
+    get("list", list_spaces),
+    get("get-full-organization", get_full_organization),
+    post("create", _space, create, unauthorized=None),
+    post("check-slug", shape(slug=string), check_slug),
+    post(
+        "update",
+        shape(data=_changes, organizationId=optional(string)),
+        update,
+        unauthorized={"message": "User not found"},
+    ),
+    post("delete", _named, delete, unauthorized=None),
 ]

@@ -3,85 +3,76 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from personas.embedded.answers import Crash, Refusal, as_json, invalid, query_number, query_text, refused
-from personas.embedded.auth import SignUp, create_user
-from personas.embedded.bodies import read_json
+from personas.embedded.answers import Crash, Refusal, as_json, query_number, query_text, refused
+from personas.embedded.auth import create_user
+from personas.embedded.bodies import parse_json, read_body
 from personas.embedded.passwords import MIN_PASSWORD, utf16_length
 from personas.embedded.schema import CADENCES, persona_actions, persona_feedback, personas, sessions, users
 from personas.embedded.service import Service
-from personas.embedded.users import find_by_email
 
 RECENT: Final = dt.timedelta(days=7)
 LAST_ACTIONS: Final = 20
 TIERS: Final = ("guest", "public", "beta", "alpha", "founder")
 MAX_ROWS: Final = 2**63  # what PostgreSQL refuses as LIMIT or OFFSET
+COLUMNS: Final = (
+    personas.c.user_id,
+    users.c.email,
+    personas.c.archetype,
+    personas.c.tick_cadence,
+    personas.c.last_active_at,
+)
+DETAILS: Final = (personas.c.system_prompt, personas.c.module_mix)
 FOUND: Final = (users.c.id, users.c.email, users.c.name, users.c.role, users.c.created_at)
 FALSY: Final = (None, False, 0, "")  # to JavaScript; an empty list or object is not
 
 
-async def list_personas(request: Request) -> Response:
+def list_personas(request: Request) -> Response:
     """Every persona, newest first."""
-    service = Service.of(request)
-    service.require_admin(request)
-    return JSONResponse({"personas": await service.read(_list, service.clock() - RECENT)})
+    service = Service.for_admin(request)
+    query = select_with_actions(service.clock() - RECENT)
+    with service.database.read() as connection:
+        rows = connection.execute(query.order_by(personas.c.created_at.desc(), personas.c.user_id))
+        return JSONResponse({"personas": [as_json(row) for row in rows]})
 
 
-def _list(connection: Connection, since: dt.datetime) -> list[dict[str, Any]]:
+def select_with_actions(since: dt.datetime) -> sa.Select[Any]:
+    """Personas with the number of their actions since a moment, as `actions7d`."""
     recent = (
         sa.select(persona_actions.c.persona_id, sa.func.count().label("actions"))
         .where(persona_actions.c.created_at > since)
         .group_by(persona_actions.c.persona_id)
         .subquery()
     )
-    rows = connection.execute(
-        sa.select(
-            personas.c.user_id,
-            users.c.email,
-            users.c.name,
-            personas.c.archetype,
-            personas.c.tick_cadence,
-            personas.c.last_active_at,
-            personas.c.created_at,
-            sa.func.coalesce(recent.c.actions, 0).label("actions7d"),
-        )
-        .join(users, users.c.id == personas.c.user_id)
+    actions = sa.func.coalesce(recent.c.actions, 0).label("actions7d")
+    return (
+        sa.select(*COLUMNS, users.c.name, personas.c.created_at, actions)
+        .join_from(personas, users)
         .outerjoin(recent, recent.c.persona_id == personas.c.user_id)
-        .order_by(personas.c.created_at.desc(), personas.c.user_id)
     )
-    return [as_json(row) for row in rows]
 
 
-async def show_persona(request: Request) -> Response:
+def show_persona(request: Request) -> Response:
     """One persona with its last actions and the feedback by module."""
-    service = Service.of(request)
-    service.require_admin(request)
-    found = await service.read(describe_persona, request.path_params["id"])
-    if found is None:
-        raise refused(404, "Not found")
-    return JSONResponse(found)
+    service = Service.for_admin(request)
+    with service.database.read() as connection:
+        return JSONResponse(describe_persona(connection, request.path_params["id"]))
 
 
-def describe_persona(connection: Connection, user_id: str) -> dict[str, Any] | None:
-    """One persona with its last actions and the feedback by module; None for an unknown id."""
-    query = select_personas().add_columns(personas.c.created_at).where(personas.c.user_id == user_id)
-    row = connection.execute(query).one_or_none()
+def describe_persona(connection: Connection, user_id: str) -> dict[str, Any]:
+    """One persona with its last actions and the feedback by module; refuses an unknown id with 404."""
+    query = sa.select(*COLUMNS, *DETAILS, users.c.name, personas.c.created_at).join_from(personas, users)
+    row = connection.execute(query.where(personas.c.user_id == user_id)).one_or_none()
     if row is None:
-        return None
-    actions = connection.execute(
-        sa.select(persona_actions)
-        .where(persona_actions.c.persona_id == user_id)
-        .order_by(persona_actions.c.created_at.desc(), persona_actions.c.id)
-        .limit(LAST_ACTIONS)
-    )
+        raise refused(404, "Not found")
     feedback = connection.execute(
         # The number of ratings, which the real service calls their mean.
         sa.select(persona_feedback.c.module, sa.func.count().label("avg_rating"))
@@ -91,30 +82,22 @@ def describe_persona(connection: Connection, user_id: str) -> dict[str, Any] | N
     )
     return {
         "persona": as_json(row),
-        "recentActions": [as_json(each) for each in actions],
+        "recentActions": list_last(connection, persona_actions, user_id),
         "feedbackByModule": [as_json(each) for each in feedback],
     }
 
 
-def select_personas() -> sa.Select[Any]:
-    """What the admin and the runner both see of personas."""
-    return sa.select(
-        personas.c.user_id,
-        users.c.email,
-        users.c.name,
-        personas.c.archetype,
-        personas.c.system_prompt,
-        personas.c.module_mix,
-        personas.c.tick_cadence,
-        personas.c.last_active_at,
-    ).join(users, users.c.id == personas.c.user_id)
+def list_last(connection: Connection, table: sa.Table, user_id: str) -> list[dict[str, Any]]:
+    """The last actions or the last feedback of a persona, newest first."""
+    own = sa.select(table).where(table.c.persona_id == user_id)
+    newest = own.order_by(table.c.created_at.desc(), table.c.id).limit(LAST_ACTIONS)
+    return [as_json(row) for row in connection.execute(newest)]
 
 
 async def upsert_persona(request: Request) -> Response:
     """Create a persona, or update the one with this email; an ordinary user becomes a persona."""
-    service = Service.of(request)
-    service.require_admin(request)
-    body = await read_json(request, otherwise=refused(400, "Invalid JSON body"))
+    service = Service.for_admin(request)
+    body = parse_json(await read_body(request), otherwise=refused(400, "Invalid JSON body"))
     if body is None:
         raise Crash
     fields = body if isinstance(body, dict) else {}
@@ -123,7 +106,7 @@ async def upsert_persona(request: Request) -> Response:
     if not isinstance(email, str):
         raise Crash  # a list with an "@" in it
     # The email is looked up as it was sent, and stored in lower case.
-    user = await service.read(find_by_email, email)
+    user = await run_in_threadpool(service.find_user, email)
     user_id = await _sign_up(service, fields) if user is None else user.id
     # Two transactions, as on the real service: a text that cannot be stored leaves a user without a row here.
     await service.write(_stamp, user_id, service.clock())
@@ -150,7 +133,7 @@ def _check(fields: dict[str, Any]) -> None:
     }
     details = [words for words, applies in problems.items() if applies]
     if details:
-        raise invalid(*details)
+        raise Refusal(400, {"error": "ValidationError", "details": details})
 
 
 async def _sign_up(service: Service, fields: dict[str, Any]) -> str:
@@ -159,7 +142,7 @@ async def _sign_up(service: Service, fields: dict[str, Any]) -> str:
     name = fields["email"].partition("@")[0] if name is None else name
     credentials = {"email": fields["email"], "name": name, "password": fields["password"]}
     try:
-        user = await create_user(service, SignUp.check(credentials))
+        user = await create_user(service, credentials)
     except Refusal as refusal:
         message = (refusal.body or {}).get("message")
         raise refused(500, "Sign-up failed", message) from None
@@ -176,10 +159,10 @@ def _stamp(connection: Connection, user_id: str, now: dt.datetime) -> None:
 def _store(connection: Connection, user_id: str, fields: dict[str, Any], now: dt.datetime) -> None:
     cadence = fields.get("tickCadence")
     values = {
-        "archetype": _as_text(fields["archetype"]),
-        "system_prompt": _as_text(fields["systemPrompt"]),
+        "archetype": fields["archetype"],
+        "system_prompt": fields["systemPrompt"],
         "module_mix": fields["moduleMix"],
-        "tick_cadence": CADENCES[0] if cadence is None else _as_text(cadence),
+        "tick_cadence": CADENCES[0] if cadence is None else cadence,
         "updated_at": now,
     }
     changed = connection.execute(sa.update(personas).where(personas.c.user_id == user_id).values(values))
@@ -188,45 +171,36 @@ def _store(connection: Connection, user_id: str, fields: dict[str, Any], now: dt
         connection.execute(sa.insert(personas).values(user_id=user_id, created_at=now, **values))
 
 
-def _as_text(value: Any) -> str:
-    """A value in a column of text."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-async def delete_persona(request: Request) -> Response:
+def delete_persona(request: Request) -> Response:
     """Delete the user of a persona; its spaces and memberships stay, as on the real service."""
-    service = Service.of(request)
-    service.require_admin(request)
+    service = Service.for_admin(request)
     user_id = request.path_params["id"]
-    await service.write(_delete, user_id)
+    with service.database.write() as connection:
+        kind = connection.scalar(sa.select(users.c.kind).where(users.c.id == user_id))
+        if kind is None:
+            raise refused(404, "Not found")
+        if kind != "persona":
+            error = "Refusing to delete non-persona user via this endpoint"
+            raise Refusal(400, {"error": error, "hint": "Use /api/v1/admin/users/:id/data instead"})
+        connection.execute(sa.delete(users).where(users.c.id == user_id))
     return JSONResponse({"ok": True, "deleted": user_id})
 
 
-def _delete(connection: Connection, user_id: str) -> None:
-    kind = connection.scalar(sa.select(users.c.kind).where(users.c.id == user_id))
-    if kind is None:
-        raise refused(404, "Not found")
-    if kind != "persona":
-        error = "Refusing to delete non-persona user via this endpoint"
-        raise Refusal(400, {"error": error, "hint": "Use /api/v1/admin/users/:id/data instead"})
-    connection.execute(sa.delete(users).where(users.c.id == user_id))
-
-
-async def find_users(request: Request) -> Response:
+def find_users(request: Request) -> Response:
     """Users by part of their email or name, in pages; or the users of one access tier."""
-    service = Service.of(request)
-    service.require_admin(request)
+    service = Service.for_admin(request)
     limit = query_number(request, "limit", default=20)
     tier, search = query_text(request, "tier"), query_text(request, "search")
-    if tier and not search and not query_text(request, "page"):
-        if tier not in TIERS:
-            raise refused(400, "Invalid tier")
-        return JSONResponse(await service.read(_by_tier, tier, limit))
-    page = query_number(request, "page", default=1)
-    return JSONResponse(await service.read(_by_text, search or "", page, limit))
+    with service.database.read() as connection:
+        if tier and not search and not query_text(request, "page"):
+            return JSONResponse(_find_by_tier(connection, tier, limit))
+        page = query_number(request, "page", default=1)
+        return JSONResponse(_find_by_text(connection, search or "", page, limit))
 
 
-def _by_tier(connection: Connection, tier: str, limit: int | None) -> dict[str, Any]:
+def _find_by_tier(connection: Connection, tier: str, limit: int | None) -> dict[str, Any]:
+    if tier not in TIERS:
+        raise refused(400, "Invalid tier")
     rows = connection.execute(
         sa.select(*FOUND, users.c.access_tier)
         .where(users.c.access_tier == tier)
@@ -237,7 +211,7 @@ def _by_tier(connection: Connection, tier: str, limit: int | None) -> dict[str, 
     return {"users": found, "count": len(found)}
 
 
-def _by_text(connection: Connection, search: str, page: int | None, limit: int | None) -> dict[str, Any]:
+def _find_by_text(connection: Connection, search: str, page: int | None, limit: int | None) -> dict[str, Any]:
     if page is not None and page < 1:
         raise Crash
     # The search goes into the pattern as it is: % and _ are wildcards.

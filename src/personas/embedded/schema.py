@@ -6,6 +6,8 @@ On PostgreSQL they live in the schema `auth`, which `database.py` puts in front 
 from __future__ import annotations
 
 import datetime as dt
+import json
+import math
 import re
 from typing import Any, Final
 
@@ -14,25 +16,30 @@ from sqlalchemy.engine import Dialect
 
 CADENCES: Final = ("daily", "weekdays", "hourly")
 VERSION: Final = "1"  # of the tables; a database of another version is refused
+MAX_INTEGER: Final = 2**31 - 1
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,10}\s*", re.ASCII)
 
 metadata = sa.MetaData()
 
 
-class UnstorableTextError(ValueError):
-    """A text with a NUL, which the real service's database refuses as well."""
+class UnstorableError(ValueError):
+    """A value that the real service's database refuses as well, such as a text with a NUL."""
 
 
 class Text(sa.TypeDecorator[str]):
-    """Text as the real service stores it: a NUL is an error, lone surrogates are dropped."""
+    """Text as the real service stores it: lone surrogates are dropped, other values are written as JSON."""
 
     impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - overridden
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - overridden
         """Clean what is stored or compared."""
-        return None if value is None else _clean(value)
+        value = _clean(value)
+        if value is None or isinstance(value, str):
+            return value
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class Json(sa.TypeDecorator[Any]):
@@ -46,6 +53,21 @@ class Json(sa.TypeDecorator[Any]):
         return _clean(value)
 
 
+class Integer(sa.TypeDecorator[int]):
+    """An integer of four bytes, or a text with one, also on SQLite, which stores anything."""
+
+    impl = sa.Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:  # noqa: ARG002 - overridden
+        """Refuse other values."""
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            value = int(value)
+        if value is None or (type(value) is int and -MAX_INTEGER - 1 <= value <= MAX_INTEGER):
+            return value
+        raise UnstorableError("not an integer of four bytes")
+
+
 class Moment(sa.TypeDecorator[dt.datetime]):
     """A moment in UTC: `timestamptz` on PostgreSQL, sortable text on SQLite, which has no time zones."""
 
@@ -54,10 +76,9 @@ class Moment(sa.TypeDecorator[dt.datetime]):
 
     def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
         """Store UTC, without the zone where the database has none."""
-        if value is None:
-            return None
-        value = value.astimezone(dt.UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(dt.UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
         """Return the moment with its zone, UTC."""
@@ -66,28 +87,34 @@ class Moment(sa.TypeDecorator[dt.datetime]):
         return value.replace(tzinfo=dt.UTC) if dialect.name == "sqlite" else value.astimezone(dt.UTC)
 
 
+def drop_surrogates(text: str) -> str:
+    """Drop halves of UTF-16 pairs, which cannot be written as UTF-8."""
+    return _SURROGATE.sub("", text)
+
+
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         if "\0" in value:
-            raise UnstorableTextError("a text with a NUL cannot be stored")
-        return _SURROGATE.sub("", value)
+            raise UnstorableError("a text with a NUL cannot be stored")
+        return drop_surrogates(value)
     if isinstance(value, dict):
         return {_clean(key): _clean(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_clean(item) for item in value]
-    return value
+    # A number that is too large is null in the JSON of the real service.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _table(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
+    return sa.Table(name, metadata, sa.Column("id", Text, primary_key=True), *columns)
 
 
 def _belongs_to(name: str, target: str, **options: Any) -> sa.Column[str]:
     return sa.Column(name, Text, sa.ForeignKey(target, ondelete="CASCADE"), nullable=False, **options)
 
 
-def _texts(*names: str) -> list[sa.Column[str]]:
-    return [sa.Column(name, Text, nullable=False) for name in names]
-
-
-def _moments(*names: str) -> list[sa.Column[dt.datetime]]:
-    return [sa.Column(name, Moment, nullable=False) for name in names]
+def _required(kind: type[sa.TypeDecorator[Any]], *names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, nullable=False) for name in names]
 
 
 # The version of the tables, the key that signs cookies and the key that signs tokens.
@@ -95,110 +122,93 @@ settings = sa.Table(
     "settings",
     metadata,
     sa.Column("name", Text, primary_key=True),
-    *_texts("value"),
+    *_required(Text, "value"),
 )
 
-users = sa.Table(
+users = _table(
     "users",
-    metadata,
-    sa.Column("id", Text, primary_key=True),
-    sa.Column("name", Text, nullable=False),
+    *_required(Text, "name"),
     sa.Column("email", Text, nullable=False, unique=True),
-    sa.Column("email_verified", sa.Boolean, nullable=False, default=False),
+    sa.Column("email_verified", sa.Boolean, nullable=False),
     sa.Column("image", Text),
     sa.Column("kind", Text, sa.CheckConstraint("kind IN ('human', 'persona', 'system')"), nullable=False),
-    sa.Column("role", Text, nullable=False, default="user"),
-    sa.Column("access_tier", Text, nullable=False, default="public"),
-    sa.Column("two_factor_enabled", sa.Boolean, nullable=False, default=False),
-    *_moments("created_at", "updated_at"),
+    *_required(Text, "role", "access_tier"),
+    sa.Column("two_factor_enabled", sa.Boolean, nullable=False),
+    *_required(Moment, "created_at", "updated_at"),
     sa.Index("users_newest", "created_at"),
 )
 
-accounts = sa.Table(
+accounts = _table(
     "accounts",
-    metadata,
-    sa.Column("id", Text, primary_key=True),
     _belongs_to("user_id", "users.id", unique=True),
-    *_texts("password"),
-    *_moments("created_at", "updated_at"),
+    *_required(Text, "password"),
+    *_required(Moment, "created_at", "updated_at"),
 )
 
-sessions = sa.Table(
+sessions = _table(
     "sessions",
-    metadata,
-    sa.Column("id", Text, primary_key=True),
     _belongs_to("user_id", "users.id", index=True),
     sa.Column("token", Text, nullable=False, unique=True),
     sa.Column("ip_address", Text),
     sa.Column("user_agent", Text),
-    *_moments("expires_at", "created_at", "updated_at"),
+    *_required(Moment, "expires_at", "created_at", "updated_at"),
 )
 
 personas = sa.Table(
     "personas",
     metadata,
     _belongs_to("user_id", "users.id", primary_key=True),
-    *_texts("archetype", "system_prompt", "tick_cadence"),
+    *_required(Text, "archetype", "system_prompt", "tick_cadence"),
     sa.Column("module_mix", Json, nullable=False),
     sa.Column("last_active_at", Moment),
-    *_moments("created_at", "updated_at"),
+    *_required(Moment, "created_at", "updated_at"),
 )
 
-persona_actions = sa.Table(
+persona_actions = _table(
     "persona_actions",
-    metadata,
-    sa.Column("id", Text, primary_key=True),
     _belongs_to("persona_id", "personas.user_id"),
-    *_texts("tick_id", "tool_name"),
+    *_required(Text, "tick_id", "tool_name"),
     sa.Column("input_hash", Text),
     sa.Column("result", Text, sa.CheckConstraint("result IN ('ok', 'error')"), nullable=False),
     sa.Column("error_message", Text),
-    sa.Column("latency_ms", sa.Integer),
-    *_moments("created_at"),
+    sa.Column("latency_ms", Integer),
+    *_required(Moment, "created_at"),
     sa.Index("persona_actions_newest", "persona_id", "created_at"),
 )
 
-persona_feedback = sa.Table(
+persona_feedback = _table(
     "persona_feedback",
-    metadata,
-    sa.Column("id", Text, primary_key=True),
     _belongs_to("persona_id", "personas.user_id"),
-    *_texts("tick_id", "module"),
-    sa.Column("rating", sa.Integer, sa.CheckConstraint("rating BETWEEN 1 AND 5"), nullable=False),
+    *_required(Text, "tick_id", "module"),
+    sa.Column("rating", Integer, sa.CheckConstraint("rating BETWEEN 1 AND 5"), nullable=False),
     sa.Column("notes", Text),
-    *_moments("created_at"),
+    *_required(Moment, "created_at"),
     sa.Index("persona_feedback_module", "persona_id", "module"),
 )
 
-organizations = sa.Table(
+organizations = _table(
     "organizations",
-    metadata,
-    sa.Column("id", Text, primary_key=True),
-    sa.Column("name", Text, nullable=False),
+    *_required(Text, "name"),
     sa.Column("slug", Text, nullable=False, unique=True),
     sa.Column("logo", Text),
     sa.Column("metadata", Json, nullable=False),
-    *_moments("created_at"),
+    *_required(Moment, "created_at"),
 )
 
-members = sa.Table(
+members = _table(
     "members",
-    metadata,
-    sa.Column("id", Text, primary_key=True),
     _belongs_to("organization_id", "organizations.id"),
     # Not a foreign key: a membership outlives its user, and then breaks the space, as on the real service.
     sa.Column("user_id", Text, nullable=False, index=True),
-    sa.Column("role", Text, nullable=False),
-    *_moments("created_at"),
+    *_required(Text, "role"),
+    *_required(Moment, "created_at"),
     sa.UniqueConstraint("organization_id", "user_id"),
 )
 
-invitations = sa.Table(
+invitations = _table(
     "invitations",
-    metadata,
-    sa.Column("id", Text, primary_key=True),
     _belongs_to("organization_id", "organizations.id", index=True),
-    *_texts("email", "role", "status"),
+    *_required(Text, "email", "role", "status"),
     _belongs_to("inviter_id", "users.id"),
-    *_moments("expires_at", "created_at"),
+    *_required(Moment, "expires_at", "created_at"),
 )

@@ -19,7 +19,7 @@ import uvicorn
 from personas.embedded.app import make_app
 from personas.embedded.database import EmbeddedError
 from personas.embedded.passwords import SCRYPT_N
-from personas.embedded.service import ADMIN_EMAIL, Service, open_service, utc_now
+from personas.embedded.service import ADMIN_EMAIL, Service, utc_now
 
 LOOPBACK: Final = "127.0.0.1"
 MAX_CONNECTIONS: Final = 500
@@ -45,7 +45,7 @@ def serve(
     password = None if admin_password_file is None else _read_password(admin_password_file)
     with closing(_bind(host, port)) as bound:
         url = _base_url(bound, base_url)
-        with closing(open_service(place, base_url=url, service_key=service_key, reset=reset)) as service:
+        with closing(Service(place, base_url=url, service_key=service_key, reset=reset)) as service:
             made = service.ensure_admin_password(password)
             print_line(f"admin {ADMIN_EMAIL}")
             if made is not None:
@@ -83,7 +83,7 @@ class ServerThread:
             folder = stack.enter_context(TemporaryDirectory(prefix="personas-"))
             bound = stack.enter_context(closing(_bind(LOOPBACK, 0)))
             self.url = _base_url(bound, None)
-            self.service = open_service(
+            self.service = Service(
                 self.place or Path(folder) / "auth.db",
                 base_url=self.base_url or self.url,
                 service_key=self.service_key,
@@ -115,11 +115,8 @@ def _make_server(service: Service, bound: socket.socket, host: str) -> uvicorn.S
     service.on_loopback = _is_loopback(bound)
     if service.on_loopback:
         # A name that another site points to this machine must not reach the service.
-        own = urlsplit(service.base_url).hostname or host
-        hosts = [
-            "localhost",
-            *(f"[{name}]" if ":" in name else name for name in (LOOPBACK, "::1", host, own)),
-        ]
+        names = {"localhost", LOOPBACK, "::1", host, urlsplit(service.base_url).hostname or host}
+        hosts = [f"[{name}]" if ":" in name else name for name in names]
     config = uvicorn.Config(
         make_app(service, allowed_hosts=hosts),
         lifespan="off",

@@ -10,19 +10,18 @@ import os
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import anyio.to_thread
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from personas.embedded import users
 from personas.embedded.answers import Refusal, auth_error, refused, service_error
-from personas.embedded.database import Database, EmbeddedError, open_database
+from personas.embedded.database import EmbeddedError, open_database
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, utf16_length
 from personas.embedded.schema import accounts, settings, users as users_table
 from personas.embedded.tokens import Cookies, Signer, make_id
@@ -42,25 +41,40 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-@dataclass(slots=True)
 class Service:
-    """The state of one running service; handlers get it by `Service.of(request)`.
+    """One service on its database; handlers get it by `Service.of(request)`.
 
-    `base_url` is the issuer of its tokens; without a `service_key` the runner's calls are refused; the page
-    is shown only `on_loopback`, when other machines cannot reach the service.
+    The first start makes the tables, the keys and an admin without a password. `base_url` is the issuer of
+    tokens; without a `service_key` the runner's calls are refused. Raises EmbeddedError.
     """
 
-    database: Database
-    hasher: Hasher
-    signer: Signer
-    cookies: Cookies
-    base_url: str
-    service_key: str | None = None
-    on_loopback: bool = True
-    clock: Callable[[], dt.datetime] = utc_now
-    # Hashing has threads of its own: in the common ones it would delay every other call.
-    _hashing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
-    _sign_ins: dict[str, tuple[int, dt.datetime]] = field(default_factory=dict)
+    def __init__(
+        self,
+        place: str | Path,
+        *,
+        base_url: str,
+        service_key: str | None = None,
+        reset: bool = False,
+        scrypt_n: int = SCRYPT_N,
+        clock: Callable[[], dt.datetime] = utc_now,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.service_key = service_key
+        self.clock = clock
+        self.hasher = Hasher(scrypt_n)
+        self.on_loopback = True  # the page is shown only then: other machines cannot reach the service
+        # Hashing has threads of its own: in the common ones it would delay every other call.
+        self._hashing = ThreadPoolExecutor(os.cpu_count())
+        self._sign_ins: dict[str, tuple[int, dt.datetime]] = {}
+        self.database = open_database(place)
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            with self.database.start(reset=reset) as connection:
+                _ensure_admin(connection, clock())
+                self.signer = Signer(_ensure_setting(connection, "signing_key", Signer.generate()))
+                secret = _ensure_setting(connection, "cookie_secret", secrets.token_urlsafe(32))
+            self.cookies = Cookies(secret)
+            stack.pop_all()
 
     @staticmethod
     def of(request: Request) -> Service:
@@ -68,18 +82,47 @@ class Service:
         service: Service = request.app.state.service
         return service
 
+    @staticmethod
+    def for_admin(request: Request) -> Service:
+        """The same for an admin's access token; else raise a Refusal with 401 or 403."""
+        service = Service.of(request)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme != "Bearer" or not token:
+            raise service_error(401, "Missing or invalid Authorization header")
+        claims = service.signer.verify(token, now=service.clock())
+        if claims is None:
+            raise service_error(401, "Invalid or expired token")
+        if claims.get("role") != "admin":
+            raise refused(403, "Forbidden", "Admin access required")
+        return service
+
+    @staticmethod
+    def for_runner(request: Request) -> Service:
+        """The same for the service key; else raise a Refusal with 401."""
+        service = Service.of(request)
+        given, right = request.headers.get("x-service-key", ""), service.service_key or ""
+        if not right or not hmac.compare_digest(right.encode(), given.encode()):
+            raise service_error(401, "Invalid or missing service key")
+        return service
+
     def close(self) -> None:
         """Close the database and stop the threads."""
         self._hashing.shutdown()
         self.database.close()
 
-    async def read(self, work: Callable[..., Result], *args: Any) -> Result:
-        """Call `work(connection, …)` in a reading transaction, in a worker thread."""
-        return await anyio.to_thread.run_sync(_run, self.database.read, work, args)
+    def find_user(self, email: str) -> sa.Row[Any] | None:
+        """The user with exactly this email, with the hash as `password`, or None."""
+        with self.database.read() as connection:
+            return users.find_by_email(connection, email)
 
     async def write(self, work: Callable[..., Result], *args: Any) -> Result:
         """Call `work(connection, …)` in a writing transaction, in a worker thread."""
-        return await anyio.to_thread.run_sync(_run, self.database.write, work, args)
+
+        def run() -> Result:
+            with self.database.write() as connection:
+                return work(connection, *args)
+
+        return await run_in_threadpool(run)
 
     async def hash(self, password: str) -> str:
         """Hash a password; never inside a transaction."""
@@ -93,8 +136,7 @@ class Service:
     def access_token(self, user: sa.Row[Any], session_id: str) -> str:
         """A token of 15 minutes for the session of a user."""
         claims = {"sub": user.id, "email": user.email, "role": user.role, "tier": user.access_tier}
-        claims["sid"] = session_id
-        return self.signer.sign(claims, issuer=self.base_url, now=self.clock())
+        return self.signer.sign({**claims, "sid": session_id}, issuer=self.base_url, now=self.clock())
 
     def admin_token(self) -> str:
         """An access token of the admin, for the owner of the database."""
@@ -115,23 +157,6 @@ class Service:
             changed = sa.update(accounts).where(accounts.c.user_id == admin.id)
             connection.execute(changed.values(password=self.hasher.hash(made)))
         return None if password else made
-
-    def require_admin(self, request: Request) -> None:
-        """Let an admin's access token through; else raise a Refusal with 401 or 403."""
-        header = request.headers.get("authorization", "")
-        if not header.startswith("Bearer "):
-            raise service_error(401, "Missing or invalid Authorization header")
-        claims = self.signer.verify(header.removeprefix("Bearer "), now=self.clock())
-        if claims is None:
-            raise service_error(401, "Invalid or expired token")
-        if claims.get("role") != "admin":
-            raise refused(403, "Forbidden", "Admin access required")
-
-    def require_service_key(self, request: Request) -> None:
-        """Let the runner through; else raise a Refusal with 401."""
-        given, right = request.headers.get("x-service-key", ""), self.service_key or ""
-        if not right or not hmac.compare_digest(right.encode(), given.encode()):
-            raise service_error(401, "Invalid or missing service key")
 
     def limit_sign_ins(self, request: Request) -> None:
         """Refuse the fourth sign-in in ten seconds from an address that a proxy names, with 429."""
@@ -159,49 +184,16 @@ class Service:
         if "/".join(origin.split("/")[:3]) not in (self.base_url, *TRUSTED_ORIGINS):
             raise auth_error(403, "INVALID_ORIGIN")
 
-    async def find_session(self, request: Request) -> sa.Row[Any] | None:
+    def find_session(self, request: Request, connection: Connection) -> sa.Row[Any] | None:
         """The user of the session cookie, with the session's columns as `session_…`, or None."""
-        token = self.cookies.read(request.headers.get("cookie", ""))
-        return None if token is None else await self.read(users.find_session, token, self.clock())
+        return users.find_session(connection, self.cookies.read(request), self.clock())
 
-    async def require_session(self, request: Request) -> sa.Row[Any]:
-        """The same; without a session or a trusted Origin raise a Refusal with 401 or 403."""
-        self.require_origin(request)
-        user = await self.find_session(request)
+    def require_session(self, request: Request, connection: Connection) -> sa.Row[Any]:
+        """The same; raise a Refusal with 401 without a session."""
+        user = self.find_session(request, connection)
         if user is None:
             raise auth_error(401, "UNAUTHORIZED")
         return user
-
-
-def _run(
-    transaction: Callable[[], AbstractContextManager[Connection]],
-    work: Callable[..., Result],
-    args: tuple[Any, ...],
-) -> Result:
-    with transaction() as connection:
-        return work(connection, *args)
-
-
-def open_service(
-    place: str | Path,
-    *,
-    base_url: str,
-    service_key: str | None = None,
-    reset: bool = False,
-    scrypt_n: int = SCRYPT_N,
-    clock: Callable[[], dt.datetime] = utc_now,
-) -> Service:
-    """Open a database; the first start makes the tables, the keys and an admin without a password."""
-    database = open_database(place)
-    with ExitStack() as stack:
-        stack.callback(database.close)
-        with database.start(reset=reset) as connection:
-            _ensure_admin(connection, clock())
-            signer = Signer(_ensure_setting(connection, "signing_key", Signer.generate()))
-            cookies = Cookies(_ensure_setting(connection, "cookie_secret", secrets.token_urlsafe(32)))
-        stack.pop_all()
-    url = base_url.rstrip("/")
-    return Service(database, Hasher(scrypt_n), signer, cookies, url, service_key, clock=clock)
 
 
 def _ensure_setting(connection: Connection, name: str, default: str) -> str:
@@ -213,8 +205,7 @@ def _ensure_setting(connection: Connection, name: str, default: str) -> str:
 
 def _ensure_admin(connection: Connection, now: dt.datetime) -> None:
     if users.find_by_email(connection, ADMIN_EMAIL) is None:
-        new = users.NewUser(ADMIN_EMAIL, "Admin", password="")
-        user_id = users.add_user(connection, new, now).id
-        users.add_personal_space(connection, user_id, new, now)
         rights = {"kind": "system", "role": "admin", "access_tier": "founder", "email_verified": True}
-        connection.execute(sa.update(users_table).where(users_table.c.id == user_id).values(rights))
+        admin = {**users.make_user(ADMIN_EMAIL, "Admin", now), **rights}
+        users.add_user(connection, admin, password_hash="")
+        users.add_personal_space(connection, admin)

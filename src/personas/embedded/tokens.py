@@ -13,8 +13,9 @@ from urllib.parse import quote, unquote
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import OKPAlgorithm
 from jwt.types import Options
+from starlette.requests import Request
 from starlette.responses import Response
 
 AUDIENCE: Final = "mana"
@@ -46,15 +47,13 @@ class Signer:
 
     def jwks(self) -> dict[str, Any]:
         """The public key, for programs that verify tokens."""
-        raw = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        x = base64.urlsafe_b64encode(raw).decode().rstrip("=")
-        return {"keys": [{"alg": "EdDSA", "crv": "Ed25519", "kty": "OKP", "x": x, "kid": self._kid}]}
+        key = OKPAlgorithm.to_jwk(self._private.public_key(), as_dict=True)
+        return {"keys": [{"alg": "EdDSA", **key, "kid": self._kid}]}
 
     def sign(self, claims: Mapping[str, str], *, issuer: str, now: dt.datetime) -> str:
         """A token of 15 minutes with these claims."""
-        start = int(now.timestamp())
-        end = start + int(TOKEN_LIFETIME.total_seconds())
-        payload = {"iat": start, **claims, "exp": end, "iss": issuer, "aud": AUDIENCE}
+        times = {"iat": int(now.timestamp()), "exp": int((now + TOKEN_LIFETIME).timestamp())}
+        payload = {**claims, **times, "iss": issuer, "aud": AUDIENCE}
         # An empty typ is left out of the header, as the real service does.
         headers = {"kid": self._kid, "typ": ""}
         return jwt.encode(payload, self._private, algorithm="EdDSA", headers=headers)
@@ -91,15 +90,11 @@ class Cookies:
         for name in (COOKIE, *OTHER_COOKIES):
             response.headers.append("set-cookie", f"{name}=; Max-Age=0; {ATTRIBUTES}")
 
-    def read(self, header: str) -> str | None:
-        """The session token in a Cookie header, if its signature is right."""
-        for pair in header.split(";"):
-            name, _, value = pair.strip().partition("=")
-            if name == COOKIE:
-                token, _, signature = unquote(value).rpartition(".")
-                if hmac.compare_digest(self._signature(token).encode(), signature.encode()):
-                    return token
-        return None
+    def read(self, request: Request) -> str | None:
+        """The session token in the cookie of a request, if its signature is right."""
+        token, _, signature = unquote(request.cookies.get(COOKIE, "")).rpartition(".")
+        right = hmac.compare_digest(self._signature(token).encode(), signature.encode())
+        return token if right else None
 
     def _signature(self, token: str) -> str:
         return base64.b64encode(hmac.digest(self._secret, token.encode(), "sha256")).decode()
