@@ -12,8 +12,6 @@ import pytest
 
 from tests.commands import run, start
 
-pytestmark = pytest.mark.lowest
-
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
