@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from personas.errors import ServiceError
 from personas.redact import Secret
-from personas.services.models import Answer, FoundUser, LivePersona, PasswordCheck, Session
+from personas.services.models import Answer, Body, FoundUser, LivePersona, Params, PasswordCheck, Session
 
 if TYPE_CHECKING:
     from personas.catalog.models import Persona
@@ -23,23 +23,14 @@ DESCRIPTORS = frozenset({"archetype", "systemPrompt", "moduleMix", "tickCadence"
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a service can store and change.
+    """What a service can store and change; fields have their JSON names (`systemPrompt`)."""
 
-    Attributes:
-        stored: The catalog fields that it stores, by their JSON names (`name`, `archetype`, …).
-        updatable: What an update can change of an existing persona: catalog fields and `password`.
-        complete_list: Whether the list has every stored field, so that details need no further call.
-        activity: Whether it reports actions and feedback.
-        refuses_taken_emails: Whether creating a persona can never convert an existing account.
-        space_types: Whether shared spaces have a type.
-    """
-
-    stored: frozenset[str]
-    updatable: frozenset[str]
-    complete_list: bool
-    activity: bool
-    refuses_taken_emails: bool
-    space_types: bool
+    stored: frozenset[str]  # the catalog fields that it stores
+    updatable: frozenset[str]  # what an update can change of an existing persona: fields and `password`
+    complete_list: bool  # whether the list has every stored field, so that details need no further call
+    activity: bool  # whether it reports actions and feedback
+    refuses_taken_emails: bool  # whether creating a persona can never convert an existing account
+    space_types: bool  # whether shared spaces have a type
 
 
 class Service(Protocol):
@@ -52,7 +43,6 @@ class Service(Protocol):
         address: The address as shown to users.
         capabilities: Known after `__aenter__`.
         notes: What users must know about this service, for the report; grows during the run.
-        requests: How many requests were sent.
         concurrency: How many calls to make at once.
     """
 
@@ -117,14 +107,7 @@ class Service(Protocol):
         """Return the admin's token; raises CredentialsError."""
 
     async def call(
-        self,
-        session: Session,
-        method: str,
-        path: str,
-        *,
-        what: str,
-        params: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
+        self, session: Session, method: str, path: str, *, what: str, params: Params = None, body: Body = None
     ) -> Answer:
         """Call `path` below the service's auth endpoints (`organization/list`) as a signed-in account.
 

@@ -2,59 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.cookiejar
 import itertools
+import json
+import os
 import random
 import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Self, TypedDict, Unpack
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpx
 
-from personas.errors import (
-    NoResponseError,
-    RateLimitedError,
-    ResponseError,
-    ServiceError,
-    UnreachableError,
-)
+from personas.config import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT
+from personas.errors import NoResponseError, RateLimitedError, ResponseError, ServiceError, UnreachableError
 from personas.redact import Secret, redact
-from personas.services.answers import read_answer, retry_after
 from personas.services.base import RequestObserver, WaitObserver
-from personas.services.models import Answer
+from personas.services.models import Answer, Body, Params
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_DETAIL_LENGTH = 300
 MAX_CONNECT_SECONDS = 10.0
-# Servers close idle connections after 5 s and more; a request on a connection that just closed is lost.
+# Servers close idle connections after 5 s or later; a request on a connection that just closed is lost.
 KEEP_ALIVE_SECONDS = 3.0
-
 WRONG_SERVICE = "Check --auth (MANA_AUTH_URL) and --endpoint."
-_WRONG_ADDRESS = "Check --auth (MANA_AUTH_URL), and that the service is running."
-_RATE_LIMITED = "Run again later; finished work is skipped."
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long a call is repeated; times in seconds.
-
-    Attributes:
-        attempts: How often a call is sent at most.
-        first_wait: The wait before the second attempt; doubled for each further one.
-        max_wait: The longest wait that the service did not ask for.
-        connect: How long to try while there is no connection.
-        total: How long to try in all, waits included.
-    """
+    """How long a call is repeated; times in seconds."""
 
     attempts: int = 8
-    first_wait: float = 0.1
-    max_wait: float = 5.0
-    connect: float = 3.0
-    total: float = 60.0
+    first_wait: float = 0.1  # doubled for each further attempt
+    max_wait: float = 5.0  # of the waits that the service did not ask for
+    connect: float = 3.0  # how long to try while there is no connection
+    total: float = 60.0  # how long to try in all, waits included
 
     def wait(self, attempt: int) -> float:
         """Return the wait after this attempt (from 1); random, so that workers do not return together."""
@@ -62,86 +51,63 @@ class RetryPolicy:
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads requests, protects nothing
 
 
-DEFAULT_RETRY = RetryPolicy()
+class HttpOptions(TypedDict, total=False):
+    """How to call a service; every service takes these as keyword arguments."""
+
+    timeout: float  # seconds for one attempt, from its start to the last byte
+    concurrency: int  # how many requests to send at once
+    app: Any  # an ASGI application to call in this process instead of the URL
+    observe: RequestObserver | None
+    on_wait: WaitObserver | None
+    retry: RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """An attempt without a usable answer.
-
-    Attributes:
-        error: What to raise if the call is not repeated.
-        received: Whether the service may have received the request.
-        seconds: How long to repeat the call; 0 for not at all.
-        shared: Whether all workers must wait.
-        wait: The wait that the service asked for.
-    """
+    """An attempt without a usable answer, and whether to repeat it."""
 
     error: ServiceError
-    received: bool
-    seconds: float
-    shared: bool = False
-    wait: float | None = None
-    answered: bool = False
+    seconds: float = 0.0  # how long to repeat the call
+    received: bool = True  # whether the service may have received the request
+    status: int = 0
+    shared: bool = False  # whether all workers must wait
+    wait: float | None = None  # the wait that the service asked for
 
 
 class HttpClient:
-    """A connection to one service; use it as an async context manager, also more than once.
+    """Calls one service; use it as an async context manager, also more than once.
 
-    Args:
-        base_url: The service's URL.
-        loopback: Whether the service is on this machine; then no proxy is used.
-        timeout: Seconds for one attempt, from its start to the last byte.
-        concurrency: How many requests to send at once.
-        app: An ASGI application to call in this process instead of the URL.
-        observe: Called after each attempt.
-        on_wait: Called when all requests wait because the service asked for it.
-        retry: How long a call is repeated.
+    On loopback no proxy is used.
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        loopback: bool,
-        timeout: float,
-        concurrency: int,
-        app: Any = None,
-        observe: RequestObserver | None = None,
-        on_wait: WaitObserver | None = None,
-        retry: RetryPolicy = DEFAULT_RETRY,
-    ) -> None:
+    def __init__(self, base_url: str, *, loopback: bool, **options: Unpack[HttpOptions]) -> None:
         self.base_url = base_url
+        self.concurrency = options.get("concurrency", DEFAULT_CONCURRENCY)
         self.requests = 0
-        self._shown = base_url if app is None else "the embedded service"
         self._loopback = loopback
-        self._timeout = timeout
-        self._concurrency = concurrency
-        self._app = app
-        self._observe = observe
-        self._on_wait = on_wait
-        self._retry = retry
+        self._timeout = options.get("timeout", DEFAULT_TIMEOUT)
+        self._app = options.get("app")
+        self._observe = options.get("observe")
+        self._on_wait = options.get("on_wait")
+        self._retry = options.get("retry", RetryPolicy())
+        self._shown = base_url if self._app is None else "the embedded service"
         self._resume_at = 0.0
-        self._proxy = ""
+        self._proxy: httpx.Proxy | None = None
+        self._proxy_variable = ""
         self._client: httpx.AsyncClient
         self._slots: anyio.CapacityLimiter
 
     async def __aenter__(self) -> Self:
-        self._slots = anyio.CapacityLimiter(self._concurrency)
-        connect = min(self._timeout, MAX_CONNECT_SECONDS)
+        self._slots = anyio.CapacityLimiter(self.concurrency)
+        connect = min(0.9 * self._timeout, MAX_CONNECT_SECONDS)
         self._client = httpx.AsyncClient(
             base_url=self.base_url,
             transport=self._transport(),
             timeout=httpx.Timeout(self._timeout, connect=connect, pool=None),
-            # The transport knows proxy and certificates; nothing else of the environment applies.
-            trust_env=False,
+            trust_env=False,  # the transport knows the proxy and the certificates
             # One account's session must not travel with another account's call.
             cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
-            headers={
-                "accept": "application/json",
-                "accept-encoding": "identity",
-                "user-agent": "personas",
-            },
+            headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "personas"},
         )
         return self
 
@@ -155,46 +121,27 @@ class HttpClient:
         path: str,
         *,
         what: str,
-        params: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
+        params: Params = None,
+        body: Body = None,
         bearer: Secret | None = None,
         cookie: Secret | None = None,
-        origin: str | None = None,
-        secrets: Sequence[Secret] = (),
+        origin: str = "",
         repeat: bool = True,
     ) -> Answer:
-        """Send a request, again after a failure, until it is answered.
+        """Send a request, again after a failure, and return the answer.
 
-        Args:
-            method: The HTTP method.
-            path: The path below the base URL.
-            what: What the call does, for errors: `creating persona.ada@mana.test`.
-            params: The query.
-            body: The JSON body.
-            bearer: The token of an Authorization header.
-            cookie: The value of a Cookie header.
-            origin: The value of an Origin header.
-            secrets: What else is sent and must not appear in an answer.
-            repeat: Whether to send it again when the service may have received it.
-
-        Returns:
-            The answer, whatever its status, except redirects, 429 and 502 to 504.
-
-        Raises:
-            UnreachableError: There is no connection.
-            NoResponseError: The request was sent, but there is no answer.
-            RateLimitedError: The service still answers 429.
-            ResponseError: A redirect, or an answer that cannot be read.
+        Redirects, 429 and 502 to 504 are errors; any other status is returned. `what` says what the call
+        does, for errors; `repeat` is whether to send it again when the service may have received it.
+        Raises UnreachableError, NoResponseError, RateLimitedError or ResponseError.
         """
-        headers = {"origin": origin} if origin else {}
-        if bearer is not None:
-            headers["authorization"] = f"Bearer {bearer.reveal()}"
-        if cookie is not None:
-            headers["cookie"] = cookie.reveal()
-        request = self._client.build_request(
-            method, path.lstrip("/"), params=params, json=body, headers=headers
-        )
-        sent = tuple(secret for secret in (bearer, cookie, *secrets) if secret is not None)
+        headers = {
+            "origin": origin,
+            "authorization": f"Bearer {bearer.reveal()}" if bearer else "",
+            "cookie": cookie.reveal() if cookie else "",
+        }
+        headers = {name: value for name, value in headers.items() if value}
+        request = self._client.build_request(method, path, params=params, json=body, headers=headers)
+        secrets = [secret for secret in (bearer, cookie) if secret]
         started = 0.0
         lost = server_error = False
         for attempt in itertools.count(1):
@@ -202,11 +149,11 @@ class HttpClient:
                 await self._wait_for_pause()
                 started = started or time.monotonic()
                 left = self._retry.total - (time.monotonic() - started)
-                result = await self._attempt(request, what, sent, min(self._timeout, max(left, 1.0)))
+                result = await self._attempt(request, what, secrets, min(self._timeout, max(left, 1.0)))
             if isinstance(result, Answer):
                 return replace(result, retried=lost, server_error=server_error)
-            lost = lost or (result.received and not result.answered)
-            server_error = server_error or (result.received and result.answered)
+            if result.received:
+                lost, server_error = lost or not result.status, server_error or bool(result.status)
             wait = self._retry.wait(attempt) if result.wait is None else result.wait
             late = time.monotonic() - started + wait > result.seconds
             if late or attempt >= self._retry.attempts or (result.received and not repeat):
@@ -236,11 +183,9 @@ class HttpClient:
         self.requests += 1
         started = time.monotonic()
         result: Answer | _Failure
-        status = 0
         try:
             with anyio.fail_after(seconds):
                 response = await self._client.send(request, stream=True)
-                status = response.status_code
                 try:
                     content = await _read(response)
                 finally:
@@ -248,10 +193,10 @@ class HttpClient:
             result = self._examine(response, content, what, secrets)
         except Exception as error:  # noqa: BLE001 - servers provoke many kinds in the library
             result = self._explain(error, what, seconds)
-        # Raised by the caller, outside the except clause: the library's frames hold what was sent.
+        # The caller raises, outside the except clause: the library's frames hold what was sent.
         if self._observe is not None:
-            shown = status if isinstance(result, Answer) or result.answered else result.error
             path = request.url.raw_path.decode("ascii")
+            shown = result.status or result.error if isinstance(result, _Failure) else result.status
             self._observe(request.method, path, shown, time.monotonic() - started)
         return result
 
@@ -259,88 +204,110 @@ class HttpClient:
         self, response: httpx.Response, content: bytes | None, what: str, secrets: Sequence[Secret]
     ) -> Answer | _Failure:
         """Return the answer, or the failure that its status means."""
-        status = response.status_code
+        status, total = response.status_code, self._retry.total
         if content is None:
-            return _unusable(f"{what}: the answer is longer than {MAX_ANSWER_BYTES // 2**20} MiB.")
+            message = f"{what}: the answer is longer than {MAX_ANSWER_BYTES // 2**20} MiB."
+            return _Failure(ResponseError(message, hint=WRONG_SERVICE))
         if 300 <= status < 400:
-            return _unusable(
-                f"{what}: the service redirects (HTTP {status}), and redirects are not followed.",
-                hint="Give the final address with --auth (MANA_AUTH_URL).",
-            )
-        answer = read_answer(status, content, secrets, response.headers.get_list("set-cookie"))
+            message = f"{what}: the service redirects (HTTP {status}), and redirects are not followed."
+            hint = "Give the final address with --auth (MANA_AUTH_URL)."
+            return _Failure(ResponseError(message, hint=hint), received=False)
+        answer = _decode(response, content, secrets)
         if status not in {429, 502, 503, 504}:
             return answer
         wait = retry_after(response.headers)
-        reason = f"HTTP {status}{': ' if answer.detail else ''}{answer.detail}"
-        total = self._retry.total
+        reason = f"HTTP {status}: {answer.detail}".removesuffix(": ")
+        hint = "Run again later; finished work is skipped."
         if status == 429:
-            asked = "" if wait is None else f", which asks to wait {wait:.0f} s"
-            limited = RateLimitedError(f"{what}: rate limited{asked} ({reason}).", hint=_RATE_LIMITED)
-            return _Failure(limited, received=False, seconds=total, shared=True, wait=wait, answered=True)
-        busy = NoResponseError(f"{what}: the service is not available ({reason}).", hint=_RATE_LIMITED)
-        return _Failure(busy, received=True, seconds=total, shared=status == 503, wait=wait, answered=True)
+            asked = "" if wait is None else f" for {wait:.0f} s"
+            limited = RateLimitedError(f"{what}: rate limited{asked} ({reason}).", hint=hint)
+            return _Failure(limited, total, received=False, status=status, shared=True, wait=wait)
+        busy = NoResponseError(f"{what}: the service is not available ({reason}).", hint=hint)
+        return _Failure(busy, total, status=status, shared=status == 503, wait=wait)
 
     def _explain(self, error: Exception, what: str, seconds: float) -> _Failure:
         """Return what an exception of the library means."""
-        lost = f"{what}: the connection to {self._shown} broke before a complete answer arrived."
+        hint = ""
         match error:
             case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
                 return self._not_connected(error)
             case httpx.TimeoutException() | TimeoutError():
-                lost = f"{what}: no complete answer from {self._shown} within {seconds:.3g} s."
-                slow = NoResponseError(lost, hint="Allow more time with --timeout.")
-                return _Failure(slow, received=True, seconds=self._retry.total)
-            case httpx.DecodingError() | httpx.LocalProtocolError() | httpx.UnsupportedProtocol():
-                return _unusable(f"{what}: the answer cannot be read ({type(error).__name__}).")
-            case httpx.HTTPError() | httpx.StreamError() | OSError():
-                return _Failure(NoResponseError(lost), received=True, seconds=self._retry.total)
-        return _unusable(f"{what}: the answer cannot be read ({type(error).__name__}).")
+                message = f"{what}: no complete answer from {self._shown} within {seconds:.3g} s."
+                hint = "Allow more time with --timeout."
+            case httpx.NetworkError() | httpx.RemoteProtocolError() | OSError():
+                message = f"{what}: the connection to {self._shown} broke before a complete answer arrived."
+            case _:
+                message = f"{what}: the answer cannot be read ({type(error).__name__})."
+                return _Failure(ResponseError(message, hint=WRONG_SERVICE))
+        return _Failure(NoResponseError(message, hint=hint), self._retry.total)
 
     def _not_connected(self, error: Exception) -> _Failure:
-        causes = list(_causes(error))
-        place = f"the proxy {self._proxy}" if self._proxy else self._shown
-        hint = f"Check {self._proxy.partition('(')[2].rstrip(')')}." if self._proxy else _WRONG_ADDRESS
-        for cause in causes:
-            if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
-                detail = getattr(cause, "verify_message", "") or cause.reason or "handshake failed"
-                reason = f"Cannot connect to {self._shown}: TLS: {detail.replace('_', ' ').lower()}."
-                hint = (
-                    "Check that the address is https, and that SSL_CERT_FILE has its certificate authority."
-                )
-                return _Failure(UnreachableError(reason, hint=hint), received=False, seconds=0)
-            if isinstance(cause, socket.gaierror):
-                reason = "the host name is unknown"
-                break
-        else:
-            reason = next((c.strerror.lower() for c in causes if isinstance(c, OSError) and c.strerror), "")
-        if isinstance(error, httpx.ProxyError):
-            # The proxy answered, and refused: 407, or a host that it does not allow.
-            reason = redact(str(error))
-        elif isinstance(error, httpx.ConnectTimeout):
-            reason = "no connection in time"
-        message = f"Cannot connect to {place}: {reason or 'no connection'}."
-        return _Failure(UnreachableError(message, hint=hint), received=False, seconds=self._retry.connect)
+        place, hint = self._shown, "Check --auth (MANA_AUTH_URL), and that the service is running."
+        if self._proxy is not None:
+            place = f"the proxy {self._proxy.url.host}:{self._proxy.url.port or 80}"
+            hint = f"Check {self._proxy_variable} and NO_PROXY."
+        reason, seconds = "no connection", self._retry.connect
+        for cause in _causes(error):
+            match cause:
+                case ssl.SSLError():
+                    detail = getattr(cause, "verify_message", "") or cause.reason or "handshake failed"
+                    place, reason = self._shown, f"TLS: {detail.replace('_', ' ').lower()}"
+                    hint = "Check that it is https, and that SSL_CERT_FILE has its certificate authority."
+                    seconds = 0 if isinstance(cause, ssl.SSLCertVerificationError) else seconds
+                    break
+                case socket.gaierror():
+                    reason = "the host name is unknown"
+                    break
+                case httpx.ProxyError():
+                    reason = redact(str(cause))
+                case OSError(errno=int() as number) if number > 0:
+                    reason = os.strerror(number).lower()
+        unreachable = UnreachableError(f"Cannot connect to {place}: {reason}.", hint=hint)
+        return _Failure(unreachable, seconds, received=False)
 
     def _transport(self) -> httpx.AsyncBaseTransport:
         if self._app is not None:
             return httpx.ASGITransport(self._app, raise_app_exceptions=False)
-        variable, proxy = ("", None) if self._loopback else _find_proxy(self.base_url)
-        self._proxy = f"{proxy.url.host}:{proxy.url.port or 80} ({variable})" if proxy else ""
+        if not self._loopback:
+            self._proxy_variable, self._proxy = _find_proxy(self.base_url)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # Loading certificates takes longer than a small seed, and plain http does not need them.
-        if self.base_url.startswith("https:") or proxy is not None:
+        if self.base_url.startswith("https:") or self._proxy:
             try:
                 context = httpx.create_ssl_context()
             except OSError as error:
-                raise UnreachableError(
-                    f"SSL_CERT_FILE cannot be used: {(error.strerror or 'not a certificate file').lower()}.",
-                    hint="Set SSL_CERT_FILE to a readable file of certificates in PEM form, or unset it.",
-                ) from None
+                reason = "not a file of certificates" if isinstance(error, ssl.SSLError) else error.strerror
+                hint = "Set SSL_CERT_FILE to a readable file of certificates in PEM form, or unset it."
+                raise UnreachableError(f"SSL_CERT_FILE cannot be used: {reason}.", hint=hint) from None
         limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
-        try:
-            return httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=limits)
-        except (ImportError, ValueError):
-            raise _bad_proxy(variable) from None
+        return httpx.AsyncHTTPTransport(verify=context, proxy=self._proxy, limits=limits)
+
+
+def _find_proxy(url: str) -> tuple[str, httpx.Proxy | None]:
+    """Return the variable and the proxy for this URL; httpx itself fails with IPv6 in NO_PROXY."""
+    target, proxies = httpx.URL(url), getproxies()
+    scheme = target.scheme if target.scheme in proxies else "all"
+    value = proxies.get(scheme)
+    if not value or proxy_bypass(target.host):
+        return "", None
+    variable = f"{scheme.upper()}_PROXY"
+    try:
+        # '#' and '?' would end the host in the middle of a password.
+        proxy = httpx.Proxy(value if "://" in value else f"http://{value}")
+        if not any(char in value for char in "#?\\ ") and proxy.url.scheme in {"http", "https"}:
+            return variable, proxy
+    except (httpx.InvalidURL, ValueError):
+        pass  # reported below, without the value
+    hint = "Use http://HOST:PORT. In a user name or password, write special characters as in URLs: # as %23."
+    raise UnreachableError(f"{variable} is not the URL of an HTTP proxy.", hint=hint)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and everything that led to it, also inside groups."""
+    yield error
+    for cause in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        if cause is not None:
+            yield from _causes(cause)
 
 
 async def _read(response: httpx.Response) -> bytes | None:
@@ -353,48 +320,56 @@ async def _read(response: httpx.Response) -> bytes | None:
     return bytes(content)
 
 
-def _unusable(message: str, *, hint: str = WRONG_SERVICE) -> _Failure:
-    return _Failure(ResponseError(message, hint=hint), received=True, seconds=0)
-
-
-def _find_proxy(url: str) -> tuple[str, httpx.Proxy | None]:
-    """Return the variable of the proxy for this URL, and the proxy.
-
-    The standard library decides, because httpx does not accept IPv6 addresses in NO_PROXY.
-    """
-    target = httpx.URL(url)
-    proxies = getproxies()
-    scheme = target.scheme if target.scheme in proxies else "all"
-    value = proxies.get(scheme)
-    if not value or proxy_bypass(target.host):
-        return "", None
-    variable = f"{scheme.upper()}_PROXY"
-    # '#' and '?' end the host: httpx would take a part of the password for the port.
-    if any(char in value for char in "#? \\"):
-        raise _bad_proxy(variable)
+def _decode(response: httpx.Response, content: bytes, secrets: Sequence[Secret]) -> Answer:
+    """Return the answer; what the service echoes of the call's own secrets is masked."""
+    text = content.decode("utf-8", "replace")
+    for secret in secrets:
+        text = secret.mask(text)
+    body, is_json = None, True
     try:
-        return variable, httpx.Proxy(value if "://" in value else f"http://{value}")
-    except (httpx.InvalidURL, ValueError):
-        raise _bad_proxy(variable) from None
-
-
-def _bad_proxy(variable: str) -> UnreachableError:
-    return UnreachableError(
-        f"{variable} is not the URL of a proxy that can be used.",
-        hint="Use http://HOST:PORT; write special characters of a password as in URLs, # as %23.",
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        is_json = False
+    return Answer(
+        status=response.status_code,
+        body=body,
+        is_json=is_json,
+        detail=error_detail(body) if response.is_error else "",
+        code=redact(str(body.get("code", ""))[:100]) if isinstance(body, dict) else "",
+        set_cookies=tuple(response.headers.get_list("set-cookie")),
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and everything that led to it, also inside groups."""
-    waiting: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while waiting:
-        current = waiting.pop(0)
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        waiting += [current.__cause__, current.__context__]
-        if isinstance(current, BaseExceptionGroup):
-            waiting += current.exceptions
+def error_detail(body: object) -> str:
+    """Return what a JSON error says, in one line without secrets; empty if it says nothing.
+
+    Services answer `{error}`, `{error, message}`, `{error, details: […]}` or `{statusCode, message}`.
+    """
+    if not isinstance(body, dict):
+        return ""
+    texts: list[object] = []
+    for key in ("error", "message", "details", "hint"):
+        value = body.get(key)
+        texts += value if isinstance(value, list) else [value]
+    said = "; ".join(dict.fromkeys(text for text in texts if isinstance(text, str) and text.strip()))
+    # Secrets first: they are not recognised after a cut.
+    line = " ".join("".join(char if char.isprintable() else " " for char in redact(said)).split())
+    return line if len(line) <= MAX_DETAIL_LENGTH else f"{line[:MAX_DETAIL_LENGTH]}…"
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that Retry-After (seconds or a date) or X-Retry-After (seconds) asks to wait."""
+    for name in ("retry-after", "x-retry-after"):
+        with contextlib.suppress(ValueError):
+            return max(0.0, float(headers.get(name, "")))
+    at = parse_date(headers.get("retry-after", ""))
+    return max(0.0, (at - datetime.now(UTC)).total_seconds()) if at else None
+
+
+def parse_date(text: str) -> datetime | None:
+    """Return an HTTP date; None for any other text."""
+    try:
+        at = parsedate_to_datetime(text)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -11,21 +11,17 @@ from urllib.parse import quote
 from pydantic import BeforeValidator, Field, ValidationError
 
 from personas.concurrency import run_concurrently
-from personas.errors import (
-    CredentialsError,
-    NotFoundError,
-    NotOfferedError,
-    ResponseError,
-    ServiceError,
-)
+from personas.errors import CredentialsError, NotFoundError, NotOfferedError, ResponseError, ServiceError
 from personas.redact import Secret, redact
 from personas.services.base import DESCRIPTORS, Capabilities
 from personas.services.http import WRONG_SERVICE
 from personas.services.models import (
     Answer,
+    Body,
     FoundUser,
     LivePersona,
     ModuleFeedback,
+    Params,
     RecentAction,
     ServiceModel,
 )
@@ -35,7 +31,7 @@ if TYPE_CHECKING:
     from personas.catalog.models import Persona
 
 USERS = "/api/v1/admin/users"
-MAX_ROWS = 100
+MAX_ROWS = "100"
 
 Model = TypeVar("Model", bound=ServiceModel)
 
@@ -56,9 +52,7 @@ class _Listed(ServiceModel):
 class _Detail(ServiceModel):
     persona: LivePersona
     recent_actions: tuple[Annotated[RecentAction, BeforeValidator(_as_action)], ...] = ()
-    feedback: tuple[Annotated[ModuleFeedback, BeforeValidator(_as_feedback)], ...] = Field(
-        default=(), alias="feedbackByModule"
-    )
+    feedback_by_module: tuple[Annotated[ModuleFeedback, BeforeValidator(_as_feedback)], ...] = ()
 
 
 class _Saved(ServiceModel):
@@ -98,28 +92,27 @@ class ManaService(SignInService):
     async def list_personas(self) -> tuple[LivePersona, ...]:
         """Return every persona of the service, without prompts and weights."""
         what = "listing the personas"
-        answer = await self._ask("GET", self._endpoint, what)
-        self._listed = _read(_Listed, answer, what).personas
+        answer = await self._send("GET", self._endpoint, what)
+        self._listed = _read(_Listed, self._check(answer, what), what).personas
         return self._listed
 
     async def get_persona(self, live: LivePersona) -> LivePersona:
         """Return the persona with prompt, weights, actions and feedback; raises NotFoundError."""
         what = f"reading {live.email}"
-        answer = await self._ask("GET", self._path(live, what), what)
-        found = _read(_Detail, answer, what)
-        persona = found.persona
-        if persona.user_id != live.user_id:
+        answer = await self._send("GET", self._path(live, what), what)
+        detail = _read(_Detail, self._check(answer, what), what)
+        found = detail.persona
+        if found.user_id != live.user_id:
             raise ResponseError(f"{what}: the service answered for another persona.")
-        # The detail lacks what the list has (7-day actions), and the other way round.
-        read = {name: getattr(persona, name) for name in persona.model_fields_set}
-        known = {name: value for name, value in read.items() if value is not None}
-        return live.model_copy(
-            update={**known, "recent_actions": found.recent_actions, "feedback": found.feedback}
-        )
+        # The detail lacks what the list has (actions of 7 days), and the other way round.
+        read = {name: getattr(found, name) for name in found.model_fields_set}
+        read |= {"recent_actions": detail.recent_actions, "feedback": detail.feedback_by_module}
+        return live.model_copy(update={name: value for name, value in read.items() if value is not None})
 
-    async def create(self, persona: Persona, password: Secret, *, existing: FoundUser | None = None) -> str:  # noqa: ARG002 - the same call completes it
+    async def create(self, persona: Persona, password: Secret, *, existing: FoundUser | None = None) -> str:
         """Create the persona, or complete the half-created account; return the user id."""
-        return await self._save(persona, password, f"creating {persona.email}")
+        what = f"{'completing' if existing else 'creating'} {persona.email}"
+        return await self._save(persona, password, what)
 
     async def update(
         self,
@@ -134,18 +127,10 @@ class ManaService(SignInService):
             raise ResponseError(f"{what}: the service answered for another persona.", maybe_applied=True)
 
     async def _save(self, persona: Persona, password: Secret, what: str) -> str:
-        body = {
-            "email": persona.email,
-            "name": persona.name,
-            "password": password.reveal(),
-            "archetype": persona.archetype,
-            "systemPrompt": persona.system_prompt,
-            "moduleMix": dict(persona.module_mix),
-            "tickCadence": persona.tick_cadence,
-        }
-        answer = await self._ask("POST", self._endpoint, what, body=body, secrets=(password,))
-        saved = _read(_Saved, answer, what, written=True)
-        if (saved.email or persona.email).lower() != persona.email.lower():
+        body = persona.model_dump(mode="json", by_alias=True) | {"password": password.reveal()}
+        answer = await self._send("POST", self._endpoint, what, body=body)
+        saved = _read(_Saved, self._check(answer, what), what, written=True)
+        if saved.email not in {None, persona.email}:
             raise ResponseError(f"{what}: the service answered for another email.", maybe_applied=True)
         return saved.user_id
 
@@ -155,13 +140,11 @@ class ManaService(SignInService):
         answer = await self._send("DELETE", self._path(live, what), what)
         if answer.status == 404 and answer.is_json:
             if answer.server_error:
-                # Some deployments answer 500 when only a part was deleted, and 404 afterwards.
-                message = (
-                    f"{what}: the service failed, and then did not find the persona: its account may remain."
-                )
+                # Some deployments answer 500 when they deleted only a part, and 404 afterwards.
+                message = f"{what}: the service failed, and then did not find it; its account may remain."
                 raise ResponseError(message, maybe_applied=True)
             return False
-        deleted = _read(_Deleted, self._check(answer, "DELETE", what), what, written=True)
+        deleted = _read(_Deleted, self._check(answer, what), what, written=True)
         if deleted.warning is not None:
             raise ResponseError(f"{what}: the service warns: {redact(deleted.warning)}")
         return True
@@ -173,20 +156,18 @@ class ManaService(SignInService):
     async def find_users(self, emails: Sequence[str]) -> Mapping[str, FoundUser | ServiceError]:
         """Look up each email (lower case); an email without an account has no entry.
 
-        The user id is empty where the service only says that somebody has the email.
+        The user id is empty where the service says only that the email is taken.
         """
         found: dict[str, FoundUser | ServiceError] = {}
 
         async def look_up(email: str) -> None:
             try:
-                user = await self._find_user(email)
+                if user := await self._find_user(email):
+                    found[email] = user
             except NotOfferedError:
                 raise
             except ResponseError as error:
                 found[email] = error
-            else:
-                if user is not None:
-                    found[email] = user
 
         await run_concurrently(emails, look_up, limit=self.concurrency)
         return found
@@ -196,71 +177,43 @@ class ManaService(SignInService):
         total = await self._count(email, what)
         if total == 0:
             return None
-        answer = await self._send("GET", USERS, what, params=_search(email, limit=MAX_ROWS))
-        # A row of a user with a session makes the whole answer a 500.
+        answer = await self._send("GET", USERS, what, params={"search": email, "limit": MAX_ROWS})
         if answer.status == 500:
+            # As soon as one row belongs to a user with a session; totals still work.
             return await self._find_by_totals(email, what)
-        rows = _read(_Users, self._check(answer, "GET", what), what).users
-        for row in rows:
-            if row.email.lower() == email:
-                return FoundUser(row.id, email)
-        if total is None or total > len(rows):
+        rows = _read(_Users, self._check(answer, what), what).users
+        user = next((FoundUser(row.id, email) for row in rows if row.email.lower() == email), None)
+        if user is None and (total is None or total > len(rows)):
             raise ResponseError(f"{what}: the service found more accounts than it returned.")
-        return None
+        return user
 
     async def _find_by_totals(self, email: str, what: str) -> FoundUser | None:
         """Decide by numbers whether an account has this email, and not only a similar one."""
         literal = re.sub(r"[\\%_]", r"\\\g<0>", email)
         total = await self._count(literal, what)
-        similar = sum(
-            live.email.lower() != email and email in f"{live.email}\n{live.name}".lower()
-            for live in self._listed
-        )
-        if total is not None and total <= similar:
+        similar = [p for p in self._listed if p.email != email and email in f"{p.email}\n{p.name}".lower()]
+        if total is not None and total <= len(similar):
             return None
-        # `_` is any character: matches that stand behind another character belong to longer emails.
-        longer = await self._count(f"_{literal}", what)
-        if total is None or longer is None or total == longer:
-            raise ResponseError(
-                f"{what}: the service cannot tell it from the longer email of a signed-in account."
-            )
+        # `_` stands for any character: how often does another one stand before the email?
+        if await self._count(f"_{literal}", what) == total:
+            raise ResponseError(f"{what}: the service cannot separate it from a similar, signed-in account.")
         return FoundUser("", email)
 
     async def _count(self, search: str, what: str) -> int | None:
-        """Return how many emails or names contain the text; no rows, which could answer 500."""
-        answer = await self._send("GET", USERS, what, params=_search(search, limit=0))
+        """Return how many emails or names contain the text; without rows, which can answer 500."""
+        answer = await self._send("GET", USERS, what, params={"search": search, "limit": "0"})
         if answer.status in {404, 405, 501}:
             raise NotOfferedError(f"{what}: the service has no user look-up (HTTP {answer.status}).")
-        return _read(_Users, self._check(answer, "GET", what), what).total
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        what: str,
-        *,
-        body: Mapping[str, object] | None = None,
-        secrets: tuple[Secret, ...] = (),
-    ) -> Answer:
-        return self._check(await self._send(method, path, what, body=body, secrets=secrets), method, what)
+        return _read(_Users, self._check(answer, what), what).total
 
     async def _send(
-        self,
-        method: str,
-        path: str,
-        what: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
-        secrets: tuple[Secret, ...] = (),
+        self, method: str, path: str, what: str, *, params: Params = None, body: Body = None
     ) -> Answer:
         """Call an admin endpoint; once more after a 401 (with a new token), or a 500 (a write)."""
         renewed = repeated = retried = False
         while True:
             token = await self._admin.get()
-            answer = await self._http.request(
-                method, path, what=what, params=params, body=body, bearer=token, secrets=secrets
-            )
+            answer = await self._http.request(method, path, what=what, params=params, body=body, bearer=token)
             retried = retried or answer.retried
             if answer.status == 401 and not renewed and self._admin.renew(token):
                 renewed = True
@@ -271,7 +224,7 @@ class ManaService(SignInService):
                 failed = answer.server_error or (repeated and answer.status != 500)
                 return replace(answer, retried=retried, server_error=failed)
 
-    def _check(self, answer: Answer, method: str, what: str) -> Answer:
+    def _check(self, answer: Answer, what: str) -> Answer:
         """Return a successful answer; raise what any other one means."""
         if answer.status == 200:
             return answer
@@ -288,17 +241,13 @@ class ManaService(SignInService):
                 # A wrong path answers 404 as plain text.
                 message = f"{what}: the service does not have this call (HTTP {answer.status})."
                 error = NotOfferedError(message, hint=WRONG_SERVICE)
-        error.maybe_applied = method != "GET" and (answer.retried or answer.server_error)
+        error.maybe_applied = answer.retried or answer.server_error
         raise error
 
     def _path(self, live: LivePersona, what: str) -> str:
         if live.user_id in {"", ".", ".."}:
             raise ResponseError(f"{what}: the service returned an unusable id.")
         return f"{self._endpoint}/{quote(live.user_id, safe='')}"
-
-
-def _search(text: str, *, limit: int) -> dict[str, str]:
-    return {"search": text, "page": "1", "limit": str(limit)}
 
 
 def _read(model: type[Model], answer: Answer, what: str, *, written: bool = False) -> Model:
@@ -309,8 +258,7 @@ def _read(model: type[Model], answer: Answer, what: str, *, written: bool = Fals
             return model.model_validate(answer.body)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"][:6]))[:100]
-            problem = f"{place or 'it'}: {first['msg']}"
-    message = f"{what}: the answer cannot be understood: {redact(problem)}."
+            problem = f"{'.'.join(map(str, first['loc'][:6]))[:100]}: {first['msg']}".removeprefix(": ")
     # Raised outside the except clause: the library's error holds the whole answer.
+    message = f"{what}: the answer cannot be understood: {redact(problem)}."
     raise ResponseError(message, hint=WRONG_SERVICE, maybe_applied=written)

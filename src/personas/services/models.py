@@ -12,6 +12,10 @@ from pydantic.alias_generators import to_camel
 
 from personas.redact import Secret
 
+# The query and the JSON body of a call.
+Params = Mapping[str, str] | None
+Body = Mapping[str, object] | None
+
 
 class ServiceModel(BaseModel):
     """Base of the neutral models: frozen, camelCase in JSON, unknown keys ignored."""
@@ -113,17 +117,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PasswordCheck:
-    """The result of one sign-in with a derived password.
+    """The result of one sign-in with a derived password."""
 
-    Attributes:
-        verdict: Only a 401 with the code INVALID_EMAIL_OR_PASSWORD means wrong.
-        reason: Why it is unknown.
-        rate_limited: Whether the service asked for fewer sign-ins; then further checks are pointless.
-    """
-
-    verdict: Verdict
-    reason: str = ""
-    rate_limited: bool = False
+    verdict: Verdict  # wrong only after a 401 with the code INVALID_EMAIL_OR_PASSWORD
+    reason: str = ""  # why it is unknown
+    rate_limited: bool = False  # the service asked for fewer sign-ins, so further checks are pointless
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,24 +152,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a call.
-
-    Attributes:
-        status: The HTTP status.
-        body: The decoded JSON; None if the body is not JSON.
-        detail: What the service says about an error, without secrets; empty if nothing.
-        code: The error code of the service, such as `INVALID_ORIGIN`.
-        retried: Whether an earlier attempt of the same call got no answer, so it may have been applied.
-        server_error: Whether an earlier attempt of the same call was answered with a 5xx status.
-        is_json: Whether the body is JSON.
-        set_cookies: The Set-Cookie headers.
-    """
+    """The answer to a call."""
 
     status: int
-    body: object = field(repr=False)
-    detail: str = ""
-    code: str = ""
-    retried: bool = False
-    server_error: bool = False
+    body: object = field(repr=False)  # the decoded JSON; None if it is not JSON
+    detail: str = ""  # what the service says about an error, without secrets
+    code: str = ""  # the error code of the service, such as `INVALID_ORIGIN`
+    retried: bool = False  # an earlier attempt got no answer, so the call may have been applied before
+    server_error: bool = False  # an earlier attempt was answered with a 5xx status
     is_json: bool = True
     set_cookies: tuple[str, ...] = field(default=(), repr=False)
