@@ -19,7 +19,9 @@ DEFAULT_AUTH = "http://localhost:3001"
 DEFAULT_ENDPOINT = "/api/v1/admin/personas"
 DEFAULT_CONCURRENCY = 8
 DEFAULT_TIMEOUT = 30.0
+MAX_TIMEOUT = 600
 EMBEDDED_FILE = ".personas/auth.db"
+MIN_WIDTH = 20
 
 # Each variable has two names. Messages use the first.
 SYNONYMS = {
@@ -96,13 +98,13 @@ def variable(name: str, environ: Mapping[str, str] | None = None) -> str | None:
 
 
 def resolve_config(
-    *,
     auth: str | None = None,
     jwt: str | None = None,
+    allow_http: bool = False,
+    timeout: float | None = None,
     endpoint: str | None = None,
     concurrency: int | None = None,
-    timeout: float | None = None,
-    allow_http: bool = False,
+    *,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Merge options with the environment; an option wins over its variable.
@@ -111,9 +113,11 @@ def resolve_config(
         UsageError: An option or a variable has an unusable value.
         SafetyError: Credentials would travel over plain http to another machine.
     """
+    if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
+        raise UsageError(f"--timeout must be more than 0 and at most {MAX_TIMEOUT} seconds.")
     from_variable = variable("AUTH_URL", environ)
-    named = auth or from_variable
-    source = "--auth" if auth else "MANA_AUTH_URL"
+    named = from_variable if auth is None else auth
+    source = "MANA_AUTH_URL" if auth is None else "--auth"
     token = jwt if jwt is not None else variable("ADMIN_JWT", environ)
     email, password = variable("ADMIN_EMAIL", environ), variable("ADMIN_PASSWORD", environ)
     if bool(email) != bool(password) and token is None:
@@ -122,15 +126,15 @@ def resolve_config(
         raise UsageError(f"{is_set} is set but {is_missing} is not.")
     seed_secret = variable("SEED_SECRET", environ)
     return Config(
-        address=parse_address(named or DEFAULT_AUTH, allow_http=allow_http, source=source),
-        service_named=bool(named),
+        address=parse_address(DEFAULT_AUTH if named is None else named, allow_http=allow_http, source=source),
+        service_named=named is not None,
         endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
         jwt=None if token is None else read_token(token, "--jwt" if jwt is not None else "MANA_ADMIN_JWT"),
         admin_email=email,
         admin_password=Secret(password) if password else None,
         seed_secret=Secret(seed_secret) if seed_secret else None,
         production=is_production(environ),
-        ci=(variable("CI", environ) or "").lower() not in {"", "0", "false"},
+        ci=is_ci(environ),
         concurrency=concurrency or DEFAULT_CONCURRENCY,
         timeout=timeout or DEFAULT_TIMEOUT,
     )
@@ -141,6 +145,33 @@ def is_production(environ: Mapping[str, str] | None = None) -> bool:
     return any(
         (variable(name, environ) or "").lower() == "production" for name in ("NODE_ENV", "PERSONAS_ENV")
     )
+
+
+def is_ci(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether CI is set, so that there is no one to ask."""
+    return (variable("CI", environ) or "").lower() not in {"", "0", "false"}
+
+
+def is_color_wanted(*, terminal: bool, environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether a stream gets colours, as NO_COLOR, FORCE_COLOR and TERM=dumb say."""
+    environ = os.environ if environ is None else environ
+    if environ.get("NO_COLOR") or is_dumb_terminal(environ):
+        return False
+    return terminal or bool(environ.get("FORCE_COLOR"))
+
+
+def is_dumb_terminal(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether TERM says that the terminal cannot move its cursor."""
+    environ = os.environ if environ is None else environ
+    return environ.get("TERM", "").lower() in {"dumb", "unknown"}
+
+
+def drop_unusable_widths() -> None:
+    """Unset COLUMNS and TERMINAL_WIDTH where they are not a width: typer would crash or print nothing."""
+    for name in ("COLUMNS", "TERMINAL_WIDTH"):
+        value = os.environ.get(name, "")
+        if value and not (value.isascii() and value.isdigit() and int(value) >= MIN_WIDTH):
+            del os.environ[name]
 
 
 def choose_seed_secret(config: Config) -> PasswordDeriver:

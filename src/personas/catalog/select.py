@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from personas.catalog.models import glob
 from personas.errors import UsageError
@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from personas.catalog.models import Catalog, Persona
 
 _MAX_CANDIDATES = 5
+
+
+class _Named(Protocol):
+    """A persona of a catalog, or a live one."""
+
+    @property
+    def email(self) -> str: ...
+
+    @property
+    def name(self) -> str | None: ...
+
+
+Found = TypeVar("Found", bound=_Named)
 
 
 def matches(patterns: Sequence[str], *, email: str, name: str = "", archetype: str = "") -> bool:
@@ -42,29 +55,38 @@ def find_persona(catalog: Catalog, who: str) -> Persona:
     Raises:
         UsageError: None or several match; names the nearest ones or the candidates.
     """
+    return find_among(catalog.personas, who, f"in {catalog.file}")
+
+
+def find_among(personas: Sequence[Found], who: str, place: str) -> Found:
+    """Return one of these as `find_persona` does; messages say that they are `place`.
+
+    Raises:
+        UsageError: None or several match; names the nearest ones or the candidates.
+    """
     wanted = who.strip().casefold()
-    prefix = common_prefix(persona.email for persona in catalog.personas)
+    prefix = common_prefix(persona.email for persona in personas)
     for forms in (
         lambda persona: (persona.email, persona.email.partition("@")[0]),
         lambda persona: (*_short_forms(persona.email), *_short_forms(persona.email.removeprefix(prefix))),
-        lambda persona: (persona.name.casefold(),),
+        lambda persona: ((persona.name or "").casefold(),),
     ):
-        found = [persona for persona in catalog.personas if wanted in forms(persona)]
+        found = [persona for persona in personas if wanted in forms(persona)]
         if len(found) == 1:
             return found[0]
         if found:
             emails = ", ".join(persona.email for persona in found[:_MAX_CANDIDATES])
             more = ", …" if len(found) > _MAX_CANDIDATES else ""
-            message = f"{who!r} matches {len(found)} personas in {catalog.file}: {emails}{more}."
+            message = f"{who!r} matches {len(found)} personas {place}: {emails}{more}."
             raise UsageError(message, hint="Use an email.")
     by_text = {
         text.casefold(): persona.email
-        for persona in catalog.personas
-        for text in (persona.email, *_short_forms(persona.email), persona.name)
+        for persona in personas
+        for text in (persona.email, *_short_forms(persona.email), persona.name or "")
     }
     near = dict.fromkeys(by_text[text] for text in get_close_matches(wanted, by_text))
     hint = f"Did you mean {' or '.join(near)}?" if near else ""
-    raise UsageError(f"No persona in {catalog.file} matches {who!r}.", hint=hint)
+    raise UsageError(f"No persona {place} matches {who!r}.", hint=hint)
 
 
 def common_prefix(emails: Iterable[str]) -> str:

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+import sqlalchemy as sa
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import sqlalchemy as sa
-    from starlette.requests import Request
 
 
 class Refusal(Exception):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import anyio.to_thread
 from sqlalchemy import exc
@@ -26,9 +27,6 @@ from personas.embedded.answers import Crash, Refusal, crash, iso, not_found
 from personas.embedded.passwords import SCRYPT_N
 from personas.embedded.schema import UnstorableTextError
 from personas.embedded.service import FRONT_END, Service, open_service
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
 
 BASE_URL: Final = "http://embedded.localhost"
 logger: Final = logging.getLogger("personas.embedded")
@@ -74,7 +72,7 @@ async def health(request: Request) -> Response:
 
 
 async def _refuse(_request: Request, error: Any) -> Response:
-    return cast("Refusal", error).answer()
+    return cast(Refusal, error).answer()
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:

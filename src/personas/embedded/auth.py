@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator
-from starlette.responses import JSONResponse
+from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from personas.embedded import users
@@ -14,13 +17,6 @@ from personas.embedded.answers import Crash, Refusal, as_json, auth_error, servi
 from personas.embedded.bodies import Body, NonEmpty, problem, read_auth_json, read_json
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, utf16_length
 from personas.embedded.service import Service
-
-if TYPE_CHECKING:
-    import datetime as dt
-
-    from sqlalchemy.engine import Connection
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 MAX_AGENT: Final = 300
 
@@ -113,11 +109,11 @@ def _add_user(connection: Connection, new: users.NewUser, now: dt.datetime) -> d
     if users.find_by_email(connection, new.email.lower()) is not None:
         return users.invent_user(new, now)
     name = new.name.replace("\0", "")
-    user_id = users.add_user(connection, replace(new, name=name), now)
+    user = users.add_user(connection, replace(new, name=name), now)
     if name != new.name:
         return None  # the real service fails here and leaves the user behind, without a space
-    users.add_personal_space(connection, user_id, new, now)
-    return users.describe_user(users.get_user(connection, user_id))
+    users.add_personal_space(connection, user.id, new, now)
+    return users.describe_user(user)
 
 
 async def sign_in(request: Request) -> Response:

@@ -12,20 +12,15 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NoReturn
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, NoReturn, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
+from starlette.requests import Request
 
 from personas.embedded.answers import Crash, Refusal, auth_error, refused
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Self
-
-    from pydantic_core import ErrorDetails
-    from starlette.requests import Request
 
 MAX_BODY: Final = 5_000_000  # bytes
 JSON: Final = "application/json"
@@ -156,10 +151,11 @@ async def read_json(request: Request, *, otherwise: Refusal) -> Any:
 
 async def _read(request: Request) -> bytes:
     raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise refused(413, "Body too large", f"A body has at most {MAX_BODY} bytes")
+    async for chunk in request.stream():  # read to its end: many clients see no answer before that
+        if len(raw) <= MAX_BODY:
+            raw += chunk
+    if len(raw) > MAX_BODY:
+        raise refused(413, "Body too large", f"A body has at most {MAX_BODY} bytes")
     return bytes(raw)
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
+from sqlalchemy.engine import Connection, Engine
 
 from personas.embedded import schema
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sqlalchemy.engine import Connection, Engine
 
 BUSY_SECONDS: Final = 30
 CONNECTIONS: Final = {"pool_size": 8, "max_overflow": 40}  # more than there are worker threads
@@ -125,7 +122,7 @@ def open_database(place: str | Path) -> Database:
 def _open_sqlite(path: Path) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.touch(mode=0o600)
         path.chmod(0o600)  # it holds keys and hashes; SQLite gives the same mode to the files beside it
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -81,8 +81,8 @@ class Removal(Body):
     organization_id: str = ""
 
 
-class Departure(Body):
-    """The body of `leave`."""
+class NamedSpace(Body):
+    """The body of `leave`, and of `delete` for a space."""
 
     organization_id: str
 
@@ -127,16 +127,14 @@ def _select_members() -> sa.Select[Any]:
     )
 
 
-def find_member(connection: Connection, space_id: str, user_id: str) -> sa.Row[Any] | None:
-    """The membership of a user in a space."""
-    query = _select_members().where(members.c.organization_id == space_id, members.c.user_id == user_id)
-    return connection.execute(query).one_or_none()
-
-
-def find_member_by_email(connection: Connection, space_id: str, email: str) -> sa.Row[Any] | None:
-    """The membership of the user with this email, in any case."""
-    query = _select_members().where(members.c.organization_id == space_id, users.c.email == email.lower())
-    return connection.execute(query).one_or_none()
+def find_member(
+    connection: Connection, space_id: str, *, user_id: str | None = None, email: str | None = None
+) -> sa.Row[Any] | None:
+    """The membership of a user, by the id or by the email in any case, in a space."""
+    who = members.c.user_id == user_id if email is None else users.c.email == email.lower()
+    return connection.execute(
+        _select_members().where(members.c.organization_id == space_id, who)
+    ).one_or_none()
 
 
 def find_member_by_id(connection: Connection, member_id: str) -> sa.Row[Any]:
@@ -180,7 +178,7 @@ def add_member(
 def _own_membership(connection: Connection, space_id: str, user_id: str) -> sa.Row[Any]:
     if not space_id:
         raise auth_error(400, "NO_ACTIVE_ORGANIZATION")
-    member = find_member(connection, space_id, user_id)
+    member = find_member(connection, space_id, user_id=user_id)
     if member is None:
         raise auth_error(400, "MEMBER_NOT_FOUND")
     return member
@@ -242,7 +240,7 @@ def _remove(connection: Connection, user_id: str, body: Removal) -> dict[str, An
     own = _own_membership(connection, body.organization_id, user_id)
     by_email = "@" in body.member_id_or_email
     if by_email:
-        member = find_member_by_email(connection, own.organization_id, body.member_id_or_email)
+        member = find_member(connection, own.organization_id, email=body.member_id_or_email)
         if member is None:
             raise auth_error(400, "MEMBER_NOT_FOUND")
     else:
@@ -261,12 +259,12 @@ def _remove(connection: Connection, user_id: str, body: Removal) -> dict[str, An
 
 async def leave(request: Request) -> Response:
     """End the own membership."""
-    user, body = await read_call(request, Departure)
+    user, body = await read_call(request, NamedSpace)
     return JSONResponse(await Service.of(request).write(_leave, user.id, body.organization_id))
 
 
 def _leave(connection: Connection, user_id: str, space_id: str) -> dict[str, Any]:
-    member = find_member(connection, space_id, user_id)
+    member = find_member(connection, space_id, user_id=user_id)
     if member is None:
         raise auth_error(400, "MEMBER_NOT_FOUND")
     if is_owner(member.role) and _is_only_owner(connection, space_id):
@@ -297,7 +295,7 @@ async def invite_member(request: Request) -> Response:
 def _invite(connection: Connection, user_id: str, body: NewInvitation, now: dt.datetime) -> dict[str, Any]:
     space_id, email, role = body.organization_id, body.email.lower(), ",".join(body.role)
     _check_may_invite(_own_membership(connection, space_id, user_id).role, role)
-    if find_member_by_email(connection, space_id, email) is not None:
+    if find_member(connection, space_id, email=email) is not None:
         raise auth_error(400, "USER_IS_ALREADY_A_MEMBER_OF_THIS_ORGANIZATION")
     pending = sa.select(invitations).where(
         invitations.c.organization_id == space_id,

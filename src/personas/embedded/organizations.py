@@ -12,7 +12,7 @@ from starlette.routing import Route
 from personas.embedded import members as membership
 from personas.embedded.answers import Crash, Refusal, as_json, auth_error, query_text
 from personas.embedded.bodies import Body, NonEmpty
-from personas.embedded.members import PREFIX, read_call
+from personas.embedded.members import PREFIX, NamedSpace, read_call
 from personas.embedded.schema import invitations, members, organizations
 from personas.embedded.service import Service
 from personas.embedded.tokens import make_id
@@ -28,23 +28,8 @@ if TYPE_CHECKING:
 TYPES: Final = ("personal", "brand", "club", "family", "team", "practice")
 
 
-class NewSpace(Body):
-    """The body of `create`."""
-
-    name: NonEmpty
-    slug: NonEmpty
-    logo: str = ""
-    metadata: dict[str, Any] = Field(default_factory=dict)
-
-
-class Slug(Body):
-    """The body of `check-slug`."""
-
-    slug: str
-
-
 class Changes(Body):
-    """The fields that `update` changes."""
+    """The fields of a space that `update` can change."""
 
     name: NonEmpty = ""
     slug: NonEmpty = ""
@@ -59,18 +44,22 @@ class Update(Body):
     organization_id: str = ""
 
 
-class NamedSpace(Body):
-    """The body of `delete`."""
+class NewSpace(Changes):
+    """The body of `create`."""
 
-    organization_id: str
-
-
-def _find_by_slug(connection: Connection, slug: str) -> sa.Row[Any] | None:
-    return connection.execute(sa.select(organizations).where(organizations.c.slug == slug)).one_or_none()
+    name: NonEmpty
+    slug: NonEmpty
 
 
-def _find(connection: Connection, space_id: str) -> sa.Row[Any] | None:
-    return connection.execute(sa.select(organizations).where(organizations.c.id == space_id)).one_or_none()
+class Slug(Body):
+    """The body of `check-slug`."""
+
+    slug: str
+
+
+def _find(connection: Connection, slug: str, space_id: str = "") -> sa.Row[Any] | None:
+    which = organizations.c.slug == slug if slug else organizations.c.id == space_id
+    return connection.execute(sa.select(organizations).where(which)).one_or_none()
 
 
 async def list_spaces(request: Request) -> Response:
@@ -95,17 +84,17 @@ async def get_full_organization(request: Request) -> Response:
     slug, space_id = query_text(request, "organizationSlug"), query_text(request, "organizationId")
     if not slug and not space_id:
         return JSONResponse(None)
-    return JSONResponse(await Service.of(request).read(_show, user.id, slug, space_id or ""))
+    return JSONResponse(await Service.of(request).read(_show, user.id, slug or "", space_id or ""))
 
 
-def _show(connection: Connection, user_id: str, slug: str | None, space_id: str) -> dict[str, Any]:
-    space = _find_by_slug(connection, slug) if slug else _find(connection, space_id)
+def _show(connection: Connection, user_id: str, slug: str, space_id: str) -> dict[str, Any]:
+    space = _find(connection, slug, space_id)
     if space is None:
         raise auth_error(400, "ORGANIZATION_NOT_FOUND")
     # The real service reads the members before it looks who asks: a space with a deleted member crashes for
     # everybody, a new user with the old owner's email included.
     found = membership.list_members(connection, space.id)
-    if membership.find_member(connection, space.id, user_id) is None:
+    if membership.find_member(connection, space.id, user_id=user_id) is None:
         raise auth_error(403, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION")
     invited = connection.execute(
         sa.select(invitations)
@@ -127,7 +116,7 @@ async def create(request: Request) -> Response:
 
 
 def _create(connection: Connection, user_id: str, body: NewSpace, now: dt.datetime) -> dict[str, Any]:
-    if _find_by_slug(connection, body.slug) is not None:
+    if _find(connection, body.slug) is not None:
         raise auth_error(400, "ORGANIZATION_ALREADY_EXISTS")
     if body.metadata.get("type") not in TYPES:
         message = (
@@ -144,7 +133,7 @@ def _create(connection: Connection, user_id: str, body: NewSpace, now: dt.dateti
 async def check_slug(request: Request) -> Response:
     """Whether a slug is free."""
     _, body = await read_call(request, Slug)
-    if await Service.of(request).read(_find_by_slug, body.slug) is not None:
+    if await Service.of(request).read(_find, body.slug) is not None:
         raise auth_error(400, "ORGANIZATION_SLUG_ALREADY_TAKEN")
     return JSONResponse({"status": True})
 
@@ -158,7 +147,7 @@ async def update(request: Request) -> Response:
 def _update(connection: Connection, user_id: str, body: Update) -> dict[str, Any]:
     space = _require_permission(connection, body.organization_id, user_id, "update")
     changes = body.data.model_dump(exclude_unset=True)
-    holder = _find_by_slug(connection, changes.get("slug", space.slug))
+    holder = _find(connection, changes.get("slug", space.slug))
     if holder is not None and holder.id != space.id:
         raise auth_error(400, "ORGANIZATION_SLUG_ALREADY_TAKEN")
     if not changes:  # an UPDATE without columns, which the real service does not expect
@@ -185,7 +174,8 @@ def _delete(connection: Connection, user_id: str, space_id: str) -> dict[str, An
 def _require_permission(connection: Connection, space_id: str, user_id: str, act: str) -> sa.Row[Any]:
     if not space_id:
         raise auth_error(400, "ORGANIZATION_NOT_FOUND")
-    space, member = _find(connection, space_id), membership.find_member(connection, space_id, user_id)
+    space = _find(connection, "", space_id)
+    member = membership.find_member(connection, space_id, user_id=user_id)
     if space is None or member is None:
         raise auth_error(400, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION")
     if not membership.may(member.role, f"organization:{act}"):

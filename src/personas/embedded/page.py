@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
 from personas.embedded.answers import query_text
-from personas.embedded.personas import LAST_ACTIONS, RECENT
+from personas.embedded.personas import LAST_ACTIONS, RECENT, select_personas
 from personas.embedded.schema import persona_actions, persona_feedback, personas, users
 from personas.embedded.service import Service
 
@@ -111,15 +111,13 @@ async def show(request: Request) -> Response:
         return _render("list.html", listing=listing, search=listing.search)
     details = await service.read(read_persona, user_id.replace("\0", ""))
     if details is None:
-        return _render("missing.html", status=404)
+        return PlainTextResponse("There is no persona with this id.", 404)
     return _render("persona.html", **details)
 
 
 def find_personas(connection: Connection, search: Search, now: dt.datetime) -> Listing:
     """One page of the personas that match a search; the last one, if the search names a later one."""
-    query = sa.select(personas, users.c.email, users.c.name, _recent.label("actions")).join(
-        users, users.c.id == personas.c.user_id
-    )
+    query = select_personas().add_columns(personas.c.created_at, _recent.label("actions"))
     if search.q:
         columns = (users.c.name, users.c.email, personas.c.archetype)
         query = query.where(sa.or_(*(column.icontains(search.q, autoescape=True) for column in columns)))
@@ -135,11 +133,8 @@ def find_personas(connection: Connection, search: Search, now: dt.datetime) -> L
 
 def read_persona(connection: Connection, user_id: str) -> dict[str, Any] | None:
     """Everything that the page shows of one persona; None for an unknown id."""
-    persona = connection.execute(
-        sa.select(personas, users.c.email, users.c.name)
-        .join(users, users.c.id == personas.c.user_id)
-        .where(personas.c.user_id == user_id)
-    ).one_or_none()
+    query = select_personas().add_columns(personas.c.created_at).where(personas.c.user_id == user_id)
+    persona = connection.execute(query).one_or_none()
     if persona is None:
         return None
     last = {
@@ -197,12 +192,12 @@ def _style() -> str:
     return resources.files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")
 
 
-def _render(template: str, *, status: int = 200, **values: object) -> Response:
+def _render(template: str, **values: object) -> Response:
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'"
     headers = {"content-security-policy": policy, "cache-control": "no-store"}
     html = _environment().get_template(template).render(css=_style(), **values)
-    return HTMLResponse(html, status, headers)
+    return HTMLResponse(html, headers=headers)
 
 
 routes: Final = [Route("/", show)]

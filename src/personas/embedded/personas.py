@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
-from starlette.responses import JSONResponse
+from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from personas.embedded.answers import (
@@ -25,11 +27,6 @@ from personas.embedded.passwords import MIN_PASSWORD, utf16_length
 from personas.embedded.schema import CADENCES, persona_actions, persona_feedback, personas, sessions, users
 from personas.embedded.service import Service
 from personas.embedded.users import find_by_email
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 RECENT: Final = dt.timedelta(days=7)
 LAST_ACTIONS: Final = 20

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from personas.embedded.answers import Crash, iso, not_found, refused
+from personas.embedded.answers import Crash, as_json, iso, not_found, refused
 from personas.embedded.bodies import read_json
-from personas.embedded.personas import describe
-from personas.embedded.schema import persona_actions, persona_feedback, personas, users
+from personas.embedded.personas import select_personas
+from personas.embedded.schema import persona_actions, persona_feedback, personas
 from personas.embedded.service import Service
 
 if TYPE_CHECKING:
@@ -56,16 +56,13 @@ def is_due(now: dt.datetime) -> ColumnElement[bool]:
 
 def _list_due(connection: Connection, now: dt.datetime) -> list[dict[str, Any]]:
     active = personas.c.last_active_at
-    rows = connection.execute(
-        sa.select(personas, users.c.email, users.c.name)
-        .join(users, users.c.id == personas.c.user_id)
-        .where(is_due(now))
-        .order_by(active.is_not(None), active, personas.c.created_at, personas.c.user_id)
-    )
-    described = [describe(row) for row in rows]
-    for each in described:
-        del each["name"]
-    return described
+    order = (active.is_not(None), active, personas.c.created_at, personas.c.user_id)
+    found = [
+        as_json(row) for row in connection.execute(select_personas().where(is_due(now)).order_by(*order))
+    ]
+    for persona in found:
+        del persona["name"]
+    return found
 
 
 # --- reports of the runner ----------------------------------------------------------------------------------

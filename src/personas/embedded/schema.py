@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Dialect
 
 CADENCES: Final = ("daily", "weekdays", "hourly")
 VERSION: Final = "1"  # of the tables; a database of another version is refused
@@ -80,13 +78,12 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _id() -> sa.Column[str]:
-    return sa.Column("id", Text, primary_key=True)
-
-
 def _belongs_to(name: str, target: str, **options: Any) -> sa.Column[str]:
-    reference = sa.ForeignKey(target, ondelete="CASCADE")
-    return sa.Column(name, Text, reference, nullable=False, **options)
+    return sa.Column(name, Text, sa.ForeignKey(target, ondelete="CASCADE"), nullable=False, **options)
+
+
+def _texts(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, Text, nullable=False) for name in names]
 
 
 def _moments(*names: str) -> list[sa.Column[dt.datetime]]:
@@ -98,13 +95,13 @@ settings = sa.Table(
     "settings",
     metadata,
     sa.Column("name", Text, primary_key=True),
-    sa.Column("value", Text, nullable=False),
+    *_texts("value"),
 )
 
 users = sa.Table(
     "users",
     metadata,
-    _id(),
+    sa.Column("id", Text, primary_key=True),
     sa.Column("name", Text, nullable=False),
     sa.Column("email", Text, nullable=False, unique=True),
     sa.Column("email_verified", sa.Boolean, nullable=False, default=False),
@@ -120,17 +117,16 @@ users = sa.Table(
 accounts = sa.Table(
     "accounts",
     metadata,
-    _id(),
+    sa.Column("id", Text, primary_key=True),
     _belongs_to("user_id", "users.id", unique=True),
-    sa.Column("provider_id", Text, nullable=False, default="credential"),
-    sa.Column("password", Text, nullable=False),
+    *_texts("password"),
     *_moments("created_at", "updated_at"),
 )
 
 sessions = sa.Table(
     "sessions",
     metadata,
-    _id(),
+    sa.Column("id", Text, primary_key=True),
     _belongs_to("user_id", "users.id", index=True),
     sa.Column("token", Text, nullable=False, unique=True),
     sa.Column("ip_address", Text),
@@ -142,10 +138,8 @@ personas = sa.Table(
     "personas",
     metadata,
     _belongs_to("user_id", "users.id", primary_key=True),
-    sa.Column("archetype", Text, nullable=False),
-    sa.Column("system_prompt", Text, nullable=False),
+    *_texts("archetype", "system_prompt", "tick_cadence"),
     sa.Column("module_mix", Json, nullable=False),
-    sa.Column("tick_cadence", Text, nullable=False),
     sa.Column("last_active_at", Moment),
     *_moments("created_at", "updated_at"),
 )
@@ -153,10 +147,9 @@ personas = sa.Table(
 persona_actions = sa.Table(
     "persona_actions",
     metadata,
-    _id(),
+    sa.Column("id", Text, primary_key=True),
     _belongs_to("persona_id", "personas.user_id"),
-    sa.Column("tick_id", Text, nullable=False),
-    sa.Column("tool_name", Text, nullable=False),
+    *_texts("tick_id", "tool_name"),
     sa.Column("input_hash", Text),
     sa.Column("result", Text, sa.CheckConstraint("result IN ('ok', 'error')"), nullable=False),
     sa.Column("error_message", Text),
@@ -168,10 +161,9 @@ persona_actions = sa.Table(
 persona_feedback = sa.Table(
     "persona_feedback",
     metadata,
-    _id(),
+    sa.Column("id", Text, primary_key=True),
     _belongs_to("persona_id", "personas.user_id"),
-    sa.Column("tick_id", Text, nullable=False),
-    sa.Column("module", Text, nullable=False),
+    *_texts("tick_id", "module"),
     sa.Column("rating", sa.Integer, sa.CheckConstraint("rating BETWEEN 1 AND 5"), nullable=False),
     sa.Column("notes", Text),
     *_moments("created_at"),
@@ -181,7 +173,7 @@ persona_feedback = sa.Table(
 organizations = sa.Table(
     "organizations",
     metadata,
-    _id(),
+    sa.Column("id", Text, primary_key=True),
     sa.Column("name", Text, nullable=False),
     sa.Column("slug", Text, nullable=False, unique=True),
     sa.Column("logo", Text),
@@ -192,7 +184,7 @@ organizations = sa.Table(
 members = sa.Table(
     "members",
     metadata,
-    _id(),
+    sa.Column("id", Text, primary_key=True),
     _belongs_to("organization_id", "organizations.id"),
     # Not a foreign key: a membership outlives its user, and then breaks the space, as on the real service.
     sa.Column("user_id", Text, nullable=False, index=True),
@@ -204,11 +196,9 @@ members = sa.Table(
 invitations = sa.Table(
     "invitations",
     metadata,
-    _id(),
+    sa.Column("id", Text, primary_key=True),
     _belongs_to("organization_id", "organizations.id", index=True),
-    sa.Column("email", Text, nullable=False, index=True),
-    sa.Column("role", Text, nullable=False),
-    sa.Column("status", Text, nullable=False),
+    *_texts("email", "role", "status"),
     _belongs_to("inviter_id", "users.id"),
     *_moments("expires_at", "created_at"),
 )

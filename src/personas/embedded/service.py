@@ -8,31 +8,25 @@ import hmac
 import math
 import os
 import secrets
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import anyio.to_thread
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from starlette.requests import Request
 
 from personas.embedded import users
 from personas.embedded.answers import Refusal, auth_error, refused, service_error
-from personas.embedded.database import EmbeddedError, open_database
+from personas.embedded.database import Database, EmbeddedError, open_database
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, utf16_length
 from personas.embedded.schema import accounts, settings
 from personas.embedded.schema import users as users_table
 from personas.embedded.tokens import Cookies, Signer, make_id
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
-    from sqlalchemy.engine import Connection
-    from starlette.requests import Request
-
-    from personas.embedded.database import Database
 
 Result = TypeVar("Result")
 
@@ -107,8 +101,8 @@ class Service:
 
     def access_token(self, user: sa.Row[Any], session_id: str) -> str:
         """A token of 15 minutes for the session of a user."""
-        claims = {"sub": user.id, "email": user.email, "role": user.role, "sid": session_id}
-        claims["tier"] = user.access_tier
+        claims = {"sub": user.id, "email": user.email, "role": user.role, "tier": user.access_tier}
+        claims["sid"] = session_id
         return self.signer.sign(claims, issuer=self.base_url, now=self.clock())
 
     def admin_token(self) -> str:
@@ -262,7 +256,7 @@ def _ensure_setting(connection: Connection, name: str, default: str) -> str:
 def _ensure_admin(connection: Connection, now: dt.datetime) -> None:
     if users.find_by_email(connection, ADMIN_EMAIL) is None:
         new = users.NewUser(ADMIN_EMAIL, "Admin", password="")
-        user_id = users.add_user(connection, new, now)
+        user_id = users.add_user(connection, new, now).id
         users.add_personal_space(connection, user_id, new, now)
         rights = {"kind": "system", "role": "admin", "access_tier": "founder", "email_verified": True}
         connection.execute(sa.update(users_table).where(users_table.c.id == user_id).values(rights))

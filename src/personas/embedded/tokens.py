@@ -7,18 +7,15 @@ import datetime as dt
 import hmac
 import secrets
 import string
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import quote, unquote
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from jwt.types import Options
-    from starlette.responses import Response
+from jwt.types import Options
+from starlette.responses import Response
 
 AUDIENCE: Final = "mana"
 TOKEN_LIFETIME: Final = dt.timedelta(minutes=15)

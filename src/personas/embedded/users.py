@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from personas.embedded.answers import as_json, camel_case, iso
 from personas.embedded.schema import accounts, members, organizations, sessions, users
 from personas.embedded.tokens import SESSION_LIFETIME, make_id
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
 
 # zod's pattern for email(). `fullmatch`, ASCII, case ignored.
 EMAIL: Final = re.compile(
@@ -55,21 +53,15 @@ def find_by_email(connection: Connection, email: str) -> sa.Row[Any] | None:
     ).one_or_none()
 
 
-def get_user(connection: Connection, user_id: str) -> sa.Row[Any]:
-    """The user with this id, who must exist."""
-    return connection.execute(sa.select(users).where(users.c.id == user_id)).one()
-
-
-def add_user(connection: Connection, new: NewUser, now: dt.datetime) -> str:
-    """Add a user with a password; return the id."""
-    user_id = make_id()
-    moments = {"created_at": now, "updated_at": now}
-    values = {"id": user_id, "name": new.name, "email": new.email.lower(), "image": new.image, **moments}
-    connection.execute(sa.insert(users).values(**values, kind="human"))
+def add_user(connection: Connection, new: NewUser, now: dt.datetime) -> sa.Row[Any]:
+    """Add a human with a password."""
+    times = {"created_at": now, "updated_at": now}
+    values = {"id": make_id(), "name": new.name, "email": new.email.lower(), "image": new.image, **times}
+    user = connection.execute(sa.insert(users).values(**values, kind="human").returning(users)).one()
     connection.execute(
-        sa.insert(accounts).values(id=make_id(), user_id=user_id, password=new.password, **moments)
+        sa.insert(accounts).values(id=make_id(), user_id=user.id, password=new.password, **times)
     )
-    return user_id
+    return user
 
 
 def describe_user(user: sa.Row[Any]) -> dict[str, Any]:

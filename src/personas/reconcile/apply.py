@@ -118,12 +118,5 @@ class _Run:
 
 
 def _make_outcome(change: Change, result: Result, message: str, user_id: str | None = None) -> Outcome:
-    return Outcome(
-        kind=change.kind,
-        key=change.key,
-        name=change.name,
-        action=change.action or Action.UPDATE,
-        result=result,
-        message=message,
-        id=user_id,
-    )
+    same = change.model_dump(include={"kind", "key", "name", "action"})
+    return Outcome(**same, result=result, message=message, id=user_id)

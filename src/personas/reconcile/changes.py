@@ -121,7 +121,7 @@ class Change(ReportModel):
 
 
 class Options(ReportModel):
-    """What a run may do; all but the command's name is part of the checksum."""
+    """What a run may do. Part of the checksum, except `command`: a preview has the checksum of the run."""
 
     command: str = "seed"
     prune: bool = False
@@ -161,10 +161,7 @@ class Plan(ReportModel):
     @computed_field  # type: ignore[prop-decorator]  # as pydantic documents it for mypy
     @property
     def checksum(self) -> str | None:
-        """16 hex digits over scope, service, options and every change; None for a plan with a conflict.
-
-        `seed` and its preview have the same one, so the command is not part of it.
-        """
+        """16 hex digits over scope, service, options and every change; None for a plan with a conflict."""
         if self.counts[Status.CONFLICT]:
             return None
         drift = [
@@ -247,6 +244,7 @@ class LiveState(ReportModel):
         owners: Who has the emails of catalog personas that are not live, by email.
         passwords: Whether derived passwords sign in, by email.
         notes: What a reader must know about how the state was read.
+        everyone: Every live persona, also outside the scope and not selected by `only`.
     """
 
     taken_at: AwareDatetime
@@ -261,6 +259,7 @@ class LiveState(ReportModel):
     owners: Mapping[str, Owner] = Field(default_factory=dict, exclude=True)
     passwords: Mapping[str, PasswordCheck] = Field(default_factory=dict, exclude=True)
     notes: tuple[str, ...] = Field(default=(), exclude=True)
+    everyone: tuple[LivePersona, ...] = Field(default=(), exclude=True, repr=False)
 
 
 def _content(change: Change) -> object:

@@ -42,7 +42,20 @@ async def fetch_list(
     Raises:
         UsageError: A pattern of `only` matches no persona, neither live nor in the catalog.
     """
-    return _select(service, await service.list_personas(), scope, only, catalog)
+    everyone = await service.list_personas()
+    inside = [persona for persona in everyone if scope.contains(persona.email)]
+    require_matches(only, catalog, inside)
+    selected = [p for p in inside if is_selected(only, p, catalog and catalog.persona(p.email))]
+    return LiveState(
+        taken_at=datetime.now(UTC),
+        service=service.address,
+        scope=scope.patterns,
+        only=tuple(only),
+        others=len(everyone) - len(inside),
+        personas=tuple(selected),
+        capabilities=service.capabilities,
+        everyone=everyone,
+    )
 
 
 async def fetch_details(
@@ -94,8 +107,7 @@ async def fetch(
         UsageError: A pattern of `only` matches no persona, neither live nor in the catalog.
         SafetyError: The seed secret does not match, or new emails cannot be looked up.
     """
-    everyone = await service.list_personas()
-    state = _select(service, everyone, catalog.scope, only, catalog)
+    state = await fetch_list(service, catalog.scope, only=only, catalog=catalog)
     emails = {p.email.lower() for p in state.personas if catalog.persona(p.email)}
     checks: Checks = {}
     notes: tuple[str, ...] = ()
@@ -111,7 +123,7 @@ async def fetch(
             return
         check = emails if check_passwords else ()
         checks, notes = await check_seed_secret(
-            service, catalog, everyone, passwords, check=check, replace=replace
+            service, catalog, state.everyone, passwords, check, replace=replace
         )
 
     await run_concurrently((read_details, check_secret), lambda step: step(), limit=2)
@@ -124,7 +136,7 @@ async def fetch(
     ]
     owners: dict[str, Owner] = {}
     try:
-        owners = await find_owners(service, new, [p.email.lower() for p in everyone], passwords)
+        owners = await find_owners(service, new, state.everyone, passwords)
     except NotOfferedError:
         if not force:
             raise SafetyError(
@@ -161,25 +173,3 @@ def read_snapshot(file: str | Path, *, now: datetime | None = None) -> LiveState
         return state
     note = f"The snapshot is older than a day: {state.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
     return state.model_copy(update={"notes": (note,)})
-
-
-def _select(
-    service: Service,
-    everyone: Collection[LivePersona],
-    scope: Scope,
-    only: Sequence[str],
-    catalog: Catalog | None,
-) -> LiveState:
-    """Return the live personas in scope that a pattern matches, on the service or in the catalog."""
-    inside = [persona for persona in everyone if scope.contains(persona.email)]
-    require_matches(only, catalog, inside)
-    selected = [p for p in inside if is_selected(only, p, catalog and catalog.persona(p.email))]
-    return LiveState(
-        taken_at=datetime.now(UTC),
-        service=service.address,
-        scope=scope.patterns,
-        only=tuple(only),
-        others=len(everyone) - len(inside),
-        personas=tuple(selected),
-        capabilities=service.capabilities,
-    )

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Mapping
 
 from personas.catalog.models import Catalog
 from personas.concurrency import Cancel, run_concurrently
-from personas.errors import NoResponseError, SafetyError
+from personas.errors import NoResponseError, NotOfferedError, ResponseError, SafetyError
 from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import Owner, Ownership
 from personas.services.base import Service
 from personas.services.models import FoundUser, LivePersona, PasswordCheck, Verdict
 
-Checks = Mapping[str, PasswordCheck]
+Checks = Mapping[str, PasswordCheck]  # by email
+Personas = Collection[LivePersona]
 
 _LIMITED = PasswordCheck(Verdict.UNKNOWN, "not tried, the service limits sign-ins", rate_limited=True)
 _OWNERSHIP = {
@@ -23,11 +24,9 @@ _OWNERSHIP = {
 
 
 async def find_owners(
-    service: Service, emails: Collection[str], live: Collection[str], passwords: PasswordDeriver | None
+    service: Service, emails: Collection[str], everyone: Personas, passwords: PasswordDeriver | None
 ) -> dict[str, Owner]:
-    """Return who has each of these emails, which no live persona has.
-
-    `live` are the emails of all live personas of the service; all in lower case.
+    """Return who has each of these emails (lower case), which no live persona of the service has.
 
     Raises:
         NotOfferedError: The service has no user look-up.
@@ -35,8 +34,9 @@ async def find_owners(
     owners = dict.fromkeys(emails, Owner(ownership=Ownership.FREE))
     doubtful: list[str] = []
     for domain in {email[email.index("@") :] for email in emails}:
+        personas = sum(persona.email.lower().endswith(domain) for persona in everyone)
         # As many accounts as live personas: the domain has no other accounts.
-        if await service.count_users(domain) != sum(email.endswith(domain) for email in live):
+        if await _count_users(service, domain) != personas:
             doubtful += [email for email in emails if email.endswith(domain)]
     users: dict[str, FoundUser] = {}
     for email, found in (await service.find_users(doubtful) if doubtful else {}).items():
@@ -56,10 +56,10 @@ async def find_owners(
 async def check_seed_secret(
     service: Service,
     catalog: Catalog,
-    personas: Iterable[LivePersona],
+    everyone: Personas,
     passwords: PasswordDeriver,
-    *,
     check: Collection[str] = (),
+    *,
     replace: bool = False,
 ) -> tuple[Checks, tuple[str, ...]]:
     """Sign in as the oldest and the newest live persona of the catalog; if one fails, as all of them.
@@ -69,7 +69,7 @@ async def check_seed_secret(
     Raises:
         SafetyError: No password signs in, at least one is wrong, and the run does not `replace` them.
     """
-    live = [persona for persona in personas if catalog.persona(persona.email)]
+    live = [persona for persona in everyone if catalog.persona(persona.email)]
     live.sort(key=lambda p: (p.created_at.timestamp() if p.created_at else 0.0, p.email))
     emails = list(dict.fromkeys(persona.email.lower() for persona in live))
     checks = await check_passwords(service, emails[:1] + emails[1:][-1:], passwords)
@@ -109,6 +109,15 @@ async def check_passwords(
 
     await run_concurrently(left, check, limit=service.concurrency, cancel=cancel)
     return dict.fromkeys(left, _LIMITED) | checks
+
+
+async def _count_users(service: Service, domain: str) -> int | None:
+    try:
+        return await service.count_users(domain)
+    except NotOfferedError:
+        raise
+    except ResponseError:
+        return None
 
 
 def _hint(service: Service, passwords: PasswordDeriver) -> str:

@@ -25,27 +25,22 @@ class _Chunk(NamedTuple):
 
 
 _OLD, _NEW, _DIM = "red", "green", "dim"
-_TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
+_WORD = re.compile(r"\s+|\w+|[^\w\s]")
+_SENTENCE = re.compile(r"[^.\n]+[.\n]*|[.\n]+")
 _CONTEXT = 60  # characters around a change
 _SHORT = 60  # texts up to this length stand on one line: old → new
-_MAX_TOKENS = 4_000  # difflib compares longer texts too slowly
-_MAX_TEXT = 4_000
+_MAX_TEXT = 5_000  # characters; difflib compares longer texts too slowly by words
 _MIN_ALIKE = 0.35  # below it, marks inside the text would be noise
 
 
-def field_lines(change: FieldChange, *, whole: bool = False) -> list[Line]:
-    """Return how one field differs.
-
-    Args:
-        change: The field with its old and new value.
-        whole: Show all of a long text, not only what surrounds its changes.
-    """
+def field_lines(change: FieldChange) -> list[Line]:
+    """Return how one field differs: `old → new`, or the lines of a diff for a long text."""
     old, new = change.old, change.new
     fixed: Line = [] if change.updatable else [(" (an update cannot change it)", _DIM)]
     if change.field == "password":
         return [[("does not match the seed secret", ""), *fixed]]
     if isinstance(old, str) and isinstance(new, str) and max(len(old), len(new)) > _SHORT:
-        return [*text_diff(old, new, whole=whole), *([fixed] if fixed else [])]
+        return [*text_diff(old, new), *([fixed] if fixed else [])]
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         styles = {"+": _NEW, "-": _OLD}
         pieces = [(part, styles.get(part[0], "")) for part in entry_changes(old, new)]
@@ -53,14 +48,14 @@ def field_lines(change: FieldChange, *, whole: bool = False) -> list[Line]:
     return [[(one_line(old), _OLD), (" → ", ""), (one_line(new), _NEW), *fixed]]
 
 
-def text_diff(old: str, new: str, *, whole: bool = False) -> list[Line]:
+def text_diff(old: str, new: str) -> list[Line]:
     """Return lines that begin with `- ` or `+ `: changed words in `[-…-]` and `{+…+}`, with some context."""
     chunks = _chunks(old, new)
     if not any(chunk.same for chunk in chunks):
         sides = ((old, "- ", _OLD), (new, "+ ", _NEW))
         return [[(start, style), (shorten(text, _MAX_TEXT), style)] for text, start, style in sides if text]
     lines: list[Line] = []
-    for group in _groups(chunks, whole=whole):
+    for group in _groups(chunks):
         for start, style, mark, side in (("- ", _OLD, "[-{}-]", 0), ("+ ", _NEW, "{{+{}+}}", 1)):
             texts = [(chunk.same, (chunk.old, chunk.new)[side]) for chunk in group]
             if any(text and not same for same, text in texts):
@@ -75,10 +70,9 @@ def _piece(text: str, *, same: bool, mark: str, style: str) -> Piece:
 
 def _chunks(old: str, new: str) -> list[_Chunk]:
     """Return the texts in pieces that are the same or changed; white space does not separate two changes."""
-    before, after = _TOKEN.findall(old), _TOKEN.findall(new)
-    if max(len(before), len(after)) > _MAX_TOKENS:
-        return _without_shared_ends(old, new)
-    matcher = SequenceMatcher(str.isspace, before, after)
+    split = _WORD if max(len(old), len(new)) < _MAX_TEXT else _SENTENCE
+    before, after = split.findall(old), split.findall(new)
+    matcher = SequenceMatcher(None, before, after)
     if matcher.ratio() < _MIN_ALIKE:
         return [_Chunk(False, old, new)]
     chunks: list[_Chunk] = []
@@ -91,27 +85,12 @@ def _chunks(old: str, new: str) -> list[_Chunk]:
     return chunks
 
 
-def _without_shared_ends(old: str, new: str) -> list[_Chunk]:
-    """Return what two very long texts share at their ends, and the rest as one change."""
-    start = _shared(old, new)
-    end = _shared(old[start:][::-1], new[start:][::-1])
-    head, tail = old[:start], old[len(old) - end :]
-    change = _Chunk(False, old[start : len(old) - end], new[start : len(new) - end])
-    return [_Chunk(True, head, head), change, _Chunk(True, tail, tail)]
-
-
-def _shared(one: str, other: str) -> int:
-    """Return how many characters both texts share at their beginning."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (left, right) in pairs if left != right), min(len(one), len(other)))
-
-
-def _groups(chunks: list[_Chunk], *, whole: bool) -> Iterator[list[_Chunk]]:
+def _groups(chunks: list[_Chunk]) -> Iterator[list[_Chunk]]:
     """Yield changes that are near each other, with a little of what surrounds them."""
     group: list[_Chunk] = []
     for index, chunk in enumerate(chunks):
         text, first, last = chunk.old, index == 0, index == len(chunks) - 1
-        if not chunk.same or whole or len(text) <= _CONTEXT * (1 if first or last else 2):
+        if not chunk.same or len(text) <= _CONTEXT * (1 if first or last else 2):
             group.append(chunk)
             continue
         head, tail = f"{text[:_CONTEXT].rsplit(' ', 1)[0]} …", f"… {text[-_CONTEXT:].split(' ', 1)[-1]}"

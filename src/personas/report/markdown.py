@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from html import escape
 
 from personas.reconcile.changes import Change, Kind, LiveState, Plan
 from personas.report import messages
 from personas.report.diff import field_lines
 from personas.report.document import Report
 from personas.report.messages import count
-from personas.report.sanitize import disarm, fenced, markdown_code, markdown_text
+from personas.report.sanitize import disarm, fenced, markdown_code, markdown_text, visible
 from personas.report.text import to_text
 
 MARKER = "<!-- personas-preview -->"
 MAX_BYTES = 60_000  # GitHub takes 65,536 characters in a comment
 _MAX_NOTES = 10
-_MESSAGE = 1_000  # characters
+_LONG = 1_000  # characters of a message
 
 # Lines that stay together, and what they are called if there is no room for them.
 Block = tuple[str, str]
@@ -30,117 +31,95 @@ def to_markdown(report: Report, *, marker: str = MARKER) -> str:
         marker: The first line: an HTML comment by which a tool finds its comment on a pull request again.
     """
     head, tail = _head(report, marker), _tail(report)
-    blocks = [*_problems(report)]
-    if report.plan is not None:
-        blocks += _plan(report, report.plan)
-    elif report.live is not None:
-        blocks += _live(report, report.live)
     room = MAX_BYTES - len(f"{head}{tail}".encode()) - 300
     kept, left_out = [], Counter[str]()
-    for what, text in blocks:
-        size = len(text.encode()) + 1
-        if size > room or left_out[what]:
+    for what, text in _blocks(report):
+        room -= len(text.encode()) + 1
+        if room < 0:
             left_out[what] += 1
         else:
-            room -= size
             kept.append(text)
-    more = ", ".join(count(amount, what) for what, amount in left_out.items() if amount)
-    note = (
-        f"\n> **Note:** {more} left out for want of room. The other outputs have everything." if more else ""
-    )
+    more = ", ".join(count(amount, what) for what, amount in left_out.items())
+    note = f"\n> **Note:** No room for {more}. The JSON and text outputs have everything." if more else ""
     return disarm("\n".join(part for part in (head, *kept, note, tail) if part) + "\n")
 
 
 def _head(report: Report, marker: str) -> str:
-    title = f"personas {report.command}"
-    verdict = messages.verdict(report)
-    lines = [marker, f"### {title}: {markdown_text(verdict)}" if verdict else f"### {title}", ""]
-    catalogs = ", ".join(markdown_code(file) for file in report.catalogs[:_MAX_NOTES])
-    service = report.service or (report.plan.service if report.plan else "")
-    lines.append(" → ".join(part for part in (catalogs, markdown_code(service)) if part))
+    title = ": ".join(filter(None, (f"personas {report.command}", markdown_text(messages.verdict(report)))))
+    catalogs = ", ".join(map(markdown_code, report.catalogs[:_MAX_NOTES]))
+    lines = [marker, f"### {title}", ""]
+    lines.append(" → ".join(filter(None, (catalogs, markdown_code(report.service)))))
     lines += [f"- {markdown_text(line)}" for line in messages.valid_lines(report)[:_MAX_NOTES]]
-    if clashes := messages.conflicts(report):
-        found = " ".join(map(markdown_text, messages.conflict_lines(clashes)))
-        lines += ["", f"> **Conflict:** {found} {messages.CONFLICT_HINT}"]
+    lines += ["", messages.CONFLICT_HINT] if messages.conflicts(report) else []
     if error := messages.error_to_show(report):
-        hint = f" {markdown_text(error.hint, _MESSAGE)}" if error.hint else ""
-        lines += ["", f"> **Error:** {markdown_text(error.message, _MESSAGE)}{hint}"]
+        hint = f" {markdown_text(error.hint, _LONG)}" if error.hint else ""
+        lines += ["", f"> **Error:** {markdown_text(error.message, _LONG)}{hint}"]
     return "\n".join(lines)
 
 
 def _tail(report: Report) -> str:
     lines = []
     for note in messages.notes(report)[:_MAX_NOTES]:
-        lines += ["", f"> **Note:** {markdown_text(note, _MESSAGE)}"]
-    plan = report.plan
-    facts = []
-    if plan is not None and messages.can_pin(report, plan):
-        facts.append(f"Checksum `{plan.checksum}` (for `--expect-plan`)")
-    if report.requests:
-        facts.append(messages.cost(report).strip("()"))
+        lines += ["", f"> **Note:** {markdown_text(note, _LONG)}"]
+    facts = [messages.cost(report).strip("()")] if report.requests else []
+    if checksum := messages.checksum(report):
+        facts.insert(0, f"Checksum `{checksum}` (for `--expect-plan`)")
     lines += ["", f"<sub>{' · '.join(facts)}</sub>"] if facts else []
     return "\n".join(lines)
 
 
-def _table(what: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[Block]:
-    head = f"\n| {' | '.join(titles)} |\n|{' --- |' * len(titles)}"
+def _blocks(report: Report) -> Iterator[Block]:
+    yield from _problems(report)
+    if report.plan is not None:
+        yield from _plan(report, report.plan)
+    elif report.live is not None and report.command == "show":
+        text = to_text(report.model_copy(update={"notes": ()}), width=100, color=False, quiet=True)
+        yield "persona", "\n" + fenced(text.splitlines())
+    elif report.live is not None:
+        yield from _list(report.live)
+
+
+def _table(what: str, titles: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Iterator[Block]:
+    head = [f"| {' | '.join(titles)} |"]
+    head.append("|" + " --- |" * (head[0].count("|") - 1))
     for index, row in enumerate(rows):
         line = f"| {' | '.join(row)} |"
-        yield what, line if index else f"{head}\n{line}"
+        yield what, line if index else "\n".join(["", *head, line])
 
 
 def _problems(report: Report) -> Iterator[Block]:
-    rows = (
-        (
-            markdown_code(f"{problem.file}:{problem.line}:{problem.column}"),
-            ("warning: " if problem.severity == "warning" else "") + markdown_text(problem.message, _MESSAGE),
-        )
-        for problem in report.problems
-    )
-    return _table("problem", ("where", "problem"), rows)
+    rows = []
+    for problem in report.problems:
+        place = markdown_code(f"{problem.file}:{problem.line}:{problem.column}")
+        rows.append((place, problem.severity, markdown_text(problem.message, _LONG)))
+    return _table("problem", ("where", "", "problem"), rows)
 
 
 def _plan(report: Report, plan: Plan) -> Iterator[Block]:
+    rows = []
+    for change, sign, _, word, remark in messages.rows(report, plan):
+        about = (markdown_text(change.name), markdown_code(change.key), markdown_text(remark, _LONG))
+        rows.append((f"{sign} {word}", *about))
     key = "email" if plan.kind is Kind.PERSONA else "slug"
-    rows = (
-        (
-            f"{row.sign} {row.word}",
-            markdown_text(row.change.name),
-            markdown_code(row.change.key),
-            markdown_text(row.remark, _MESSAGE),
-        )
-        for row in messages.rows(report, plan)
-    )
-    yield from _table(plan.kind, ("", "name", key, "what"), rows)
+    yield from _table(plan.kind, ("", "name", key, "details"), rows)
     for change in messages.detailed(report, plan):
-        yield f"diff of a {plan.kind}", _details(change)
+        yield f"changed {plan.kind}", _details(change)
 
 
 def _details(change: Change) -> str:
     lines = []
     for field in change.fields:
-        text = ["".join(text for text, _ in line) for line in field_lines(field)]
-        lines += [
-            f"@@ {messages.label(field.field)} @@",
-            *(t if t[:2] in {"- ", "+ "} else f"  {t}" for t in text),
-        ]
-    labels = ", ".join(messages.label(field.field) for field in change.fields)
-    summary = (
-        f"<b>{markdown_text(change.name)}</b> {markdown_code(change.key, html=True)}: {markdown_text(labels)}"
-    )
-    return f"\n<details><summary>{summary}</summary>\n\n{fenced(lines, 'diff')}\n\n</details>"
+        texts = ["".join(text for text, _ in line) for line in field_lines(field)]
+        lines.append(f"@@ {messages.label(field.field)} @@")
+        lines += [text if text[:2] in {"- ", "+ "} else f"  {text}" for text in texts]
+    labels = markdown_text(", ".join(messages.label(field.field) for field in change.fields))
+    name = f"<b>{markdown_text(change.name)}</b> <code>{escape(visible(change.key))}</code>"
+    return f"\n<details><summary>{name}: {labels}</summary>\n\n{fenced(lines, 'diff')}\n\n</details>"
 
 
-def _live(report: Report, live: LiveState) -> Iterable[Block]:
-    if report.command == "show":
-        return [("persona", "\n" + fenced(to_text(report, width=100, color=False, quiet=True).splitlines()))]
-    rows = (
-        (
-            markdown_text(cells[0]),
-            markdown_code(cells[1]),
-            markdown_text(cells[2]),
-            *map(markdown_text, cells[3:]),
-        )
-        for cells in (messages.live_cells(persona, live.taken_at) for persona in live.personas)
-    )
+def _list(live: LiveState) -> Iterator[Block]:
+    rows = []
+    for persona in live.personas:
+        name, email, *more = messages.live_cells(persona, live.taken_at)
+        rows.append((markdown_text(name), markdown_code(email), *map(markdown_text, more)))
     return _table("persona", messages.LIVE_TITLES, rows)

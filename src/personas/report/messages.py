@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from personas.errors import DriftFound, Interrupted, PartialFailure, SafetyError
 from personas.reconcile.changes import Action, Change, Kind, Outcome, Plan, Result, Status, Value
 from personas.report.document import ErrorInfo, Report
 from personas.report.sanitize import visible
@@ -26,11 +27,10 @@ _SIGNS = {
     "skipped": ("·", "yellow"),
 }
 _LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
-# Exit codes for failed changes, drift and interruptions: the verdict says the same as their error.
-_TOLD_BY_VERDICT = {6, 10, 130}
-_MAX_CONFLICTS = 3
+_REASONS = {Status.EXTRA: "not in the catalog", Status.CONFLICT: "belongs to another account"}
+# The verdict says the same as these errors.
+_TOLD_BY_VERDICT = {error.exit_code for error in (PartialFailure, DriftFound, Interrupted)}
 CONFLICT_HINT = "Use another email in the catalog."
-
 LIVE_TITLES = ("name", "email", "archetype", "cadence", "active", "7 d")
 
 
@@ -39,70 +39,60 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
+def known(value: object, form: str = "{}") -> str:
+    """Return a value that a service may not report; empty for None."""
+    return "" if value is None else form.format(value)
+
+
 def label(field: str) -> str:
     """Return the short name of a catalog field: `prompt` for `systemPrompt`."""
     return _LABELS.get(field, field)
 
 
-def number(value: float) -> str:
-    """Return a number as people write it: `0.3`, `1`."""
-    return f"{value:.12g}"
+def entry(value: str | float) -> str:
+    """Return a role or a weight as people write it: `admin`, `0.3`, `1`."""
+    return visible(value) if isinstance(value, str) else f"{value:.12g}"
 
 
 def one_line(value: Value) -> str:
     """Return a value on one line; a missing one is `not set`."""
-    if value is None:
-        return "not set"
-    if isinstance(value, str):
-        return visible(value)
-    return ", ".join(f"{visible(key)} {_entry(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{visible(key)} {entry(item)}" for key, item in value.items()) or "none"
+    return "not set" if value is None else visible(value)
 
 
-def entry_changes(old: Value, new: Value) -> list[str]:
+def entry_changes(
+    old: Mapping[str, str] | Mapping[str, float], new: Mapping[str, str] | Mapping[str, float]
+) -> list[str]:
     """Return how two mappings differ: `photos 0.25 → 0.3`, `+notes 0.2`, `-mail 0.3`."""
-    before: Mapping[str, str | float] = old if isinstance(old, Mapping) else {}
-    after: Mapping[str, str | float] = new if isinstance(new, Mapping) else {}
     parts = []
-    for key in dict.fromkeys([*after, *before]):
-        name = visible(key)
-        if key not in before:
-            parts.append(f"+{name} {_entry(after[key])}")
-        elif key not in after:
-            parts.append(f"-{name} {_entry(before[key])}")
-        elif before[key] != after[key]:
-            parts.append(f"{name} {_entry(before[key])} → {_entry(after[key])}")
+    for key in dict.fromkeys([*new, *old]):
+        before, after = old.get(key), new.get(key)
+        if after is None or before is None:
+            parts.append(f"+{visible(key)} {entry(after)}" if after is not None else f"-{visible(key)}")
+        elif before != after:
+            parts.append(f"{visible(key)} {entry(before)} → {entry(after)}")
     return parts
 
 
-def _entry(value: str | float) -> str:
-    return visible(value) if isinstance(value, str) else number(value)
-
-
 def moment(when: datetime | None, now: datetime) -> str:
-    """Return a time relative to `now`, or as a date if it is not before it."""
+    """Return a time relative to `now`, or as a date if it is later; empty for None."""
     if when is None:
-        return "never"
-    seconds = (now - when).total_seconds()
-    if seconds < 0:
+        return ""
+    minutes = int((now - when).total_seconds() // 60)
+    if minutes < 0:
         return f"{when:%Y-%m-%d}"
-    for limit, size, unit in ((3600, 60, "min"), (172_800, 3600, "h")):
-        if seconds < limit:
-            return f"{int(seconds // size)} {unit} ago"
-    return f"{int(seconds // 86_400):,} d ago"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440:,} d ago"
 
 
 def live_cells(persona: LivePersona, now: datetime) -> tuple[str, ...]:
     """Return the cells of a live persona, in the order of LIVE_TITLES; empty if not reported."""
-    actions = "" if persona.actions_7d is None else f"{persona.actions_7d:,}"
-    active = moment(persona.last_active_at, now) if actions or persona.last_active_at else ""
-    return (
-        persona.name or "",
-        persona.email,
-        persona.archetype or "",
-        persona.tick_cadence or "",
-        active,
-        actions,
-    )
+    actions = known(persona.actions_7d)
+    active = moment(persona.last_active_at, now) or ("never" if actions else "")
+    texts = (persona.name, persona.email, persona.archetype, persona.tick_cadence, active, actions)
+    return tuple(map(known, texts))
 
 
 def cost(report: Report) -> str:
@@ -159,17 +149,14 @@ def _remark(change: Change, outcome: Outcome | None) -> str:
     if outcome is not None and outcome.message:
         return outcome.message
     waits = _waits_for_replace(change)
-    fields = [
-        f"{label(field.field)} (needs --replace)" if waits and not field.updatable else label(field.field)
+    fields = ", ".join(
+        label(field.field) + (" (needs --replace)" if waits and not field.updatable else "")
         for field in change.fields
-    ]
-    reason = change.reason
-    if change.status is Status.EXTRA and not reason:
-        reason = "not in the catalog"
-    if change.status is Status.CONFLICT and not reason:
-        owner = "an account that is not a persona" if change.kind is Kind.PERSONA else "another owner"
-        reason = f"belongs to {owner}"
-    return "; ".join(part for part in (", ".join(fields), reason) if part)
+    )
+    if fields and change.action is Action.DELETE:
+        fields = f"differs: {fields}"
+    reason = change.reason or _REASONS.get(change.status, "")
+    return "; ".join(part for part in (fields, reason) if part)
 
 
 def verdict(report: Report) -> str:
@@ -182,6 +169,10 @@ def verdict(report: Report) -> str:
         return ", ".join(count(amount, noun) for amount, noun in counted if amount)
     if report.interrupted and not report.outcomes:
         return "Interrupted. Nothing was changed."
+    if clashes := conflicts(report):
+        some = f"{len(clashes):,} emails belong to accounts that are not personas"
+        one = f"{clashes[0].key} belongs to an account that is not a persona"
+        return f"{one if len(clashes) == 1 else some}. Nothing was changed."
     if plan is None:
         return count(len(report.live.personas), "persona") if report.live else ""
     if report.outcomes:
@@ -226,38 +217,29 @@ def valid_lines(report: Report) -> list[str]:
 
 def notes(report: Report) -> list[str]:
     """Return what a reader must know about the run, each note once."""
-    found = [
-        *report.notes,
-        *(report.plan.notes if report.plan else ()),
-        *(report.live.notes if report.live else ()),
-    ]
-    if report.live is not None and report.live.others:
-        found.append(f"others: {count(report.live.others, 'persona')} outside the scope are not shown")
-    if report.plan is not None and report.plan.options.command == "cleanup" and report.plan.others:
-        found.append(f"others: {count(report.plan.others, 'persona')} outside the scope are not deleted")
+    found = list(report.notes)
+    for part, what in ((report.plan, "deleted"), (report.live, "shown")):
+        found += part.notes if part else ()
+        if part and part.others and report.command in {"cleanup", "list"}:
+            found.append(f"Outside the scope: {count(part.others, 'persona')} (not {what})")
     return list(dict.fromkeys(found))
 
 
-def can_pin(report: Report, plan: Plan) -> bool:
-    """Whether `seed --expect-plan` takes the checksum of this plan."""
-    return bool(plan.checksum and plan.actions) and plan.options.command == "seed" and not report.applied
+def checksum(report: Report) -> str | None:
+    """Return the checksum of a preview for `seed --expect-plan`; None if there is nothing to pin."""
+    plan = report.plan
+    pins = plan is not None and bool(plan.actions) and plan.options.command == "seed" and not report.applied
+    return plan.checksum if plan is not None and pins else None
 
 
 def error_to_show(report: Report) -> ErrorInfo | None:
     """Return the error, unless problems, conflicts or the verdict say the same."""
     invalid = any(problem.severity == "error" for problem in report.problems)
-    return None if invalid or conflicts(report) or report.exit_code in _TOLD_BY_VERDICT else report.error
+    refused = bool(conflicts(report)) and report.exit_code == SafetyError.exit_code
+    return None if invalid or refused or report.exit_code in _TOLD_BY_VERDICT else report.error
 
 
 def conflicts(report: Report) -> tuple[Change, ...]:
     """Return the conflicts that ended the run before any write; those of spaces are only skipped."""
     plan = report.plan
     return plan.of(Status.CONFLICT) if plan is not None and plan.kind is Kind.PERSONA else ()
-
-
-def conflict_lines(changes: Sequence[Change]) -> list[str]:
-    """Return what is wrong with each email; many are counted, since the rows name them."""
-    if len(changes) > _MAX_CONFLICTS:
-        return [f"{len(changes):,} emails belong to accounts that are not personas. Nothing was changed."]
-    end = "belongs to an account that is not a persona. Nothing was changed."
-    return [f"{visible(change.key)} {end}" for change in changes]

@@ -19,9 +19,8 @@ _COMMAND_LINE = re.compile(r"^([^\S\n]*)::", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"##(?=\w*\[)")
 
 # All punctuation can be markup, except a full stop, hyphen, colon or bracket inside prose.
-_PROSE = r"(?<=[a-z])\.(?= |$)|(?<=[A-Za-z0-9])-(?=[A-Za-z0-9])|:(?= )|(?<=[a-z])\)"
+_PROSE = r"(?<=[a-z])\.(?= |$)|(?<=[A-Za-z0-9])-(?=[A-Za-z0-9])|:(?= )|(?<=[a-z])\)|(?<=[ (-])-(?=[a-z-])"
 _MARKUP = re.compile(rf"""(?!{_PROSE})[^A-Za-z0-9 ,'"/;(\u00a0-\U0010ffff]""")
-_PLAIN_CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9@._+/:-]*[A-Za-z0-9])?")
 # GitHub looks for mentions, references and links after it has decoded entities; an invisible space stops it.
 _LINK_SIGN = re.compile(
     r"&#(?:64|35|58);|(?<![A-Za-z0-9])(?:gh(?=-\d|&#45;\d)|www(?=\.|&#46;))", re.IGNORECASE
@@ -55,11 +54,12 @@ def markdown_text(text: str, length: int = 300) -> str:
     return _LINK_SIGN.sub(r"\g<0>&#8203;", _MARKUP.sub(_entity, shorten(text, length).strip()))
 
 
-def markdown_code(text: str, length: int = 300, *, html: bool = False) -> str:
-    """Return foreign text as inline code; with `html` for inside an HTML element."""
-    if not html and len(text) <= length and _PLAIN_CODE.fullmatch(text):
-        return f"`{text}`"
-    return f"<code>{markdown_text(text, length)}</code>" if text.strip() else ""
+def markdown_code(text: str, length: int = 300) -> str:
+    """Return foreign text as inline code, in which GitHub finds no mention or link."""
+    shown = shorten(text, length).strip()
+    if "`" in shown or "|" in shown:
+        return f"<code>{markdown_text(shown, length)}</code>"
+    return f"`{shown}`" if shown else ""
 
 
 def fenced(lines: Iterable[str], language: str = "") -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
 
 from personas.catalog.models import Space
 from personas.concurrency import Cancel, run_concurrently
@@ -32,12 +31,56 @@ async def apply_spaces(
     A space that fails stops no other. An unreachable service stops the run; the rest is `skipped`. `cancel`
     stops it between two calls. `sign_ins` is what `fetch_spaces` left; close it afterwards.
     """
-    cancel = cancel or Cancel()
-    tasks = [_Task.make(change, plan, service, sign_ins, cancel) for change in plan.actions]
-    outcomes: dict[str, Outcome] = {}
-    stopped = "interrupted"
+    run = _Run(service, sign_ins, cancel or Cancel(), plan.options.prune, on_outcome)
+    try:
+        people = [email for change in plan.actions for email in _people(change)]
+        await sign_ins.open(service, people, cancel=cancel)
+        await run_concurrently(plan.actions, run.carry_out, limit=service.concurrency, cancel=run.cancel)
+    except ServiceError as error:
+        run.stopped = error.message
+    for change in plan.actions:
+        if change.key not in run.outcomes:
+            run.report(change, Result.SKIPPED, f"not started: {run.stopped}")
+    return tuple(run.outcomes[change.key] for change in plan.actions)
 
-    def report(change: Change, result: Result, message: str = "", space_id: str | None = None) -> None:
+
+async def delete_space(client: SpaceClient, live: LiveSpace) -> None:
+    """Delete a space unless an account has joined it since it was read; one that is gone is fine."""
+    known, joined = set(map(label, live.members)), set[str]()
+    try:
+        if not live.broken:
+            joined = set(map(label, (await client.read(live)).members)) - known
+        if not joined:
+            await client.delete(live)
+    except ResponseError:
+        # The answer to an earlier attempt may have been lost, or another run was quicker.
+        if any(space.space_id == live.space_id for space in await client.list_spaces()):
+            raise
+    if joined:
+        raise ResponseError(f"not deleted: {', '.join(sorted(joined))} joined the space meanwhile")
+
+
+def _people(change: Change) -> tuple[str, ...]:
+    """Return who acts, and the members that have to join."""
+    live = change.live if isinstance(change.live, LiveSpace) else None
+    if not isinstance(change.desired, Space):
+        return (live.reader,) if live else ()
+    present = set(map(label, live.members)) if live else set()
+    members = () if change.action is Action.DELETE else change.desired.members
+    return change.desired.owner, *(member.email for member in members if member.email not in present)
+
+
+@dataclass
+class _Run:
+    service: Service
+    sign_ins: SignInCache
+    cancel: Cancel
+    prune: bool
+    on_outcome: Callable[[Outcome], None] | None
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    stopped: str = "the run was interrupted"
+
+    def report(self, change: Change, result: Result, message: str = "", space_id: str | None = None) -> None:
         outcome = Outcome(
             kind=Kind.SPACE,
             key=change.key,
@@ -47,45 +90,72 @@ async def apply_spaces(
             message=message,
             id=space_id or change.id,
         )
-        outcomes[change.key] = outcome
-        if on_outcome is not None:
-            on_outcome(outcome)
+        self.outcomes[change.key] = outcome
+        if self.on_outcome is not None:
+            self.on_outcome(outcome)
 
-    async def run(task: _Task) -> None:
-        nonlocal stopped
+    async def carry_out(self, change: Change) -> None:
         try:
-            report(task.change, Result.DONE, space_id=await task.run())
+            # Everyone must be signed in before the first write, so that no space is left half made.
+            owner, *_ = [self.sign_ins.client(self.service, email) for email in _people(change)]
+            match change.action, change.desired, change.live:
+                case Action.DELETE, _, LiveSpace() as live:
+                    await delete_space(owner, live)
+                    self.report(change, Result.DONE)
+                case _, Space() as space, live:
+                    found = live if isinstance(live, LiveSpace) else await self._create(owner, space)
+                    await self._update(owner, space, await owner.read(found))
+                    self.report(change, Result.DONE, space_id=found.space_id)
         except ResponseError as error:
-            report(task.change, Result.FAILED, error.message)
+            self.report(change, Result.FAILED, error.message)
         except ServiceError as error:
-            stopped = error.message
-            cancel.request()
-            report(task.change, Result.UNKNOWN if error.maybe_applied else Result.FAILED, error.message)
+            self.stopped = error.message
+            self.cancel.request()
+            self.report(change, Result.UNKNOWN if error.maybe_applied else Result.FAILED, error.message)
 
-    try:
-        await sign_ins.open(service, [email for task in tasks for email in task.people], cancel=cancel)
-        await run_concurrently(tasks, run, limit=service.concurrency, cancel=cancel)
-    except ServiceError as error:
-        stopped = error.message
-    for change in plan.actions:
-        if change.key not in outcomes:
-            report(change, Result.SKIPPED, stopped)
-    return tuple(outcomes[change.key] for change in plan.actions)
+    async def _create(self, owner: SpaceClient, space: Space) -> LiveSpace:
+        try:
+            return await owner.create(space)
+        except ResponseError:
+            # The answer to an earlier attempt may have been lost, or another run was quicker.
+            for found in await owner.list_spaces():
+                if found.slug == space.slug:
+                    return found
+            raise
 
+    async def _update(self, owner: SpaceClient, space: Space, now: LiveSpace) -> None:
+        """Make the calls that are missing, and read the space to be sure."""
+        failure: ResponseError | None = None
+        for _ in range(_MAX_ROUNDS):
+            if not now.broken and not compare_space(space, now, extras=self.prune):
+                return
+            try:
+                await self._write(owner, space, now)
+            except ResponseError as error:
+                failure = error
+            # A lost answer comes back as a refusal of the repeated call: only the space shows what is true.
+            before, now = now, await owner.read(now)
+            if now == before:
+                break
+        raise failure or ResponseError(f"the space {now.slug} does not show the changes that were made")
 
-@dataclass
-class _Task:
-    """One action on one space."""
+    async def _write(self, owner: SpaceClient, space: Space, live: LiveSpace) -> None:
+        present = {label(member): member for member in live.members}
+        if {change.field for change in compare_space(space, live)} & {"name", "type"}:
+            await owner.update(live, space)
+        for member in space.members:
+            self._check_cancel()
+            found = present.get(member.email)
+            if found is None:
+                guest = self.sign_ins.client(self.service, member.email)
+                await guest.accept(live, await owner.invite(live, member.email, str(member.role)))
+            elif found.role != member.role:
+                await owner.change_role(live, found, str(member.role))
+        for email, extra in present.items() if self.prune else ():
+            if email not in space.emails:
+                self._check_cancel()
+                await owner.remove(live, extra)
 
-    change: Change
-    space: Space | None
-    live: LiveSpace | None
-    prune: bool
-    service: Service
-    sign_ins: SignInCache
-    cancel: Cancel
-
-    @classmethod
-    def make(cls, change: Change, plan: Plan, service: Service, sign_ins: SignInCache, cancel: Cancel) -> _Task:
-        space, live = cast("Space | None", change.desired), cast("LiveSpace | None", change.live)
-        return cls(change, space, live, plan.options.prune, service, sign_ins, cancel)
+    def _check_cancel(self) -> None:
+        if self.cancel.requested:
+            raise ResponseError("interrupted; run `personas spaces` again to complete the space")

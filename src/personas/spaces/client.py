@@ -10,53 +10,47 @@ from pydantic import AliasPath, BeforeValidator, Field, TypeAdapter, ValidationE
 
 from personas.catalog.models import Space
 from personas.concurrency import Cancel, run_concurrently
-from personas.errors import ResponseError, WrongPasswordError
+from personas.errors import NoResponseError, ResponseError, ServiceError, WrongPasswordError
 from personas.passwords import PasswordDeriver
 from personas.services.base import Service
 from personas.services.models import Answer, LiveMember, LiveSpace, ServiceModel, Session
+from personas.services.sign_in import response_error
 
 Model = TypeVar("Model")
-
-# The service allows 3 sign-ins in 10 seconds where it limits them.
-_MAX_SIGN_INS = 3
 
 
 class SignInCache:
     """Signs each persona in at most once a run, and remembers failures; `close` signs out again.
 
-    It outlives event loops and service objects, so that a preview and its execution can share it.
-
-    Args:
-        passwords: Derives the passwords; without it every sign-in fails.
+    It outlives event loops and service objects, so a preview and its execution can share it. Without
+    `passwords` (no seed secret) every sign-in fails.
     """
 
     def __init__(self, passwords: PasswordDeriver | None) -> None:
         self._passwords = passwords
-        self._results: dict[str, Session | str] = {}  # a session, or why there is none
+        self._results: dict[str, Session | ServiceError] = {}
 
     async def open(self, service: Service, emails: Iterable[str], *, cancel: Cancel | None = None) -> None:
         """Sign in those that were not tried yet; raises what concerns the whole run (UnreachableError)."""
 
         async def sign_in(email: str) -> None:
             if self._passwords is None:
-                self._results[email] = "the seed secret is missing"
+                self._results[email] = ResponseError(f"signing in as {email}: the seed secret is missing.")
                 return
             try:
                 self._results[email] = await service.sign_in(email, self._passwords.derive(email))
-            except WrongPasswordError:
-                self._results[email] = "its password is not the derived one"
-            except ResponseError as error:
-                self._results[email] = error.message
+            except (WrongPasswordError, ResponseError, NoResponseError) as error:
+                self._results[email] = error
 
         new = [email for email in dict.fromkeys(emails) if email not in self._results]
-        await run_concurrently(new, sign_in, limit=min(_MAX_SIGN_INS, service.concurrency), cancel=cancel)
+        await run_concurrently(new, sign_in, limit=service.concurrency, cancel=cancel)
 
-    def session(self, email: str) -> Session:
-        """Return the session of a persona after `open`; raises ResponseError if there is none."""
-        result = self._results.get(email, "interrupted")
-        if isinstance(result, str):
-            raise ResponseError(f"cannot sign in as {email}: {result}")
-        return result
+    def client(self, service: Service, email: str) -> SpaceClient:
+        """Return the calls as this persona; raises ResponseError if it is not signed in."""
+        result = self._results.get(email) or ResponseError(f"signing in as {email}: interrupted.")
+        if isinstance(result, ServiceError):
+            raise ResponseError(result.message)
+        return SpaceClient(service, result)
 
     async def close(self, service: Service) -> None:
         """Sign everyone out."""
@@ -118,7 +112,7 @@ class SpaceClient:
             return space.model_copy(update={"members": (), "broken": True, "reader": self.email})
         found = self._live(_parse(_SPACE, answer, what))
         if found.space_id != space.space_id or not found.members:
-            raise ResponseError(f"{what} failed: the answer is about another space or has no members")
+            raise ResponseError(f"{what}: the answer is about another space, or has no members.")
         return found
 
     async def is_taken(self, slug: str) -> bool:
@@ -186,7 +180,7 @@ class SpaceClient:
         answer = await self._service.call(self._session, method, path, what=what, params=params, body=body)
         if answer.status in {200, allow}:
             return answer
-        raise ResponseError(f"{what} failed: {answer.detail or 'refused'} (HTTP {answer.status})")
+        raise response_error(answer, what)
 
     def _metadata(self, space: Space, old: dict[str, object]) -> dict[str, object]:
         return {"metadata": {**old, "type": str(space.type)}} if self._types else {}
@@ -200,4 +194,4 @@ def _parse(model: TypeAdapter[Model], answer: Answer, what: str) -> Model:
     try:
         return model.validate_python(answer.body)
     except ValidationError:
-        raise ResponseError(f"{what} failed: the answer cannot be understood") from None
+        raise ResponseError(f"{what}: the answer cannot be understood.") from None

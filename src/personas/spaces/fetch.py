@@ -11,7 +11,7 @@ from personas.concurrency import run_concurrently
 from personas.errors import ResponseError, UsageError
 from personas.services.base import Service
 from personas.services.models import LiveSpace
-from personas.spaces.client import SignInCache, SpaceClient
+from personas.spaces.client import SignInCache
 from personas.spaces.plan import SpaceState, selects
 
 
@@ -28,11 +28,13 @@ async def fetch_spaces(
     wanted = [space for space in catalog.spaces if selects(catalog, only, space)]
     if not all(any(selects(catalog, (pattern,), space) for space in wanted) for pattern in only):
         wanted = list(catalog.spaces)  # the pattern may mean a space that only the service has
-    reading = _Reading(service, sign_ins, {space.slug: space.owner for space in catalog.spaces}, personas)
+    owners = {space.slug: space.owner for space in catalog.spaces}
+    reading = _Reading(service, sign_ins, owners, personas)
     await reading.read(wanted)
+    sides: list[Space | LiveSpace] = [*wanted, *reading.spaces]
     for pattern in only:
-        found = any(selects(catalog, (pattern,), space) for space in [*catalog.spaces, *reading.spaces])
-        if not found and not any(matches((pattern,), email=slug) for slug in reading.unread):
+        unread = any(matches((pattern,), email=slug) for slug in reading.unread)
+        if not unread and not any(selects(catalog, (pattern,), side) for side in sides):
             raise UsageError(f"--only {pattern} matches no space in {catalog.file} or on the service.")
     return SpaceState(
         service.address, personas, tuple(reading.spaces), reading.unread, frozenset(reading.taken)
@@ -63,15 +65,12 @@ class _Reading:
         missing = [space for space in wanted if space.slug not in found]
         await run_concurrently(missing, self._check_slug, limit=limit)
 
-    def _client(self, owner: str) -> SpaceClient:
-        return SpaceClient(self.service, self.sign_ins.session(owner))
-
     async def _list(self, owner: str) -> None:
         if owner not in self.personas:
             self.failures[owner] = f"{owner} is not live; `personas seed` creates personas"
             return
         try:
-            for space in await self._client(owner).list_spaces():
+            for space in await self.sign_ins.client(self.service, owner).list_spaces():
                 # The service gives each user a personal space, which is never shared.
                 if space.type != "personal":
                     self.listed.setdefault(space.space_id, []).append(space)
@@ -82,7 +81,7 @@ class _Reading:
         """Read a space, if possible as the owner whom the catalog names."""
         space = next((one for one in seen if one.reader == self.owners.get(one.slug)), seen[0])
         try:
-            whole = await self._client(space.reader).read(space)
+            whole = await self.sign_ins.client(self.service, space.reader).read(space)
         except ResponseError as error:
             self.unread[space.slug] = error.message
             return
@@ -95,7 +94,7 @@ class _Reading:
         try:
             if space.owner in self.failures:
                 self.unread[space.slug] = self.failures[space.owner]
-            elif await self._client(space.owner).is_taken(space.slug):
+            elif await self.sign_ins.client(self.service, space.owner).is_taken(space.slug):
                 self.taken.add(space.slug)
         except ResponseError as error:
             self.unread[space.slug] = error.message

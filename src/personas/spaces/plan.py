@@ -42,7 +42,7 @@ def selects(catalog: Catalog, only: Sequence[str], space: Space | LiveSpace) -> 
 
 
 def compare_space(space: Space, live: LiveSpace, *, extras: bool = True) -> tuple[FieldChange, ...]:
-    """Return the fields that differ; without `extras`, members that the catalog does not name do not count."""
+    """Return the fields that differ; without `extras`, members that the catalog lacks do not count."""
     members = {member.email: str(member.role) for member in space.members}
     found = {label(m): m.role for m in live.members if label(m) != space.owner}
     if not extras:
@@ -72,7 +72,9 @@ def make_space_plan(catalog: Catalog, state: SpaceState, options: Options, *, de
         changes = [c for c in changes if c.live or c.key in {*state.taken, *state.unread}]
     else:
         extra = [live for live in state.spaces if live.slug not in named]
-        changes += [_plan_extra(live, state, options) for live in extra if selects(catalog, options.only, live)]
+        changes += [
+            _plan_extra(live, state, options) for live in extra if selects(catalog, options.only, live)
+        ]
         changes += [
             Change(kind=Kind.SPACE, key=slug, status=Status.UNKNOWN, reason=state.unread[slug])
             for slug in state.unread.keys() - named
@@ -141,7 +143,9 @@ def _plan_extra(live: LiveSpace, state: SpaceState, options: Options) -> Change:
     return change.model_copy(update={"reason": reason, "id": live.space_id})
 
 
-def _decide_deletion(live: LiveSpace, state: SpaceState, options: Options) -> tuple[Status, Action | None, str]:
+def _decide_deletion(
+    live: LiveSpace, state: SpaceState, options: Options
+) -> tuple[Status, Action | None, str]:
     outsiders = [label(member) for member in live.members if label(member) not in state.personas]
     if outsiders:
         return Status.EXTRA, None, f"never deleted: {', '.join(outsiders)} is not a live persona"

@@ -1,27 +1,27 @@
 """Releasing spaces before personas are deleted.
 
-On the service a space outlives its owner, whose slug is then lost, and the deletion of a member breaks it.
+On the service a space outlives its owner, and then its slug is lost; the deletion of a member breaks it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from personas.catalog.models import Catalog, Space
+from personas.catalog.models import Catalog, Member, Space
 from personas.concurrency import Cancel
-from personas.errors import ResponseError
 from personas.passwords import PasswordDeriver
-from personas.reconcile.changes import Action, Plan
+from personas.reconcile.changes import Action, Change, Kind, Options, Plan, Result, Status
 from personas.services.base import Service
-from personas.services.models import LiveMember, LiveSpace
-from personas.spaces.apply import delete_space
-from personas.spaces.client import SignInCache, SpaceClient
+from personas.services.models import LiveSpace
+from personas.spaces.apply import apply_spaces
+from personas.spaces.client import SignInCache
 from personas.spaces.fetch import fetch_spaces
-from personas.spaces.plan import SpaceState, deletion_obstacle, label
+from personas.spaces.plan import SpaceState, label, make_space_plan
 
 
 def spaces_to_release(catalog: Catalog, plan: Plan) -> tuple[str, ...]:
-    """Return the slugs of the catalog's spaces that `release_spaces` deletes, for the question before it."""
+    """Return the slugs of the spaces that `release_spaces` deletes; show them before it is called."""
     going = _going(plan)
     return tuple(space.slug for space in catalog.spaces if space.owner in going)
 
@@ -37,132 +37,95 @@ async def release_spaces(
 ) -> tuple[Plan, tuple[str, ...]]:
     """Delete the spaces of personas that a plan deletes or replaces, and end their other memberships.
 
-    Costs no request if the catalog has no spaces, or if they name none of these personas and all of them are
-    in the catalog: a persona outside the catalog may be a member that the catalog no longer names.
-
-    Args:
-        service: Where to do it.
-        catalog: Names the spaces.
-        plan: A plan of personas that is about to be applied.
-        passwords: Signs in as owners and members.
-        force: Let personas go whose spaces cannot be released.
-        cancel: Stops between two spaces.
-
-    Returns:
-        The plan without the actions on personas that must stay (the reason says why), and notes for the report.
+    Returns the plan and notes. Personas whose spaces cannot be released lose their action and get a reason;
+    with `force` they keep it. Costs no request if no space of the catalog names these personas; but personas
+    outside the catalog may be members that it no longer names, so its spaces are read for them.
     """
     going = _going(plan)
     named = {email for space in catalog.spaces for email in space.emails}
-    if not catalog.spaces or not any(key in named or catalog.persona(key) is None for key in going):
+    if not catalog.spaces or not any(email in named or not catalog.persona(email) for email in going):
         return plan, ()
-    release = _Release(service, catalog, going, force, SignInCache(passwords))
+    sign_ins = SignInCache(passwords)
     try:
-        await release.run(cancel or Cancel())
+        state = await fetch_spaces(service, catalog, sign_ins)
+        release = _plan_release(catalog, state, going, force=force)
+        outcomes = await apply_spaces(release, service, sign_ins, cancel=cancel)
     finally:
-        await release.sign_ins.close(service)
-    return release.adjust(plan), release.notes(plan)
+        await sign_ins.close(service)
+    released = [outcome.key for outcome in outcomes if outcome.result is Result.DONE]
+    failures = {outcome.key: outcome.message for outcome in outcomes if outcome.result is not Result.DONE}
+    problems = list(_find_problems(catalog, state, release, failures, going))
+    notes = [f"Deleted or left before their owners and members: {', '.join(released)}."] if released else []
+    if released and any(change.action is Action.REPLACE for change in plan.actions):
+        notes.append("Run `personas spaces` to create these spaces and memberships again.")
+    if force:
+        lost = dict.fromkeys(p.slug for p in problems if p.is_owner)
+        notes += [f"The slug {slug} cannot be used again: its space loses its owner." for slug in lost]
+        return plan, tuple(notes)
+    reasons = {p.email: f"kept, because the space {p.slug} needs it: {p.reason}" for p in problems}
+    changes = tuple(
+        c.model_copy(update={"action": None, "reason": reasons[c.key]}) if c.key in reasons else c
+        for c in plan.changes
+    )
+    return plan.model_copy(update={"changes": changes}), tuple(notes)
+
+
+class _Problem(NamedTuple):
+    email: str
+    slug: str
+    reason: str
+    is_owner: bool
 
 
 def _going(plan: Plan) -> set[str]:
     return {c.key for c in plan.actions if c.action in {Action.DELETE, Action.REPLACE}}
 
 
-@dataclass
-class _Release:
-    service: Service
-    catalog: Catalog
-    going: set[str]
-    force: bool
-    sign_ins: SignInCache
-    kept: dict[str, str] = field(default_factory=dict)  # why a persona must stay, by email
-    lost: list[str] = field(default_factory=list)  # slugs of spaces that could not be deleted
-    released: list[str] = field(default_factory=list)  # slugs of spaces that were deleted or left
+def _plan_release(catalog: Catalog, state: SpaceState, going: set[str], *, force: bool) -> Plan:
+    """Plan to delete the spaces of owners that go, and to remove members that go from the others."""
+    owned = catalog.model_copy(update={"spaces": tuple(s for s in catalog.spaces if s.owner in going)})
+    deletions = make_space_plan(owned, state, Options(prune=True, force=force), delete=True)
+    deleted = {change.key for change in deletions.actions}
+    others = [_plan_departure(live, going) for live in state.spaces if live.slug not in deleted]
+    changes = (*deletions.changes, *(change for change in others if change))
+    return deletions.model_copy(update={"changes": changes})
 
-    async def run(self, cancel: Cancel) -> None:
-        state = await fetch_spaces(self.service, self.catalog, self.sign_ins)
-        owners = {space.slug: space.owner for space in self.catalog.spaces}
-        for live in state.spaces:
-            owner = owners.get(live.slug, "")
-            owned = owner in live.owners or live.broken
-            deleted = (
-                owned
-                and owner in self.going
-                and not cancel.requested
-                and await self._delete(live, state, owner)
-            )
-            for member in live.members if not deleted else ():
-                if label(member) in self.going and label(member) != owner and not cancel.requested:
-                    await self._remove(live, member)
-        for space in self.catalog.spaces:
-            if space.slug in state.unread and space.owner in state.personas and not cancel.requested:
-                await self._leave(space, state.unread[space.slug])
 
-    async def _delete(self, live: LiveSpace, state: SpaceState, owner: str) -> bool:
-        obstacle = deletion_obstacle(live, state, force=self.force)
-        try:
-            if not obstacle:
-                await delete_space(SpaceClient(self.service, self.sign_ins.session(owner)), live)
-                self.released.append(live.slug)
-                return True
-        except ResponseError as error:
-            obstacle = error.message
-        self.lost.append(live.slug)
-        self._keep(owner, live.slug, obstacle)
-        return False
+def _plan_departure(live: LiveSpace, going: set[str]) -> Change | None:
+    members = [member for member in live.members if label(member) != live.reader]
+    staying = [member for member in members if label(member) not in going]
+    if staying == members:
+        return None
+    # Not validated: members can have roles that a catalog cannot name.
+    space = Space.model_construct(
+        slug=live.slug,
+        name=live.name,
+        type=live.type,
+        owner=live.reader,
+        members=tuple(Member.model_construct(email=label(m), role=m.role) for m in staying),
+    )
+    change = Change(kind=Kind.SPACE, key=live.slug, status=Status.UPDATE, action=Action.UPDATE, live=live)
+    return change.model_copy(update={"desired": space})
 
-    async def _remove(self, live: LiveSpace, member: LiveMember) -> None:
-        client = SpaceClient(self.service, self.sign_ins.session(live.reader))
-        try:
-            await client.remove(live, member)
-            self.released.append(live.slug)
-        except ResponseError as error:
-            if label(member) in map(label, (await client.read(live)).members):
-                self._keep(label(member), live.slug, error.message)
 
-    async def _leave(self, space: Space, reason: str) -> None:
-        """Release a space that its owner cannot read: members can still leave it."""
-        if space.owner in self.going:
-            self.lost.append(space.slug)
-            self._keep(space.owner, space.slug, reason)
-        guests = [
-            email
-            for email in self.going - {space.owner}
-            if email in space.emails or not self.catalog.persona(email)
-        ]
-        await self.sign_ins.open(self.service, guests)
-        for email in guests:
-            try:
-                client = SpaceClient(self.service, self.sign_ins.session(email))
-                for live in await client.list_spaces():
-                    if live.slug == space.slug:
-                        await client.leave(live)
-                        self.released.append(live.slug)
-            except ResponseError as error:
-                self._keep(email, space.slug, error.message)
-
-    def _keep(self, email: str, slug: str, reason: str) -> None:
-        self.kept.setdefault(email, f"kept, because its space {slug} cannot be released: {reason}")
-
-    def adjust(self, plan: Plan) -> Plan:
-        """Return the plan without the actions on personas that must stay."""
-        changes = tuple(
-            c.model_copy(update={"action": None, "reason": f"{self.kept[c.key]} (--force lifts this)"})
-            if c.key in self.kept and c.key in self.going and not self.force
-            else c
-            for c in plan.changes
-        )
-        return plan.model_copy(update={"changes": changes})
-
-    def notes(self, plan: Plan) -> tuple[str, ...]:
-        """Say what was released, and what is lost."""
-        notes = []
-        slugs = ", ".join(dict.fromkeys(self.released))
-        if slugs:
-            notes.append(f"Released before the deletion of owners or members: {slugs}.")
-            if any(change.action is Action.REPLACE for change in plan.actions):
-                notes.append("Run `personas spaces` to restore spaces and members.")
-        if self.force and self.lost:
-            notes.append(
-                f"Slugs that cannot be used again, because owners are deleted: {', '.join(self.lost)}."
-            )
-        return tuple(notes)
+def _find_problems(
+    catalog: Catalog, state: SpaceState, release: Plan, failures: dict[str, str], going: set[str]
+) -> Iterator[_Problem]:
+    """Yield which personas must stay, and for which space."""
+    owners = {space.slug: space.owner for space in catalog.spaces}
+    members = {live.slug: set(map(label, live.members)) for live in state.spaces}
+    reasons: dict[tuple[str, str], str] = {}  # by slug and email
+    for space in catalog.spaces:
+        if space.slug in state.unread and space.owner in state.personas:
+            for email in going:
+                if email in space.emails or not catalog.persona(email):
+                    reasons[space.slug, email] = state.unread[space.slug]
+    for change in release.changes:
+        owner = owners.get(change.key, "")
+        if change.key in failures:
+            for email in going & {owner, *members[change.key]}:
+                reasons[change.key, email] = failures[change.key]
+        elif not change.action and change.status is not Status.CONFLICT and owner in going:
+            reasons[change.key, owner] = change.reason
+    for (slug, email), reason in reasons.items():
+        yield _Problem(email, slug, reason, owners.get(slug) == email)

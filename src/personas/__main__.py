@@ -1,0 +1,5 @@
+"""`python -m personas`."""
+
+from personas.cli import main
+
+main()

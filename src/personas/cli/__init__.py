@@ -1,0 +1,27 @@
+"""The command line: the only place that prints, asks or exits."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from personas.errors import Interrupted
+
+
+def main() -> None:
+    """Run the command line; the console script."""
+    # SIGTERM and SIGHUP end the program as Ctrl-C does; a signal that nohup ignores stays ignored.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        from personas.cli.app import run
+
+        run()
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(Interrupted.exit_code)
+
+
+__all__ = ["main"]

@@ -1,0 +1,69 @@
+"""`personas cleanup`: delete the personas in scope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from personas.cli import options
+
+if TYPE_CHECKING:
+    from personas.reconcile.changes import Plan
+
+EXAMPLES = """Examples:
+  personas cleanup --dry-run
+  personas cleanup --only 'books.*' --yes
+  personas cleanup --auth embedded"""
+
+
+def cleanup(
+    catalog: options.Catalog = None,
+    only: options.Only = None,
+    auth: options.Auth = None,
+    jwt: options.Jwt = None,
+    allow_http: options.AllowHttp = False,
+    timeout: options.Timeout = None,
+    endpoint: options.Endpoint = None,
+    concurrency: options.Concurrency = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    force: options.Force = False,
+    output: options.Format = options.Output.TEXT,
+    report: options.Reports = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Delete every live persona in the catalog's scope, for good.
+
+    Lists what is lost and asks. The catalog's spaces are deleted first.
+    Personas outside the scope stay.
+    """
+    from personas.cli import flow
+    from personas.cli.confirm import confirm
+    from personas.cli.connect import connect
+    from personas.cli.runner import start_run
+    from personas.config import resolve_config
+    from personas.reconcile.changes import Options
+    from personas.reconcile.fetch import fetch_list
+    from personas.reconcile.plan import make_cleanup_plan
+    from personas.report.text import describe_deletions
+
+    with start_run("cleanup", output, report, quiet, verbose) as run:
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
+        loaded = run.load_catalog(catalog)
+        flow.require_allowed_domain(loaded)
+        planned = Options(command="cleanup", force=force, only=tuple(only or ()))
+
+        async def read() -> Plan:
+            async with connect(run, config) as service:
+                live = await fetch_list(service, loaded.scope, only=planned.only, catalog=loaded)
+            return make_cleanup_plan(loaded, live, planned)
+
+        plan = run.read(read)
+        run.add(plan=plan)
+        if dry_run or not plan.actions:
+            return
+        losses = describe_deletions(plan)
+        confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
+        # Their passwords sign in as the owners of spaces, which are deleted first.
+        passwords = flow.choose_passwords(config) if loaded.spaces else None
+        flow.apply_personas(run, config, loaded, plan, passwords, force=force)

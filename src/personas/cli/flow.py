@@ -1,0 +1,119 @@
+"""The steps that several commands share: passwords, reading, checks before a run, and carrying out a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from personas.catalog.models import Catalog
+from personas.cli.connect import connect
+from personas.cli.runner import Run
+from personas.cli.streams import print_line
+from personas.config import Config, choose_seed_secret
+from personas.errors import PartialFailure, SafetyError
+from personas.passwords import PasswordDeriver
+from personas.reconcile.apply import apply
+from personas.reconcile.changes import Options, Outcome, Plan, Status
+from personas.reconcile.fetch import fetch
+from personas.reconcile.plan import make_plan
+
+
+def choose_passwords(config: Config) -> PasswordDeriver:
+    """Return the password deriver, and print a line if it uses the development secret.
+
+    Raises:
+        SafetyError: There is no seed secret that may be used here.
+    """
+    passwords = choose_seed_secret(config)
+    if passwords.development:
+        print_line("Using the public development seed secret; set PERSONA_SEED_SECRET for another one.")
+    return passwords
+
+
+def require_allowed_domain(catalog: Catalog) -> None:
+    """Raise a SafetyError if the catalog has a real domain and does not say that it may write to it."""
+    if catalog.scope.real_domains and not catalog.allow_real_domain:
+        domains = ", ".join(domain.removeprefix("@") for domain in catalog.scope.real_domains)
+        raise SafetyError(
+            f"The scope of {catalog.file} contains a real domain: {domains}. Nothing was changed.",
+            hint='Use a domain such as example.test, or set "allowRealDomain": true in the catalog.',
+        )
+
+
+def read_plan(
+    run: Run,
+    config: Config,
+    catalog: Catalog,
+    passwords: PasswordDeriver | None,
+    options: Options,
+    *,
+    check_passwords: bool = False,
+    create: bool = False,
+) -> Plan:
+    """Read the live state and compare the catalog with it; `create` creates an embedded service."""
+
+    async def read() -> Plan:
+        async with connect(run, config, create=create, preview=True) as service:
+            live = await fetch(
+                service,
+                catalog,
+                passwords=passwords,
+                only=options.only,
+                check_passwords=check_passwords,
+                replace=options.replace,
+                force=options.force,
+            )
+        return make_plan(catalog, live, options)
+
+    plan = run.read(read)
+    run.add(plan=plan)
+    return plan
+
+
+def check_plan(plan: Plan, expected: str | None = None) -> None:
+    """Check that a plan of personas may be carried out.
+
+    Raises:
+        SafetyError: A catalog email belongs to another account, or the checksum is not the expected one.
+    """
+    if conflicts := plan.of(Status.CONFLICT):
+        emails = ", ".join(change.key for change in conflicts)
+        belong = "belongs" if len(conflicts) == 1 else "belong"
+        raise SafetyError(
+            f"{emails} {belong} to an account that is not a persona. Nothing was changed.",
+            hint="Use another email in the catalog.",
+        )
+    if expected is not None and expected.strip().lower() != plan.checksum:
+        raise SafetyError(
+            f"The plan has the checksum {plan.checksum}, not {expected}. Nothing was changed.",
+            hint="Review the new plan with --dry-run, and pass its checksum.",
+        )
+
+
+def apply_personas(
+    run: Run,
+    config: Config,
+    catalog: Catalog,
+    plan: Plan,
+    passwords: PasswordDeriver | None,
+    *,
+    force: bool = False,
+) -> None:
+    """Carry out a plan of personas; first release the spaces of those that are deleted.
+
+    Raises:
+        PartialFailure: Some personas were kept because their spaces could not be released.
+    """
+
+    async def job(on_outcome: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
+        from personas.spaces.release import release_spaces
+
+        async with connect(run, config) as service:
+            released, notes = await release_spaces(
+                service, catalog, plan, passwords, force=force, cancel=run.cancel
+            )
+            run.add(plan=released, notes=notes)
+            return await apply(released, service, passwords, cancel=run.cancel, on_outcome=on_outcome)
+
+    run.write(job, plan)
+    if kept := len(plan.actions) - len(run.report.outcomes):
+        raise PartialFailure(f"{kept} kept because their spaces could not be released.")

@@ -1,0 +1,269 @@
+"""One run of a command: the error boundary, signals, and what becomes the report and the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import typer
+
+from personas.catalog.loader import load_catalog
+from personas.catalog.models import Catalog, email_flaw
+from personas.catalog.select import find_persona
+from personas.cli.options import Output
+from personas.cli.output import check_report_files, show_report, write_report_files
+from personas.cli.progress import Progress
+from personas.cli.streams import print_line
+from personas.concurrency import Cancel
+from personas.config import DEFAULT_CATALOG, variable
+from personas.errors import (
+    CatalogError,
+    DriftFound,
+    Interrupted,
+    PartialFailure,
+    PersonasError,
+    UsageError,
+)
+from personas.reconcile.changes import Action, Change, Outcome, Plan, Result, Status
+from personas.redact import redact
+from personas.report.document import CatalogSize, ErrorInfo, Report
+from personas.report.messages import error_to_show
+from personas.report.text import format_error
+
+T = TypeVar("T")
+
+_NOTHING_CHANGED = "Interrupted. Nothing was changed."
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+
+
+class Run:
+    """One run: what it found and did so far is its `report`.
+
+    Attributes:
+        fail_on_drift: Whether drift makes the run fail.
+        shown: Whether the user has seen the plan, above a question.
+        cancel: Requested by the first signal during the changes.
+    """
+
+    def __init__(self, command: str, progress: Progress) -> None:
+        self.report = Report(command=command)
+        self.progress = progress
+        self.fail_on_drift = False
+        self.shown = False
+        self.cancel = Cancel()
+        self._started = time.monotonic()
+
+    def add(self, **found: Any) -> None:
+        """Add to the report: tuples and numbers to what is there, everything else as it is."""
+        for name, value in found.items():
+            if isinstance(value, tuple | int) and not isinstance(value, bool):
+                found[name] = getattr(self.report, name) + value
+        self.report = self.report.model_copy(update=found)
+
+    def load_catalog(self, option: str | None, argument: str | None = None) -> Catalog:
+        """Load the catalog that --catalog, an argument or PERSONAS_CATALOG names; keep its warnings.
+
+        Raises UsageError if it is named twice or with an empty name, CatalogError if it is invalid.
+        """
+        if option is not None and argument is not None:
+            raise UsageError("The catalog is named twice.", hint="Use either FILE or --catalog.")
+        file = option if argument is None else argument
+        if file == "":
+            raise UsageError("The file name of the catalog is empty.", hint="Is its variable set?")
+        file = file or variable("PERSONAS_CATALOG") or DEFAULT_CATALOG
+        self.add(catalogs=(file,))
+        try:
+            catalog = load_catalog(file)
+        except CatalogError as error:
+            self.add(problems=error.problems)
+            raise
+        size = CatalogSize(file=file, personas=len(catalog.personas), spaces=len(catalog.spaces))
+        self.add(problems=catalog.warnings, valid=(size,))
+        return catalog
+
+    def load_catalog_if_any(self, option: str | None) -> Catalog | None:
+        """Load the catalog; None if the default file does not exist and the user named no other."""
+        named = option is not None or variable("PERSONAS_CATALOG") is not None
+        return self.load_catalog(option) if named or Path(DEFAULT_CATALOG).exists() else None
+
+    def find_emails(self, option: str | None, personas: Sequence[str]) -> list[str]:
+        """Return the emails of these personas, which must be in the catalog where there is one."""
+        if (catalog := self.load_catalog_if_any(option)) is not None:
+            return [find_persona(catalog, persona).email for persona in personas]
+        emails = [persona.strip().lower() for persona in personas]
+        for email in filter(email_flaw, emails):
+            problem = f"{email!r} is not an email, and there is no {DEFAULT_CATALOG} to find it in."
+            raise UsageError(problem, hint="Use an email, or name the catalog with --catalog.")
+        return emails
+
+    def read(self, job: Callable[[], Awaitable[T]], what: str = "Reading") -> T:
+        """Run an async job that changes nothing; a signal ends it at once (Interrupted)."""
+        self.progress.start(what)
+        try:
+            return _run_async(job, lambda scope: scope.cancel())
+        finally:
+            self.progress.stop()
+
+    def write(
+        self, job: Callable[[Callable[[Outcome], None]], Awaitable[tuple[Outcome, ...]]], plan: Plan
+    ) -> None:
+        """Run an async job that carries out a plan and calls an observer with each outcome.
+
+        The first signal lets running requests finish, the second one ends them. Raises Interrupted then,
+        or the ServiceError that stopped the run; `outcomes` has what was done in any case.
+        """
+        observed: dict[str, Outcome] = {}
+
+        def observe(outcome: Outcome) -> None:
+            observed[outcome.key] = outcome
+            self.progress.advance()
+
+        def on_signal(scope: anyio.CancelScope) -> None:
+            if self.cancel.requested:
+                scope.cancel()
+                return
+            self.cancel.request()
+            print_line("Interrupted. Finishing running requests; press Ctrl-C again to abort.")
+
+        self.add(applied=True)
+        self.progress.start("Applying", total=len(plan.actions))
+        try:
+            outcomes = _run_async(partial(job, observe), on_signal)
+        except Interrupted:
+            outcomes = tuple(observed.get(change.key) or _skip(change) for change in plan.actions)
+        finally:
+            self.progress.stop()
+        self.add(outcomes=outcomes)
+        if self.cancel.requested:
+            raise Interrupted("Interrupted.")
+        for error in (outcome.stopped_by for outcome in outcomes if outcome.stopped_by):
+            raise error
+
+    def finish(self, error: PersonasError | None) -> Report:
+        """Return the report at the end of the run."""
+        found = self.report
+        return found.model_copy(
+            update={
+                "valid": () if found.plan or found.live else found.valid,
+                "compared": found.plan is not None,
+                "notes": tuple(dict.fromkeys(found.notes)),
+                "error": error and ErrorInfo(message=redact(error.message), hint=redact(error.hint)),
+                "interrupted": isinstance(error, Interrupted),
+                "exit_code": error.exit_code if error else self._exit_code(),
+                "seconds": round(time.monotonic() - self._started, 3),
+            }
+        )
+
+    def _exit_code(self) -> int:
+        """Return the exit code of a run without an error."""
+        plan = self.report.plan
+        if self.report.failures:
+            return PartialFailure.exit_code
+        if plan is None or self.report.command == "cleanup":
+            return 0
+        # A persona's conflict refused the run before; a space that belongs to another owner is only skipped.
+        if plan.of(Status.UNKNOWN, Status.CONFLICT):
+            return PartialFailure.exit_code
+        return DriftFound.exit_code if self.fail_on_drift and plan.drift else 0
+
+
+@contextmanager
+def start_run(
+    command: str,
+    output: Output | None = None,
+    reports: Sequence[str] | None = None,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> Iterator[Run]:
+    """Run the body of a command, report it, and exit with its code; without `output` there is no report.
+
+    Raises:
+        typer.Exit: Always.
+    """
+    run = Run(command, Progress(quiet=quiet, verbose=verbose))
+    files: list[Path] = []
+    error: PersonasError | None = None
+    try:
+        files = check_report_files(reports or ())
+        yield run
+    except PersonasError as raised:
+        error = raised
+    except (KeyboardInterrupt, typer.Abort):
+        error = Interrupted(_NOTHING_CHANGED)
+    except OSError as raised:
+        error = UsageError(f"{raised.filename or 'stdout'}: {raised.strerror}.")
+    except Exception as raised:  # noqa: BLE001 - the error boundary: what is left is a bug
+        error = _describe_bug(raised, verbose=verbose)
+    found = run.finish(error)
+    code = found.exit_code
+    try:
+        write_report_files(found, files)
+        if output is not None:
+            show_report(found, output, quiet=quiet, verbose=verbose, shown=run.shown)
+    except OSError as lost:
+        # How the run ended matters more than that its report was lost.
+        code = code or UsageError.exit_code
+        print_line(f"Error: The report cannot be written: {lost}")
+    if found.error is not None and (output is not Output.TEXT or error_to_show(found)):
+        print(format_error(found.error), file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _skip(change: Change) -> Outcome:
+    """Return the outcome of an action that was not started before the run was aborted."""
+    return Outcome(
+        kind=change.kind,
+        key=change.key,
+        name=change.name,
+        action=change.action or Action.UPDATE,
+        result=Result.SKIPPED,
+        message="not started: the run was interrupted",
+    )
+
+
+def _describe_bug(error: Exception, *, verbose: bool) -> PersonasError:
+    """Return a bug as an error; its own message may contain secrets and is printed only with --verbose."""
+    if verbose:
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            print_line(line)
+    hint = "" if verbose else "Add --verbose for a traceback, and report it."
+    return PersonasError(f"This is a bug in personas: {type(error).__name__}.", hint=hint)
+
+
+def _run_async(job: Callable[[], Awaitable[T]], on_signal: Callable[[anyio.CancelScope], None]) -> T:
+    """Run a job in an event loop of its own, and call `on_signal` there for each signal.
+
+    Raises Interrupted if `on_signal` cancelled the scope.
+    """
+
+    async def main() -> T:
+        with anyio.CancelScope() as scope, _handle_signals(partial(on_signal, scope)):
+            return await job()
+        raise Interrupted(_NOTHING_CHANGED)
+
+    return anyio.run(main)
+
+
+@contextmanager
+def _handle_signals(call: Callable[[], None]) -> Iterator[None]:
+    """Call a function in the running event loop for each signal; works on Windows as well."""
+    loop = asyncio.get_running_loop()
+    before = {}
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # set by nohup
+            before[number] = signal.signal(number, lambda *_: loop.call_soon_threadsafe(call))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

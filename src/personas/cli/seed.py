@@ -1,0 +1,61 @@
+"""`personas seed`: create and update personas."""
+
+from __future__ import annotations
+
+from personas.cli import options
+
+EXAMPLES = """Examples:
+  personas seed --auth embedded             try it without a service
+  personas seed --auth https://auth.staging.example.com -c staging.json
+  personas seed --prune --yes               also delete extra personas"""
+
+
+def seed(
+    file: options.CatalogArgument = None,
+    catalog: options.Catalog = None,
+    only: options.Only = None,
+    auth: options.Auth = None,
+    jwt: options.Jwt = None,
+    allow_http: options.AllowHttp = False,
+    timeout: options.Timeout = None,
+    endpoint: options.Endpoint = None,
+    concurrency: options.Concurrency = None,
+    dry_run: options.DryRun = False,
+    prune: options.Prune = False,
+    replace: options.Replace = False,
+    check_passwords: options.CheckPasswords = False,
+    expect_plan: options.ExpectPlan = None,
+    yes: options.Yes = False,
+    force: options.Force = False,
+    output: options.Format = options.Output.TEXT,
+    report: options.Reports = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Create and update personas to match the catalog.
+
+    Instead of --jwt, set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD (or PERSONAS_…).
+    Passwords are derived from PERSONA_SEED_SECRET or PERSONAS_SEED_SECRET.
+    """
+    from personas.cli import flow
+    from personas.cli.confirm import confirm
+    from personas.cli.runner import start_run
+    from personas.config import resolve_config
+    from personas.reconcile.changes import Options
+    from personas.report.text import describe_deletions
+
+    with start_run("seed", output, report, quiet, verbose) as run:
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
+        loaded = run.load_catalog(catalog, file)
+        flow.require_allowed_domain(loaded)
+        passwords = flow.choose_passwords(config)
+        planned = Options(prune=prune, replace=replace, force=force, only=tuple(only or ()))
+        plan = flow.read_plan(
+            run, config, loaded, passwords, planned, check_passwords=check_passwords, create=not dry_run
+        )
+        flow.check_plan(plan, expect_plan)
+        if dry_run or not plan.actions:
+            return
+        losses = describe_deletions(plan)
+        confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
+        flow.apply_personas(run, config, loaded, plan, passwords, force=force)

@@ -1,0 +1,54 @@
+"""`personas show`: one live persona."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from personas.cli import options
+from personas.errors import ResponseError
+
+if TYPE_CHECKING:
+    from personas.reconcile.changes import LiveState
+
+EXAMPLES = """Examples:
+  personas show anna
+  personas show persona.anna@mana.test -o json"""
+
+
+def show(
+    persona: options.PersonaArgument,
+    catalog: options.Catalog = None,
+    auth: options.Auth = None,
+    jwt: options.Jwt = None,
+    allow_http: options.AllowHttp = False,
+    timeout: options.Timeout = None,
+    endpoint: options.Endpoint = None,
+    output: options.Format = options.Output.TEXT,
+    report: options.Reports = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show one live persona: prompt, weights, last actions and feedback."""
+    from personas.catalog.models import Scope
+    from personas.catalog.select import find_among
+    from personas.cli.connect import connect
+    from personas.cli.runner import start_run
+    from personas.config import resolve_config
+    from personas.reconcile.fetch import fetch_details, fetch_list
+
+    with start_run("show", output, report, quiet, verbose) as run:
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint)
+        loaded = run.load_catalog_if_any(catalog)
+        scope = loaded.scope if loaded else Scope.default()
+
+        async def read() -> LiveState:
+            async with connect(run, config) as service:
+                live = await fetch_list(service, scope)
+                found = find_among(live.personas, persona, f"at {config.address}")
+                one = live.model_copy(update={"personas": (found,), "only": (found.email,)})
+                return await fetch_details(service, one)
+
+        live = run.read(read)
+        if live.unread:
+            raise ResponseError(" ".join(live.unread.values()))
+        run.add(live=live)

@@ -1,0 +1,107 @@
+"""`personas spaces`: the shared spaces of the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from personas.cli import options
+from personas.errors import UsageError
+
+if TYPE_CHECKING:
+    from personas.reconcile.changes import Outcome, Plan
+
+EXAMPLES = """Examples:
+  personas spaces --dry-run
+  personas spaces --prune --yes        also remove what is not in the catalog
+  personas spaces --delete --only familie-brandt"""
+
+
+def spaces(
+    catalog: options.Catalog = None,
+    only: options.OnlySpaces = None,
+    auth: options.Auth = None,
+    jwt: options.Jwt = None,
+    allow_http: options.AllowHttp = False,
+    timeout: options.Timeout = None,
+    endpoint: options.Endpoint = None,
+    concurrency: options.Concurrency = None,
+    dry_run: options.DryRun = False,
+    prune: options.PruneSpaces = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", rich_help_panel="Safety", help="Delete the catalog's spaces.")
+    ] = False,
+    yes: options.Yes = False,
+    force: options.Force = False,
+    output: options.Format = options.Output.TEXT,
+    report: options.Reports = None,
+    fail_on_drift: options.FailOnDrift = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Create and update the shared spaces of the catalog.
+
+    Signs in as their owners and members, who must be live: run seed first.
+    """
+    from personas.cli import flow
+    from personas.cli.confirm import confirm
+    from personas.cli.connect import connect
+    from personas.cli.runner import start_run
+    from personas.config import resolve_config
+    from personas.reconcile.changes import Options
+    from personas.spaces.apply import apply_spaces
+    from personas.spaces.client import SignInCache
+    from personas.spaces.fetch import fetch_spaces
+    from personas.spaces.plan import make_space_plan
+
+    with start_run("spaces", output, report, quiet, verbose) as run:
+        run.fail_on_drift = fail_on_drift
+        if delete and prune:
+            raise UsageError("--delete and --prune cannot be used together.")
+        if fail_on_drift and not dry_run:
+            raise UsageError("--fail-on-drift needs --dry-run.")
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
+        loaded = run.load_catalog(catalog)
+        flow.require_allowed_domain(loaded)
+        sign_ins = SignInCache(flow.choose_passwords(config))
+        planned = Options(command="spaces", prune=prune, force=force, only=tuple(only or ()))
+
+        async def read() -> Plan:
+            async with connect(run, config) as service:
+                state = await fetch_spaces(service, loaded, sign_ins, only=planned.only)
+                plan = make_space_plan(loaded, state, planned, delete=delete)
+                if dry_run or not plan.actions:
+                    await sign_ins.close(service)
+                return plan
+
+        async def write(on_outcome: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
+            async with connect(run, config) as service:
+                try:
+                    return await apply_spaces(
+                        plan, service, sign_ins, cancel=run.cancel, on_outcome=on_outcome
+                    )
+                finally:
+                    await sign_ins.close(service)
+
+        plan = run.read(read)
+        run.add(plan=plan)
+        if dry_run or not plan.actions:
+            return
+        confirm(run, _describe_losses(plan), f"Delete at {config.address}?", yes=yes, force=force)
+        run.write(write, plan)
+
+
+def _describe_losses(plan: Plan) -> str:
+    """Return the spaces and memberships that the plan deletes; empty if there are none."""
+    from personas.report.sanitize import visible
+    from personas.report.text import describe_deletions
+
+    lines = [describe_deletions(plan)]
+    for change in plan.actions if plan.options.prune else ():
+        for field in change.fields:
+            if change.action == "update" and field.field == "members":
+                left = sorted(set(field.old or ()) - set(field.new or ()))
+                lines += [f"{visible(email)} will be removed from {change.key}." for email in left]
+    return "\n".join(filter(None, lines))

@@ -1,0 +1,60 @@
+"""The two output streams: what is written there acts on no terminal, and a closed pipe is not an error."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from typing import Any, TextIO
+
+from personas.redact import redact
+
+
+class _Pipe(io.FileIO):
+    """A pipe or file; it drops what nothing reads any more, such as after `| head`."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return len(memoryview(data))
+
+
+def prepare_streams() -> None:
+    """Let both streams replace characters that their encoding lacks, and ignore readers that have gone."""
+    sys.stdout, sys.stderr = _prepare(sys.stdout), _prepare(sys.stderr)
+
+
+def _prepare(stream: TextIO | None) -> TextIO:
+    if stream is None:  # closed by the caller
+        return io.TextIOWrapper(io.BytesIO())
+    if not stream.isatty():
+        raw = io.BufferedWriter(_Pipe(stream.fileno(), "wb", closefd=False))
+        stream = io.TextIOWrapper(raw, stream.encoding, line_buffering=stream is sys.stderr)
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream
+
+
+def write_stdout(text: str, *, machine: bool = False) -> None:
+    """Write a text to stdout; for machines in UTF-8 whatever the locale."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8" if machine else sys.stdout.encoding, "replace"))
+    sys.stdout.buffer.flush()
+
+
+def print_line(text: str) -> None:
+    """Print one line on stderr, without secrets and control characters."""
+    from personas.report.sanitize import visible
+
+    print(visible(redact(text)), file=sys.stderr, flush=True)
+
+
+def is_interactive() -> bool:
+    """Return whether a question can be shown and answered."""
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
+
+
+def text_width() -> int:
+    """Return the width of the terminal in columns; 80 where there is none."""
+    return shutil.get_terminal_size((80, 24)).columns

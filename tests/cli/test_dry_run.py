@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import ADA, Service, entry, personas, write_catalog
+
+EMBEDDED = "embedded:.personas/auth.db"
+
+
+def test_without_service_and_credentials_only_the_catalog_is_checked() -> None:
+    result = personas("dry-run")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == "catalog.json: 3 personas, valid; not compared with a service\n"
+    assert personas("dry-run", "--auth", EMBEDDED, "--offline").out == result.out
+
+
+@pytest.mark.parametrize(
+    ("options", "env"),
+    [
+        (("--auth", "https://auth.example.test"), {}),
+        ((), {"MANA_AUTH_URL": "https://auth.example.test"}),
+        (("--fail-on-drift",), {}),
+        (("--prune",), {}),
+        (("--replace",), {}),
+        (("--check-passwords",), {}),
+    ],
+)
+def test_a_comparison_without_credentials_fails(options: tuple[str, ...], env: dict[str, str]) -> None:
+    result = personas("dry-run", *options, "-o", "github", "--report", "r.json", **env)
+    assert result.code == 4
+    assert "There are no admin credentials for http" in result.err
+    assert result.out.startswith("::error::There are no admin credentials")
+    assert json.loads(Path("r.json").read_text("utf-8"))["error"]["message"] in result.err
+
+
+def test_an_embedded_service_without_database_shows_everything_as_create() -> None:
+    result = personas("dry-run", "--auth", EMBEDDED)
+    assert result.code == 0
+    assert f"catalog.json → {EMBEDDED}" in result.out
+    assert "3 to create" in result.out
+    assert not Path(".personas").exists()
+
+
+def test_drift_fails_only_on_request(seeded: Service) -> None:
+    write_catalog(entry("ada", moduleMix={"todo": 1}), entry("bo"), entry("cy", archetype="solo-dev"))
+    shown = personas("dry-run", *seeded.at)
+    assert (shown.code, "todo 0.5 → 1" in shown.out, "1 to update, 2 in sync" in shown.out) == (0, True, True)
+    assert personas("dry-run", *seeded.at, "--fail-on-drift").code == 10
+
+
+def test_without_a_seed_secret_passwords_are_not_checked(seeded: Service) -> None:
+    result = personas("dry-run", *seeded.at, NODE_ENV="production", PERSONA_SEED_SECRET="")
+    assert (result.code, "passwords were not checked" in result.out) == (0, True)
+
+
+def test_a_persona_with_another_password_is_found(service: Service) -> None:
+    for local, secret in (("ada", "the-seed-secret-of-these-tests"), ("bo", "another"), ("cy", None)):
+        service.create(local, **({"secret": secret} if secret else {}))
+    result = personas("dry-run", *service.at, "--check-passwords", "-o", "json")
+    statuses = {change["key"]: change["status"] for change in result.json["plan"]["changes"]}
+    assert sorted(statuses.values()) == ["in-sync", "replace", "update"]
+
+
+def test_a_snapshot_stands_for_the_service(seeded: Service) -> None:
+    live = personas("list", *seeded.at, "-o", "json").out
+    Path("live.json").write_text(live, "utf-8")
+    assert personas("dry-run", "--snapshot", "live.json", "--fail-on-drift").code == 0
+    write_catalog(entry("ada", archetype="parent"), entry("bo"))
+    result = personas("dry-run", "--snapshot", "live.json", "--fail-on-drift")
+    assert (result.code, "1 extra" in result.out) == (10, True)
+    # Only its `live` part, and old.
+    state = json.loads(live)["live"] | {"takenAt": "2024-01-01T00:00:00Z"}
+    Path("old.json").write_text(json.dumps(state), "utf-8")
+    assert "older than a day" in personas("dry-run", "--snapshot", "old.json").out
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--offline", "--fail-on-drift"), "--offline compares nothing"),
+        (("--offline", "--snapshot", "live.json"), "--offline compares nothing"),
+        (("--snapshot", "live.json", "--check-passwords"), "cannot check passwords"),
+        (("--snapshot", "missing.json"), "missing.json"),
+        (("--snapshot", "catalog.json"), "not a snapshot"),
+        (("catalog.json", "-c", "catalog.json"), "named twice"),
+        (("--auth", "not-a-url"), "--auth is not"),
+        (("--auth", ""), "--auth"),
+        (("--auth", "embedded", "--only", "jonsa"), "'jonsa'"),
+        (("--timeout", "0"), "--timeout"),
+        (("--timeout", "nan"), "--timeout"),
+        (("-c", ""), "empty"),
+        (("--report", "report.pdf"), "unknown ending"),
+        (("--report", "missing/r.json"), "does not exist"),
+        (("--report", ""), "empty"),
+        (("--report", "."), "unknown ending"),
+    ],
+)
+def test_wrong_options_are_usage_errors(options: tuple[str, ...], text: str) -> None:
+    result = personas("dry-run", *options)
+    assert (result.code, result.out) == (2, "")
+    assert text in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PERSONA_SEED_SECRET", "secret\n"),
+        ("MANA_ADMIN_PASSWORD", "password\r"),
+        ("MANA_AUTH_URL", " http://localhost:3001"),
+        ("PERSONAS_CATALOG", "catalog.json "),
+    ],
+)
+def test_white_space_around_a_variable_is_a_usage_error(name: str, value: str) -> None:
+    env = {"MANA_ADMIN_EMAIL": "a@b.example"} if "ADMIN" in name else {}
+    result = personas("seed", "--auth", "embedded", **{name: value}, **env)
+    assert (result.code, f"{name} has white space" in result.err) == (2, True)
+
+
+def test_a_missing_or_invalid_catalog_is_exit_code_3() -> None:
+    missing = personas("seed", "--auth", "embedded", "missing.json")
+    assert (missing.code, missing.out) == (3, "")
+    assert "missing.json cannot be read" in missing.err
+    write_catalog(entry("ada", email="Ada@mana.test"), entry("bo", systemPromt="typo"))
+    invalid = personas("seed", "--auth", "embedded")
+    assert (invalid.code, invalid.out) == (3, "")
+    assert [line.split(": ")[1] for line in invalid.err.splitlines() if line.startswith("catalog.json:")][
+        -1
+    ].startswith("warning")
+    assert not Path(".personas").exists()
+
+
+def test_the_catalog_can_be_named_by_a_variable() -> None:
+    Path("catalog.json").rename("other.json")
+    assert personas("dry-run").code == 3
+    assert "other.json: 3 personas" in personas("dry-run", PERSONAS_CATALOG="other.json").out
+    assert "other.json: 3 personas" in personas("dry-run", "other.json").out
+
+
+def test_a_non_admin_is_told_the_cause(seeded: Service) -> None:
+    seeded.sign_up("human@example.test")
+    env = {"MANA_ADMIN_EMAIL": ADA, "MANA_ADMIN_PASSWORD": personas("password", "ada").out.strip()}
+    for command in ("dry-run", "token"):
+        result = personas(command, "--auth", seeded.url, **env)
+        assert (result.code, f"{ADA} is not an admin" in result.err) == (4, True)
+        assert "personas token" not in result.err
+
+
+def test_an_unreachable_service_is_exit_code_4(unused_url: str) -> None:
+    for command in ("seed", "list", "cleanup"):
+        result = personas(command, "--auth", unused_url, "--jwt", "eyJhIjoxfQ.eyJhIjoxfQ.c")
+        assert result.code == 4
+        assert unused_url in result.err

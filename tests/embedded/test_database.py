@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from personas.embedded import EmbeddedError, ServerThread, open_embedded
+from personas.embedded.database import open_database
+from personas.embedded.schema import users
+from personas.embedded.service import open_service
+
+from .conftest import Client, persona
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from personas.embedded.service import Service
+
+# Serves until it is killed, with quick hashes.
+SERVE = """
+import sys
+from personas.embedded import ServerThread
+with ServerThread(sys.argv[1], scrypt_n=2) as server:
+    print(server.url, server.admin_token(), flush=True)
+    sys.stdin.read()
+"""
+
+
+def _open(place: str | Path) -> Service:
+    return open_service(place, base_url="http://localhost", scrypt_n=2)
+
+
+def test_a_killed_server_loses_no_answered_write(database: str) -> None:
+    command = [sys.executable, "-c", SERVE, database]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url, token = process.stdout.readline().split()
+        answered: list[str] = []
+
+        def create(number: int) -> None:
+            email = f"p{number}@mana.test"
+            try:
+                answer = client.post("/api/v1/admin/personas", json=persona(email))
+            except httpx.HTTPError:
+                return
+            assert answer.status_code == 200
+            answered.append(email)
+            if len(answered) >= 12:
+                process.kill()
+
+        headers = {"authorization": f"Bearer {token}"}
+        with (
+            httpx.Client(base_url=url, headers=headers, verify=False) as client,
+            ThreadPoolExecutor(4) as pool,
+        ):
+            list(pool.map(create, range(40)))
+    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+        found = client.admin("GET", "/personas").json()["personas"]
+    assert 12 <= len(answered) < 40
+    assert set(answered) <= {each["email"] for each in found}
+
+
+def test_first_starts_at_once_share_keys_and_admin(database: str) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        services = list(pool.map(_open, [database] * 6))
+    with services[0].database.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(users)) == 1
+    assert len({service.signer.jwks()["keys"][0]["x"] for service in services}) == 1
+    for service in services:
+        service.close()
+
+
+def test_the_database_is_kept_and_reset_empties_it(database: str) -> None:
+    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+        client.create("ada@mana.test")
+    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+        assert len(client.admin("GET", "/personas").json()["personas"]) == 1
+        old_token = server.admin_token()
+    open_service(database, base_url="http://localhost", reset=True).close()
+    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+        assert client.admin("GET", "/personas").json() == {"personas": []}
+        headers = {"authorization": f"Bearer {old_token}"}
+        assert client.get("/api/v1/admin/personas", headers=headers).status_code == 401
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")
+def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "auth.db"
+    (tmp_path / "old.db").touch(mode=0o666)
+    umask = os.umask(0)
+    try:
+        services = [_open(file), _open(tmp_path / "old.db")]
+    finally:
+        os.umask(umask)
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*") if path.is_file()}
+    for service in services:
+        service.close()
+    assert {"auth.db", "auth.db-wal", "auth.db-shm", "old.db"} <= found.keys()
+    assert set(found.values()) == {0o600}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:s3cret@127.0.0.1:1/db",
+        "postgresql://127.0.0.1:1/db?user=me&password=s3cret",
+        "postgresql://me:pass@s3cret@127.0.0.1:1/db",
+        "postgresql://me:s3cret@127.0.0.1:port/db",
+        "mysql://me:s3cret@127.0.0.1/db",
+    ],
+)
+def test_errors_never_show_the_password_of_the_database(url: str) -> None:
+    with pytest.raises(EmbeddedError) as caught:
+        _open(url)
+    assert caught.value.hint
+    assert "s3cret" not in f"{caught.value} {caught.value.hint} {caught.value.__cause__!r}"
+
+
+def test_the_name_of_a_database_has_no_password() -> None:
+    database = open_database("postgresql://me:s3cret@127.0.0.1:1/db?password=s3cret")
+    assert database.name == "postgresql://me:***@127.0.0.1:1/db"
+
+
+def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("not a database " * 100)
+    with sqlite3.connect(tmp_path / "other.db") as connection:
+        connection.execute("CREATE TABLE notes (text TEXT)")
+    connection.close()
+    for name, reason in (
+        ("text.db", "file is not a database"),
+        ("other.db", "are of another program or version"),
+        ("text.db/auth.db", "cannot open the database"),
+    ):
+        with pytest.raises(EmbeddedError, match=reason):
+            _open(tmp_path / name)
+    assert sqlite3.connect(tmp_path / "other.db").execute("SELECT * FROM sqlite_master").fetchall()
+
+
+def test_a_service_in_process_needs_no_port(tmp_path: Path) -> None:
+    async def call(file: Path | None) -> int:
+        async with open_embedded(file, scrypt_n=2) as embedded:
+            transport = httpx.ASGITransport(embedded.app)
+            headers = {"authorization": f"Bearer {embedded.admin_token()}"}
+            async with httpx.AsyncClient(transport=transport, base_url=embedded.base_url) as client:
+                answer = await client.get("/api/v1/admin/users?limit=0", headers=headers)
+        return int(answer.json()["total"])
+
+    assert anyio.run(call, None) == 1
+    assert anyio.run(call, tmp_path / "auth.db") == 1
+    assert anyio.run(call, tmp_path / "auth.db") == 1
+    assert (tmp_path / "auth.db").exists()

@@ -1,0 +1,143 @@
+"""The page at `/`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from personas.embedded.schema import personas, users
+
+from .calls import ANNA, BO, CLEO, Calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EVIL = "<script>alert('&')</script>"
+
+
+@pytest.fixture
+def calls(database: str) -> Iterator[Calls]:
+    with Calls(database) as calls:
+        yield calls
+
+
+def _page(calls: Calls, **query: str) -> str:
+    answer = calls.request("GET", "/", params=query)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    return answer.text
+
+
+def _listed(calls: Calls, **query: str) -> list[str]:
+    return re.findall(r'<br><span class="soft">(.+?)</span>', _page(calls, **query))
+
+
+def _act(calls: Calls, email: str, count: int, **fields: Any) -> None:
+    action = {"toolName": "todo.create", "result": "ok", "tickId": email, **fields}
+    calls.runner("POST", f"{calls.ids[email]}/actions", {"actions": [action] * count})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("bo@", [BO]),
+        ("ANNA", [ANNA]),
+        ("gärtner", ["kim@mana.test"]),
+        ("%", []),
+        ("_", []),
+        ("\0", ["kim@mana.test", CLEO, BO, ANNA]),
+    ],
+)
+def test_search_in_name_email_and_archetype(calls: Calls, text: str, found: list[str]) -> None:
+    calls.now += dt.timedelta(minutes=1)
+    calls.create("kim@mana.test", archetype="GÄRTNER")
+    assert sorted(_listed(calls, q=text)) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("name", [ANNA, BO, CLEO]),
+        ("-name", [CLEO, BO, ANNA]),
+        ("active", [CLEO, BO, ANNA]),
+        ("-active", [ANNA, BO, CLEO]),
+        ("-actions", [BO, ANNA, CLEO]),
+    ],
+)
+def test_list_is_sorted_by_a_column(calls: Calls, sort: str, order: list[str]) -> None:
+    _act(calls, BO, 3)
+    calls.now += dt.timedelta(minutes=1)
+    _act(calls, ANNA, 1)
+    assert _listed(calls, sort=sort) == order
+
+
+def test_sort_links_turn_around_and_keep_the_search(calls: Calls) -> None:
+    page = _page(calls, q="mana", sort="name")
+    assert 'aria-sort="ascending"><a href="/?q=mana&amp;sort=-name">Persona' in page
+    assert '<a href="/?q=mana&amp;sort=-actions">Actions' in page
+    assert '<input type="hidden" name="sort" value="name">' in page
+
+
+@pytest.mark.parametrize("query", [{"sort": "password"}, {"page": "0"}, {"page": "x"}, {"page": "99999999"}])
+def test_query_without_sense_is_ignored(calls: Calls, query: dict[str, str]) -> None:
+    assert len(_listed(calls, **query)) == 3
+
+
+def test_2000_personas_come_in_pages(calls: Calls) -> None:
+    moments = {"created_at": calls.now, "updated_at": calls.now}
+    numbers = [f"{number:04}" for number in range(1997)]
+    with calls.service.database.write() as connection:
+        people = [{"id": n, "name": n, "email": f"{n}@x.test", "kind": "persona", **moments} for n in numbers]
+        connection.execute(sa.insert(users), people)
+        same = {"archetype": "a", "system_prompt": "p", "module_mix": {}, "tick_cadence": "daily", **moments}
+        connection.execute(sa.insert(personas), [{"user_id": n, **same} for n in numbers])
+    assert _listed(calls, sort="name", page="2")[0] == "0050@x.test"
+    last = _page(calls, sort="name", page="99")
+    assert "Page 40 of 40" in last
+    assert 'href="/?sort=name&amp;page=39" rel="prev"' in last
+    assert 'rel="next"' not in last
+
+
+def test_persona_with_prompt_weights_actions_and_feedback(calls: Calls) -> None:
+    _act(calls, ANNA, 25, result="error", errorMessage="no <b>luck", latencyMs=1234)
+    feedback = [{"tickId": "t", "module": "photos", "rating": 4, "notes": "slow"}]
+    calls.runner("POST", f"{calls.ids[ANNA]}/feedback", {"feedback": feedback})
+    page = _page(calls, id=calls.ids[ANNA])
+    assert "You draw for children&#39;s books." in page
+    assert re.findall(r'aria-label="(\d+) % of all weights"', page) == ["75", "25"]
+    assert page.count("todo.create") == 20
+    for text in ("no &lt;b&gt;luck", "1,234 ms", "4 of 5", "slow"):
+        assert text in page
+
+
+@pytest.mark.parametrize("mix", [{}, [1], {"a": "x", "b": None, "c": -1, "d": 10**400}, {"a": 0}])
+def test_persona_with_weights_that_are_not_numbers(calls: Calls, mix: object) -> None:
+    calls.create("kim@mana.test", moduleMix=mix)
+    assert "Weights" in _page(calls, id=calls.ids["kim@mana.test"])
+
+
+@pytest.mark.parametrize("user_id", ["nope", "", "\0"])
+def test_unknown_persona_is_not_found(calls: Calls, user_id: str) -> None:
+    assert calls.request("GET", "/", params={"id": user_id}).status_code == 404
+
+
+def test_stored_text_is_escaped(calls: Calls) -> None:
+    calls.create("kim@mana.test", name=EVIL, archetype=EVIL, systemPrompt=EVIL, moduleMix={EVIL: 1})
+    _act(calls, "kim@mana.test", 1, toolName=EVIL)
+    for page in (_page(calls), _page(calls, q=EVIL), _page(calls, id=calls.ids["kim@mana.test"])):
+        assert "<script" not in page
+        assert "&lt;script&gt;" in page
+
+
+def test_policy_allows_only_the_style_of_the_page(calls: Calls) -> None:
+    policy = calls.request("GET", "/").headers["content-security-policy"]
+    assert re.match("default-src 'none'; style-src 'sha256-[^']+'; form-action 'self'", policy)
+
+
+def test_page_is_refused_when_other_machines_reach_the_service(calls: Calls) -> None:
+    calls.service.on_loopback = False
+    answer = calls.request("GET", "/")
+    assert (answer.status_code, ANNA in answer.text) == (403, False)

@@ -1,0 +1,83 @@
+"""The runner's calls, beyond the recorded ones: when a persona is due, batches, and known entries."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .calls import ANNA, BO, CLEO, Calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MONDAY = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
+ACTION = {"tickId": "t", "toolName": "todo.create", "result": "ok"}
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Iterator[Calls]:
+    with Calls(tmp_path / "auth.db") as calls:
+        yield calls
+
+
+def _due(calls: Calls) -> list[str]:
+    return [persona["email"] for persona in calls.runner("GET", "due").json()["personas"]]
+
+
+@pytest.mark.parametrize(
+    ("cadence", "hours", "is_due"),
+    [
+        ("hourly", 0.99, False),
+        ("hourly", 1, True),
+        ("daily", 23.99, False),
+        ("daily", 24, True),
+        ("daily", 5 * 24, True),
+        ("weekdays", 23.99, False),
+        ("weekdays", 24, True),
+        ("weekdays", 4 * 24 + 14.99, True),  # Friday
+        ("weekdays", 4 * 24 + 15, False),  # Saturday, 0:00 UTC
+        ("weekdays", 6 * 24 + 14.99, False),  # Sunday
+        ("weekdays", 6 * 24 + 15, True),
+    ],
+)
+def test_persona_is_due_after_its_cadence(calls: Calls, cadence: str, hours: float, is_due: object) -> None:
+    calls.create("kim@mana.test", tickCadence=cadence)
+    calls.runner("POST", f"{calls.ids['kim@mana.test']}/actions", {"actions": [ACTION]})
+    calls.now = MONDAY + dt.timedelta(hours=hours)
+    assert ("kim@mana.test" in _due(calls)) is is_due
+
+
+def test_due_lists_the_never_active_then_the_longest_inactive(calls: Calls) -> None:
+    for email in (BO, ANNA):
+        calls.runner("POST", f"{calls.ids[email]}/actions", {"actions": [{**ACTION, "tickId": email}]})
+        calls.now += dt.timedelta(minutes=1)
+    calls.now += dt.timedelta(days=1)
+    assert _due(calls) == [CLEO, BO, ANNA]
+
+
+def test_feedback_does_not_make_a_persona_active(calls: Calls) -> None:
+    feedback = [{"tickId": "t", "module": "photos", "rating": 4}]
+    calls.runner("POST", f"{calls.ids[ANNA]}/feedback", {"feedback": feedback})
+    assert ANNA in _due(calls)
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "most"),
+    [("actions", ACTION, 500), ("feedback", {"tickId": "t", "module": "photos", "rating": 4}, 100)],
+)
+def test_batches_have_a_greatest_size(calls: Calls, key: str, entry: dict[str, Any], most: int) -> None:
+    path = f"{calls.ids[ANNA]}/{key}"
+    entries = [{**entry, "tickId": str(number)} for number in range(most + 1)]
+    refused = calls.runner("POST", path, {key: entries})
+    assert (refused.status_code, refused.json()["error"]) == (400, f"`{key}` batch size must be ≤ {most}")
+    assert calls.runner("POST", path, {key: entries[:most]}).json() == {"ok": True, "written": most}
+
+
+def test_entry_that_cannot_be_stored_stores_none_of_the_batch(calls: Calls) -> None:
+    path = f"{calls.ids[ANNA]}/actions"
+    failed = calls.runner("POST", path, {"actions": [ACTION, {**ACTION, "latencyMs": 1.5}]})
+    assert failed.status_code == 500
+    assert ANNA in _due(calls)

@@ -1,0 +1,95 @@
+"""Catalogs and live states of a few personas; `ada` is short for `persona.ada@mana.test`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from personas.catalog.loader import parse_catalog
+from personas.catalog.models import Catalog, Persona
+from personas.passwords import PasswordDeriver
+from personas.reconcile.changes import Change, LiveState, Options, Plan
+from personas.reconcile.plan import make_plan
+from personas.redact import Secret
+from personas.services.base import DESCRIPTORS, Capabilities
+from personas.services.models import LivePersona, PasswordCheck, Verdict
+
+SECRET = "a-seed-secret-for-tests"
+PASSWORDS = PasswordDeriver(Secret(SECRET))
+OTHER_PASSWORDS = PasswordDeriver(Secret("another-seed-secret"))
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+# A service that cannot change name and password, and one that can, with all fields in its list.
+FIXED = Capabilities(
+    stored=DESCRIPTORS | {"name"},
+    updatable=DESCRIPTORS,
+    complete_list=False,
+    activity=True,
+    refuses_taken_emails=False,
+    space_types=True,
+)
+FLEXIBLE = Capabilities(
+    stored=frozenset({"name"}),
+    updatable=frozenset({"name", "password"}),
+    complete_list=True,
+    activity=False,
+    refuses_taken_emails=True,
+    space_types=False,
+)
+RIGHT, WRONG = PasswordCheck(Verdict.RIGHT), PasswordCheck(Verdict.WRONG)
+UNTOLD = PasswordCheck(Verdict.UNKNOWN, "a second factor")
+LIMITED = PasswordCheck(Verdict.UNKNOWN, "too many sign-ins", rate_limited=True)
+
+
+def email_of(who: str) -> str:
+    return who if "@" in who else f"persona.{who}@mana.test"
+
+
+def entry(who: str, **changes: Any) -> dict[str, Any]:
+    """A persona as a catalog has it."""
+    return {
+        "name": who.title(),
+        "email": email_of(who),
+        "archetype": "researcher",
+        "systemPrompt": f"You are {who.title()} and test things with great care.",
+        "moduleMix": {"todo": 0.5, "notes": 1},
+        "tickCadence": "daily",
+    } | changes
+
+
+def make_catalog(*personas: str | dict[str, Any], **root: Any) -> Catalog:
+    entries = [entry(who) if isinstance(who, str) else who for who in personas]
+    return parse_catalog(json.dumps({"personas": entries} | root, indent=1))
+
+
+def make_persona(who: str, **changes: Any) -> Persona:
+    return make_catalog(entry(who, **changes)).personas[0]
+
+
+def make_live(who: str, **changes: Any) -> LivePersona:
+    """The persona as the service has it, equal to the catalog's but for the changes."""
+    whole = entry(who) | {"userId": f"id-{who}", "createdAt": NOON} | changes
+    return LivePersona.model_validate(whole)
+
+
+def make_state(*live: str | LivePersona, **changes: Any) -> LiveState:
+    personas = tuple(make_live(who) if isinstance(who, str) else who for who in live)
+    whole: dict[str, Any] = {
+        "taken_at": NOON,
+        "service": "https://auth.example.test",
+        "scope": ("*@mana.test",),
+        "personas": personas,
+        "capabilities": FIXED,
+    }
+    return LiveState(**whole | changes)
+
+
+def plan_for(catalog: Catalog, state: LiveState, **options: Any) -> Plan:
+    return make_plan(catalog, state, Options(**options))
+
+
+def describe(change: Change) -> tuple[str, str, str, str]:
+    """Who, the status, the action and the reason."""
+    who = change.key.removeprefix("persona.").removesuffix("@mana.test")
+    return who, change.status, change.action or "", change.reason

@@ -1,0 +1,335 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from personas.embedded import schema
+from personas.errors import CredentialsError, SafetyError
+from personas.passwords import DEVELOPMENT_SECRET, PasswordDeriver
+from personas.reconcile.changes import Ownership, Plan, Status
+from personas.redact import Secret
+
+from .making import NOON, OTHER_PASSWORDS, PASSWORDS, describe, email_of, entry, make_catalog
+from .world import LOOK_UP, PERSONAS, SIGN_IN, SIGN_OUT, World
+
+pytestmark = pytest.mark.anyio
+
+FIVE = ["p0", "p1", "p2", "p3", "p4"]
+SEVEN = [*FIVE, "p5", "p6"]
+WRITE = f"(POST|DELETE) {PERSONAS}"
+
+
+def drift(plan: Plan) -> dict[str, str]:
+    return {describe(change)[0]: change.status for change in plan.drift}
+
+
+# Who has a new email
+
+
+@pytest.mark.parametrize("signed_in", [False, True], ids=["never", "signed-in"])
+async def test_human_with_catalog_email_is_a_conflict(world: World, signed_in: bool) -> None:
+    await world.seed(make_catalog(*FIVE))
+    world.add_human("p6", signed_in=signed_in)
+    plan = await world.plan(make_catalog(*SEVEN))
+    assert drift(plan) == {"p5": "create", "p6": "conflict"}
+    assert plan.checksum is None
+    assert world.count(SIGN_OUT) <= 2
+
+
+@pytest.mark.parametrize("signed_in", [False, True], ids=["never", "signed-in"])
+async def test_half_created_persona_is_completed(world: World, signed_in: bool) -> None:
+    await world.seed(make_catalog(*FIVE))
+    world.add_half_created("p6", signed_in=signed_in)
+    plan = await world.plan(make_catalog(*SEVEN))
+    assert drift(plan) == {"p5": "create", "p6": "create"}
+    assert [change.existing is not None for change in plan.actions] == [False, True]
+    await world.apply(plan)
+    assert (world.personas, world.humans) == ({*SEVEN}, set())
+
+
+async def test_one_count_is_enough_although_another_catalog_has_personas(world: World) -> None:
+    await world.seed(make_catalog("books.bo", "books.cy"))
+    world.seen.clear()
+    plan = await world.plan(make_catalog("shop.dee", scope="persona.shop.*@mana.test"))
+    assert drift(plan) == {"shop.dee": "create"}
+    assert plan.others == 2
+    assert (world.count(LOOK_UP), world.count(f"{LOOK_UP}.*limit=0")) == (1, 1)
+
+
+async def test_each_domain_of_the_scope_is_counted_alone(world: World) -> None:
+    world.add_human("ada@acme.test")
+    emails = ["ada@acme.test", "bo@acme.test", "cy@books.test", "dee@books.test"]
+    catalog = make_catalog(*emails, scope=["*@acme.test", "*@books.test"])
+    plan = await world.plan(catalog)
+    assert drift(plan) == {emails[0]: "conflict", **dict.fromkeys(emails[1:], "create")}
+    assert world.count(f"{LOOK_UP}.*(cy|dee)") == 0
+
+
+async def test_other_humans_of_the_domain_are_in_no_way(world: World) -> None:
+    world.add_human("joada", signed_in=True)
+    world.add_human("till@mana.test")
+    assert drift(await world.plan(make_catalog("ada"))) == {"ada": "create"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (429, {"message": "Too many requests"}, "rate limited"),
+        (401, {"message": "Unauthorized"}, "not the auth service's sign-in"),
+        (403, {"code": "INVALID_ORIGIN"}, "HTTP 403"),
+        (500, None, "HTTP 500"),
+        (503, None, "HTTP 503"),
+    ],
+)
+async def test_account_without_password_verdict_is_unknown(
+    world: World, status: int, body: object, reason: str
+) -> None:
+    world.add_human("ada")
+    world.when(SIGN_IN, status, body)
+    plan = await world.plan(make_catalog("ada", "bo"))
+    assert drift(plan) == {"ada": "unknown", "bo": "create"}
+    (unknown,) = plan.of(Status.UNKNOWN)
+    assert unknown.reason.startswith("cannot determine who owns this email: ")
+    assert reason in unknown.reason
+    await world.apply(plan)
+    assert (world.personas, world.humans) == ({"bo"}, {"ada"})
+
+
+async def test_without_seed_secret_taken_emails_are_unknown(world: World) -> None:
+    await world.seed(make_catalog("cy"))
+    world.add_human("ada")
+    world.seen.clear()
+    plan = await world.plan(make_catalog("ada", "bo", "cy"), passwords=None)
+    assert drift(plan) == {"ada": "unknown", "bo": "create"}
+    assert "there is no seed secret" in plan.of(Status.UNKNOWN)[0].reason
+    assert plan.notes == ("There is no seed secret: passwords were not checked.",)
+    assert world.count(SIGN_IN) == 0
+
+
+async def test_emails_are_not_looked_up_if_nothing_is_new_or_selected(world: World) -> None:
+    await world.seed(make_catalog("ada"))
+    world.seen.clear()
+    await world.plan(make_catalog("ada", "bo"), only=("ada",))
+    assert world.count(LOOK_UP) == 0
+
+
+async def test_failed_look_up_is_unknown(world: World) -> None:
+    world.when(LOOK_UP, 500)
+    plan = await world.plan(make_catalog("ada"))
+    assert drift(plan) == {"ada": "unknown"}
+    assert "HTTP 500" in plan.changes[0].reason
+
+
+async def test_failed_count_is_followed_by_look_ups(world: World) -> None:
+    world.add_human("ada")
+    world.when(LOOK_UP, 500, times=1)
+    assert drift(await world.plan(make_catalog("ada", "bo"))) == {"ada": "conflict", "bo": "create"}
+
+
+async def test_forbidden_look_up_stops_the_run(world: World) -> None:
+    world.when(LOOK_UP, 403, {"error": "Forbidden"})
+    with pytest.raises(CredentialsError):
+        await world.plan(make_catalog("ada"))
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_missing_look_up_refuses_to_create_without_force(world: World, status: int) -> None:
+    world.when(LOOK_UP, status)
+    with pytest.raises(SafetyError, match="no user look-up") as caught:
+        await world.plan(make_catalog("ada"))
+    assert "--force" in caught.value.hint
+    plan = await world.plan(make_catalog("ada"), force=True)
+    assert drift(plan) == {"ada": "create"}
+    assert plan.notes == ("The service offers no user look-up: new emails could belong to other accounts.",)
+
+
+async def test_missing_look_up_does_not_matter_if_nothing_is_new(world: World) -> None:
+    await world.seed(make_catalog("ada"))
+    world.when(LOOK_UP, 404)
+    assert not (await world.plan(make_catalog("ada"))).drift
+
+
+# Whether the seed secret matches
+
+
+async def seed_in_order(world: World, *names: str) -> None:
+    """Create personas whose age is their place."""
+    await world.seed(make_catalog(*names))
+    for place, who in enumerate(names):
+        world.change(who, schema.personas, created_at=NOON + timedelta(days=place))
+    world.seen.clear()
+
+
+def tried(world: World) -> int:
+    return world.count(SIGN_IN)
+
+
+@pytest.mark.parametrize(("names", "tries"), [(["p0"], 1), (["p0", "p1"], 2), (FIVE, 2)])
+async def test_right_secret_costs_at_most_two_sign_ins(world: World, names: list[str], tries: int) -> None:
+    await seed_in_order(world, *names)
+    plan = await world.plan(make_catalog(*names))
+    assert (plan.drift, plan.notes) == ((), ())
+    assert (tried(world), world.count(SIGN_OUT)) == (tries, tries)
+
+
+@pytest.mark.parametrize("names", [["p0"], ["p0", "p1"], FIVE])
+@pytest.mark.parametrize("only", [(), ("p0",)])
+async def test_other_secret_is_refused_before_any_write(
+    world: World, names: list[str], only: tuple[str, ...]
+) -> None:
+    await seed_in_order(world, *names)
+    with pytest.raises(SafetyError) as caught:
+        await world.plan(make_catalog(*names, "new"), passwords=OTHER_PASSWORDS, only=only)
+    number = len(names)
+    assert caught.value.message == f"The seed secret does not match: {number} of {number} sign-ins failed."
+    assert caught.value.hint.startswith("Set PERSONA_SEED_SECRET")
+    assert "--replace to re-create them" in caught.value.hint
+    assert (world.count(WRITE), tried(world)) == (0, number)
+
+
+async def test_unset_secret_is_named_as_the_cause(world: World) -> None:
+    await seed_in_order(world, "p0")
+    with pytest.raises(SafetyError) as caught:
+        await world.plan(make_catalog("p0"), passwords=PasswordDeriver(Secret(DEVELOPMENT_SECRET)))
+    assert caught.value.hint.startswith("The development secret is in use. Set PERSONA_SEED_SECRET")
+
+
+async def test_replace_changes_to_another_secret(world: World) -> None:
+    await seed_in_order(world, *FIVE)
+    catalog = make_catalog(*FIVE)
+    plan = await world.plan(catalog, passwords=OTHER_PASSWORDS, replace=True)
+    assert [change.action for change in plan.actions] == ["replace"] * 5
+    await world.apply(plan, passwords=OTHER_PASSWORDS)
+    assert not (await world.plan(catalog, passwords=OTHER_PASSWORDS, check_passwords=True)).drift
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"), [(["p0"], True), (["p4"], True), (["p0", "p2"], True), (["p2"], False)]
+)
+async def test_mixed_passwords_are_found_by_the_oldest_and_newest(
+    world: World, wrong: list[str], found: bool
+) -> None:
+    await seed_in_order(world, *FIVE)
+    for who in wrong:
+        world.set_password(who)
+    plan = await world.plan(make_catalog(*FIVE, "new"))
+    expected = dict.fromkeys(wrong, "replace") if found else {}
+    assert drift(plan) == expected | {"new": "create"}
+    assert tried(world) == (5 if found else 2)
+    assert plan.notes == ()
+
+
+async def test_age_decides_about_the_sample_not_the_order_of_the_catalog(world: World) -> None:
+    await seed_in_order(world, "p1", "p3", "p0", "p4", "p2")
+    for who in ("p0", "p3", "p4"):
+        world.set_password(who)
+    assert drift(await world.plan(make_catalog(*FIVE))) == {}
+
+
+async def test_selection_and_extra_personas_do_not_change_the_sample(world: World) -> None:
+    await seed_in_order(world, "extra0", *FIVE, "extra1")
+    for who in ("extra0", "extra1", "p4"):
+        world.set_password(who)
+    plan = await world.plan(make_catalog(*FIVE, "new"), only=("p1", "p4", "new"))
+    assert drift(plan) == {"p4": "replace", "new": "create"}
+    assert tried(world) == 5
+
+
+@pytest.mark.parametrize(
+    ("only", "tries", "expected"),
+    [((), 5, {"p2": "replace"}), (("p2",), 3, {"p2": "replace"}), (("p1",), 3, {}), (("p0",), 2, {})],
+)
+async def test_check_passwords_checks_every_selected_one(
+    world: World, only: tuple[str, ...], tries: int, expected: dict[str, str]
+) -> None:
+    await seed_in_order(world, *FIVE)
+    world.set_password("p2")
+    plan = await world.plan(make_catalog(*FIVE), check_passwords=True, only=only)
+    assert drift(plan) == expected
+    assert tried(world) == tries
+
+
+LIMIT: dict[str, Any] = {"status": 429, "body": {"message": "Too many requests"}}
+
+
+async def test_rate_limit_ends_the_checks_and_leaves_the_rest_unknown(world: World) -> None:
+    names = [f"p{number}" for number in range(30)]
+    await seed_in_order(world, *names)
+    world.when(SIGN_IN, **LIMIT, skip=6)
+    changed = [entry("p20", archetype="other") if who == "p20" else who for who in names]
+    plan = await world.plan(make_catalog(*changed), check_passwords=True)
+    assert plan.counts[Status.IN_SYNC] == 6
+    assert drift(plan)["p20"] == "update"
+    assert plan.counts[Status.UNKNOWN] == 23
+    reasons = {change.reason for change in plan.of(Status.UNKNOWN)}
+    assert "password not checked: not tried, the service limits sign-ins" in reasons
+    assert "password not checked: " in plan.of(Status.UPDATE)[0].reason
+    assert plan.notes[0].startswith("Could not check the seed secret with 24 of 30 personas: signing in as ")
+    # Each of the workers meets the limit once, with two attempts.
+    assert tried(world) <= 6 + 4 * 2
+
+
+async def test_limit_after_a_wrong_password_tries_no_further(world: World) -> None:
+    world.service.concurrency = 1
+    await seed_in_order(world, *FIVE)
+    world.set_password("p0")
+    world.when(SIGN_IN, **LIMIT, skip=1)
+    with pytest.raises(SafetyError, match="1 of 1 sign-ins failed"):
+        await world.plan(make_catalog(*FIVE, "new"))
+    assert tried(world) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (429, None),
+        (401, {"message": "Unauthorized"}),
+        (403, {"code": "BANNED_USER"}),
+        (500, None),
+        (503, None),
+    ],
+)
+async def test_secret_that_cannot_be_checked_is_a_note_and_no_drift(
+    world: World, status: int, body: object
+) -> None:
+    await seed_in_order(world, *FIVE)
+    world.when(SIGN_IN, status, body)
+    plan = await world.plan(make_catalog(*FIVE))
+    assert plan.drift == ()
+    (note,) = plan.notes
+    assert note.startswith("Could not check the seed secret with 2 of 2 personas: signing in as persona.p")
+    assert not note.endswith("..")
+
+
+async def test_unknown_sample_beside_a_right_one_is_a_note(world: World) -> None:
+    world.service.concurrency = 1
+    await seed_in_order(world, *FIVE)
+    world.when(SIGN_IN, 500, times=1)
+    plan = await world.plan(make_catalog(*FIVE), check_passwords=True, only=("p1",))
+    assert plan.drift == ()
+    assert plan.notes[0].startswith("Could not check the seed secret with 1 of 3 personas: ")
+
+
+async def test_second_secret_creates_no_persona_beside_the_first(world: World) -> None:
+    await world.seed(make_catalog("ada"))
+    for catalog in (make_catalog("ada", "bo"), make_catalog("bo", "ada")):
+        with pytest.raises(SafetyError):
+            await world.plan(catalog, passwords=OTHER_PASSWORDS)
+    assert world.personas == {"ada"}
+
+
+async def test_owner_reports_who_has_an_email(world: World) -> None:
+    world.add_human("ada")
+    user_id = world.add_half_created("bo")
+    owners = (await world.fetch(make_catalog("ada", "bo", "cy"))).owners
+    assert {email: owner.ownership for email, owner in owners.items()} == {
+        email_of("ada"): Ownership.FOREIGN,
+        email_of("bo"): Ownership.HALF_CREATED,
+        email_of("cy"): Ownership.FREE,
+    }
+    found = owners[email_of("bo")].user
+    assert found is not None
+    assert found.user_id == user_id
+    assert PASSWORDS.derive(email_of("bo")).reveal() not in repr(owners)

@@ -1,0 +1,175 @@
+"""The embedded service in process, with what else happens to it and on the way to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.responses import JSONResponse
+
+from personas.catalog.models import Catalog
+from personas.concurrency import Cancel
+from personas.embedded import open_embedded, schema, users
+from personas.passwords import PasswordDeriver
+from personas.reconcile.apply import apply
+from personas.reconcile.changes import LiveState, Options, Outcome, Plan
+from personas.reconcile.fetch import fetch
+from personas.reconcile.plan import make_plan
+from personas.services.http import RetryPolicy
+from personas.services.mana import ManaService
+from personas.services.sign_in import Credentials
+
+from .making import NOON, PASSWORDS, email_of
+
+PERSONAS = "/api/v1/admin/personas"
+LOOK_UP = "GET /api/v1/admin/users"
+SIGN_IN = "POST /api/auth/sign-in/email"
+SIGN_OUT = "POST /api/auth/sign-out"
+
+
+@dataclass
+class Event:
+    """What happens at requests that match: something is done, or another answer is given."""
+
+    pattern: str
+    answer: JSONResponse | None
+    do: Callable[[], object] | None
+    skip: int
+    times: int
+
+
+class World:
+    """A service with humans, half-created and other personas; an ASGI application around it."""
+
+    def __init__(self, app: Any) -> None:
+        self.seen: list[str] = []
+        self.database = app.state.service.database
+        self.hasher = app.state.service.hasher
+        self.service: ManaService
+        self._app = app
+        self._events: list[Event] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        request = f"{scope['method']} {scope['path']}?{scope['query_string'].decode()}".rstrip("?")
+        self.seen.append(request)
+        for event in self._events:
+            if event.times and re.match(event.pattern, request):
+                if event.skip:
+                    event.skip -= 1
+                    continue
+                event.times -= 1
+                if event.do is not None:
+                    event.do()
+                if event.answer is not None:
+                    await receive()
+                    await event.answer(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    def when(
+        self,
+        pattern: str,
+        status: int | None = None,
+        body: object = None,
+        *,
+        do: Callable[[], object] | None = None,
+        skip: int = 0,
+        times: int = 1_000,
+    ) -> None:
+        """Let something happen at matching requests (`GET /path?query`), after `skip` of them."""
+        answer = None if status is None else JSONResponse(body, status)
+        self._events.append(Event(pattern, answer, do, skip, times))
+
+    def count(self, pattern: str) -> int:
+        return sum(re.match(pattern, request) is not None for request in self.seen)
+
+    def add_human(self, who: str, password: str = "a-human-password", *, signed_in: bool = False) -> str:
+        new = users.NewUser(email_of(who), who.title(), self.hasher.hash(password))
+        with self.database.write() as connection:
+            user_id: str = users.add_user(connection, new, NOON)
+            if signed_in:
+                users.begin_session(connection, user_id, NOON + timedelta(days=3_000), None, "browser")
+        return user_id
+
+    def add_half_created(self, who: str, *, signed_in: bool = False) -> str:
+        return self.add_human(who, PASSWORDS.derive(email_of(who)).reveal(), signed_in=signed_in)
+
+    def change(self, who: str, table: sa.Table = schema.users, **values: Any) -> None:
+        """Change a row of the user, in place."""
+        column = table.c.id if table is schema.users else table.c.user_id
+        user = sa.select(schema.users.c.id).where(schema.users.c.email == email_of(who)).scalar_subquery()
+        self._write(sa.update(table).where(column == user).values(**values))
+
+    def set_password(self, who: str, password: str = "another-password") -> None:
+        self.change(who, schema.accounts, password=self.hasher.hash(password))
+
+    def delete(self, who: str) -> None:
+        self._write(sa.delete(schema.users).where(schema.users.c.email == email_of(who)))
+
+    def _write(self, statement: Any) -> None:
+        with self.database.write() as connection:
+            connection.execute(statement)
+
+    @property
+    def personas(self) -> set[str]:
+        return self._emails(schema.users.c.kind == "persona")
+
+    @property
+    def humans(self) -> set[str]:
+        admin = schema.users.c.role == "admin"
+        return self._emails((schema.users.c.kind == "human") & ~admin)
+
+    def _emails(self, condition: Any) -> set[str]:
+        with self.database.read() as connection:
+            rows = connection.scalars(sa.select(schema.users.c.email).where(condition))
+            return {email.removeprefix("persona.").removesuffix("@mana.test") for email in rows}
+
+    async def fetch(
+        self, catalog: Catalog, *, passwords: PasswordDeriver | None = PASSWORDS, **options: Any
+    ) -> LiveState:
+        return await fetch(self.service, catalog, passwords=passwords, **options)
+
+    async def plan(
+        self,
+        catalog: Catalog,
+        *,
+        passwords: PasswordDeriver | None = PASSWORDS,
+        prune: bool = False,
+        **rest: Any,
+    ) -> Plan:
+        """What `dry-run` shows."""
+        state = await self.fetch(catalog, passwords=passwords, **rest)
+        rest.pop("check_passwords", None)
+        return make_plan(catalog, state, Options(prune=prune, **rest))
+
+    async def apply(
+        self, plan: Plan, *, passwords: PasswordDeriver | None = PASSWORDS, cancel: Cancel | None = None
+    ) -> tuple[Outcome, ...]:
+        return await apply(plan, self.service, passwords, cancel=cancel)
+
+    async def seed(self, catalog: Catalog, **options: Any) -> tuple[Outcome, ...]:
+        """What `seed` does; a failure ends the test."""
+        passwords = options.get("passwords", PASSWORDS)
+        outcomes = await self.apply(await self.plan(catalog, **options), passwords=passwords)
+        assert {outcome.result for outcome in outcomes} <= {"done"}, outcomes
+        return outcomes
+
+
+@asynccontextmanager
+async def open_world(concurrency: int = 4) -> AsyncIterator[World]:
+    async with open_embedded(None, scrypt_n=2) as embedded:
+        world = World(embedded.app)
+        world.service = ManaService(
+            "embedded",
+            Credentials(token_factory=embedded.admin_token),
+            app=world,
+            concurrency=concurrency,
+            retry=RetryPolicy(attempts=2, first_wait=0.001),
+        )
+        async with world.service:
+            yield world
