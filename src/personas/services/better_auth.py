@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 from urllib.parse import urlencode
 
 import anyio
 from pydantic import Field, ValidationError
 
 from personas.concurrency import run_concurrently
-from personas.config import Address
 from personas.errors import (
     CredentialsError,
     NotFoundError,
@@ -29,7 +28,6 @@ from personas.services.better_auth_deployment import (
     User,
     inspect,
 )
-from personas.services.http import HttpOptions
 from personas.services.models import (
     Answer,
     Body,
@@ -40,9 +38,7 @@ from personas.services.models import (
     Session,
 )
 from personas.services.sign_in import (
-    AUTH,
     TOO_LONG,
-    Credentials,
     SignInService,
     response_error,
 )
@@ -86,18 +82,9 @@ class BetterAuthService(SignInService):
         space_types=False,
     )
 
-    def __init__(
-        self,
-        address: Address | str,
-        credentials: Credentials | None = None,
-        *,
-        base_path: str = AUTH,
-        **options: Unpack[HttpOptions],
-    ) -> None:
-        super().__init__(address, credentials, base_path=base_path, **options)
-        self._session: AdminSession
-        self._known: Deployment | None = None
-        self._inspecting: anyio.Lock
+    _known: Deployment | None = None
+    _session: AdminSession
+    _inspecting: anyio.Lock
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -117,12 +104,9 @@ class BetterAuthService(SignInService):
     async def list_personas(self) -> tuple[LivePersona, ...]:
         """Return every persona of the service, in pages of 500."""
         deployment = await self._deployment()
-        # The order by id does not change with updates.
-        query = {"sortBy": "id", "limit": str(PAGE_SIZE), "filterField": deployment.marker}
-        query |= {
-            "filterValue": PERSONA,
-            "filterOperator": "eq" if deployment.marker == "kind" else "contains",
-        }
+        operator = "eq" if deployment.marker == "kind" else "contains"
+        query = {"filterField": deployment.marker, "filterOperator": operator, "filterValue": PERSONA}
+        query |= {"sortBy": "id", "limit": str(PAGE_SIZE)}  # updates change the default order
         users: dict[str, User] = {}
         offset = 0
         while True:
@@ -199,9 +183,10 @@ class BetterAuthService(SignInService):
         what = f"deleting {live.email}"
         try:
             await self._guard(live.user_id, live.email, what)
-            return await self._remove(live.user_id, what)
+            await self._remove(live.user_id, what)
         except NotFoundError:
             return False
+        return True
 
     async def count_users(self, domain: str) -> int | None:
         """Return how many accounts, personas included, have an email in this domain."""
@@ -292,9 +277,8 @@ class BetterAuthService(SignInService):
         what = f"{what}: ending its sessions"
         self._check(await self._send("POST", "revoke-user-sessions", what, body={"userId": user_id}), what)
 
-    async def _remove(self, user_id: str, what: str) -> bool:
+    async def _remove(self, user_id: str, what: str) -> None:
         self._check(await self._send("POST", "remove-user", what, body={"userId": user_id}), what)
-        return True
 
     async def _read_user(self, user_id: str, what: str) -> User:
         answer = await self._send("GET", f"get-user?{urlencode({'id': user_id})}", what)
