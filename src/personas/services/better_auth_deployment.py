@@ -232,8 +232,8 @@ async def inspect(ask: Ask, *, limit: int) -> Deployment:
             )
 
     missing = [field for field in (*DESCRIPTORS, "kind") if field not in declared]
+    await check_version()  # first, because old versions do not know all rights
     await _check_rights(ask, _RIGHTS)
-    await check_version()
     await run_concurrently(missing, check_field, limit=limit)
     if "kind" in declared:
         return Deployment(admin_id, "kind", frozenset(declared - {"kind"}))
