@@ -459,6 +459,7 @@ def _matches(operator: str, value: object, wanted: list[str]) -> bool:
 def _handler(simulated: Simulated) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet per answer: two would wait for each other
 
         def _serve(self) -> None:
             content = self.rfile.read(int(self.headers.get("content-length") or 0))

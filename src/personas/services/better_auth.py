@@ -284,11 +284,12 @@ class BetterAuthService(SignInService):
         answer = await self._send("GET", f"get-user?{urlencode({'id': user_id})}", what)
         return _read(User, self._check(answer, what), what)
 
-    async def _find(self, emails: Sequence[str], what: str) -> tuple[User, ...]:
+    async def _find(self, emails: Sequence[str], what: str) -> list[User]:
         # The operator fails for a single value, so it is sent twice.
         values = [*emails, *emails] if len(emails) == 1 else emails
         query = {"filterField": "email", "filterOperator": "in", "limit": str(len(values))}
-        return (await self._list({**query, "filterValue": values}, what)).users
+        page = await self._list({**query, "filterValue": values}, what)
+        return [user for user in page.users if user.email.lower() in emails]
 
     async def _list(self, query: Mapping[str, str | Sequence[str]], what: str) -> _Page:
         """Return one page; the query must have a `limit`."""
