@@ -216,9 +216,8 @@ async def inspect(ask: Ask, *, limit: int) -> Deployment:
 
     async def check_field(field: str) -> None:
         # A list that fails is answered as an empty one, without the `limit` of a successful answer.
-        query = f"sortBy={field}&limit=1"
-        # Sorting a single row does not fail everywhere. JSON cannot be filtered.
-        query += "" if field == "moduleMix" else f"&filterField={field}&filterValue={PERSONA}"
+        # Sorted and filtered, because sorting a single row does not fail everywhere.
+        query = f"limit=1&sortBy={field}&filterField={field}&filterValue={PERSONA}"
         answer = await ask("GET", f"admin/list-users?{query}", None)
         if isinstance(answer.body, dict) and "limit" in answer.body:
             declared.add(field)
