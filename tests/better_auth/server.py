@@ -26,6 +26,7 @@ ADMIN_PASSWORD = "the-password-of-the-admin"
 BUILT_IN = ("id", "name", "email", "emailVerified", "image", "createdAt", "updatedAt", "role", "banned")
 DESCRIPTORS = ("archetype", "systemPrompt", "moduleMix", "tickCadence")
 RIGHTS = {"create", "list", "get", "update", "set-password", "delete", "set-email", "set-role", "revoke"}
+OPERATORS = ("eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "starts_with", "ends_with")
 REFUSALS = {
     "admin/create-user": ("create", "create-as-human"),
     "admin/list-users": ("list", "list-as-human"),
@@ -79,7 +80,6 @@ class Simulated:
     rights: set[str] = field(default_factory=lambda: set(RIGHTS))
     two_factor: set[str] = field(default_factory=set)
     faults: dict[str, list[str]] = field(default_factory=dict)  # "lost" or "500", after the call was done
-    failing_lists: int = 0
 
     users: dict[str, User] = field(default_factory=dict)
     secret: dict[str, str] = field(default_factory=dict)
@@ -243,28 +243,14 @@ class Simulated:
             raise Refused("list-filter-two")
         one = {key: values[0] for key, values in query.items()}
         operator = one.get("filterOperator", "eq")
-        if operator not in {
-            "eq",
-            "ne",
-            "lt",
-            "lte",
-            "gt",
-            "gte",
-            "in",
-            "not_in",
-            "contains",
-            "starts_with",
-            "ends_with",
-        }:
+        if operator not in OPERATORS:
             raise Refused("list-filter-operator-unknown")
         if one.get("searchField", "email") not in {"email", "name"}:
             raise Refused("list-search-field-unknown")
         known = (*BUILT_IN, *self.fields)
-        failed = Reply(200, recorded("list-sort-unknown").body)
         unknown = one.get("sortBy", "id") not in known or one.get("filterField", "email") not in known
-        if unknown or (operator == "in" and len(query["filterValue"]) < 2) or self.failing_lists:
-            self.failing_lists = max(0, self.failing_lists - 1)
-            return failed
+        if unknown or (operator == "in" and len(query["filterValue"]) < 2):
+            raise Refused("list-sort-unknown")
         users = list(self.users.values())
         if values := query.get("filterValue"):
             users = [u for u in users if _matches(operator, u[one.get("filterField", "email")], values)]

@@ -232,17 +232,6 @@ async def test_lost_answer_of_creation_completes_the_persona(start: Start, fault
     assert (run.results, check.verdict, len(simulated.users)) == ({"done"}, Verdict.RIGHT, 2)
 
 
-async def test_failed_list_is_an_error_and_not_an_empty_service(start: Start) -> None:
-    simulated = start(**KIND)
-    async with connect(simulated.url) as service:
-        await sync(service, catalog())
-        simulated.failing_lists = 1
-        with pytest.raises(ResponseError, match="could not read the list"):
-            await sync(service, catalog())
-
-    assert simulated.count()["admin/create-user"] == 3
-
-
 async def test_thousand_personas_are_listed_in_two_pages_without_details(start: Start) -> None:
     simulated = start(**KIND)
     for number in range(1000):
