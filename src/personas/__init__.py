@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         Session as Session,
     )
     from personas.services.sign_in import Credentials as Credentials
-    from personas.spaces.release import release_spaces as release_spaces
+    from personas.spaces.apply import release_spaces as release_spaces
 
 # The module of each public name: imported on first use, so that a command pays only for what it uses.
 _MODULES = {
@@ -81,7 +81,7 @@ _MODULES = {
     "services.mana": "ManaService",
     "services.models": "LivePersona Session",
     "services.sign_in": "Credentials",
-    "spaces.release": "release_spaces",
+    "spaces.apply": "release_spaces",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from personas.errors import SafetyError, UsageError
 from personas.passwords import DEVELOPMENT_SECRET, PasswordDeriver
@@ -63,7 +63,6 @@ class Config:
     admin_password: Secret | None = None
     seed_secret: Secret | None = None
     production: bool = False
-    ci: bool = False
     concurrency: int = DEFAULT_CONCURRENCY
     timeout: float = DEFAULT_TIMEOUT
 
@@ -73,22 +72,20 @@ class Config:
         return bool(self.address.embedded or self.jwt or (self.admin_email and self.admin_password))
 
 
-def variable(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+def variable(name: str) -> str | None:
     """Return the value of a variable, named by a key of SYNONYMS or in full; None if unset or empty.
 
     Raises:
         UsageError: There is white space around the value, or two names have different values.
     """
-    environ = os.environ if environ is None else environ
     found: dict[str, str] = {}
     for full_name in SYNONYMS.get(name, (name,)):
-        value = environ.get(full_name, "").removeprefix("\ufeff")
+        value = os.environ.get(full_name, "").removeprefix("\ufeff")
         if value != value.strip():
-            raise UsageError(
-                f"{full_name} has white space before or after its value.",
-                hint="Set it again without white space.",
-            )
-        if not value.isprintable() or any("\ud800" <= char <= "\udfff" for char in value):
+            hint = "Set it again without white space."
+            raise UsageError(f"{full_name} has white space before or after its value.", hint=hint)
+        # A value that is not UTF-8 contains lone surrogates, which are not printable.
+        if not value.isprintable():
             raise UsageError(f"{full_name} contains a control character or is not valid UTF-8.")
         if value:
             found[full_name] = value
@@ -104,8 +101,6 @@ def resolve_config(
     timeout: float | None = None,
     endpoint: str | None = None,
     concurrency: int | None = None,
-    *,
-    environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Merge options with the environment; an option wins over its variable.
 
@@ -115,63 +110,43 @@ def resolve_config(
     """
     if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
         raise UsageError(f"--timeout must be more than 0 and at most {MAX_TIMEOUT} seconds.")
-    from_variable = variable("AUTH_URL", environ)
-    named = from_variable if auth is None else auth
-    source = "MANA_AUTH_URL" if auth is None else "--auth"
-    token = jwt if jwt is not None else variable("ADMIN_JWT", environ)
-    email, password = variable("ADMIN_EMAIL", environ), variable("ADMIN_PASSWORD", environ)
+    named = variable("AUTH_URL") if auth is None else auth
+    token = jwt if jwt is not None else variable("ADMIN_JWT")
+    email, password, seed_secret = map(variable, ("ADMIN_EMAIL", "ADMIN_PASSWORD", "SEED_SECRET"))
     if bool(email) != bool(password) and token is None:
-        names = SYNONYMS["ADMIN_EMAIL"][0], SYNONYMS["ADMIN_PASSWORD"][0]
-        is_set, is_missing = names if email else names[::-1]
-        raise UsageError(f"{is_set} is set but {is_missing} is not.")
-    seed_secret = variable("SEED_SECRET", environ)
+        is_set, is_missing = ("EMAIL", "PASSWORD") if email else ("PASSWORD", "EMAIL")
+        raise UsageError(f"MANA_ADMIN_{is_set} is set but MANA_ADMIN_{is_missing} is not.")
+    source = "MANA_AUTH_URL" if auth is None else "--auth"
     return Config(
         address=parse_address(DEFAULT_AUTH if named is None else named, allow_http=allow_http, source=source),
         service_named=named is not None,
         endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
-        jwt=None if token is None else read_token(token, "--jwt" if jwt is not None else "MANA_ADMIN_JWT"),
+        jwt=None if token is None else read_token(token, "MANA_ADMIN_JWT" if jwt is None else "--jwt"),
         admin_email=email,
         admin_password=Secret(password) if password else None,
         seed_secret=Secret(seed_secret) if seed_secret else None,
-        production=is_production(environ),
-        ci=is_ci(environ),
+        production=is_production(),
         concurrency=concurrency or DEFAULT_CONCURRENCY,
         timeout=timeout or DEFAULT_TIMEOUT,
     )
 
 
-def is_production(environ: Mapping[str, str] | None = None) -> bool:
+def is_production() -> bool:
     """Return whether NODE_ENV or PERSONAS_ENV says production."""
-    return any(
-        (variable(name, environ) or "").lower() == "production" for name in ("NODE_ENV", "PERSONAS_ENV")
-    )
+    return "production" in {(variable(name) or "").lower() for name in ("NODE_ENV", "PERSONAS_ENV")}
 
 
-def is_ci(environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether CI is set, so that there is no one to ask."""
-    return (variable("CI", environ) or "").lower() not in {"", "0", "false"}
-
-
-def is_color_wanted(*, terminal: bool, environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether a stream gets colours, as NO_COLOR, FORCE_COLOR and TERM=dumb say."""
-    environ = os.environ if environ is None else environ
-    if environ.get("NO_COLOR") or is_dumb_terminal(environ):
-        return False
-    return terminal or bool(environ.get("FORCE_COLOR"))
-
-
-def is_dumb_terminal(environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether TERM says that the terminal cannot move its cursor."""
-    environ = os.environ if environ is None else environ
-    return environ.get("TERM", "").lower() in {"dumb", "unknown"}
+def is_ci() -> bool:
+    """Return whether CI is set; then no question is asked."""
+    return (variable("CI") or "").lower() not in {"", "0", "false"}
 
 
 def drop_unusable_widths() -> None:
-    """Unset COLUMNS and TERMINAL_WIDTH where they are not a width: typer would crash or print nothing."""
+    """Unset COLUMNS and TERMINAL_WIDTH if they are not a width: typer would crash or print nothing."""
     for name in ("COLUMNS", "TERMINAL_WIDTH"):
-        value = os.environ.get(name, "")
-        if value and not (value.isascii() and value.isdigit() and int(value) >= MIN_WIDTH):
-            del os.environ[name]
+        value = os.environ.get(name, "0")
+        if not (value.isascii() and value.isdigit() and int(value) >= MIN_WIDTH):
+            os.environ.pop(name, None)
 
 
 def choose_seed_secret(config: Config) -> PasswordDeriver:
@@ -186,9 +161,7 @@ def choose_seed_secret(config: Config) -> PasswordDeriver:
         return deriver
     place = "in production" if config.production else "for a service that is not on this machine"
     problem = (
-        "is the public development secret, which is refused"
-        if config.seed_secret
-        else "is not set. It is required"
+        "is the public development secret, refused" if config.seed_secret else "is not set, but required"
     )
     raise SafetyError(
         f"PERSONA_SEED_SECRET {problem} {place}.",
@@ -199,6 +172,8 @@ def choose_seed_secret(config: Config) -> PasswordDeriver:
 def parse_address(text: str, *, allow_http: bool = False, source: str = "--auth") -> Address:
     """Parse `http(s)://host[:port][/path]` or `embedded[:FILE]`.
 
+    Messages do not repeat a wrong URL, because it may contain a password.
+
     Raises:
         UsageError: It is neither.
         SafetyError: It is plain http to another machine, without `allow_http`.
@@ -206,14 +181,29 @@ def parse_address(text: str, *, allow_http: bool = False, source: str = "--auth"
     if text == "embedded" or text.startswith("embedded:"):
         file = text.partition(":")[2] or EMBEDDED_FILE
         if "://" in file:
-            raise UsageError(
-                f"{source} embedded:… takes a file, not a URL.",
-                hint="For a database by URL, run: personas serve --database URL",
-            )
+            hint = "For a database by URL, run: personas serve --database URL"
+            raise UsageError(f"{source} embedded:… takes a file, not a URL.", hint=hint)
         return Address(url="", loopback=True, embedded=Path(file))
-    split = _split_url(text, source)
-    loopback = is_loopback(split.hostname or "")
+    try:
+        split = urlsplit(text)
+        usable = split.port != 0 and split.scheme in {"http", "https"} and split.hostname
+    except ValueError:
+        usable = False
+    problem = ""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        problem = "contains white space or a character that is not ASCII"
+    elif not usable:
+        problem = "is not an http(s) URL with a host and, if any, a valid port"
+    elif "@" in split.netloc:
+        problem = "must not contain a user name or password"
+    elif split.query or split.fragment:
+        problem = "must not contain '?' or '#'"
+    if problem:
+        raise UsageError(
+            f"{source} {problem}.", hint="Use a URL such as https://auth.example.com, or embedded."
+        )
     url = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
+    loopback = is_loopback(split.hostname or "")
     if split.scheme == "http" and not loopback and not allow_http:
         raise SafetyError(
             f"{source} {url} uses plain http to another machine, which exposes tokens and passwords.",
@@ -230,25 +220,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _split_url(text: str, source: str) -> SplitResult:
-    """Split a URL; messages never repeat it, because a mistyped one may contain a password."""
-    hint = "Use a URL such as https://auth.example.com, or embedded."
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise UsageError(f"{source} contains white space or a character that is not ASCII.", hint=hint)
-    try:
-        split = urlsplit(text)
-        port = split.port
-    except ValueError:
-        raise UsageError(f"{source} is not a URL, or its port is not a number.", hint=hint) from None
-    if split.scheme not in {"http", "https"} or not split.hostname or port == 0:
-        raise UsageError(f"{source} is not an http(s) URL with a host.", hint=hint)
-    if split.username is not None or split.password is not None:
-        raise UsageError(f"{source} must not contain a user name or password.", hint=hint)
-    if split.query or split.fragment:
-        raise UsageError(f"{source} must not contain '?' or '#'.", hint=hint)
-    return split
 
 
 def _parse_endpoint(text: str) -> str:
@@ -289,17 +260,15 @@ def read_token(text: str, source: str) -> Secret:
     return Secret(token)
 
 
-@dataclass(frozen=True, slots=True)
-class GithubPaths:
-    """Files and folder that GitHub Actions names in the environment."""
+class GithubPaths(NamedTuple):
+    """The files and the folder that GitHub Actions names in the environment."""
 
     output: Path | None
     summary: Path | None
     workspace: Path | None
 
 
-def github_paths(environ: Mapping[str, str] | None = None) -> GithubPaths:
+def github_paths() -> GithubPaths:
     """Return what GITHUB_OUTPUT, GITHUB_STEP_SUMMARY and GITHUB_WORKSPACE name."""
-    names = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE")
-    values = (variable(name, environ) for name in names)
+    values = map(variable, ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"))
     return GithubPaths(*(Path(value) if value else None for value in values))

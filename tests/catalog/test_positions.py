@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from personas.catalog.loader import parse_catalog
 from personas.catalog.positions import JsonPath, Positions, json_path, quote

@@ -140,7 +140,7 @@ def test_other_calls_do_not_wait_for_hashing() -> None:
         Client(server) as other,
         ThreadPoolExecutor(100) as pool,
     ):
-        sign_ins = [pool.submit(client.sign_in, "nobody@mana.test") for _ in range(100)]
+        sign_ins = [pool.submit(client.sign_in, "unknown@mana.test") for _ in range(100)]
         wait(sign_ins, return_when=FIRST_COMPLETED)
         assert other.get("/health").json()["status"] == "ok"
         assert other.admin("GET", "/personas").json() == {"personas": []}

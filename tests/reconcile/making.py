@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from personas.catalog.loader import parse_catalog
-from personas.catalog.models import Catalog, Persona
+from personas.catalog.models import Catalog
 from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import Change, LiveState, Options, Plan
 from personas.reconcile.plan import make_plan
 from personas.redact import Secret
-from personas.services.base import DESCRIPTORS, Capabilities
+from personas.services.mana import ManaService
 from personas.services.models import LivePersona, PasswordCheck, Verdict
 
 SECRET = "a-seed-secret-for-tests"
@@ -20,30 +21,21 @@ PASSWORDS = PasswordDeriver(Secret(SECRET))
 OTHER_PASSWORDS = PasswordDeriver(Secret("another-seed-secret"))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
-# A service that cannot change name and password, and one that can, with all fields in its list.
-FIXED = Capabilities(
-    stored=DESCRIPTORS | {"name"},
-    updatable=DESCRIPTORS,
-    complete_list=False,
-    activity=True,
-    refuses_taken_emails=False,
-    space_types=True,
-)
-FLEXIBLE = Capabilities(
-    stored=frozenset({"name"}),
-    updatable=frozenset({"name", "password"}),
-    complete_list=True,
-    activity=False,
-    refuses_taken_emails=True,
-    space_types=False,
+FIXED = ManaService.capabilities
+# A service that can change name and password, stores little else, and whose list has it all.
+FLEXIBLE = replace(
+    FIXED, stored=frozenset({"name"}), updatable=frozenset({"name", "password"}), complete_list=True
 )
 RIGHT, WRONG = PasswordCheck(Verdict.RIGHT), PasswordCheck(Verdict.WRONG)
 UNTOLD = PasswordCheck(Verdict.UNKNOWN, "a second factor")
-LIMITED = PasswordCheck(Verdict.UNKNOWN, "too many sign-ins", rate_limited=True)
 
 
 def email_of(who: str) -> str:
     return who if "@" in who else f"persona.{who}@mana.test"
+
+
+def who_has(email: str) -> str:
+    return email.removeprefix("persona.").removesuffix("@mana.test")
 
 
 def entry(who: str, **changes: Any) -> dict[str, Any]:
@@ -63,26 +55,15 @@ def make_catalog(*personas: str | dict[str, Any], **root: Any) -> Catalog:
     return parse_catalog(json.dumps({"personas": entries} | root, indent=1))
 
 
-def make_persona(who: str, **changes: Any) -> Persona:
-    return make_catalog(entry(who, **changes)).personas[0]
-
-
 def make_live(who: str, **changes: Any) -> LivePersona:
     """The persona as the service has it, equal to the catalog's but for the changes."""
-    whole = entry(who) | {"userId": f"id-{who}", "createdAt": NOON} | changes
-    return LivePersona.model_validate(whole)
+    return LivePersona.model_validate(entry(who) | {"userId": f"id-{who}", "createdAt": NOON} | changes)
 
 
 def make_state(*live: str | LivePersona, **changes: Any) -> LiveState:
     personas = tuple(make_live(who) if isinstance(who, str) else who for who in live)
-    whole: dict[str, Any] = {
-        "taken_at": NOON,
-        "service": "https://auth.example.test",
-        "scope": ("*@mana.test",),
-        "personas": personas,
-        "capabilities": FIXED,
-    }
-    return LiveState(**whole | changes)
+    whole: dict[str, Any] = {"taken_at": NOON, "service": "https://auth.example.test", "personas": personas}
+    return LiveState(**whole | {"scope": ("*@mana.test",), "capabilities": FIXED} | changes)
 
 
 def plan_for(catalog: Catalog, state: LiveState, **options: Any) -> Plan:
@@ -91,5 +72,4 @@ def plan_for(catalog: Catalog, state: LiveState, **options: Any) -> Plan:
 
 def describe(change: Change) -> tuple[str, str, str, str]:
     """Who, the status, the action and the reason."""
-    who = change.key.removeprefix("persona.").removesuffix("@mana.test")
-    return who, change.status, change.action or "", change.reason
+    return who_has(change.key), change.status, change.action or "", change.reason

@@ -1,21 +1,17 @@
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from personas.catalog.models import Persona
+from personas.catalog.models import Cadence
 from personas.errors import UsageError
-from personas.reconcile.changes import Change, FieldChange, LiveState, Options, Owner, Ownership, Plan, Status
+from personas.reconcile.changes import Change, FieldChange, LiveState, Options, Owner, Ownership, Status
 from personas.reconcile.plan import make_cleanup_plan, make_plan
 from personas.services.models import FoundUser, LivePersona, PasswordCheck
 
 from .making import (
     FLEXIBLE,
-    LIMITED,
     RIGHT,
     UNTOLD,
     WRONG,
@@ -51,10 +47,7 @@ def only_change(state: LiveState, **options: Any) -> Change:
         (owned(Ownership.FREE), ("create", "create", "")),
         (owned(Ownership.HALF_CREATED), ("create", "create", "completes a half-created persona")),
         (owned(Ownership.FOREIGN), ("conflict", "", "belongs to an account that is not a persona")),
-        (
-            owned(Ownership.UNKNOWN, "HTTP 500"),
-            ("unknown", "", "cannot determine who owns this email: HTTP 500"),
-        ),
+        (owned(Ownership.UNKNOWN, "why"), ("unknown", "", "cannot determine who owns this email: why")),
     ],
 )
 @pytest.mark.parametrize("everything", [False, True])
@@ -67,28 +60,25 @@ def test_owner_of_new_email_decides(
     assert (change.id, change.live, change.fields, change.name) == (None, None, (), "Ada")
 
 
-FIELDS: list[tuple[dict[str, Any], FieldChange]] = [
-    ({"archetype": "other"}, FieldChange(field="archetype", old="other", new="researcher", line=6)),
-    ({"archetype": ""}, FieldChange(field="archetype", old="", new="researcher", line=6)),
-    (
-        {"systemPrompt": "Else."},
-        FieldChange(field="systemPrompt", old="Else.", new=entry("ada")["systemPrompt"], line=7),
-    ),
-    (
-        {"moduleMix": {"todo": 0.4}},
-        FieldChange(field="moduleMix", old={"todo": 0.4}, new={"todo": 0.5, "notes": 1.0}, line=8),
-    ),
-    ({"moduleMix": {}}, FieldChange(field="moduleMix", old={}, new={"todo": 0.5, "notes": 1.0}, line=8)),
-    ({"tickCadence": "hourly"}, FieldChange(field="tickCadence", old="hourly", new="daily", line=12)),
-    ({"emailVerified": False}, FieldChange(field="emailVerified", old="false", new="true", line=3)),
+PROMPT, MIX = entry("ada")["systemPrompt"], {"todo": 0.5, "notes": 1.0}
+# What is live, and the difference: its field, old and new value, and line in the catalog.
+FIELDS: list[tuple[dict[str, Any], tuple[str, Any, Any, int]]] = [
+    ({"archetype": "other"}, ("archetype", "other", "researcher", 6)),
+    ({"archetype": ""}, ("archetype", "", "researcher", 6)),
+    ({"systemPrompt": "Else."}, ("systemPrompt", "Else.", PROMPT, 7)),
+    ({"moduleMix": {"todo": 0.4}}, ("moduleMix", {"todo": 0.4}, MIX, 8)),
+    ({"moduleMix": {}}, ("moduleMix", {}, MIX, 8)),
+    ({"tickCadence": "hourly"}, ("tickCadence", "hourly", "daily", 12)),
+    ({"emailVerified": False}, ("emailVerified", "false", "true", 3)),
 ]
 
 
 @pytest.mark.parametrize(("live", "field"), FIELDS)
-def test_different_field_is_an_update(live: dict[str, Any], field: FieldChange) -> None:
+def test_different_field_is_an_update(live: dict[str, Any], field: tuple[str, Any, Any, int]) -> None:
     change = only_change(make_state(make_live("ada", **live)))
     assert describe(change) == ("ada", "update", "update", "")
-    assert change.fields == (field,)
+    assert [(f.field, f.old, f.new, f.line) for f in change.fields] == [field]
+    assert type(change.fields[0].new) is not Cadence
     assert (change.id, change.line, change.name) == ("id-ada", 3, "Ada")
 
 
@@ -101,7 +91,6 @@ def test_different_field_is_an_update(live: dict[str, Any], field: FieldChange) 
         {"emailVerified": True},
         {"actions7d": 5, "lastActiveAt": "2026-01-01T00:00:00Z"},
     ],
-    ids=["equal", "order and kind of numbers", "case of the email", "verified", "activity"],
 )
 def test_same_meaning_is_in_sync(live: dict[str, Any]) -> None:
     change = only_change(make_state(make_live("ada", **live)), prune=True, replace=True)
@@ -125,7 +114,6 @@ BOTH = {"name": "Eve", "archetype": "other"}
         ({}, WRONG, True, ("replace", "replace", "")),
         (BOTH, WRONG, False, ("replace", "update", "name, password still differs; --replace re-creates it")),
         ({}, UNTOLD, True, ("unknown", "", "password not checked: a second factor")),
-        ({}, LIMITED, False, ("unknown", "", "password not checked: too many sign-ins")),
         ({"archetype": "x"}, UNTOLD, False, ("update", "update", "password not checked: a second factor")),
         ({"archetype": "x"}, RIGHT, True, ("update", "update", "")),
         ({}, RIGHT, True, ("in-sync", "", "")),
@@ -166,24 +154,17 @@ def test_unread_persona_is_unknown_and_not_written() -> None:
 
 
 def test_fields_that_the_service_does_not_store_are_one_note() -> None:
-    live = [make_live(who, archetype="x", systemPrompt=None) for who in ("ada", "bo")]
-    plan = plan_for(make_catalog("ada", "bo"), make_state(*live, capabilities=FLEXIBLE))
-    assert plan.counts[Status.IN_SYNC] == 2
+    state = make_state(make_live("ada", archetype="x", systemPrompt=None), "bo", capabilities=FLEXIBLE)
+    plan = plan_for(make_catalog("ada", "bo"), state)
     assert plan.notes == ("Not stored on this service: archetype, systemPrompt, moduleMix, tickCadence.",)
+    assert not plan.drift
 
 
-def test_fields_without_live_value_are_not_compared_but_noted() -> None:
-    live: list[str | LivePersona] = [
-        make_live("ada", name=None),
-        make_live("bo", moduleMix=None, systemPrompt=None),
-        "cy",
-    ]
+def test_fields_without_live_value_are_one_note_after_the_others() -> None:
+    live = [make_live("ada", name=None), make_live("bo", moduleMix=None, systemPrompt=None), make_live("cy")]
     plan = plan_for(make_catalog("ada", "bo", "cy"), make_state(*live, notes=("First.",)))
-    assert plan.counts[Status.IN_SYNC] == 3
-    assert plan.notes == (
-        "First.",
-        "Not compared, because there is no live value: name, systemPrompt, moduleMix.",
-    )
+    gaps = "Not compared, because there is no live value: name, systemPrompt, moduleMix."
+    assert (plan.notes, plan.drift) == (("First.", gaps), ())
 
 
 @pytest.mark.parametrize(("extra", "unread"), [("eve", {}), ("ada", {"id-ada": "timed out"})])
@@ -193,11 +174,8 @@ def test_gaps_of_personas_that_are_not_compared_are_not_noted(extra: str, unread
 
 
 def test_snapshot_without_capabilities_counts_descriptors_as_updatable() -> None:
-    change = only_change(make_state(make_live("ada", **BOTH), capabilities=None))
-    assert [(field.field, field.updatable) for field in change.fields] == [
-        ("name", False),
-        ("archetype", True),
-    ]
+    fields = only_change(make_state(make_live("ada", **BOTH), capabilities=None)).fields
+    assert [(field.field, field.updatable) for field in fields] == [("name", False), ("archetype", True)]
 
 
 # Extra personas
@@ -216,37 +194,27 @@ def test_extra_persona_is_deleted_only_with_prune(options: dict[str, bool], acti
 @pytest.mark.parametrize("prune", [False, True])
 def test_second_live_persona_with_same_email_is_extra(prune: bool) -> None:
     double = make_live("ada", email=ADA.upper(), userId="a-second")
-    for state in (make_state("ada", double), make_state(double, "ada")):
+    for state in (make_state("ada", double, "ada"), make_state(double, "ada")):
         plan = plan_for(make_catalog("ada"), state, prune=prune)
-        assert [(c.status, c.id, bool(c.action)) for c in sorted(plan.changes, key=lambda c: c.status)] == [
-            ("extra", "a-second", prune),
-            ("in-sync", "id-ada", False),
-        ]
-        assert len({change.key for change in plan.changes}) == 2
-        assert plan.of(Status.EXTRA)[0].reason == "a second live persona with this email"
-
-
-def test_persona_that_is_listed_twice_counts_once() -> None:
-    assert describe(only_change(make_state("ada", "ada"), prune=True))[1:] == ("in-sync", "", "")
+        extra, same = plan.changes
+        assert (extra.id, extra.status, bool(extra.action)) == ("a-second", "extra", prune)
+        assert (same.id, same.status, same.key) == ("id-ada", "in-sync", ADA)
+        assert extra.key == f"{ADA.upper()} (a-second)"
+        assert extra.reason == "a second live persona with this email"
 
 
 def test_extra_and_new_persona_of_same_name_are_a_changed_email() -> None:
     catalog = make_catalog(entry("new", name="Ada"), "bo", "cy", entry("fay", name="Bo"))
-    state = make_state(make_live("old", name="Ada"), "bo", make_live("eve", name=None))
+    owners = {email_of("cy"): Owner(ownership=Ownership.HALF_CREATED)}
+    state = make_state(make_live("old", name="Ada"), "bo", make_live("eve", name=None), owners=owners)
     reasons = {describe(change)[0]: change.reason for change in plan_for(catalog, state).drift}
     assert reasons == {
         "new": f"changed email? {email_of('old')} has the same name and is not in the catalog",
         "old": f"not in the catalog; changed email? {email_of('new')} has the same name",
-        "cy": "",
+        "cy": "completes a half-created persona",
         "eve": "not in the catalog",
         "fay": "",
     }
-
-
-def test_half_created_persona_keeps_its_reason_beside_a_changed_email() -> None:
-    state = make_state(make_live("old", name="Ada"), owners=owned(Ownership.HALF_CREATED))
-    change = plan_for(make_catalog("ada"), state).of(Status.CREATE)[0]
-    assert change.reason.startswith("completes a half-created persona; changed email? persona.old@")
 
 
 # The whole plan
@@ -255,32 +223,23 @@ def test_half_created_persona_keeps_its_reason_beside_a_changed_email() -> None:
 def test_plan_is_sorted_by_action_status_and_name() -> None:
     catalog = make_catalog("zoe", "bo", entry("x", name="amy"), "kim", "ida", "lea", "una", "mia", "eli")
     live = [make_live(who, archetype="x") for who in ("zoe", "bo")]
+    live += [make_live("kim", name="Kay"), make_live("lea", name="Lee")]
+    live += [make_live("x", name="amy", archetype="y"), *map(make_live, ("ida", "mia", "eva"))]
     state = make_state(
         *live,
-        make_live("kim", name="Kay"),
-        "ida",
-        "mia",
-        make_live("lea", name="Lee"),
-        make_live("x", name="amy", archetype="y"),
-        "eva",
         passwords={email_of("mia"): UNTOLD},
         owners={email_of("una"): Owner(ownership=Ownership.FOREIGN)},
         others=4,
     )
     plan = plan_for(catalog, state)
-    assert [describe(change)[:3] for change in plan.changes] == [
-        ("eli", "create", "create"),
-        ("x", "update", "update"),
-        ("bo", "update", "update"),
-        ("zoe", "update", "update"),
-        ("kim", "replace", ""),
-        ("lea", "replace", ""),
-        ("eva", "extra", ""),
-        ("una", "conflict", ""),
-        ("mia", "unknown", ""),
-        ("ida", "in-sync", ""),
-    ]
+    whole = " ".join(f"{describe(change)[0]}:{change.status}" for change in plan.changes)
+    assert whole == (
+        "eli:create x:update bo:update zoe:update kim:replace lea:replace "
+        "eva:extra una:conflict mia:unknown ida:in-sync"
+    )
     assert (plan.service, plan.scope, plan.others) == (state.service, ("*@mana.test",), 4)
+    backwards = state.model_copy(update={"personas": tuple(reversed(state.personas))})
+    assert plan_for(catalog, backwards) == plan
     actions = [change.action for change in plan_for(catalog, state, prune=True, replace=True).actions]
     assert actions == ["create", *["update"] * 3, *["replace"] * 2, "delete"]
 
@@ -315,16 +274,10 @@ def test_pattern_without_match_is_a_usage_error(make: Any) -> None:
 
 
 def test_other_scope_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match=r"books\.\*@mana\.test; that of catalog\.json is \*@mana\.test"):
+    with pytest.raises(UsageError, match=r"is books\.\*@mana\.test, not \*@mana\.test as in catalog\.json"):
         make_plan(make_catalog("ada"), make_state(scope=("books.*@mana.test",)))
     both = ["a*@mana.test", "p*@mana.test"]
     assert make_plan(make_catalog("ada", scope=both), make_state(scope=tuple(reversed(both)))).changes
-
-
-def test_overlapping_catalog_sees_the_others_persona_as_extra() -> None:
-    books = make_catalog("books.bo", scope="persona.books.*@mana.test")
-    state = make_state("books.bo", "books.anna", scope=books.scope.patterns)
-    assert [describe(change)[:2] for change in plan_for(books, state).drift] == [("books.anna", "extra")]
 
 
 def test_ten_thousand_personas_are_planned() -> None:
@@ -346,9 +299,7 @@ def test_cleanup_deletes_every_live_persona_and_counts_the_drift() -> None:
         make_live("cy", name="Eve", tickCadence="hourly"),
         "eve",
     ]
-    plan = make_cleanup_plan(
-        catalog, make_state(*live, others=2, notes=("First.",)), Options(command="cleanup")
-    )
+    plan = make_cleanup_plan(catalog, make_state(*live, others=2, notes=("First.",)))
     assert [describe(change) for change in plan.changes] == [
         ("bo", "update", "delete", ""),
         ("cy", "replace", "delete", ""),
@@ -356,140 +307,43 @@ def test_cleanup_deletes_every_live_persona_and_counts_the_drift() -> None:
         ("eve", "extra", "delete", "not in the catalog"),
     ]
     drift = "2 changed, 2 not live, 1 not in the catalog"
-    assert plan.notes == (
-        "First.",
-        f"Catalog and service differ before the cleanup, compared by the list: {drift}.",
-    )
-    assert (plan.others, plan.options.command) == (2, "cleanup")
-    assert plan.counts[Status.IN_SYNC] == 0
+    note = f"Catalog and service differ before the cleanup, compared by the list: {drift}."
+    assert (plan.notes, plan.others) == (("First.", note), 2)
 
 
 def test_cleanup_without_drift_has_no_note_and_unread_is_deleted_too() -> None:
     state = make_state("ada", "bo", unread={"id-bo": "timed out"})
-    plan = make_cleanup_plan(make_catalog("ada", "bo"), state)
-    assert [describe(change) for change in plan.changes] == [
-        ("ada", "extra", "delete", ""),
-        ("bo", "extra", "delete", ""),
-    ]
-    assert plan.notes == ()
-
-
-def test_cleanup_is_limited_by_only() -> None:
-    plan = make_cleanup_plan(make_catalog("ada", "bo"), make_state("ada", "bo", "eve"), Options(only=("e*",)))
-    assert [describe(change)[0] for change in plan.actions] == ["eve"]
+    plan = make_cleanup_plan(make_catalog("ada", "bo", "cy"), state, Options(only=("ada", "bo")))
+    assert {describe(change)[1:] for change in plan.changes} == {("extra", "delete", "")}
+    assert (len(plan.actions), plan.notes) == (2, ())
 
 
 # The checksum
 
-
-@pytest.mark.parametrize(("live", "_field"), FIELDS)
-def test_checksum_changes_with_each_field(live: dict[str, Any], _field: FieldChange) -> None:
-    catalog = make_catalog("ada")
-    same = make_state(make_live("ada", archetype="before"))
-    changed = make_state(make_live("ada", **{"archetype": "before"} | live))
-    assert plan_for(catalog, same).checksum != plan_for(catalog, changed).checksum
-
-
-@pytest.mark.parametrize("field", ["name", "archetype", "systemPrompt", "tickCadence"])
-def test_checksum_changes_with_what_is_created(field: str) -> None:
-    value = "hourly" if field == "tickCadence" else "something else, long enough"
-    plans = [
-        plan_for(make_catalog(persona), make_state()) for persona in ("ada", entry("ada", **{field: value}))
-    ]
-    assert plans[0].checksum != plans[1].checksum
-
-
-@pytest.mark.parametrize(
-    "options", [{"prune": True}, {"replace": True}, {"force": True}, {"only": ("*",)}], ids=str
-)
-def test_checksum_covers_options(options: dict[str, Any]) -> None:
-    assert plan_for(make_catalog("ada"), make_state(), **options).checksum != CHECKSUM
-
-
-@pytest.mark.parametrize(
-    "state",
-    [
-        make_state(service="https://other.example.test"),
-        make_state("eve"),
-        make_state(make_live("ada", name="x")),
-    ],
-)
-def test_checksum_covers_service_and_live_personas(state: LiveState) -> None:
-    assert plan_for(make_catalog("ada"), state).checksum != CHECKSUM
-
-
-def test_checksum_ignores_what_is_in_sync_and_where_it_stands() -> None:
-    same = plan_for(make_catalog("bo", "ada", "cy"), make_state("cy", "bo"), command="dry-run")
-    assert same.checksum == CHECKSUM
-    assert len(CHECKSUM) == 16
-
-
-def test_checksum_accepts_text_that_cannot_be_encoded() -> None:
-    plan = plan_for(make_catalog("ada"), make_state(make_live("ada", systemPrompt="\ud800\x00")))
-    assert int(plan.checksum or "", 16) > 0
-
-
-def test_plan_with_conflict_has_no_checksum() -> None:
-    assert plan_for(make_catalog("ada"), make_state(owners=owned(Ownership.FOREIGN))).checksum is None
-
-
-CHECKSUM = plan_for(make_catalog("ada"), make_state()).checksum or ""
-
-
-# Properties of every plan
-
-WHO = st.sampled_from(["ada", "bo", "cy", "dee"])
-LIVE = st.fixed_dictionaries(
-    {},
-    optional={
-        "name": st.sampled_from([None, "Eve", "Ada"]),
-        "archetype": st.sampled_from([None, "other"]),
-        "moduleMix": st.dictionaries(st.sampled_from("ab"), st.floats(0, 9), max_size=2),
-        "emailVerified": st.booleans(),
-    },
-)
-STATES = st.builds(
-    lambda live, owners, passwords, unread: make_state(
-        *(make_live(who, **changes, userId=f"{n}") for n, (who, changes) in enumerate(live)),
-        owners={email_of(who): Owner(ownership=ownership) for who, ownership in owners.items()},
-        passwords={email_of(who): check for who, check in passwords.items()},
-        unread=dict.fromkeys(unread, "timed out"),
+VARIANTS: list[tuple[str | dict[str, Any], LiveState, dict[str, Any]]] = [
+    ("ada", make_state(), {}),
+    *(("ada", make_state(), {option: True}) for option in ("prune", "replace", "force")),
+    ("ada", make_state(), {"only": ("*",)}),
+    ("ada", make_state(service="https://other.example.test"), {}),
+    ("ada", make_state("eve"), {}),
+    ("ada", make_state("eve"), {"prune": True}),
+    ("ada", make_state(make_live("eve", userId="other")), {}),
+    *(
+        (entry("ada", **{field: "hourly"}), make_state(), {})
+        for field in ("name", "archetype", "tickCadence")
     ),
-    st.lists(st.tuples(WHO, LIVE), max_size=5),
-    st.dictionaries(WHO, st.sampled_from(Ownership)),
-    st.dictionaries(WHO, st.sampled_from([RIGHT, WRONG, UNTOLD])),
-    st.lists(st.sampled_from("0123")),
-)
-CATALOGS = st.lists(WHO, unique=True, min_size=1).map(lambda names: make_catalog(*names))
-OPTIONS = st.builds(Options, prune=st.booleans(), replace=st.booleans(), force=st.booleans())
+    *(("ada", make_state(make_live("ada", **live)), {}) for live, _ in FIELDS),
+    ("ada", make_state(make_live("ada", systemPrompt="\ud800\x00")), {}),
+    ("ada", make_state(owners=owned(Ownership.UNKNOWN)), {}),
+    ("ada", make_state("ada"), {}),
+]
 
 
-@given(CATALOGS, STATES, OPTIONS, st.randoms(use_true_random=False))
-def test_every_plan_is_whole_safe_and_independent_of_order(
-    catalog: Any, state: LiveState, options: Options, shuffle: random.Random
-) -> None:
-    plan = make_plan(catalog, state, options)
-    assert {c.desired.email for c in plan.changes if isinstance(c.desired, Persona)} == {
-        p.email for p in catalog.personas
-    }
-    live = [c.live.user_id for c in plan.changes if isinstance(c.live, LivePersona)]
-    assert sorted(live) == sorted(p.user_id for p in state.personas)
-    assert len({change.key for change in plan.changes}) == len(plan.changes)
-    check_actions(plan, options)
-    shuffled = list(state.personas)
-    shuffle.shuffle(shuffled)
-    assert make_plan(catalog, state.model_copy(update={"personas": tuple(shuffled)}), options) == plan
-
-
-def check_actions(plan: Plan, options: Options) -> None:
-    allowed: dict[Status, set[str | None]] = {
-        Status.IN_SYNC: {None},
-        Status.CREATE: {"create"},
-        Status.UPDATE: {"update"},
-        Status.REPLACE: {"replace"} if options.replace else {None, "update"},
-        Status.EXTRA: {"delete"} if options.prune else {None},
-        Status.CONFLICT: {None},
-        Status.UNKNOWN: {None},
-    }
-    assert all(change.action in allowed[change.status] for change in plan.changes)
-    assert all((change.desired is None) == (change.status is Status.EXTRA) for change in plan.changes)
+def test_checksum_covers_changes_options_and_service() -> None:
+    sums = [plan_for(make_catalog(persona), live, **options).checksum for persona, live, options in VARIANTS]
+    assert len(set(sums)) == len(VARIANTS)
+    assert {len(checksum or "") for checksum in sums} == {16}
+    # Not where a persona stands, what is in sync, or whether it is a preview.
+    same = plan_for(make_catalog("bo", "ada"), make_state("bo"), command="dry-run")
+    assert same.checksum == sums[0]
+    assert plan_for(make_catalog("ada"), make_state(owners=owned(Ownership.FOREIGN))).checksum is None

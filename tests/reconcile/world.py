@@ -13,18 +13,17 @@ import sqlalchemy as sa
 from starlette.responses import JSONResponse
 
 from personas.catalog.models import Catalog
-from personas.concurrency import Cancel
 from personas.embedded import open_embedded, schema, users
 from personas.passwords import PasswordDeriver
 from personas.reconcile.apply import apply
-from personas.reconcile.changes import LiveState, Options, Outcome, Plan
+from personas.reconcile.changes import Options, Outcome, Plan
 from personas.reconcile.fetch import fetch
 from personas.reconcile.plan import make_plan
 from personas.services.http import RetryPolicy
 from personas.services.mana import ManaService
 from personas.services.sign_in import Credentials
 
-from .making import NOON, PASSWORDS, email_of
+from .making import NOON, PASSWORDS, email_of, who_has
 
 PERSONAS = "/api/v1/admin/personas"
 LOOK_UP = "GET /api/v1/admin/users"
@@ -38,9 +37,9 @@ class Event:
 
     pattern: str
     answer: JSONResponse | None
-    do: Callable[[], object] | None
-    skip: int
-    times: int
+    do: Callable[[], object] = lambda: None
+    skip: int = 0
+    times: int = 1_000
 
 
 class World:
@@ -54,36 +53,26 @@ class World:
         self._app = app
         self._events: list[Event] = []
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         request = f"{scope['method']} {scope['path']}?{scope['query_string'].decode()}".rstrip("?")
         self.seen.append(request)
         for event in self._events:
-            if event.times and re.match(event.pattern, request):
-                if event.skip:
-                    event.skip -= 1
-                    continue
-                event.times -= 1
-                if event.do is not None:
-                    event.do()
-                if event.answer is not None:
-                    await receive()
-                    await event.answer(scope, receive, send)
-                    return
-        await self._app(scope, receive, send)
+            if not event.times or not re.match(event.pattern, request):
+                continue
+            if event.skip:
+                event.skip -= 1
+                continue
+            event.times -= 1
+            event.do()
+            if event.answer is not None:
+                await receive()
+                return await event.answer(scope, receive, send)
+        return await self._app(scope, receive, send)
 
-    def when(
-        self,
-        pattern: str,
-        status: int | None = None,
-        body: object = None,
-        *,
-        do: Callable[[], object] | None = None,
-        skip: int = 0,
-        times: int = 1_000,
-    ) -> None:
-        """Let something happen at matching requests (`GET /path?query`), after `skip` of them."""
+    def when(self, pattern: str, status: int | None = None, body: object = None, **event: Any) -> None:
+        """Let something happen at matching requests (`GET /path?query`): an answer, or `do`."""
         answer = None if status is None else JSONResponse(body, status)
-        self._events.append(Event(pattern, answer, do, skip, times))
+        self._events.append(Event(pattern, answer, **event))
 
     def count(self, pattern: str) -> int:
         return sum(re.match(pattern, request) is not None for request in self.seen)
@@ -115,47 +104,31 @@ class World:
         with self.database.write() as connection:
             connection.execute(statement)
 
+    def emails(self, kind: str) -> set[str]:
+        """The local parts of `persona` or `human` users, without the admin."""
+        user = schema.users.c
+        with self.database.read() as connection:
+            rows = connection.scalars(sa.select(user.email).where(user.kind == kind, user.role != "admin"))
+            return {who_has(email) for email in rows}
+
     @property
     def personas(self) -> set[str]:
-        return self._emails(schema.users.c.kind == "persona")
+        return self.emails("persona")
 
-    @property
-    def humans(self) -> set[str]:
-        admin = schema.users.c.role == "admin"
-        return self._emails((schema.users.c.kind == "human") & ~admin)
-
-    def _emails(self, condition: Any) -> set[str]:
-        with self.database.read() as connection:
-            rows = connection.scalars(sa.select(schema.users.c.email).where(condition))
-            return {email.removeprefix("persona.").removesuffix("@mana.test") for email in rows}
-
-    async def fetch(
-        self, catalog: Catalog, *, passwords: PasswordDeriver | None = PASSWORDS, **options: Any
-    ) -> LiveState:
-        return await fetch(self.service, catalog, passwords=passwords, **options)
-
-    async def plan(
-        self,
-        catalog: Catalog,
-        *,
-        passwords: PasswordDeriver | None = PASSWORDS,
-        prune: bool = False,
-        **rest: Any,
-    ) -> Plan:
+    async def plan(self, catalog: Catalog, *, prune: bool = False, **options: Any) -> Plan:
         """What `dry-run` shows."""
-        state = await self.fetch(catalog, passwords=passwords, **rest)
-        rest.pop("check_passwords", None)
-        return make_plan(catalog, state, Options(prune=prune, **rest))
+        state = await fetch(self.service, catalog, **{"passwords": PASSWORDS} | options)
+        chosen = {name: options.get(name, False) for name in ("replace", "force")}
+        return make_plan(catalog, state, Options(prune=prune, only=options.get("only", ()), **chosen))
 
     async def apply(
-        self, plan: Plan, *, passwords: PasswordDeriver | None = PASSWORDS, cancel: Cancel | None = None
+        self, plan: Plan, *, passwords: PasswordDeriver | None = PASSWORDS
     ) -> tuple[Outcome, ...]:
-        return await apply(plan, self.service, passwords, cancel=cancel)
+        return await apply(plan, self.service, passwords)
 
-    async def seed(self, catalog: Catalog, **options: Any) -> tuple[Outcome, ...]:
+    async def seed(self, catalog: Catalog) -> tuple[Outcome, ...]:
         """What `seed` does; a failure ends the test."""
-        passwords = options.get("passwords", PASSWORDS)
-        outcomes = await self.apply(await self.plan(catalog, **options), passwords=passwords)
+        outcomes = await self.apply(await self.plan(catalog))
         assert {outcome.result for outcome in outcomes} <= {"done"}, outcomes
         return outcomes
 

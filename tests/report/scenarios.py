@@ -20,7 +20,7 @@ from personas.reconcile.changes import (
     Status,
 )
 from personas.report.document import CatalogSize, ErrorInfo, Report
-from personas.services.models import LiveMember, LivePersona, LiveSpace, ModuleFeedback, RecentAction
+from personas.services.models import LiveMember, LivePersona, LiveSpace
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
 SERVICE = "http://localhost:3001"
@@ -76,10 +76,13 @@ WEIGHTS = FieldChange(
 )
 NAME = FieldChange(field="name", old="Mika Lindquist", new=MIKA.name, updatable=False, line=30)
 CADENCE = FieldChange(field="tickCadence", old="daily", new="hourly", line=34)
+PASSWORD = FieldChange(field="password", updatable=False, line=42)
+_STILL = "name still differs; --replace re-creates it"
 BO = Change(
     key="persona.bo@mana.test",
     name="Bo Linde",
     status=Status.EXTRA,
+    reason="not in the catalog",
     id="id-bo",
     live=LivePersona(
         user_id="id-bo",
@@ -91,8 +94,8 @@ BO = Change(
 CHANGES = (
     change(JONAS, Status.CREATE, Action.CREATE),
     change(ANNA, Status.UPDATE, Action.UPDATE, fields=(PROMPT, WEIGHTS)),
-    change(MIKA, Status.REPLACE, Action.UPDATE, fields=(NAME, CADENCE)),
-    change(PRIYA, Status.REPLACE, fields=(FieldChange(field="password", updatable=False, line=42),)),
+    change(MIKA, Status.REPLACE, Action.UPDATE, fields=(NAME, CADENCE), reason=_STILL),
+    change(PRIYA, Status.REPLACE, fields=(PASSWORD,), reason="only --replace changes password"),
     change(NGOZI, Status.UNKNOWN, reason="the details could not be read: HTTP 500"),
     BO,
     *in_sync(5),
@@ -107,7 +110,7 @@ def outcome(about: Change, result: Result = Result.DONE, message: str = "") -> O
     )
 
 
-_CONFLICT = change(JONAS, Status.CONFLICT)
+_CONFLICT = change(JONAS, Status.CONFLICT, reason="belongs to an account that is not a persona")
 _LOST = change(TOMASZ, Status.CREATE, Action.CREATE)
 _RUN = (*CHANGES[:3], _LOST, change(NGOZI, Status.CREATE, Action.CREATE), *CHANGES[3:4], BO, *in_sync(4))
 _MEMBERS = FieldChange(
@@ -116,89 +119,65 @@ _MEMBERS = FieldChange(
     new={"persona.mika@mana.test": "admin", "persona.jonas@mana.test": "member"},
     line=101,
 )
+
+
+def _space(key: str, name: str, status: Status, action: Action | None = None, **values: object) -> Change:
+    about = {"kind": Kind.SPACE, "key": key, "name": name, "status": status, "action": action}
+    return Change.model_validate(about | values)
+
+
+_TAKEN = "another space has this slug; choose another one in the catalog"
+_FLAT = FieldChange(field="name", old="Flat", new="The flat in Glasgow", line=99)
 _SPACES = (
-    Change(kind=Kind.SPACE, key="cold-rooms", name="Cold Rooms", status=Status.CREATE, action=Action.CREATE),
-    Change(
-        kind=Kind.SPACE,
-        key="glasgow-flat",
-        name="The flat in Glasgow",
-        status=Status.UPDATE,
-        action=Action.UPDATE,
-        fields=(FieldChange(field="name", old="Flat", new="The flat in Glasgow", line=99), _MEMBERS),
-    ),
-    Change(kind=Kind.SPACE, key="shore-counts", name="Shore counts", status=Status.CONFLICT),
-    Change(kind=Kind.SPACE, key="giessliste", name="Pumpe und Gießliste", status=Status.IN_SYNC),
+    _space("cold-rooms", "Cold Rooms", Status.CREATE, Action.CREATE),
+    _space("glasgow-flat", "The flat in Glasgow", Status.UPDATE, Action.UPDATE, fields=(_FLAT, _MEMBERS)),
+    _space("shore-counts", "Shore counts", Status.CONFLICT, reason=_TAKEN),
+    _space("giessliste", "Pumpe und Gießliste", Status.IN_SYNC),
 )
-_DELETED_SPACE = LiveSpace(
-    space_id="s1",
-    slug="old",
-    name="Old",
-    members=(LiveMember(member_id="m1", user_id="u1", email="persona.anna@mana.test", role="owner"),),
+_MEMBER = LiveMember(member_id="m1", user_id="u1", email="persona.anna@mana.test", role="owner")
+_OLD = LiveSpace(space_id="s1", slug="old", name="Old", members=(_MEMBER,))
+SPACE_DELETIONS = Plan(
+    kind=Kind.SPACE, changes=(_space("old", "Old", Status.EXTRA, Action.DELETE, live=_OLD),)
 )
 DELETIONS = plan(
     BO.model_copy(update={"action": Action.DELETE}),
     change(MIKA, Status.REPLACE, Action.REPLACE, live=live(MIKA, last_active_at=None)),
     options=Options(prune=True, replace=True),
 )
-SPACE_DELETIONS = Plan(
-    kind=Kind.SPACE,
-    changes=(
-        Change(
-            kind=Kind.SPACE,
-            key="old",
-            name="Old",
-            status=Status.EXTRA,
-            action=Action.DELETE,
-            live=_DELETED_SPACE,
-        ),
-    ),
-)
-_LIVE = tuple(
-    live(
-        persona,
-        last_active_at=NOW - timedelta(hours=7 * index) if index % 3 else None,
-        actions_7d=index * 171,
-    )
-    for index, persona in enumerate(PERSONAS)
-)
-_SHOWN = live(
-    ANNA,
-    last_active_at=NOW - timedelta(minutes=4),
-    actions_7d=12,
-    recent_actions=(
-        RecentAction(
-            tool="todo.create", result="ok", created_at=NOW - timedelta(minutes=4), latency_ms=120.4
-        ),
-        RecentAction(
-            tool="mail.send",
-            result="error",
-            created_at=NOW - timedelta(hours=3),
-            latency_ms=1_204,
-            error_message="the address of the receiver is missing",
-        ),
-    ),
-    feedback=(
-        ModuleFeedback(module="photos", ratings=4, mean=4.25),
-        ModuleFeedback(module="todo", ratings=1),
-    ),
-)
+_LIVE = [
+    live(persona, last_active_at=NOW - timedelta(hours=7 * at) if at % 3 else None, actions_7d=at * 171)
+    for at, persona in enumerate(PERSONAS)
+]
+_RECENT = NOW - timedelta(minutes=4)
+_ERROR = {"tool": "mail.send", "result": "error", "error_message": "the address of the receiver is missing"}
+_ACTIONS = [
+    {"tool": "todo.create", "result": "ok", "created_at": _RECENT, "latency_ms": 120.4},
+    _ERROR | {"created_at": NOW - timedelta(hours=3), "latency_ms": 1_204},
+]
+_FEEDBACK = [{"module": "photos", "ratings": 4, "mean": 4.25}, {"module": "todo", "ratings": 1}]
+_SHOWN = live(ANNA, last_active_at=_RECENT, actions_7d=12, recent_actions=_ACTIONS, feedback=_FEEDBACK)
 
 
-def _state(*personas: LivePersona, **values: object) -> LiveState:
+def state(*personas: LivePersona, **values: object) -> LiveState:
+    """Return the live state that `list` and `show` print."""
     about = {"taken_at": NOW, "service": SERVICE, "scope": SCOPE, "personas": personas}
     return LiveState.model_validate(about | values)
 
 
-def _hostile() -> Report:
-    persona = ANNA.model_copy(update={"name": HOSTILE, "system_prompt": HOSTILE * 3})
+def foreign(text: str) -> Report:
+    """Return a preview in which every text comes from elsewhere."""
+    persona = ANNA.model_copy(update={"name": text})
     fields = (
-        FieldChange(field="systemPrompt", old="x" * 70, new=HOSTILE * 3, line=2),
-        FieldChange(field="moduleMix", old={HOSTILE: 0.5}, new={"a|b": 0.5}),
-        FieldChange(field="archetype", old=HOSTILE, new="```\n# x"),
+        FieldChange(field="systemPrompt", old="x" * 70, new=text * 3, line=2),
+        FieldChange(field="moduleMix", old={text: 0.5}, new={"a|b": 0.5}),
+        FieldChange(field="archetype", old=text, new="```\n# x"),
     )
-    extra = Change(key="evil@mana.test", name=HOSTILE, status=Status.EXTRA, reason=HOSTILE)
+    extra = Change(key="evil@mana.test", name=text, status=Status.EXTRA, reason=text)
     changes = (change(persona, Status.UPDATE, Action.UPDATE, fields=fields), extra)
-    return report("dry-run", plan=plan(*changes), notes=(HOSTILE,), catalogs=("a|b`,\n::error::.json",))
+    problem = Problem(file=text, line=1, column=1, path=text, message=text, severity="warning", excerpt=text)
+    values = {"notes": (text,), "catalogs": (text,), "problems": (problem,), "service": text}
+    error = ErrorInfo(message=text, hint=text)
+    return report("dry-run", plan=plan(*changes), error=error, exit_code=4, **values)
 
 
 _PROBLEMS = (
@@ -220,6 +199,15 @@ _PROBLEMS = (
         severity="warning",
     ),
 )
+_CLEANUP = plan(
+    change(ANNA, Status.UPDATE, Action.DELETE, fields=(CADENCE,)),
+    change(JONAS, Status.EXTRA, Action.DELETE),
+    options=Options(command="cleanup"),
+    others=3,
+)
+_UNREACHABLE = ErrorInfo(
+    message=f"cannot connect to {SERVICE}", hint="Start the service, or set MANA_AUTH_URL."
+)
 SCENARIOS: dict[str, Report] = {
     "preview": report("dry-run", plan=plan(*CHANGES)),
     "in-sync": report("seed", plan=plan(*in_sync(10)), notes=("The seed secret was not checked.",)),
@@ -229,9 +217,7 @@ SCENARIOS: dict[str, Report] = {
         exit_code=6,
         plan=plan(*_RUN),
         outcomes=(
-            outcome(_RUN[0]),
-            outcome(_RUN[1]),
-            outcome(_RUN[2], message="the name still differs; --replace changes it"),
+            *map(outcome, _RUN[:3]),
             outcome(_LOST, Result.UNKNOWN, "no answer after 60 s; run again to find out"),
             outcome(_RUN[4], Result.FAILED, "HTTP 500: database is locked"),
         ),
@@ -243,8 +229,7 @@ SCENARIOS: dict[str, Report] = {
         exit_code=130,
         plan=plan(*_RUN),
         outcomes=(
-            outcome(_RUN[0]),
-            outcome(_RUN[1]),
+            *map(outcome, _RUN[:2]),
             outcome(_RUN[2], Result.SKIPPED),
             outcome(_LOST, Result.UNKNOWN, "no answer before the interruption"),
             outcome(_RUN[4], Result.SKIPPED),
@@ -256,28 +241,15 @@ SCENARIOS: dict[str, Report] = {
         plan=plan(_CONFLICT, CHANGES[1], *in_sync(8)),
         error=ErrorInfo(message="1 email belongs to another account."),
     ),
-    "cleanup": report(
-        "cleanup",
-        plan=plan(
-            *(
-                change(persona, status, Action.DELETE, fields=fields)
-                for persona, status, fields in (
-                    (ANNA, Status.UPDATE, (PROMPT,)),
-                    (JONAS, Status.EXTRA, ()),
-                )
-            ),
-            options=Options(command="cleanup"),
-            others=3,
-        ),
-    ),
+    "cleanup": report("cleanup", plan=_CLEANUP),
     "spaces": report(
         "spaces",
         plan=Plan(kind=Kind.SPACE, service=SERVICE, options=Options(command="spaces"), changes=_SPACES),
     ),
     "list": report(
-        "list", catalogs=(), compared=False, live=_state(*_LIVE, others=3), requests=1, seconds=0.1
+        "list", catalogs=(), compared=False, live=state(*_LIVE, others=3), requests=1, seconds=0.1
     ),
-    "show": report("show", catalogs=(), compared=False, live=_state(_SHOWN)),
+    "show": report("show", catalogs=(), compared=False, live=state(_SHOWN)),
     "invalid": report(
         "validate",
         catalogs=("catalog.json", "a, b.json"),
@@ -289,13 +261,6 @@ SCENARIOS: dict[str, Report] = {
         exit_code=3,
         error=ErrorInfo(message="a, b.json is not valid"),
     ),
-    "unreachable": report(
-        "dry-run",
-        compared=False,
-        exit_code=4,
-        error=ErrorInfo(
-            message=f"cannot connect to {SERVICE}", hint="Start the service, or set MANA_AUTH_URL."
-        ),
-    ),
-    "hostile": _hostile(),
+    "unreachable": report("dry-run", compared=False, exit_code=4, error=_UNREACHABLE),
+    "hostile": foreign(HOSTILE),
 }

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
-import httpx
 import sqlalchemy as sa
 
 from personas.catalog.loader import parse_catalog
@@ -19,8 +18,7 @@ from personas.catalog.models import Catalog
 from personas.concurrency import Cancel
 from personas.embedded import schema as tables
 from personas.embedded.app import make_app
-from personas.embedded.service import Service as EmbeddedService
-from personas.embedded.service import open_service
+from personas.embedded.service import Service as EmbeddedService, open_service
 from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import Action, Change, Options, Outcome, Plan, Status
 from personas.redact import Secret
@@ -28,11 +26,9 @@ from personas.services.http import RetryPolicy
 from personas.services.mana import ManaService
 from personas.services.models import LivePersona
 from personas.services.sign_in import Credentials
-from personas.spaces.apply import apply_spaces
-from personas.spaces.client import SignInCache
-from personas.spaces.fetch import fetch_spaces
+from personas.spaces.apply import apply_spaces, release_spaces
+from personas.spaces.client import SignInCache, fetch_spaces
 from personas.spaces.plan import make_space_plan
-from personas.spaces.release import release_spaces
 
 ADA, BO, CY, DI = EMAILS = tuple(f"persona.{who}@mana.test" for who in ("ada", "bo", "cy", "di"))
 HUMAN = "human@else.test"
@@ -41,8 +37,8 @@ BASE_URL = "http://embedded.localhost"
 SPACES = "/api/auth/organization/"
 
 Result = TypeVar("Result")
-# Answers instead of the service, or after it: (status, body), or an exception for an answer that is lost.
-Fault = Callable[[], tuple[int, Any] | Exception | None]
+# Returns what is answered instead: status and body; None lets the service answer.
+Fault = Callable[[], tuple[int, Any] | None]
 
 
 def make_catalog(*spaces: dict[str, Any], people: tuple[str, ...] = EMAILS) -> Catalog:
@@ -143,11 +139,10 @@ class World:
                 outcomes = self.call(carry_out, concurrency=concurrency)
         finally:
             self.call(sign_ins.close)
-        assert self.rows(tables.sessions) == []
         return Run(plan, outcomes, tuple(seen), list(self.requests))
 
     def release(
-        self, going: dict[str, Action], catalog: Catalog = SHARED, *, force: bool = False, **more: Any
+        self, going: dict[str, Action], catalog: Catalog = SHARED, **more: Any
     ) -> tuple[Plan, tuple[str, ...]]:
         """Release the spaces of these personas, and then delete those whose action is left."""
         self.requests.clear()
@@ -156,16 +151,27 @@ class World:
             Change(key=email, status=Status.EXTRA, action=action, live=live[email])
             for email, action in going.items()
         ]
-        plan, passwords = Plan(changes=tuple(changes)), more.pop("passwords", PASSWORDS)
-        plan, notes = self.call(
-            lambda service: release_spaces(service, catalog, plan, passwords, force=force, **more)
-        )
+        plan, notes = self.release_only(Plan(changes=tuple(changes)), catalog, **more)
         requests = list(self.requests)
         assert self.rows(tables.sessions) == []
         for change in plan.actions:
-            self.call(lambda service, key=change.key: service.delete(live[key]))
+            self.delete_user(change.key)
         self.requests = requests
         return plan, notes
+
+    def release_only(
+        self,
+        plan: Plan,
+        catalog: Catalog,
+        *,
+        passwords: PasswordDeriver | None = PASSWORDS,
+        force: bool = False,
+        cancel: Cancel | None = None,
+    ) -> tuple[Plan, tuple[str, ...]]:
+        def work(service: ManaService) -> Awaitable[tuple[Plan, tuple[str, ...]]]:
+            return release_spaces(service, catalog, plan, passwords, force=force, cancel=cancel)
+
+        return self.call(work)
 
     def call(self, work: Callable[[ManaService], Awaitable[Result]], *, concurrency: int = 4) -> Result:
         """Do something with the service in an event loop of its own."""
@@ -194,8 +200,6 @@ class World:
                 wrong = fault()
                 if wrong is None:
                     break
-                if isinstance(wrong, Exception):
-                    raise wrong
                 status, body = wrong
                 content = [(b"content-type", b"application/json")]
                 await send({"type": "http.response.start", "status": status, "headers": content})
@@ -205,7 +209,7 @@ class World:
 
     def lose_answer(self, call: str) -> None:
         """Let the service carry out the next such call, and lose its answer."""
-        self.faults.append((SPACES + call, lambda: httpx.ReadError("lost"), True))
+        self.faults.append((SPACES + call, lambda: (502, None), True))
 
     def refuse(self, path: str, status: int, body: Any = None, *, times: int = 99) -> None:
         """Answer such calls without asking the service."""
@@ -242,7 +246,10 @@ class World:
         self.add_member(slug, HUMAN, role)
 
     def add_member(self, slug: str, email: str, role: str = "member") -> None:
-        values = {"id": f"m-{slug}-{email}", "organization_id": self._id(tables.organizations.c.slug, slug)}
+        values = {
+            "id": f"{slug} {email.partition('@')[0]}",
+            "organization_id": self._id(tables.organizations.c.slug, slug),
+        }
         values |= {"user_id": self._id(tables.users.c.email, email), "role": role}
         with self.embedded.database.write() as connection:
             now = dt.datetime.now(dt.UTC)
@@ -254,9 +261,13 @@ class World:
         self.call(lambda service: service.delete(live[email]))
 
     def change_password(self, email: str) -> None:
-        """Give a persona another password, by creating it again; its spaces must not exist yet."""
-        self.delete_user(email)
-        self.seed(email, passwords=PasswordDeriver(Secret("another seed secret")))
+        """Give a persona another password: the one of another persona."""
+        other = next(persona.user_id for persona in self.personas() if persona.email != email)
+        taken = sa.select(tables.accounts.c.password).where(tables.accounts.c.user_id == other)
+        row = sa.update(tables.accounts).where(
+            tables.accounts.c.user_id == self._id(tables.users.c.email, email)
+        )
+        self.execute(row.values(password=taken.scalar_subquery()))
 
     def execute(self, statement: sa.Update | sa.Insert | sa.Delete) -> None:
         with self.embedded.database.write() as connection:
@@ -279,7 +290,8 @@ class World:
         }
 
     def _id(self, column: sa.Column[Any], value: str) -> str:
-        return next(row["id"] for row in self.rows(column.table) if row[column.name] == value)  # type: ignore[arg-type]
+        with self.embedded.database.read() as connection:
+            return str(connection.scalar(sa.select(column.table.c.id).where(column == value)))
 
 
 async def _swallow(message: Any) -> None:

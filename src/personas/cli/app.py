@@ -26,14 +26,23 @@ from personas.cli import (
 )
 from personas.cli.streams import prepare_streams
 from personas.config import drop_unusable_widths
+from personas.redact import redact
 
 
 class _Command(TyperCommand):
-    """A command whose usage line names arguments as its help does, without braces."""
+    """A command with plain usage lines and messages."""
 
     def collect_usage_pieces(self, ctx: Any) -> Any:
-        """Return the parts of the usage line."""
+        """Return the parts of the usage line, without braces around arguments."""
         return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+    def parse_args(self, ctx: Any, args: Any) -> Any:
+        """Parse the arguments; a token in a wrong place is not repeated in the message."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            error.message = redact(error.message).replace("Value error, ", "")
+            raise
 
 
 app = typer.Typer(

@@ -105,7 +105,7 @@ def apply_personas(
     """
 
     async def job(on_outcome: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
-        from personas.spaces.release import release_spaces
+        from personas.spaces.apply import release_spaces
 
         async with connect(run, config) as service:
             released, notes = await release_spaces(

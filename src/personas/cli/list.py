@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """Examples:
   personas list --only 'solo-*'
-  personas list -o json > live.json    for: personas dry-run --snapshot live.json"""
+  personas list -o json > live.json    for personas dry-run --snapshot"""
 
 
 def list_(

@@ -14,7 +14,7 @@ from personas.cli.sessions import Form
 from personas.errors import UsageError
 
 EXAMPLES = """Examples:
-  curl -H "$(personas login anna -o cookie)" http://localhost:3001/api/auth/get-session
+  curl -H "$(personas login anna -o cookie)" http://localhost:3001/…
   personas login anna -o storage-state --out anna.json --reuse
   personas login --all -o storage-state --dir auth"""
 
@@ -22,24 +22,24 @@ EXAMPLES = """Examples:
 def login(
     personas: options.PersonaArguments = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every persona of the catalog.")] = False,
-    output: Annotated[Form, typer.Option("--output", "-o", help="What to print or write.")] = Form.JWT,
+    output: Annotated[
+        Form, typer.Option("--output", "-o", metavar="FORM", help="jwt, cookie, env or storage-state.")
+    ] = Form.JWT,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="Write to FILE, mode 0600.")
     ] = None,
     folder: Annotated[
         str | None,
-        typer.Option(
-            "--dir", metavar="DIR", help="Write a file for each persona, such as persona.anna.json."
-        ),
+        typer.Option("--dir", metavar="DIR", help="Write a file for each, such as persona.anna.jwt."),
     ] = None,
     reuse: Annotated[
         bool,
-        typer.Option("--reuse", help="Keep a storage-state file with a session that still works."),
+        typer.Option("--reuse", help="Keep a storage-state file while its session works."),
     ] = False,
     base_url: Annotated[
         str | None,
         typer.Option(
-            "--base-url", metavar="URL", help="Where the browser reaches the service, if not by --auth."
+            "--base-url", metavar="URL", help="Where a browser finds the service, if not at --auth."
         ),
     ] = None,
     catalog: options.Catalog = None,
@@ -48,10 +48,10 @@ def login(
     timeout: options.Timeout = None,
     verbose: options.Verbose = False,
 ) -> None:
-    """Sign in as a persona and print a JWT, a cookie, variables for a shell, or a browser's state.
+    """Sign in as a persona, for tests, scripts and browsers.
 
-    Needs no admin: the password is derived from the email and PERSONA_SEED_SECRET. Without a catalog,
-    PERSONA must be an email.
+    Needs no admin: the password is derived from the email and
+    PERSONA_SEED_SECRET. Without a catalog, PERSONA must be an email.
     """
     from personas.cli.connect import connect
     from personas.cli.files import check_writable

@@ -6,13 +6,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from personas.cli.files import check_writable, write_file
 from personas.cli.options import Output
 from personas.cli.streams import print_line, text_width, write_stdout
-from personas.config import github_paths, is_color_wanted
+from personas.config import github_paths
 from personas.errors import UsageError
 from personas.report.document import Report, to_json
-from personas.report.text import format_problem, to_text
+from personas.report.messages import error_to_show
+from personas.report.text import format_error, format_problem, to_text
 
 _SUFFIXES = {".json": Output.JSON, ".md": Output.MARKDOWN, ".txt": Output.TEXT}
 
@@ -32,25 +35,32 @@ def write_report_files(report: Report, files: Sequence[Path]) -> None:
 
 
 def show_report(report: Report, output: Output, *, quiet: bool, verbose: bool, shown: bool) -> None:
-    """Print a report on stdout, and its problems on stderr; `shown` if the plan stands above a question."""
+    """Print a report on stdout; its problems and error on stderr.
+
+    `shown`: the plan stands above a question already.
+    """
+    problems = report.problems
+    untold = report.error
     if output is Output.GITHUB:
         _write_github(report)
     elif output is not Output.TEXT:
         write_stdout(_render(report, output), machine=True)
     else:
-        # The error has its own line on stderr, at the end. Problems are a result only of `validate`.
-        parts: dict[str, object] = {"error": None}
+        found = report.model_copy(update={"error": None, "problems": ()})
         has_result = report.plan is not None or report.live is not None or report.error is None
-        if report.command != "validate":
-            for problem in report.problems:
-                print_line(format_problem(problem))
-            parts["problems"] = ()
-        elif report.problems:
-            has_result = True
+        if report.command == "validate":
+            # Problems are what it was asked for.
+            found = found.model_copy(update={"problems": problems})
+            has_result, problems = has_result or bool(problems), ()
         if has_result and (report.applied or not shown):
-            color = is_color_wanted(terminal=sys.stdout.isatty())
-            found = report.model_copy(update=parts)
+            console = Console()  # knows NO_COLOR, FORCE_COLOR and TERM
+            color = console.color_system is not None and not console.no_color
             write_stdout(to_text(found, width=text_width(), color=color, verbose=verbose, quiet=quiet))
+            untold = error_to_show(report)
+        for problem in problems:
+            print_line(format_problem(problem))
+    if untold is not None:
+        print(format_error(untold), file=sys.stderr)
 
 
 def _render(report: Report, output: Output) -> str:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from personas.cli.streams import print_line
-from personas.config import is_ci, is_color_wanted, is_dumb_terminal
+from personas.config import is_ci
 from personas.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ class Progress:
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self._verbose = verbose
-        self._shown = (
-            not quiet and not verbose and sys.stderr.isatty() and not is_ci() and not is_dumb_terminal()
-        )
+        self._shown = not quiet and not verbose and sys.stderr.isatty() and not is_ci()
         self._bar: Bar | None = None
 
     def start(self, what: str, total: int | None = None) -> None:
@@ -32,7 +30,9 @@ class Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, SpinnerColumn, TextColumn
 
         known = (BarColumn(bar_width=30), MofNCompleteColumn()) if total is not None else ()
-        console = Console(stderr=True, no_color=not is_color_wanted(terminal=True), highlight=False)
+        console = Console(stderr=True, highlight=False)
+        if console.is_dumb_terminal:
+            return
         text = TextColumn("{task.description}", markup=False)
         self._bar = Bar(SpinnerColumn(), text, *known, console=console, transient=True)
         self._bar.add_task(what, total=total)

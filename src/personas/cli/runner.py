@@ -36,7 +36,6 @@ from personas.errors import (
 from personas.reconcile.changes import Action, Change, Outcome, Plan, Result, Status
 from personas.redact import redact
 from personas.report.document import CatalogSize, ErrorInfo, Report
-from personas.report.messages import error_to_show
 from personas.report.text import format_error
 
 T = TypeVar("T")
@@ -210,12 +209,12 @@ def start_run(
         write_report_files(found, files)
         if output is not None:
             show_report(found, output, quiet=quiet, verbose=verbose, shown=run.shown)
+        elif found.error is not None:
+            print(format_error(found.error), file=sys.stderr)
     except OSError as lost:
         # How the run ended matters more than that its report was lost.
         code = code or UsageError.exit_code
         print_line(f"Error: The report cannot be written: {lost}")
-    if found.error is not None and (output is not Output.TEXT or error_to_show(found)):
-        print(format_error(found.error), file=sys.stderr)
     raise typer.Exit(code)
 
 

@@ -11,13 +11,19 @@ from personas.redact import redact
 
 
 class _Pipe(io.FileIO):
-    """A pipe or file; it drops what nothing reads any more, such as after `| head`."""
+    """A pipe or file; what nothing reads any more (`| head`) or what failed once is dropped quietly."""
+
+    lost = False
 
     def write(self, data: Any) -> int:
         try:
-            return super().write(data)
-        except BrokenPipeError:
-            return len(memoryview(data))
+            if not self.lost:
+                return super().write(data)
+        except OSError as error:
+            self.lost = True
+            if not isinstance(error, BrokenPipeError):
+                raise
+        return len(memoryview(data))
 
 
 def prepare_streams() -> None:

@@ -88,13 +88,7 @@ async def _crash(request: Request, error: Exception) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedService:
-    """A service that is called in process, without a port.
-
-    Attributes:
-        app: The ASGI application, for `httpx.ASGITransport`.
-        base_url: The address to give to the client; the Origin of calls with a cookie.
-        admin_token: Returns a fresh access token of an admin, for 15 minutes.
-    """
+    """A service that is called in process; `admin_token()` is an admin's access token for 15 minutes."""
 
     app: Starlette
     base_url: str
@@ -105,15 +99,9 @@ class EmbeddedService:
 async def open_embedded(
     file: Path | None, *, base_url: str = BASE_URL, scrypt_n: int | None = None
 ) -> AsyncIterator[EmbeddedService]:
-    """Open a service on an SQLite file, which is created if it does not exist.
+    """Open a service on an SQLite file, which is created if it does not exist; None is a temporary one.
 
-    Args:
-        file: The file; None for a database that is deleted at the end.
-        base_url: The address of the service.
-        scrypt_n: A small power of two makes quick password hashes, for tests.
-
-    Raises:
-        EmbeddedError: The file cannot be used as a database.
+    A small power of two as `scrypt_n` makes quick password hashes, for tests. Raises EmbeddedError.
     """
     with TemporaryDirectory(prefix="personas-") as folder:
         place = Path(folder) / "auth.db" if file is None else file

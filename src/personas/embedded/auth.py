@@ -82,12 +82,9 @@ async def register(request: Request) -> Response:
 
 
 async def create_user(service: Service, wanted: SignUp) -> dict[str, Any]:
-    """Sign a human up and describe the user.
+    """Sign a human up and describe the user; a taken email gives an invented user.
 
-    A taken email is answered with an invented user, so that an answer does not show who has an account.
-
-    Raises:
-        Refusal: 400 for the length of the password, 422 for a NUL in the name.
+    Refuses a password of the wrong length with 400, and a NUL in the name with 422.
     """
     if utf16_length(wanted.password) < MIN_PASSWORD:
         raise auth_error(400, "PASSWORD_TOO_SHORT")

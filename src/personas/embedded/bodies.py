@@ -51,22 +51,14 @@ EXPECTED: Final[Mapping[str, str]] = {
 
 
 class Body(BaseModel):
-    """The body of one call; its fields have camelCase names in JSON, unknown ones are dropped.
-
-    Attributes:
-        expected: The kinds of value that zod says the body itself should have.
-    """
+    """The body of one call; its fields have camelCase names in JSON, unknown ones are dropped."""
 
     model_config = ConfigDict(strict=True, frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
-    expected: ClassVar[tuple[str, ...]] = ("object",)
+    expected: ClassVar[tuple[str, ...]] = ("object",)  # what zod says that the body should be
 
     @classmethod
     def check(cls, value: object) -> Self:
-        """The body of a call under /api/auth.
-
-        Raises:
-            Refusal: 400 with every problem, in zod's words.
-        """
+        """The body of a call under /api/auth, or a Refusal with 400 and every problem in zod's words."""
         if not isinstance(value, dict):
             problems = [_expected("body", kind, value) for kind in cls.expected]
             raise auth_error(400, "VALIDATION_ERROR", "; ".join(problems))
@@ -116,11 +108,7 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1), BeforeValidator(_not_
 async def read_auth_json(request: Request, *, forms: bool = False) -> Any:
     """The JSON body of a call under /api/auth, UNDEFINED when it is empty; `Body.check` takes the result.
 
-    Forms are not read; `forms` says that the real service lists them as allowed.
-
-    Raises:
-        Refusal: 413, or 415 for another content type.
-        Crash: It is not JSON.
+    `forms` lists forms as allowed, as the real service does; they are not read. Broken JSON is a Crash.
     """
     raw = await _read(request)
     if not raw:
@@ -137,11 +125,7 @@ async def read_auth_json(request: Request, *, forms: bool = False) -> Any:
 
 
 async def read_json(request: Request, *, otherwise: Refusal) -> Any:
-    """The JSON body of any other call, with any content type.
-
-    Raises:
-        Refusal: `otherwise` when it is not JSON; 413 when it is too large.
-    """
+    """The JSON body of any other call, with any content type; raise `otherwise` when it is not JSON."""
     raw = await _read(request)
     try:
         return _parse(raw)

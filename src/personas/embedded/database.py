@@ -32,11 +32,7 @@ class EmbeddedError(Exception):
 
 
 class Database:
-    """One SQLite file or one PostgreSQL database.
-
-    Attributes:
-        name: The file, or the URL without its password; can be printed.
-    """
+    """One SQLite file or one PostgreSQL database; its `name` never has a password."""
 
     def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
@@ -61,11 +57,7 @@ class Database:
 
     @contextmanager
     def start(self, *, reset: bool = False) -> Iterator[Connection]:
-        """A writing transaction with all tables, emptied if `reset`; a second start waits for the first.
-
-        Raises:
-            EmbeddedError: The database cannot be used, or another program made its tables.
-        """
+        """A writing transaction with all tables, emptied if `reset`; a second start waits for the first."""
         try:
             with self.write() as connection:
                 if not self._is_sqlite:
@@ -102,11 +94,7 @@ class Database:
 
 
 def open_database(place: str | Path) -> Database:
-    """Open a file or a `postgresql://` URL; `Database.start` makes the tables.
-
-    Raises:
-        EmbeddedError: The file cannot be created, or the URL cannot be read.
-    """
+    """Open a file or a `postgresql://` URL; `Database.start` makes the tables."""
     text = str(place)
     if text.startswith(("postgresql:", "postgres:")):
         return _open_postgresql(text)
@@ -114,9 +102,6 @@ def open_database(place: str | Path) -> Database:
         message = f"{text.split('://', 1)[0]}:// is not a kind of database that can be used"
         raise EmbeddedError(message, hint="Use a file or a postgresql:// URL.")
     return _open_sqlite(Path(place))
-
-
-# --- SQLite -------------------------------------------------------------------------------------------------
 
 
 def _open_sqlite(path: Path) -> Database:
@@ -163,9 +148,6 @@ def _lower(text: str | None) -> str | None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-# --- PostgreSQL ---------------------------------------------------------------------------------------------
 
 
 def _open_postgresql(text: str) -> Database:

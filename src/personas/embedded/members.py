@@ -7,11 +7,13 @@ active organization, so a call that names no space always concerns none.
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import sqlalchemy as sa
 from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
-from starlette.responses import JSONResponse
+from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from personas.embedded.answers import Crash, Refusal, as_json, auth_error, iso, query_text
 from personas.embedded.bodies import Body, problem, read_auth_json
@@ -19,11 +21,6 @@ from personas.embedded.schema import invitations, members, organizations, users
 from personas.embedded.service import Service
 from personas.embedded.tokens import make_id
 from personas.embedded.users import is_email
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 AnyBody = TypeVar("AnyBody", bound=Body)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 import sqlalchemy as sa
 from pydantic import Field
-from starlette.responses import JSONResponse
+from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from personas.embedded import members as membership
@@ -16,14 +20,6 @@ from personas.embedded.members import PREFIX, NamedSpace, read_call
 from personas.embedded.schema import invitations, members, organizations
 from personas.embedded.service import Service
 from personas.embedded.tokens import make_id
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Awaitable, Callable
-
-    from sqlalchemy.engine import Connection
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 TYPES: Final = ("personal", "brand", "club", "family", "team", "practice")
 

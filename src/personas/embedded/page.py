@@ -6,31 +6,27 @@ It has no script, and the browser is told to load nothing. Everything stored is 
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
-from starlette.responses import HTMLResponse, PlainTextResponse
+from jinja2 import Environment
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.elements import ColumnElement
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from personas.embedded.answers import query_text
 from personas.embedded.personas import LAST_ACTIONS, RECENT, select_personas
 from personas.embedded.schema import persona_actions, persona_feedback, personas, users
 from personas.embedded.service import Service
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Mapping, Sequence
-
-    from jinja2 import Environment
-    from sqlalchemy.engine import Connection
-    from sqlalchemy.sql.elements import ColumnElement
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 PAGE_SIZE: Final = 50
 MAX_PAGE: Final = 10**6

@@ -12,15 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from personas.embedded.answers import (
-    Crash,
-    Refusal,
-    as_json,
-    invalid,
-    query_number,
-    query_text,
-    refused,
-)
+from personas.embedded.answers import Crash, Refusal, as_json, invalid, query_number, query_text, refused
 from personas.embedded.auth import SignUp, create_user
 from personas.embedded.bodies import read_json
 from personas.embedded.passwords import MIN_PASSWORD, utf16_length
@@ -140,15 +132,10 @@ async def upsert_persona(request: Request) -> Response:
 
 
 def _check(fields: dict[str, Any]) -> None:
-    """Check a body as the real service does: loosely, as JavaScript compares.
-
-    Raises:
-        Refusal: 400 with every problem.
-        Crash: The email has no method `includes`.
-    """
+    """Check a body as the real service does, loosely, as JavaScript compares; refuse with every problem."""
     email, password = fields.get("email"), fields.get("password")
     if email not in FALSY and not isinstance(email, str | list):
-        raise Crash
+        raise Crash  # it has no method `includes`
     length = utf16_length(password) if isinstance(password, str) else None
     length = len(password) if isinstance(password, list) else length
     problems = {

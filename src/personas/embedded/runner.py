@@ -7,10 +7,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
-from starlette.responses import JSONResponse
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.elements import ColumnElement
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from personas.embedded.answers import Crash, as_json, iso, not_found, refused
@@ -18,12 +21,6 @@ from personas.embedded.bodies import read_json
 from personas.embedded.personas import select_personas
 from personas.embedded.schema import persona_actions, persona_feedback, personas
 from personas.embedded.service import Service
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
-    from sqlalchemy.sql.elements import ColumnElement
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 PREFIX: Final = "/api/v1/internal"
 DAY: Final = dt.timedelta(days=1)

@@ -40,9 +40,7 @@ def serve(
 
     `place` is a file or a `postgresql://` URL; `base_url`, the address that clients use, is needed unless
     `host` is loopback; port 0 is a free one. `print_line` prints the admin, a new password and the address.
-
-    Raises:
-        EmbeddedError: The database, the address or the password cannot be used.
+    Raises EmbeddedError if the database, the address or the password cannot be used.
     """
     password = None if admin_password_file is None else _read_password(admin_password_file)
     with closing(_bind(host, port)) as bound:

@@ -24,8 +24,7 @@ from personas.embedded import users
 from personas.embedded.answers import Refusal, auth_error, refused, service_error
 from personas.embedded.database import Database, EmbeddedError, open_database
 from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, utf16_length
-from personas.embedded.schema import accounts, settings
-from personas.embedded.schema import users as users_table
+from personas.embedded.schema import accounts, settings, users as users_table
 from personas.embedded.tokens import Cookies, Signer, make_id
 
 Result = TypeVar("Result")
@@ -36,7 +35,6 @@ TRUSTED_ORIGINS: Final = (FRONT_END, "https://mana.how")
 ADMIN_EMAIL: Final = "admin@embedded.localhost"
 SIGN_INS: Final = 3  # in the window, for each address
 SIGN_IN_WINDOW: Final = dt.timedelta(seconds=10)
-MAX_ADDRESSES: Final = 10_000
 
 
 def utc_now() -> dt.datetime:
@@ -48,11 +46,8 @@ def utc_now() -> dt.datetime:
 class Service:
     """The state of one running service; handlers get it by `Service.of(request)`.
 
-    Attributes:
-        base_url: The only own address that is accepted as an Origin; tokens name it as their issuer.
-        service_key: What the runner sends as X-Service-Key; with None its calls are refused.
-        on_loopback: Whether only this machine reaches the service; the page is shown only then.
-        clock: Returns the time, in UTC.
+    `base_url` is the issuer of its tokens; without a `service_key` the runner's calls are refused; the page
+    is shown only `on_loopback`, when other machines cannot reach the service.
     """
 
     database: Database
@@ -78,8 +73,6 @@ class Service:
         self._hashing.shutdown()
         self.database.close()
 
-    # --- the database and hashing, outside the event loop ---------------------------------------------------
-
     async def read(self, work: Callable[..., Result], *args: Any) -> Result:
         """Call `work(connection, …)` in a reading transaction, in a worker thread."""
         return await anyio.to_thread.run_sync(_run, self.database.read, work, args)
@@ -97,8 +90,6 @@ class Service:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._hashing, self.hasher.verify, stored, password)
 
-    # --- who calls ------------------------------------------------------------------------------------------
-
     def access_token(self, user: sa.Row[Any], session_id: str) -> str:
         """A token of 15 minutes for the session of a user."""
         claims = {"sub": user.id, "email": user.email, "role": user.role, "tier": user.access_tier}
@@ -112,11 +103,7 @@ class Service:
             return self.access_token(connection.execute(query).one(), make_id())
 
     def ensure_admin_password(self, password: str | None) -> str | None:
-        """Give the admin this password, or else a new one if it has none; return a new one.
-
-        Raises:
-            EmbeddedError: The password is not 8 to 128 characters long.
-        """
+        """Give the admin this password, or else a new one if it has none; return a new one."""
         if password is not None and not MIN_PASSWORD <= utf16_length(password) <= MAX_PASSWORD:
             message = f"the admin's password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"
             raise EmbeddedError(message, hint="Write another one into the file.")
@@ -130,11 +117,7 @@ class Service:
         return None if password else made
 
     def require_admin(self, request: Request) -> None:
-        """Let an admin's access token through.
-
-        Raises:
-            Refusal: 401 without a valid token, 403 when it is not an admin's.
-        """
+        """Let an admin's access token through; else raise a Refusal with 401 or 403."""
         header = request.headers.get("authorization", "")
         if not header.startswith("Bearer "):
             raise service_error(401, "Missing or invalid Authorization header")
@@ -145,21 +128,13 @@ class Service:
             raise refused(403, "Forbidden", "Admin access required")
 
     def require_service_key(self, request: Request) -> None:
-        """Let the runner through.
-
-        Raises:
-            Refusal: 401 without the right key.
-        """
+        """Let the runner through; else raise a Refusal with 401."""
         given, right = request.headers.get("x-service-key", ""), self.service_key or ""
         if not right or not hmac.compare_digest(right.encode(), given.encode()):
             raise service_error(401, "Invalid or missing service key")
 
     def limit_sign_ins(self, request: Request) -> None:
-        """Count a sign-in by the address that a proxy names; without a proxy there is no limit.
-
-        Raises:
-            Refusal: 429 from the fourth sign-in in ten seconds.
-        """
+        """Refuse the fourth sign-in in ten seconds from an address that a proxy names, with 429."""
         address = request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
         if not address:
             return
@@ -169,18 +144,12 @@ class Service:
         if count >= SIGN_INS and wait > dt.timedelta(0):
             body = {"message": "Too many requests. Please try again later."}
             raise Refusal(429, body, {"X-Retry-After": str(math.ceil(wait.total_seconds()))})
-        if len(self._sign_ins) >= MAX_ADDRESSES:
-            self._sign_ins.clear()
         self._sign_ins[address] = (count + 1 if wait > dt.timedelta(0) else 1, now)
 
     def require_origin(self, request: Request) -> None:
-        """Let a call with a cookie through only from a trusted page.
+        """Refuse a POST that has a cookie and no trusted Origin, with 403.
 
-        Only the configured base URL is trusted as an own address, as on the real service: not the address
-        that the client used.
-
-        Raises:
-            Refusal: 403 for a POST with a cookie and without a trusted Origin.
+        As on the real service, the base URL is trusted, and not the address that the client used.
         """
         if request.method != "POST" or "cookie" not in request.headers:
             return
@@ -196,11 +165,7 @@ class Service:
         return None if token is None else await self.read(users.find_session, token, self.clock())
 
     async def require_session(self, request: Request) -> sa.Row[Any]:
-        """The same.
-
-        Raises:
-            Refusal: 401 without a session, 403 as `require_origin`.
-        """
+        """The same; without a session or a trusted Origin raise a Refusal with 401 or 403."""
         self.require_origin(request)
         user = await self.find_session(request)
         if user is None:
@@ -217,9 +182,6 @@ def _run(
         return work(connection, *args)
 
 
-# --- opening ------------------------------------------------------------------------------------------------
-
-
 def open_service(
     place: str | Path,
     *,
@@ -229,11 +191,7 @@ def open_service(
     scrypt_n: int = SCRYPT_N,
     clock: Callable[[], dt.datetime] = utc_now,
 ) -> Service:
-    """Open a database; the first start makes the tables, the keys and an admin without a password.
-
-    Raises:
-        EmbeddedError: The database cannot be used.
-    """
+    """Open a database; the first start makes the tables, the keys and an admin without a password."""
     database = open_database(place)
     with ExitStack() as stack:
         stack.callback(database.close)

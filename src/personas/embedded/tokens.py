@@ -60,10 +60,7 @@ class Signer:
         return jwt.encode(payload, self._private, algorithm="EdDSA", headers=headers)
 
     def verify(self, token: str, *, now: dt.datetime) -> dict[str, Any] | None:
-        """The claims of a token that this service has signed and that has not expired, else None.
-
-        The issuer is not compared: one database may be served at several addresses.
-        """
+        """The claims of a token that is signed and has not expired, else None; any issuer is accepted."""
         options: Options = {"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False}
         try:
             if jwt.get_unverified_header(token).get("kid") != self._kid:

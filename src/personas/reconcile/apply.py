@@ -7,14 +7,7 @@ from dataclasses import dataclass, field
 
 from personas.catalog.models import Persona
 from personas.concurrency import Cancel, run_concurrently
-from personas.errors import (
-    CredentialsError,
-    NoResponseError,
-    RateLimitedError,
-    SafetyError,
-    ServiceError,
-    UnreachableError,
-)
+from personas.errors import NoResponseError, RateLimitedError, ResponseError, SafetyError, ServiceError
 from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import Action, Change, Kind, Outcome, Plan, Result
 from personas.reconcile.fetch import MAX_FAILURES_IN_A_ROW
@@ -34,15 +27,15 @@ async def apply(
 
     `cancel` and an error of the whole run (refused credentials, no connection) let calls in flight finish
     and skip the rest. `on_outcome` gets each outcome of a started action, also if this task is cancelled.
-
-    Raises:
-        SafetyError: The plan writes personas, and there is no seed secret.
+    Raises SafetyError if the plan needs passwords, and there are none.
     """
     if passwords is None and any(change.action is not Action.DELETE for change in plan.actions):
         raise SafetyError("There is no seed secret to derive passwords from. Set PERSONA_SEED_SECRET.")
     run = _Run(service, passwords, on_outcome)
     await run_concurrently(plan.actions, run.carry_out, limit=service.concurrency, cancel=cancel)
-    return tuple(run.find_outcome(change) for change in plan.actions)
+    reason = run.error.message if run.error else "the run was interrupted"
+    skipped = [_make_outcome(change, Result.SKIPPED, f"not started: {reason}") for change in plan.actions]
+    return tuple(run.outcomes.get((outcome.kind, outcome.key), outcome) for outcome in skipped)
 
 
 @dataclass
@@ -56,12 +49,6 @@ class _Run:
     deleted: set[str] = field(default_factory=set)
     error: ServiceError | None = None
     failures: int = 0
-
-    def find_outcome(self, change: Change) -> Outcome:
-        """Return the outcome of an action, also if it was not started."""
-        reason = self.error.message if self.error else "the run was interrupted"
-        skipped = _make_outcome(change, Result.SKIPPED, f"not started: {reason}")
-        return self.outcomes.get((change.kind, change.key), skipped)
 
     async def carry_out(self, change: Change) -> None:
         """Carry out one action, and record how it ended."""
@@ -83,7 +70,6 @@ class _Run:
                 self.on_outcome(outcome)
 
     async def _do(self, change: Change) -> Outcome:
-        """Carry out one action; raises ServiceError."""
         service, user_id, message = self.service, change.id, ""
         password = self.passwords.derive(change.key) if self.passwords else None
         match change.action, change.desired, change.live:
@@ -106,11 +92,11 @@ class _Run:
 
     def _judge(self, change: Change, error: ServiceError) -> Outcome:
         """Return the outcome of a failed action, and decide whether the run stops."""
-        no_answer = isinstance(error, NoResponseError | RateLimitedError)
-        self.failures = self.failures + 1 if no_answer else 0
+        self.failures = self.failures + 1 if isinstance(error, NoResponseError | RateLimitedError) else 0
         result = Result.UNKNOWN if error.maybe_applied else Result.FAILED
         outcome = _make_outcome(change, result, error.message)
-        fatal = isinstance(error, CredentialsError | UnreachableError) and not no_answer
+        # Refused credentials and a missing connection concern the whole run.
+        fatal = not isinstance(error, ResponseError | NoResponseError)
         if self.error is None and (fatal or self.failures >= MAX_FAILURES_IN_A_ROW):
             self.error = error
             return outcome.model_copy(update={"stopped_by": error})

@@ -9,25 +9,16 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
-from pydantic.alias_generators import to_camel
+from pydantic import AwareDatetime, ConfigDict, Field, computed_field
 
 from personas.catalog.models import Persona, Space
 from personas.errors import ServiceError
 from personas.services.base import Capabilities
-from personas.services.models import FoundUser, LivePersona, LiveSpace, PasswordCheck
+from personas.services.models import FoundUser, LivePersona, LiveSpace, PasswordCheck, ServiceModel
 
 
-class ReportModel(BaseModel):
-    """Base of everything that reports contain: frozen, camelCase in JSON."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        hide_input_in_errors=True,
-    )
+class ReportModel(ServiceModel):
+    """Base of everything that reports contain."""
 
 
 class Kind(StrEnum):
@@ -79,7 +70,6 @@ class FieldChange(ReportModel):
         old: The live value.
         new: The catalog's value.
         updatable: Whether an update can change it.
-        line: Its line in the catalog file.
     """
 
     field: str
@@ -93,11 +83,9 @@ class Change(ReportModel):
     """One persona or space, and how catalog and service differ about it.
 
     Attributes:
-        key: The email in lower case, or the slug.
+        key: The email in lower case, or the slug; with the id for a second live persona with one email.
         action: What the run does; None if nothing.
         reason: Why, where status and fields do not say it.
-        id: The id on the service.
-        line: Its line in the catalog file.
     """
 
     kind: Kind = Kind.PERSONA
@@ -134,10 +122,7 @@ class Plan(ReportModel):
     """All changes of one run, sorted: what the run does first, in-sync last, each by name.
 
     Attributes:
-        kind: What the changes are about.
-        service: The service's address.
         scope: The email patterns of the catalog.
-        options: What the run may do.
         changes: Every persona or space, those in sync included.
         others: How many live personas are outside the scope.
         notes: What a reader must know about how the plan was made.
@@ -237,7 +222,6 @@ class LiveState(ReportModel):
     """The personas of a service inside a scope, at one moment. `list -o json` prints it; a snapshot is one.
 
     Attributes:
-        taken_at: When it was read, in UTC.
         only: The patterns that limited what was read; empty for everything in scope.
         others: How many live personas are outside the scope.
         unread: Why details could not be read, by user id.

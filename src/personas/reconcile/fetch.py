@@ -39,8 +39,7 @@ async def fetch_list(
 ) -> LiveState:
     """Read the list of live personas in scope, without details: one request.
 
-    Raises:
-        UsageError: A pattern of `only` matches no persona, neither live nor in the catalog.
+    `only` matches on the service and in `catalog`; raises UsageError for a pattern that matches no persona.
     """
     everyone = await service.list_personas()
     inside = [persona for persona in everyone if scope.contains(persona.email)]
@@ -101,11 +100,10 @@ async def fetch(
     replace: bool = False,
     force: bool = False,
 ) -> LiveState:
-    """Read what `seed` and `dry-run` compare: the list, the details, the seed-secret check, new emails.
+    """Read what `seed` and `dry-run` compare: the list, details, the seed-secret check, owners of new emails.
 
-    Raises:
-        UsageError: A pattern of `only` matches no persona, neither live nor in the catalog.
-        SafetyError: The seed secret does not match, or new emails cannot be looked up.
+    Raises SafetyError if the seed secret does not match, or new emails cannot be looked up (without `force`);
+    UsageError for a pattern of `only` that matches no persona.
     """
     state = await fetch_list(service, catalog.scope, only=only, catalog=catalog)
     emails = {p.email.lower() for p in state.personas if catalog.persona(p.email)}
@@ -122,53 +120,41 @@ async def fetch(
             notes = (_NO_SECRET,)
             return
         check = emails if check_passwords else ()
-        checks, notes = await check_seed_secret(
-            service, catalog, state.everyone, passwords, check, replace=replace
-        )
+        checks, notes = await check_seed_secret(service, catalog, state, passwords, check, replace=replace)
 
     await run_concurrently((read_details, check_secret), lambda step: step(), limit=2)
     # Last, since a persona may be deleted while it is read: then its email is new.
     live = {persona.email.lower() for persona in state.personas}
-    new = [
-        p.email
-        for p in catalog.personas
-        if p.email not in live and (is_selected(only, p) or p.email in emails)
-    ]
+    selected = [p.email for p in catalog.personas if is_selected(only, p) or p.email in emails]
+    new = [email for email in selected if email not in live]
     owners: dict[str, Owner] = {}
     try:
-        owners = await find_owners(service, new, state.everyone, passwords)
+        owners = await find_owners(service, new, state, passwords)
     except NotOfferedError:
         if not force:
-            raise SafetyError(
-                _NO_LOOK_UP, hint="Add --force to create personas without this check."
-            ) from None
+            raise SafetyError(_NO_LOOK_UP, hint="Add --force to skip this check.") from None
         notes = (*notes, _NO_LOOK_UP)
     return state.model_copy(update={"passwords": checks, "owners": owners, "notes": notes})
 
 
 def read_snapshot(file: str | Path, *, now: datetime | None = None) -> LiveState:
-    """Read a snapshot: the output of `personas list -o json`, or its `live` part.
+    """Read a snapshot: the output of `personas list -o json`, or its `live` part; raises UsageError.
 
     A snapshot that was taken more than a day before `now` (default: the current time) gets a note.
-
-    Raises:
-        UsageError: The file cannot be read, or is not a snapshot.
     """
-    hint = "Make a snapshot with: personas list -o json"
     try:
         document = json.loads(Path(file).read_text("utf-8-sig"))
+        live = document.get("live", document) if isinstance(document, dict) else document
+        state = LiveState.model_validate(live)
     except OSError as error:
         raise UsageError(f"Cannot read the snapshot {file}: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"The snapshot {file} is not valid JSON: {error}.", hint=hint) from None
-    live = document.get("live", document) if isinstance(document, dict) else document
-    try:
-        state = LiveState.model_validate(live)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, ("live", *first["loc"])))
-        message = f"{file} is not a snapshot of live personas: {place}: {first['msg']}."
-        raise UsageError(message, hint=hint) from None
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors(include_input=False, include_url=False)[0]
+            reason = f"{'.'.join(map(str, ('live', *first['loc'])))}: {first['msg']}"
+        message = f"{file} is not a snapshot of live personas: {reason}."
+        raise UsageError(message, hint="Make a snapshot with: personas list -o json") from None
     if (now or datetime.now(UTC)) - state.taken_at <= SNAPSHOT_MAX_AGE:
         return state
     note = f"The snapshot is older than a day: {state.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."

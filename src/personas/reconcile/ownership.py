@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 
 from personas.catalog.models import Catalog
 from personas.concurrency import Cancel, run_concurrently
-from personas.errors import NoResponseError, NotOfferedError, ResponseError, SafetyError
+from personas.errors import SafetyError
 from personas.passwords import PasswordDeriver
-from personas.reconcile.changes import Owner, Ownership
+from personas.reconcile.changes import LiveState, Owner, Ownership
 from personas.services.base import Service
-from personas.services.models import FoundUser, LivePersona, PasswordCheck, Verdict
+from personas.services.models import FoundUser, PasswordCheck, Verdict
 
 Checks = Mapping[str, PasswordCheck]  # by email
-Personas = Collection[LivePersona]
 
 _LIMITED = PasswordCheck(Verdict.UNKNOWN, "not tried, the service limits sign-ins", rate_limited=True)
 _OWNERSHIP = {
@@ -24,19 +23,18 @@ _OWNERSHIP = {
 
 
 async def find_owners(
-    service: Service, emails: Collection[str], everyone: Personas, passwords: PasswordDeriver | None
+    service: Service, emails: Collection[str], state: LiveState, passwords: PasswordDeriver | None
 ) -> dict[str, Owner]:
     """Return who has each of these emails (lower case), which no live persona of the service has.
 
-    Raises:
-        NotOfferedError: The service has no user look-up.
+    Raises NotOfferedError if the service has no user look-up.
     """
     owners = dict.fromkeys(emails, Owner(ownership=Ownership.FREE))
     doubtful: list[str] = []
     for domain in {email[email.index("@") :] for email in emails}:
-        personas = sum(persona.email.lower().endswith(domain) for persona in everyone)
+        personas = sum(persona.email.lower().endswith(domain) for persona in state.everyone)
         # As many accounts as live personas: the domain has no other accounts.
-        if await _count_users(service, domain) != personas:
+        if await service.count_users(domain) != personas:
             doubtful += [email for email in emails if email.endswith(domain)]
     users: dict[str, FoundUser] = {}
     for email, found in (await service.find_users(doubtful) if doubtful else {}).items():
@@ -56,7 +54,7 @@ async def find_owners(
 async def check_seed_secret(
     service: Service,
     catalog: Catalog,
-    everyone: Personas,
+    state: LiveState,
     passwords: PasswordDeriver,
     check: Collection[str] = (),
     *,
@@ -64,12 +62,10 @@ async def check_seed_secret(
 ) -> tuple[Checks, tuple[str, ...]]:
     """Sign in as the oldest and the newest live persona of the catalog; if one fails, as all of them.
 
-    The emails in `check` are checked in any case. Returns the checks by email, and notes.
-
-    Raises:
-        SafetyError: No password signs in, at least one is wrong, and the run does not `replace` them.
+    The emails in `check` are checked in any case. Returns the checks by email, and notes. Raises SafetyError
+    if no password signs in, at least one is wrong, and the run does not `replace` them.
     """
-    live = [persona for persona in everyone if catalog.persona(persona.email)]
+    live = [persona for persona in state.everyone if catalog.persona(persona.email)]
     live.sort(key=lambda p: (p.created_at.timestamp() if p.created_at else 0.0, p.email))
     emails = list(dict.fromkeys(persona.email.lower() for persona in live))
     checks = await check_passwords(service, emails[:1] + emails[1:][-1:], passwords)
@@ -100,10 +96,7 @@ async def check_passwords(
     cancel.requested = any(result.rate_limited for result in checks.values())
 
     async def check(email: str) -> None:
-        try:
-            checks[email] = await service.check_password(email, passwords.derive(email))
-        except NoResponseError as error:
-            checks[email] = PasswordCheck(Verdict.UNKNOWN, error.message)
+        checks[email] = await service.check_password(email, passwords.derive(email))
         if checks[email].rate_limited:
             cancel.request()
 
@@ -111,17 +104,7 @@ async def check_passwords(
     return dict.fromkeys(left, _LIMITED) | checks
 
 
-async def _count_users(service: Service, domain: str) -> int | None:
-    try:
-        return await service.count_users(domain)
-    except NotOfferedError:
-        raise
-    except ResponseError:
-        return None
-
-
 def _hint(service: Service, passwords: PasswordDeriver) -> str:
-    """Return what to do about a seed secret that does not match."""
     cause = "The development secret is in use. " if passwords.development else ""
     cure = "change their passwords" if "password" in service.capabilities.updatable else "re-create them"
     return f"{cause}Set PERSONA_SEED_SECRET to the secret of these personas, or add --replace to {cure}."

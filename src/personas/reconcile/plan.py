@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from pydantic.alias_generators import to_camel
+
 from personas.catalog.models import Catalog, Persona
 from personas.catalog.select import matches, unmatched
 from personas.errors import UsageError
@@ -24,13 +26,8 @@ from personas.services.models import LivePersona, PasswordCheck, Verdict
 
 Decision = tuple[Status, Action | None, str]
 
-_ATTRIBUTES = {
-    "name": "name",
-    "archetype": "archetype",
-    "systemPrompt": "system_prompt",
-    "moduleMix": "module_mix",
-    "tickCadence": "tick_cadence",
-}
+# The catalog's fields by their JSON names.
+_ATTRIBUTES = {to_camel(a): a for a in ("name", "archetype", "system_prompt", "module_mix", "tick_cadence")}
 _MISSING: dict[Ownership, Decision] = {
     Ownership.FREE: (Status.CREATE, Action.CREATE, ""),
     Ownership.HALF_CREATED: (Status.CREATE, Action.CREATE, "completes a half-created persona"),
@@ -45,12 +42,11 @@ _DEFAULTS = Options()
 def make_plan(catalog: Catalog, live: LiveState, options: Options = _DEFAULTS) -> Plan:
     """Compare a catalog with a live state, for `seed` and `dry-run`.
 
-    Raises:
-        UsageError: The live state has another scope, or a pattern of `options.only` matches no persona.
+    Raises UsageError if the state has another scope, or a pattern of `options.only` matches no persona.
     """
     if set(live.scope) != set(catalog.scope.patterns):
-        scopes = f"{', '.join(live.scope)}; that of {catalog.file} is {catalog.scope}"
-        raise UsageError(f"The live personas have another scope: {scopes}.")
+        scopes = f"{', '.join(live.scope)}, not {catalog.scope} as in {catalog.file}"
+        raise UsageError(f"The scope of the live personas is {scopes}.")
     require_matches(options.only, catalog, live.personas)
     current, doubles = _index(live.personas)
     changes = [_compare(catalog, p, current.pop(p.email, None), live, options) for p in catalog.personas]
@@ -118,9 +114,8 @@ def _index(personas: Iterable[LivePersona]) -> tuple[dict[str, LivePersona], lis
 
 
 def _make_extra(key: str, live: LivePersona, reason: str, options: Options) -> Change:
-    action = Action.DELETE if options.prune else None
     change = Change(key=key, name=live.name or "", status=Status.EXTRA, reason=reason, live=live)
-    return change.model_copy(update={"action": action, "id": live.user_id})
+    return change.model_copy(update={"id": live.user_id, "action": Action.DELETE if options.prune else None})
 
 
 def _compare(
@@ -156,10 +151,11 @@ def _find_differences(
     catalog: Catalog, desired: Persona, current: LivePersona, live: LiveState
 ) -> tuple[FieldChange, ...]:
     """Return the fields that differ; a field without a live value is not compared."""
+    stored = live.capabilities.stored if live.capabilities else _ATTRIBUTES
     found: list[tuple[str, Value, Value]] = []
     for field, attribute in _ATTRIBUTES.items():
         old, new = getattr(current, attribute), getattr(desired, attribute)
-        if field in _stored(live) and old is not None and old != new:
+        if field in stored and old is not None and old != new:
             found.append((field, old, new))
     if current.email_verified is False:
         found.append(("emailVerified", "false", "true"))
@@ -176,11 +172,8 @@ def _find_differences(
 
 
 def _decide(fields: Sequence[FieldChange], password: PasswordCheck | None, *, replace: bool) -> Decision:
-    """Return status, action and reason of a live catalog persona.
-
-    Without a verdict about its password it is unknown only if its fields are equal: other fields can be
-    updated whatever the password is.
-    """
+    """Return status, action and reason of a live catalog persona."""
+    # Fields can be updated whatever the password is: without a verdict about it, only equal ones are unknown.
     unchecked = password is not None and password.verdict is Verdict.UNKNOWN
     reason = f"password not checked: {password.reason}" if password and unchecked else ""
     fixed = ", ".join(field.field for field in fields if not field.updatable)
@@ -211,20 +204,17 @@ def _mark_changed_emails(changes: Sequence[Change]) -> Iterator[Change]:
 
 def _find_gaps(live: LiveState, changes: Iterable[Change]) -> Iterator[str]:
     """Yield notes about fields that could not be compared."""
-    if absent := [field for field in _ATTRIBUTES if field not in _stored(live)]:
+    stored = live.capabilities.stored if live.capabilities else _ATTRIBUTES
+    if absent := [field for field in _ATTRIBUTES if field not in stored]:
         yield f"Not stored on this service: {', '.join(absent)}."
     read = [c.live for c in changes if c.desired and c.live and c.id not in live.unread]
     empty = [
         field
         for field, attribute in _ATTRIBUTES.items()
-        if field in _stored(live) and any(getattr(persona, attribute) is None for persona in read)
+        if field in stored and any(getattr(persona, attribute) is None for persona in read)
     ]
     if empty:
         yield f"Not compared, because there is no live value: {', '.join(empty)}."
-
-
-def _stored(live: LiveState) -> Iterable[str]:
-    return live.capabilities.stored if live.capabilities else _ATTRIBUTES
 
 
 def _sort_key(change: Change) -> tuple[int, int, str, str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from personas.reconcile.changes import FieldChange
 from personas.report.messages import entry_changes, one_line
-from personas.report.sanitize import shorten, visible
+from personas.report.sanitize import shorten
 
 # A text and its style in rich's words; markdown ignores the styles.
 Piece = tuple[str, str]
@@ -24,7 +24,7 @@ class _Chunk(NamedTuple):
     new: str
 
 
-_OLD, _NEW, _DIM = "red", "green", "dim"
+_OLD, _NEW = "red", "green"
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 _SENTENCE = re.compile(r"[^.\n]+[.\n]*|[.\n]+")
 _CONTEXT = 60  # characters around a change
@@ -36,36 +36,30 @@ _MIN_ALIKE = 0.35  # below it, marks inside the text would be noise
 def field_lines(change: FieldChange) -> list[Line]:
     """Return how one field differs: `old → new`, or the lines of a diff for a long text."""
     old, new = change.old, change.new
-    fixed: Line = [] if change.updatable else [(" (an update cannot change it)", _DIM)]
     if change.field == "password":
-        return [[("does not match the seed secret", ""), *fixed]]
-    if isinstance(old, str) and isinstance(new, str) and max(len(old), len(new)) > _SHORT:
-        return [*text_diff(old, new), *([fixed] if fixed else [])]
+        return [[("does not match the seed secret", "")]]
+    if isinstance(old, str) and isinstance(new, str) and old != new and max(len(old), len(new)) > _SHORT:
+        return text_diff(old, new)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         styles = {"+": _NEW, "-": _OLD}
         pieces = [(part, styles.get(part[0], "")) for part in entry_changes(old, new)]
-        return [[piece for part in pieces for piece in ((", ", ""), part)][1:] + fixed]
-    return [[(one_line(old), _OLD), (" → ", ""), (one_line(new), _NEW), *fixed]]
+        return [[piece for part in pieces for piece in ((", ", ""), part)][1:]]
+    return [[(one_line(old), _OLD), (" → ", ""), (one_line(new), _NEW)]]
 
 
 def text_diff(old: str, new: str) -> list[Line]:
     """Return lines that begin with `- ` or `+ `: changed words in `[-…-]` and `{+…+}`, with some context."""
-    chunks = _chunks(old, new)
-    if not any(chunk.same for chunk in chunks):
-        sides = ((old, "- ", _OLD), (new, "+ ", _NEW))
-        return [[(start, style), (shorten(text, _MAX_TEXT), style)] for text, start, style in sides if text]
     lines: list[Line] = []
-    for group in _groups(chunks):
+    for group in _groups(_chunks(old, new)):
         for start, style, mark, side in (("- ", _OLD, "[-{}-]", 0), ("+ ", _NEW, "{{+{}+}}", 1)):
             texts = [(chunk.same, (chunk.old, chunk.new)[side]) for chunk in group]
             if any(text and not same for same, text in texts):
-                pieces = [_piece(text, same=same, mark=mark, style=style) for same, text in texts if text]
-                lines.append([(start, style), *pieces])
+                line = [(start, style)]
+                for same, text in texts:
+                    words = shorten(text, _MAX_TEXT)
+                    line += [(words, "") if same else (mark.format(words), style)] if words else []
+                lines.append(line)
     return lines
-
-
-def _piece(text: str, *, same: bool, mark: str, style: str) -> Piece:
-    return (visible(text), "") if same else (mark.format(shorten(text, _MAX_TEXT)), style)
 
 
 def _chunks(old: str, new: str) -> list[_Chunk]:

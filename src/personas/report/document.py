@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from personas import __version__
 from personas.catalog.models import Problem
-from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result, Status
+from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result
 from personas.report.sanitize import json_text
 
 
@@ -30,22 +30,15 @@ class Report(ReportModel):
     """What one command found and did. This is JSON document version 1.
 
     Attributes:
-        command: The command's name, such as `dry-run`.
         catalogs: The catalog files, as they were named.
         valid: The sizes of the valid ones, for `validate` and a `dry-run` without a service.
         service: The service's address; empty if none was asked.
         compared: Whether catalog and service were compared.
-        plan: The plan, where one was made.
         applied: Whether the plan was carried out, at least in part.
         outcomes: One per action of the plan, in its order.
         live: What `list` and `show` read.
         problems: Errors and warnings of catalogs, in file order.
         notes: Facts about the run, such as a check that could not be made.
-        error: Why the run ended early.
-        interrupted: Whether a signal ended it.
-        exit_code: The exit code of the process.
-        requests: How many requests were sent.
-        seconds: How long the run took.
     """
 
     version: Literal[1] = 1
@@ -76,11 +69,6 @@ class Report(ReportModel):
     def in_sync(self) -> bool:
         """Whether the plan was compared and found nothing different."""
         return self.compared and self.plan is not None and not self.plan.drift
-
-    @property
-    def unknown(self) -> int:
-        """How many changes could not be read or verified."""
-        return self.plan.counts[Status.UNKNOWN] if self.plan else 0
 
 
 def to_json(report: Report) -> str:

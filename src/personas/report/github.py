@@ -26,13 +26,7 @@ _Annotation = tuple[str, str, str, int | None, int | None]
 
 @dataclass(frozen=True, slots=True)
 class GithubOutput:
-    """What GitHub Actions reads.
-
-    Attributes:
-        annotations: Workflow commands for stdout.
-        outputs: For `GITHUB_OUTPUT`; each value is one line, and empty if nothing was compared.
-        summary: Markdown for `GITHUB_STEP_SUMMARY`.
-    """
+    """Workflow commands for stdout, values for `GITHUB_OUTPUT` (empty if not compared), and the summary."""
 
     annotations: str
     outputs: dict[str, str]
@@ -42,10 +36,7 @@ class GithubOutput:
 def to_github(report: Report, workspace: Path | None, *, folder: Path | None = None) -> GithubOutput:
     """Return annotations, outputs and summary.
 
-    Args:
-        report: What a command found and did.
-        workspace: `GITHUB_WORKSPACE`, to which the files of annotations are relative.
-        folder: The folder to which the report's files are relative; the current one if None.
+    The files of annotations are relative to `workspace`, those of the report to `folder` (the current one).
     """
     folder = folder or Path.cwd()
     annotations = [*_annotations(report)]
@@ -60,10 +51,9 @@ def to_github(report: Report, workspace: Path | None, *, folder: Path | None = N
 
 
 def _outputs(plan: Plan | None) -> dict[str, str]:
-    if plan is None:
-        return dict.fromkeys(("changed", *Status, "checksum"), "")
-    changed = "true" if plan.drift or plan.actions else "false"
-    return {"changed": changed, **{s: str(plan.counts[s]) for s in Status}, "checksum": plan.checksum or ""}
+    changed = str(bool(plan.drift or plan.actions)).lower() if plan else ""
+    counts = {status.value: str(plan.counts[status]) if plan else "" for status in Status}
+    return {"changed": changed, **counts, "checksum": (plan.checksum if plan else None) or ""}
 
 
 def _annotations(report: Report) -> Iterator[_Annotation]:
@@ -85,7 +75,7 @@ def _command(annotation: _Annotation, workspace: Path, folder: Path) -> str:
     properties = ""
     # Standard input and files outside the workspace have no place in the repository.
     if file and not file.startswith("<") and path.is_relative_to(workspace):
-        name = shorten(path.relative_to(workspace).as_posix(), _LONG).translate(_PROPERTY)
+        name = disarm(shorten(path.relative_to(workspace).as_posix(), _LONG).translate(_PROPERTY))
         numbers = "".join(f",{key}={number}" for key, number in (("line", line), ("col", column)) if number)
         properties = f" file={name}{numbers}"
     return f"::{kind}{properties}::{disarm(shorten(message, _LONG).translate(_DATA))}"

@@ -26,9 +26,7 @@ Block = tuple[str, str]
 def to_markdown(report: Report, *, marker: str = MARKER) -> str:
     """Return the report as markdown of at most 60,000 bytes; a note says what was left out.
 
-    Args:
-        report: What a command found and did.
-        marker: The first line: an HTML comment by which a tool finds its comment on a pull request again.
+    The first line is `marker`, an HTML comment by which a tool finds its comment on a pull request again.
     """
     head, tail = _head(report, marker), _tail(report)
     room = MAX_BYTES - len(f"{head}{tail}".encode()) - 300

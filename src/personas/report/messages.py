@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
-from personas.errors import DriftFound, Interrupted, PartialFailure, SafetyError
+from personas.errors import DriftFound, Interrupted, PartialFailure, SafetyError, ServiceError
 from personas.reconcile.changes import Action, Change, Kind, Outcome, Plan, Result, Status, Value
 from personas.report.document import ErrorInfo, Report
 from personas.report.sanitize import visible
@@ -27,9 +27,8 @@ _SIGNS = {
     "skipped": ("·", "yellow"),
 }
 _LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cadence"}
-_REASONS = {Status.EXTRA: "not in the catalog", Status.CONFLICT: "belongs to another account"}
 # The verdict says the same as these errors.
-_TOLD_BY_VERDICT = {error.exit_code for error in (PartialFailure, DriftFound, Interrupted)}
+_IN_VERDICT = {error.exit_code for error in (PartialFailure, DriftFound, Interrupted)}
 CONFLICT_HINT = "Use another email in the catalog."
 LIVE_TITLES = ("name", "email", "archetype", "cadence", "active", "7 d")
 
@@ -61,9 +60,7 @@ def one_line(value: Value) -> str:
     return "not set" if value is None else visible(value)
 
 
-def entry_changes(
-    old: Mapping[str, str] | Mapping[str, float], new: Mapping[str, str] | Mapping[str, float]
-) -> list[str]:
+def entry_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return how two mappings differ: `photos 0.25 → 0.3`, `+notes 0.2`, `-mail 0.3`."""
     parts = []
     for key in dict.fromkeys([*new, *old]):
@@ -76,12 +73,11 @@ def entry_changes(
 
 
 def moment(when: datetime | None, now: datetime) -> str:
-    """Return a time relative to `now`, or as a date if it is later; empty for None."""
+    """Return a time relative to `now`; empty for None. Clocks differ, so a later time counts as now."""
     if when is None:
         return ""
-    minutes = int((now - when).total_seconds() // 60)
-    if minutes < 0:
-        return f"{when:%Y-%m-%d}"
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    minutes = max(0, int((now - when).total_seconds() // 60))
     if minutes < 60:
         return f"{minutes} min ago"
     return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440:,} d ago"
@@ -113,15 +109,15 @@ class Row(NamedTuple):
 def rows(report: Report, plan: Plan, *, verbose: bool = False) -> list[Row]:
     """Return a row for each change that is not in sync; with `verbose` for all.
 
-    After an interruption, or when an error ended the run, only for those that failed or are unknown.
+    After an interruption, or when the service stopped the run, only for those that failed or are unknown.
     """
     outcomes = {(outcome.kind, outcome.key): outcome for outcome in report.outcomes}
-    cut_short = bool(outcomes) and (report.interrupted or report.error is not None)
+    stopped = report.interrupted or report.exit_code == ServiceError.exit_code
     found = []
     for change in plan.changes:
         outcome = outcomes.get((change.kind, change.key))
         unsure = outcome is not None and outcome.result in {Result.FAILED, Result.UNKNOWN}
-        if unsure if cut_short else (change.is_drift or change.action or verbose):
+        if unsure if stopped and outcomes else (change.is_drift or change.action or verbose):
             planned = (change.action or change.status).value
             word = _result_word(outcome) if outcome else planned
             sign, style = _SIGNS.get(word, _SIGNS[planned])
@@ -131,50 +127,37 @@ def rows(report: Report, plan: Plan, *, verbose: bool = False) -> list[Row]:
 
 def detailed(report: Report, plan: Plan) -> list[Change]:
     """Return the changes with fields to show: those of a preview."""
-    shown = not report.outcomes and plan.options.command != "cleanup"
-    return [change for change in plan.changes if change.fields] if shown else []
+    preview = not report.applied and report.command != "cleanup"
+    return [change for change in plan.changes if change.fields] if preview else []
 
 
 def _result_word(outcome: Outcome) -> str:
     return f"{outcome.action}d" if outcome.result is Result.DONE else outcome.result.value
 
 
-def _waits_for_replace(change: Change) -> bool:
-    """Whether something differs that only --replace changes."""
-    return change.status is Status.REPLACE and change.action not in {Action.REPLACE, Action.DELETE}
-
-
 def _remark(change: Change, outcome: Outcome | None) -> str:
     """Return the last column of a row: what differs, and the reason."""
     if outcome is not None and outcome.message:
         return outcome.message
-    waits = _waits_for_replace(change)
-    fields = ", ".join(
-        label(field.field) + (" (needs --replace)" if waits and not field.updatable else "")
-        for field in change.fields
-    )
+    fields = ", ".join(label(f.field) for f in change.fields if f.updatable or not change.reason)
     if fields and change.action is Action.DELETE:
         fields = f"differs: {fields}"
-    reason = change.reason or _REASONS.get(change.status, "")
-    return "; ".join(part for part in (fields, reason) if part)
+    return "; ".join(filter(None, (fields, change.reason)))
 
 
 def verdict(report: Report) -> str:
     """Return the result of a command in one line; empty where an error says it."""
-    errors = sum(problem.severity == "error" for problem in report.problems)
-    warnings = len(report.problems) - errors
     plan = report.plan
-    if errors or (warnings and plan is None):
-        counted = ((errors, "error"), (warnings, "warning"))
-        return ", ".join(count(amount, noun) for amount, noun in counted if amount)
+    if plan is None:
+        found = Counter(problem.severity for problem in report.problems)
+        live = [count(len(report.live.personas), "persona")] if report.live else []
+        return ", ".join([count(found[kind], kind) for kind in sorted(found)] + live)
     if report.interrupted and not report.outcomes:
         return "Interrupted. Nothing was changed."
     if clashes := conflicts(report):
         some = f"{len(clashes):,} emails belong to accounts that are not personas"
         one = f"{clashes[0].key} belongs to an account that is not a persona"
         return f"{one if len(clashes) == 1 else some}. Nothing was changed."
-    if plan is None:
-        return count(len(report.live.personas), "persona") if report.live else ""
     if report.outcomes:
         words = Counter(_result_word(outcome) for outcome in report.outcomes)
         order = [*(f"{action}d" for action in Action), *Result]
@@ -190,12 +173,12 @@ def verdict(report: Report) -> str:
 def _kept(plan: Plan) -> list[str]:
     """Return the counts of what a run leaves as it is: `1 extra (kept; --prune deletes it)`, `8 in sync`."""
     left = Counter(change.status for change in plan.changes if change.action is None)
-    waiting = sum(map(_waits_for_replace, plan.changes))
-    can_prune = plan.options.command != "cleanup" and not plan.options.prune
-    hint = f"; --prune deletes {'it' if left[Status.EXTRA] == 1 else 'them'}" if can_prune else ""
+    waiting = sum(c.action in {None, Action.UPDATE} for c in plan.of(Status.REPLACE))
+    them = "it" if left[Status.EXTRA] == 1 else "them"
+    hint = "" if plan.options.prune or plan.options.command == "cleanup" else f"; --prune deletes {them}"
     parts = [
         (left[Status.CONFLICT], "in conflict (skipped)"),
-        (waiting, "to replace (only with --replace)"),
+        (waiting, f"to replace ({'kept' if plan.options.replace else 'only with --replace'})"),
         (left[Status.CREATE], "missing (not created)"),
         (left[Status.UPDATE], "differing (kept)"),
         (left[Status.EXTRA], f"extra (kept{hint})"),
@@ -208,11 +191,8 @@ def _kept(plan: Plan) -> list[str]:
 def valid_lines(report: Report) -> list[str]:
     """Return a line for each valid catalog: `catalog.json: 10 personas, 4 spaces, valid`."""
     compared = "; not compared with a service" if report.command == "dry-run" else ""
-    lines = []
-    for size in report.valid:
-        spaces = f", {count(size.spaces, 'space')}" if size.spaces else ""
-        lines.append(f"{visible(size.file)}: {count(size.personas, 'persona')}{spaces}, valid{compared}")
-    return lines
+    sizes = [(it.file, count(it.personas, "persona"), count(it.spaces, "space")) for it in report.valid]
+    return [f"{visible(file)}: {personas}, {spaces}, valid{compared}" for file, personas, spaces in sizes]
 
 
 def notes(report: Report) -> list[str]:
@@ -227,16 +207,16 @@ def notes(report: Report) -> list[str]:
 
 def checksum(report: Report) -> str | None:
     """Return the checksum of a preview for `seed --expect-plan`; None if there is nothing to pin."""
-    plan = report.plan
-    pins = plan is not None and bool(plan.actions) and plan.options.command == "seed" and not report.applied
-    return plan.checksum if plan is not None and pins else None
+    is_preview = report.command in {"seed", "dry-run"} and not report.applied
+    return report.plan.checksum if is_preview and report.plan and report.plan.actions else None
 
 
 def error_to_show(report: Report) -> ErrorInfo | None:
     """Return the error, unless problems, conflicts or the verdict say the same."""
     invalid = any(problem.severity == "error" for problem in report.problems)
     refused = bool(conflicts(report)) and report.exit_code == SafetyError.exit_code
-    return None if invalid or refused or report.exit_code in _TOLD_BY_VERDICT else report.error
+    covered = report.plan is not None and report.exit_code in _IN_VERDICT
+    return None if invalid or refused or covered else report.error
 
 
 def conflicts(report: Report) -> tuple[Change, ...]:

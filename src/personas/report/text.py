@@ -22,7 +22,7 @@ from personas.report.sanitize import disarm, shorten, visible
 from personas.services.models import LivePersona, LiveSpace
 
 _MIN_WIDTH = 40
-_MAX_CELL = 300  # characters
+_MAX_CELL = 500  # characters
 _MAX_LOSSES = 20
 _MIN_WRAPPED = 12  # cells
 _INDENT = (0, 0, 0, 2)
@@ -31,14 +31,9 @@ Section = list[RenderableType]
 
 
 def to_text(report: Report, *, width: int, color: bool, verbose: bool = False, quiet: bool = False) -> str:
-    """Return the report as text.
+    """Return the report as text for so many columns, with ANSI colours or without.
 
-    Args:
-        report: What a command found and did.
-        width: The columns of the terminal.
-        color: Whether to use ANSI colours.
-        verbose: Also list what is in sync.
-        quiet: No notes, and nothing when in sync.
+    `verbose` also lists what is in sync; `quiet` leaves out notes, and the one line when all is in sync.
     """
     width = max(width, _MIN_WIDTH)
     sections: list[Section] = [_problems(report), [_prose(line) for line in messages.valid_lines(report)]]
@@ -134,12 +129,9 @@ def _problems(report: Report) -> Section:
         style = "yellow" if problem.severity == "warning" else "red"
         section.append(_line((format_problem(problem), style)))
         if problem.excerpt:
-            before, after = (
-                visible(problem.excerpt[: problem.caret]),
-                visible(problem.excerpt[problem.caret :]),
-            )
-            section.append(_line(f"    {before}{after}"))
-            section.append(_line(f"    {' ' * cell_len(before)}", ("^", f"bold {style}")))
+            before = cell_len(visible(problem.excerpt[: problem.caret]))
+            section.append(_line(f"    {visible(problem.excerpt)}"))
+            section.append(_line(" " * (4 + before), ("^", f"bold {style}")))
     return section
 
 
@@ -148,51 +140,42 @@ def _plan(report: Report, plan: Plan, width: int, *, verbose: bool) -> list[Sect
         [Text(f"  {sign} {word:<7}", style), *_texts(change.name, change.key, remark)]
         for change, sign, style, word, remark in messages.rows(report, plan, verbose=verbose)
     ]
-    source, target = ", ".join(map(visible, report.catalogs)), visible(report.service or plan.service)
-    sections: list[Section] = [[_line((source, "bold"), f" → {target}" if target else "")]]
-    sections.append([_table(rows, width)] if rows else [])
+    target = f" → {visible(report.service)}" if report.service else ""
+    sections: list[Section] = [[_line((", ".join(map(visible, report.catalogs)), "bold"), target)]]
+    if rows:
+        sections.append([_table(rows, width, ("", "", "", ""), [row[3].plain for row in rows])])
     return sections + [_details(change) for change in messages.detailed(report, plan)]
 
 
 def _details(change: Change) -> Section:
-    table = _grid(2)
+    rows: list[tuple[RenderableType, ...]] = []
     for field in change.fields:
         lines = [Text.assemble(*line) for line in field_lines(field)]
-        body = _hanging(lines) if lines[0].plain[:2] in {"- ", "+ "} else lines[0]
-        table.add_row(Text(visible(messages.label(field.field)), "dim"), body)
+        is_diff = any(line.plain.startswith(("- ", "+ ")) for line in lines)
+        # Wrapped text begins after the mark.
+        body = _grid([(line[:2], line[2:]) for line in lines], gap=0) if is_diff else lines[0]
+        rows.append((Text(visible(messages.label(field.field)), "dim"), body))
     name, key = _texts(change.name or change.key, change.key)
-    return [_line((name.plain, "bold"), f"  {key}"), Padding(table, _INDENT)]
+    return [_line((name.plain, "bold"), f"  {key}"), Padding(_grid(rows), _INDENT)]
 
 
-def _hanging(lines: Sequence[Text]) -> Table:
-    """Return the lines of a diff; what is wrapped begins after the mark."""
-    table = _grid(2, gap=0)
-    for line in lines:
-        table.add_row(line[:2], line[2:])
-    return table
-
-
-def _grid(columns: int, *, gap: int = 2) -> Table:
-    """Return an empty grid; its last column is wrapped."""
+def _grid(rows: Sequence[Sequence[RenderableType]], *, gap: int = 2) -> Table:
+    """Return rows without borders; the last column is wrapped."""
     table = Table.grid(padding=(0, gap, 0, 0))
-    for index in range(columns):
-        table.add_column(no_wrap=index < columns - 1, overflow="fold")
+    for index in range(1, len(rows[0]) + 1):
+        table.add_column(no_wrap=index < len(rows[0]), overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def _table(
-    rows: Sequence[Sequence[Text]],
-    width: int,
-    titles: Sequence[str] = ("", "", "", ""),
-    below: Sequence[str] = (),
-) -> Table:
+def _table(rows: Sequence[Sequence[Text]], width: int, titles: Sequence[str], below: Sequence[str]) -> Table:
     """Return rows of lead, name, email and more; the first column after the email is wrapped.
 
-    On a narrow page those columns, or the texts `below`, go below the email, so that no email is cut.
+    On a narrow page the texts `below` replace those columns, so that no email is cut.
     """
-    widths = [
-        max(cell_len(title), *(cell_len(row[at].plain) for row in rows)) for at, title in enumerate(titles)
-    ]
+    cells = [list(map(Text, titles)), *rows]
+    widths = [max(cell_len(row[at].plain) for row in cells) for at in range(len(titles))]
     columns = [at for at, size in enumerate(widths) if size]
     room = width + 2 - sum(widths[at] + 2 for at in columns) + widths[3]
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -206,7 +189,7 @@ def _table(
         return table
     table.add_column(no_wrap=True, width=widths[0])
     table.add_column(overflow="fold")
-    for (lead, name, email, *_), more in zip(rows, below or [row[3].plain for row in rows], strict=True):
+    for (lead, name, email, *_), more in zip(rows, below, strict=True):
         table.add_row(lead, Text.assemble(name, "  " if name else "", email, f"\n{more}" if more else ""))
     needed = 2 + widths[0] + widths[2]
     table.width = needed if needed > width else None
@@ -220,9 +203,9 @@ def _live(report: Report, live: LiveState, width: int) -> list[Section]:
     if not live.personas:
         return [[_line(f"No personas on {place}")]]
     rows = [_texts("", *messages.live_cells(persona, live.taken_at)) for persona in live.personas]
+    forms = ("  {}", "{}", "active {}", "{} actions")
     below = [
-        f"  {row[3]}, {row[4]}, active {row[5]}, {row[6]} actions" if row[6] else f"  {row[3]}, {row[4]}"
-        for row in rows
+        ", ".join(form.format(it) for form, it in zip(forms, row[3:], strict=True) if it) for row in rows
     ]
     return [[_line(place)], [_table(rows, width, ("", *messages.LIVE_TITLES), below)]]
 
@@ -236,26 +219,24 @@ def _show(persona: LivePersona, live: LiveState) -> list[Section]:
     actions = []
     for action in persona.recent_actions or ():
         when, took = messages.moment(action.created_at, live.taken_at), known(action.latency_ms, "{:,.0f} ms")
-        actions.append(
-            (when, action.tool, took, ": ".join(filter(None, (action.result, action.error_message))))
-        )
+        actions.append((when, action.tool, took, f"{action.result} {action.error_message or ''}"))
     feedback = [
         (item.module, known(item.ratings, "ratings: {}"), known(item.mean, "mean: {:.1f} of 5"))
         for item in persona.feedback or ()
     ]
     return [
-        [_line((visible(name or email), "bold"), f"  {visible(email)}"), _indented_grid(facts)],
+        [
+            _line((visible(name or email), "bold"), f"  {visible(email)}"),
+            _facts([fact for fact in facts if fact[1]]),
+        ],
         [_line(("Prompt", "bold")), Padding(Text(prompt), _INDENT)],
-        [_line(("Last actions", "bold")), _indented_grid(actions)],
-        [_line(("Feedback", "bold")), _indented_grid(feedback)],
+        [_line(("Last actions", "bold")), _facts(actions)],
+        [_line(("Feedback", "bold")), _facts(feedback)],
     ]
 
 
-def _indented_grid(rows: Sequence[Sequence[str]]) -> RenderableType:
-    table = _grid(len(rows[0]) if rows else 1)
-    for row in rows or [("none",)]:
-        table.add_row(*(Text(visible(cell)) for cell in row))
-    return Padding(table, _INDENT)
+def _facts(rows: Sequence[Sequence[str]]) -> RenderableType:
+    return Padding(_grid([_texts(*row) for row in rows] or [[Text("none")]]), _INDENT)
 
 
 def _end(report: Report) -> Section:
@@ -271,5 +252,6 @@ def _end(report: Report) -> Section:
     if checksum := messages.checksum(report):
         section.append(_line(f"Checksum {checksum} (for --expect-plan)"))
     if error := messages.error_to_show(report):
-        section += [_line((line, "red")) for line in format_error(error).split("\n")]
+        section.append(_line((f"Error: {visible(error.message)}", "red")))
+        section += [_line(f"  {visible(error.hint)}")] if error.hint else []
     return section

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import http.cookiejar
-import itertools
 import json
-import os
 import random
-import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -75,10 +72,7 @@ class _Failure:
 
 
 class HttpClient:
-    """Calls one service; use it as an async context manager, also more than once.
-
-    On loopback no proxy is used.
-    """
+    """Calls one service, on loopback without a proxy; an async context manager that can be entered again."""
 
     def __init__(self, base_url: str, *, loopback: bool, **options: Unpack[HttpOptions]) -> None:
         self.base_url = base_url
@@ -104,7 +98,6 @@ class HttpClient:
             base_url=self.base_url,
             transport=self._transport(),
             timeout=httpx.Timeout(self._timeout, connect=connect, pool=None),
-            trust_env=False,  # the transport knows the proxy and the certificates
             # One account's session must not travel with another account's call.
             cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
             headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "personas"},
@@ -142,9 +135,10 @@ class HttpClient:
         headers = {name: value for name, value in headers.items() if value}
         request = self._client.build_request(method, path, params=params, json=body, headers=headers)
         secrets = [secret for secret in (bearer, cookie) if secret]
-        started = 0.0
+        started, attempt = 0.0, 0
         lost = server_error = False
-        for attempt in itertools.count(1):
+        while True:
+            attempt += 1
             async with self._slots:
                 await self._wait_for_pause()
                 started = started or time.monotonic()
@@ -163,7 +157,6 @@ class HttpClient:
                 self._pause(wait, result.error.message)
             else:
                 await anyio.sleep(wait)
-        raise AssertionError("the loop ends with an answer or an error")
 
     async def _wait_for_pause(self) -> None:
         # A loop, because other workers can extend the pause meanwhile.
@@ -171,9 +164,9 @@ class HttpClient:
             await anyio.sleep(seconds)
 
     def _pause(self, seconds: float, reason: str) -> None:
-        """Let all requests wait; those that are refused at the same time announce it once."""
+        """Let all requests wait; those that are refused at the same time announce a long wait once."""
         now = time.monotonic()
-        if self._on_wait is not None and self._resume_at <= now:
+        if self._on_wait is not None and seconds >= 1 and self._resume_at <= now:
             self._on_wait(seconds, reason)
         self._resume_at = max(self._resume_at, now + seconds)
 
@@ -187,10 +180,10 @@ class HttpClient:
             with anyio.fail_after(seconds):
                 response = await self._client.send(request, stream=True)
                 try:
-                    content = await _read(response)
+                    answer = _decode(response, await _read(response, what), secrets)
                 finally:
                     await response.aclose()
-            result = self._examine(response, content, what, secrets)
+            result = self._examine(response, answer, what)
         except Exception as error:  # noqa: BLE001 - servers provoke many kinds in the library
             result = self._explain(error, what, seconds)
         # The caller raises, outside the except clause: the library's frames hold what was sent.
@@ -200,19 +193,13 @@ class HttpClient:
             self._observe(request.method, path, shown, time.monotonic() - started)
         return result
 
-    def _examine(
-        self, response: httpx.Response, content: bytes | None, what: str, secrets: Sequence[Secret]
-    ) -> Answer | _Failure:
+    def _examine(self, response: httpx.Response, answer: Answer, what: str) -> Answer | _Failure:
         """Return the answer, or the failure that its status means."""
         status, total = response.status_code, self._retry.total
-        if content is None:
-            message = f"{what}: the answer is longer than {MAX_ANSWER_BYTES // 2**20} MiB."
-            return _Failure(ResponseError(message, hint=WRONG_SERVICE))
         if 300 <= status < 400:
             message = f"{what}: the service redirects (HTTP {status}), and redirects are not followed."
             hint = "Give the final address with --auth (MANA_AUTH_URL)."
             return _Failure(ResponseError(message, hint=hint), received=False)
-        answer = _decode(response, content, secrets)
         if status not in {429, 502, 503, 504}:
             return answer
         wait = retry_after(response.headers)
@@ -229,6 +216,8 @@ class HttpClient:
         """Return what an exception of the library means."""
         hint = ""
         match error:
+            case ServiceError():
+                return _Failure(error)
             case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
                 return self._not_connected(error)
             case httpx.TimeoutException() | TimeoutError():
@@ -246,22 +235,11 @@ class HttpClient:
         if self._proxy is not None:
             place = f"the proxy {self._proxy.url.host}:{self._proxy.url.port or 80}"
             hint = f"Check {self._proxy_variable} and NO_PROXY."
-        reason, seconds = "no connection", self._retry.connect
-        for cause in _causes(error):
-            match cause:
-                case ssl.SSLError():
-                    detail = getattr(cause, "verify_message", "") or cause.reason or "handshake failed"
-                    place, reason = self._shown, f"TLS: {detail.replace('_', ' ').lower()}"
-                    hint = "Check that it is https, and that SSL_CERT_FILE has its certificate authority."
-                    seconds = 0 if isinstance(cause, ssl.SSLCertVerificationError) else seconds
-                    break
-                case socket.gaierror():
-                    reason = "the host name is unknown"
-                    break
-                case httpx.ProxyError():
-                    reason = redact(str(cause))
-                case OSError(errno=int() as number) if number > 0:
-                    reason = os.strerror(number).lower()
+        reason, seconds = redact(str(error)) or "no connection in time", self._retry.connect
+        reason = reason.replace("All connection attempts failed", "nothing answers there")
+        if "SSL" in reason:
+            place, hint = self._shown, "Check that it is https, and that SSL_CERT_FILE has its authority."
+            seconds = 0 if "CERTIFICATE" in reason else seconds
         unreachable = UnreachableError(f"Cannot connect to {place}: {reason}.", hint=hint)
         return _Failure(unreachable, seconds, received=False)
 
@@ -302,21 +280,13 @@ def _find_proxy(url: str) -> tuple[str, httpx.Proxy | None]:
     raise UnreachableError(f"{variable} is not the URL of an HTTP proxy.", hint=hint)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and everything that led to it, also inside groups."""
-    yield error
-    for cause in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
-        if cause is not None:
-            yield from _causes(cause)
-
-
-async def _read(response: httpx.Response) -> bytes | None:
-    """Return the content; None if it is too long."""
+async def _read(response: httpx.Response, what: str) -> bytes:
     content = bytearray()
     async for part in response.aiter_bytes():
         content += part
         if len(content) > MAX_ANSWER_BYTES:
-            return None
+            message = f"{what}: the answer is longer than {MAX_ANSWER_BYTES // 2**20} MiB."
+            raise ResponseError(message, hint=WRONG_SERVICE)
     return bytes(content)
 
 
@@ -342,10 +312,7 @@ def _decode(response: httpx.Response, content: bytes, secrets: Sequence[Secret])
 
 
 def error_detail(body: object) -> str:
-    """Return what a JSON error says, in one line without secrets; empty if it says nothing.
-
-    Services answer `{error}`, `{error, message}`, `{error, details: […]}` or `{statusCode, message}`.
-    """
+    """Return what a JSON error of any known shape says, in one line without secrets; empty if nothing."""
     if not isinstance(body, dict):
         return ""
     texts: list[object] = []

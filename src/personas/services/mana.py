@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import quote
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from personas.concurrency import run_concurrently
 from personas.errors import CredentialsError, NotFoundError, NotOfferedError, ResponseError, ServiceError
@@ -36,29 +36,19 @@ MAX_ROWS = "100"
 Model = TypeVar("Model", bound=ServiceModel)
 
 
-def _as_action(value: object) -> object:
-    return {**value, "tool": value.get("toolName", "?")} if isinstance(value, dict) else value
-
-
-def _as_feedback(value: object) -> object:
-    """The service puts the number of ratings where their mean should be."""
-    return {**value, "ratings": value.get("avgRating")} if isinstance(value, dict) else value
-
-
 class _Listed(ServiceModel):
     personas: tuple[LivePersona, ...]
 
 
 class _Detail(ServiceModel):
     persona: LivePersona
-    recent_actions: tuple[Annotated[RecentAction, BeforeValidator(_as_action)], ...] = ()
-    feedback_by_module: tuple[Annotated[ModuleFeedback, BeforeValidator(_as_feedback)], ...] = ()
+    recent_actions: tuple[RecentAction, ...] = ()
+    feedback_by_module: tuple[ModuleFeedback, ...] = ()
 
 
 class _Saved(ServiceModel):
     ok: Literal[True]
     user_id: str
-    email: str | None = None
 
 
 class _Deleted(ServiceModel):
@@ -99,13 +89,10 @@ class ManaService(SignInService):
     async def get_persona(self, live: LivePersona) -> LivePersona:
         """Return the persona with prompt, weights, actions and feedback; raises NotFoundError."""
         what = f"reading {live.email}"
-        answer = await self._send("GET", self._path(live, what), what)
+        answer = await self._send("GET", self._path(live), what)
         detail = _read(_Detail, self._check(answer, what), what)
-        found = detail.persona
-        if found.user_id != live.user_id:
-            raise ResponseError(f"{what}: the service answered for another persona.")
         # The detail lacks what the list has (actions of 7 days), and the other way round.
-        read = {name: getattr(found, name) for name in found.model_fields_set}
+        read = {name: getattr(detail.persona, name) for name in detail.persona.model_fields_set}
         read |= {"recent_actions": detail.recent_actions, "feedback": detail.feedback_by_module}
         return live.model_copy(update={name: value for name, value in read.items() if value is not None})
 
@@ -115,29 +102,21 @@ class ManaService(SignInService):
         return await self._save(persona, password, what)
 
     async def update(
-        self,
-        live: LivePersona,
-        persona: Persona,
-        fields: Collection[str],  # noqa: ARG002 - the service replaces all descriptors at once
-        password: Secret,
+        self, live: LivePersona, persona: Persona, fields: Collection[str], password: Secret
     ) -> None:
         """Update the descriptors; the service demands name and password, but does not change them."""
-        what = f"updating {persona.email}"
-        if await self._save(persona, password, what) != live.user_id:
-            raise ResponseError(f"{what}: the service answered for another persona.", maybe_applied=True)
+        del live, fields  # the service finds the persona by email, and replaces all descriptors at once
+        await self._save(persona, password, f"updating {persona.email}")
 
     async def _save(self, persona: Persona, password: Secret, what: str) -> str:
         body = persona.model_dump(mode="json", by_alias=True) | {"password": password.reveal()}
         answer = await self._send("POST", self._endpoint, what, body=body)
-        saved = _read(_Saved, self._check(answer, what), what, written=True)
-        if saved.email not in {None, persona.email}:
-            raise ResponseError(f"{what}: the service answered for another email.", maybe_applied=True)
-        return saved.user_id
+        return _read(_Saved, self._check(answer, what), what, written=True).user_id
 
     async def delete(self, live: LivePersona) -> bool:
         """Delete the persona for good; False if it was already gone. A warning raises ResponseError."""
         what = f"deleting {live.email}"
-        answer = await self._send("DELETE", self._path(live, what), what)
+        answer = await self._send("DELETE", self._path(live), what)
         if answer.status == 404 and answer.is_json:
             if answer.server_error:
                 # Some deployments answer 500 when they deleted only a part, and 404 afterwards.
@@ -154,10 +133,7 @@ class ManaService(SignInService):
         return await self._count(domain, f"counting the accounts of {domain}")
 
     async def find_users(self, emails: Sequence[str]) -> Mapping[str, FoundUser | ServiceError]:
-        """Look up each email (lower case); an email without an account has no entry.
-
-        The user id is empty where the service says only that the email is taken.
-        """
+        """Look up each email (lower case); an email without an account has no entry."""
         found: dict[str, FoundUser | ServiceError] = {}
 
         async def look_up(email: str) -> None:
@@ -244,9 +220,7 @@ class ManaService(SignInService):
         error.maybe_applied = answer.retried or answer.server_error
         raise error
 
-    def _path(self, live: LivePersona, what: str) -> str:
-        if live.user_id in {"", ".", ".."}:
-            raise ResponseError(f"{what}: the service returned an unusable id.")
+    def _path(self, live: LivePersona) -> str:
         return f"{self._endpoint}/{quote(live.user_id, safe='')}"
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from personas.redact import Secret
 
-# The query and the JSON body of a call.
-Params = Mapping[str, str] | None
-Body = Mapping[str, object] | None
+Params = Mapping[str, str] | None  # the query of a call
+Body = Mapping[str, object] | None  # and its JSON
 
 
 class ServiceModel(BaseModel):
@@ -32,7 +31,7 @@ class ServiceModel(BaseModel):
 class RecentAction(ServiceModel):
     """One action of a persona in the product."""
 
-    tool: str
+    tool: str = Field(default="?", validation_alias=AliasChoices("tool", "toolName"))
     result: str
     created_at: datetime | None = None
     latency_ms: float | None = None
@@ -43,7 +42,8 @@ class ModuleFeedback(ServiceModel):
     """Ratings of one module by a persona; `mean` is from 1 to 5."""
 
     module: str
-    ratings: int | None = None
+    # mana puts the number of ratings where their mean should be.
+    ratings: int | None = Field(default=None, validation_alias=AliasChoices("ratings", "avgRating"))
     mean: float | None = None
 
 
@@ -101,7 +101,7 @@ class LiveSpace(ServiceModel):
 
 @dataclass(frozen=True, slots=True)
 class FoundUser:
-    """An account with a catalog email that is not a live persona."""
+    """An account with a catalog email that is not a live persona; `user_id` is empty if unknown."""
 
     user_id: str
     email: str

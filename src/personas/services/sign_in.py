@@ -36,9 +36,7 @@ RENEW_BEFORE_SECONDS = 60.0
 TOO_LONG = "the service allows shorter passwords only. Set its maxPasswordLength to 32 or more."
 
 _USE_JWT = "Pass an admin's token with --jwt (MANA_ADMIN_JWT)."
-_CHECK_URL = (
-    "Check --auth (MANA_AUTH_URL): it must be the address of the auth service, usually without a path."
-)
+_CHECK_URL = "Check --auth (MANA_AUTH_URL): the address of the auth service, usually without a path."
 # What a Cookie header, a shell and a CI log can hold.
 _COOKIE = re.compile(r"[\w!#$%&'*+.^`|~-]{1,200}=[!#-+\--:<-\[\]-~]{1,4000}", re.ASCII)
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
@@ -67,11 +65,7 @@ class Credentials:
 
 
 class SignInService:
-    """The part of `Service` that concerns accounts and sessions, as Better Auth offers it below `/api/auth`.
-
-    `endpoint` is the path of the persona endpoints, `base_path` that of the auth endpoints; `credentials` are
-    not needed to sign in as a persona.
-    """
+    """What `Service` says of accounts and sessions, as Better Auth offers it below `/api/auth`."""
 
     def __init__(
         self,
@@ -118,11 +112,9 @@ class SignInService:
         what = f"signing in as {email}"
         body = {"email": email, "password": password.reveal()}
         async with self._slots:
-            # No Origin: without a cookie the service does not ask for one, and refuses a wrong one.
-            # Not repeated after a lost answer: a wrong password may count towards a lock.
-            answer = await self._http.request(
-                "POST", f"{self._base_path}/sign-in/email", what=what, body=body, repeat=False
-            )
+            # Needs no Origin without a cookie. A wrong password may count towards a lock: never repeat it.
+            path = f"{self._base_path}/sign-in/email"
+            answer = await self._http.request("POST", path, what=what, body=body, repeat=False)
         match answer.status, answer.code:
             case 200, _ if isinstance(answer.body, dict):
                 if answer.body.get("twoFactorRedirect") is True:
@@ -201,9 +193,14 @@ class SignInService:
             self._origin = _origin(self._http.base_url)
             with contextlib.suppress(ResponseError):
                 await self.token(session)
-        path = f"{self._base_path}/{path}"
         return await self._http.request(
-            method, path, what=what, params=params, body=body, cookie=session.header, origin=self._origin
+            method,
+            f"{self._base_path}/{path}",
+            what=what,
+            params=params,
+            body=body,
+            cookie=session.header,
+            origin=self._origin,
         )
 
     def remember_origin(self, token: Secret) -> None:
@@ -231,25 +228,23 @@ class AdminToken:
 
     def renew(self, token: Secret) -> bool:
         """Forget a token that the service refused; False if there is no other one."""
-        if self._credentials.token:
-            return False
-        if self._token is token:
+        if self._token is token and not self._credentials.token:
             self._token = None
-        return True
+        return not self._credentials.token
 
     def refusal(self, detail: str) -> CredentialsError:
         """Return the error for a token that the service refused with a 401."""
         if self._credentials.token and (expired := _expired(read_claims(self._credentials.token) or {})):
             return expired
-        return CredentialsError(
-            f"The service refused the admin token: {detail or 'HTTP 401'}.", hint=_USE_JWT
-        )
+        message = f"The service refused the admin token: {detail or 'HTTP 401'}."
+        return CredentialsError(message, hint=_USE_JWT)
 
     async def close(self) -> None:
         """End the session that was opened for the admin."""
         if self._session is not None:
             with anyio.CancelScope(shield=True), anyio.move_on_after(2):
                 await self._service.sign_out(self._session)
+            self._session = None
 
     async def _request(self) -> Secret:
         given = self._credentials
@@ -280,11 +275,7 @@ class AdminToken:
         return token
 
     async def _sign_in(self, email: str, password: Secret) -> Secret:
-        if self._session is not None:
-            try:
-                return await self._service.token(self._session)
-            except ResponseError:
-                self._session = None
+        await self.close()
         try:
             self._session = await self._service.sign_in(email, password)
         except WrongPasswordError:

@@ -1,21 +1,19 @@
-"""Carrying out a plan of shared spaces."""
+"""Carrying out a plan of shared spaces, and releasing spaces before personas are deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from personas.catalog.models import Space
+from personas.catalog.models import Catalog, Member, Space
 from personas.concurrency import Cancel, run_concurrently
 from personas.errors import ResponseError, ServiceError
-from personas.reconcile.changes import Action, Change, Kind, Outcome, Plan, Result
+from personas.passwords import PasswordDeriver
+from personas.reconcile.changes import Action, Change, Kind, Options, Outcome, Plan, Result, Status
 from personas.services.base import Service
 from personas.services.models import LiveSpace
-from personas.spaces.client import SignInCache, SpaceClient
-from personas.spaces.plan import compare_space, label
-
-# Another run may change the same space; each round must change something, or the update fails.
-_MAX_ROUNDS = 5
+from personas.spaces.client import SignInCache, SpaceClient, fetch_spaces
+from personas.spaces.plan import BROKEN, SpaceState, compare_space, label, make_space_plan
 
 
 async def apply_spaces(
@@ -28,8 +26,8 @@ async def apply_spaces(
 ) -> tuple[Outcome, ...]:
     """Carry out the actions of a plan of spaces; return one outcome per action, in the plan's order.
 
-    A space that fails stops no other. An unreachable service stops the run; the rest is `skipped`. `cancel`
-    stops it between two calls. `sign_ins` is what `fetch_spaces` left; close it afterwards.
+    A space that fails stops no other. `cancel` and an unreachable service let started spaces finish, and the
+    rest is `skipped`. `sign_ins` is what `fetch_spaces` left; close it afterwards.
     """
     run = _Run(service, sign_ins, cancel or Cancel(), plan.options.prune, on_outcome)
     try:
@@ -44,7 +42,7 @@ async def apply_spaces(
     return tuple(run.outcomes[change.key] for change in plan.actions)
 
 
-async def delete_space(client: SpaceClient, live: LiveSpace) -> None:
+async def _delete(client: SpaceClient, live: LiveSpace) -> None:
     """Delete a space unless an account has joined it since it was read; one that is gone is fine."""
     known, joined = set(map(label, live.members)), set[str]()
     try:
@@ -100,7 +98,7 @@ class _Run:
             owner, *_ = [self.sign_ins.client(self.service, email) for email in _people(change)]
             match change.action, change.desired, change.live:
                 case Action.DELETE, _, LiveSpace() as live:
-                    await delete_space(owner, live)
+                    await _delete(owner, live)
                     self.report(change, Result.DONE)
                 case _, Space() as space, live:
                     found = live if isinstance(live, LiveSpace) else await self._create(owner, space)
@@ -126,8 +124,10 @@ class _Run:
     async def _update(self, owner: SpaceClient, space: Space, now: LiveSpace) -> None:
         """Make the calls that are missing, and read the space to be sure."""
         failure: ResponseError | None = None
-        for _ in range(_MAX_ROUNDS):
-            if not now.broken and not compare_space(space, now, extras=self.prune):
+        for _ in range(5):  # another run may change the same space at the same time
+            if now.broken:
+                raise ResponseError(BROKEN)
+            if not compare_space(space, now, extras=self.prune):
                 return
             try:
                 await self._write(owner, space, now)
@@ -144,7 +144,6 @@ class _Run:
         if {change.field for change in compare_space(space, live)} & {"name", "type"}:
             await owner.update(live, space)
         for member in space.members:
-            self._check_cancel()
             found = present.get(member.email)
             if found is None:
                 guest = self.sign_ins.client(self.service, member.email)
@@ -153,9 +152,103 @@ class _Run:
                 await owner.change_role(live, found, str(member.role))
         for email, extra in present.items() if self.prune else ():
             if email not in space.emails:
-                self._check_cancel()
                 await owner.remove(live, extra)
 
-    def _check_cancel(self) -> None:
-        if self.cancel.requested:
-            raise ResponseError("interrupted; run `personas spaces` again to complete the space")
+
+def spaces_to_release(catalog: Catalog, plan: Plan) -> tuple[str, ...]:
+    """Return the slugs of the spaces that `release_spaces` deletes; show them before it is called."""
+    going = _going(plan)
+    return tuple(space.slug for space in catalog.spaces if space.owner in going)
+
+
+async def release_spaces(
+    service: Service,
+    catalog: Catalog,
+    plan: Plan,
+    passwords: PasswordDeriver | None,
+    *,
+    force: bool = False,
+    cancel: Cancel | None = None,
+) -> tuple[Plan, tuple[str, ...]]:
+    """Delete the spaces of personas that a plan deletes or replaces, and end their other memberships.
+
+    Returns the plan and notes. Personas whose spaces cannot be released lose their action and get a reason;
+    with `force` they keep it. Costs no request if no space of the catalog names these personas; but personas
+    outside the catalog may be members that it no longer names, so its spaces are read for them.
+    """
+    going = _going(plan)
+    named = {email for space in catalog.spaces for email in space.emails}
+    if not catalog.spaces or not any(email in named or not catalog.persona(email) for email in going):
+        return plan, ()
+    sign_ins = SignInCache(passwords)
+    try:
+        state = await fetch_spaces(service, catalog, sign_ins)
+        release = _plan_release(catalog, state, going, force=force)
+        outcomes = await apply_spaces(release, service, sign_ins, cancel=cancel)
+    finally:
+        await sign_ins.close(service)
+    failures = {outcome.key: outcome.message for outcome in outcomes if outcome.result is not Result.DONE}
+    problems = _find_problems(catalog, state, release, failures, going)
+    notes = []
+    if released := [change.key for change in release.actions if change.key not in failures]:
+        notes.append(f"Deleted or left before their owners and members: {', '.join(released)}.")
+    if released and any(change.action is Action.REPLACE for change in plan.actions):
+        notes.append("Run `personas spaces` to create these spaces and memberships again.")
+    if force:
+        lost = (space.slug for space in catalog.spaces if space.owner in problems.get(space.slug, {}))
+        notes += [f"The slug {slug} cannot be used again: its space loses its owner." for slug in lost]
+        return plan, tuple(notes)
+    changes = list(plan.changes)
+    for slug, reasons in problems.items():
+        for index, change in enumerate(changes):
+            if change.key in reasons:
+                reason = f"kept, because the space {slug} needs it: {reasons[change.key]}"
+                changes[index] = change.model_copy(update={"action": None, "reason": reason})
+    return plan.model_copy(update={"changes": tuple(changes)}), tuple(notes)
+
+
+def _going(plan: Plan) -> set[str]:
+    return {c.key for c in plan.actions if c.action in {Action.DELETE, Action.REPLACE}}
+
+
+def _plan_release(catalog: Catalog, state: SpaceState, going: set[str], *, force: bool) -> Plan:
+    """Plan to delete the spaces of owners that go, and to remove members that go from the others."""
+    owned = catalog.model_copy(update={"spaces": tuple(s for s in catalog.spaces if s.owner in going)})
+    plan = make_space_plan(owned, state, Options(prune=True, force=force), delete=True)
+    deleted = {change.key for change in plan.actions}
+    departures = []
+    for live in state.spaces.values():
+        staying = tuple(
+            Member.model_construct(email=label(member), role=member.role)
+            for member in live.members
+            if label(member) != live.reader and label(member) not in going
+        )
+        if live.reader in live.owners and len(staying) + 1 < len(live.members) and live.slug not in deleted:
+            # Not validated: members can have roles that a catalog cannot name.
+            space = Space.model_construct(
+                slug=live.slug, name=live.name, type=live.type, owner=live.reader, members=staying
+            )
+            change = Change(kind=Kind.SPACE, key=live.slug, status=Status.UPDATE, action=Action.UPDATE)
+            departures.append(change.model_copy(update={"desired": space, "live": live}))
+    return plan.model_copy(update={"changes": (*plan.changes, *departures)})
+
+
+def _find_problems(
+    catalog: Catalog, state: SpaceState, release: Plan, failures: dict[str, str], going: set[str]
+) -> dict[str, dict[str, str]]:
+    """Return why personas must stay: by slug, the reasons by email."""
+    owners = {space.slug: space.owner for space in catalog.spaces}
+    problems: dict[str, dict[str, str]] = {}
+    for space in catalog.spaces:
+        if space.slug in state.unread and space.owner in state.personas:
+            inside = {email for email in going if email in space.emails or not catalog.persona(email)}
+            problems[space.slug] = dict.fromkeys(inside, state.unread[space.slug])
+    for change in release.changes:
+        slug, owner = change.key, owners.get(change.key, "")
+        if slug in failures:
+            problems[slug] = dict.fromkeys(
+                going & {owner, *map(label, state.spaces[slug].members)}, failures[slug]
+            )
+        elif not change.action and change.status is not Status.CONFLICT:
+            problems.setdefault(slug, {owner: change.reason})
+    return problems

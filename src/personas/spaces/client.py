@@ -1,30 +1,29 @@
-"""The calls on shared spaces (organizations), made as signed-in personas."""
+"""Reading and changing shared spaces (organizations), signed in as their owners and members."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from pydantic import AliasPath, BeforeValidator, Field, TypeAdapter, ValidationError
 
-from personas.catalog.models import Space
+from personas.catalog.models import Catalog, Space
+from personas.catalog.select import matches
 from personas.concurrency import Cancel, run_concurrently
-from personas.errors import NoResponseError, ResponseError, ServiceError, WrongPasswordError
+from personas.errors import NoResponseError, ResponseError, ServiceError, UsageError, WrongPasswordError
 from personas.passwords import PasswordDeriver
 from personas.services.base import Service
 from personas.services.models import Answer, LiveMember, LiveSpace, ServiceModel, Session
 from personas.services.sign_in import response_error
+from personas.spaces.plan import SpaceState, selects
 
 Model = TypeVar("Model")
 
 
 class SignInCache:
-    """Signs each persona in at most once a run, and remembers failures; `close` signs out again.
-
-    It outlives event loops and service objects, so a preview and its execution can share it. Without
-    `passwords` (no seed secret) every sign-in fails.
-    """
+    """Signs each persona in at most once, also where preview and execution use different event loops."""
 
     def __init__(self, passwords: PasswordDeriver | None) -> None:
         self._passwords = passwords
@@ -61,10 +60,7 @@ class SignInCache:
 
 def _decode(metadata: object) -> object:
     """Return the metadata of a space, which some services return as JSON text."""
-    try:
-        metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
-    except ValueError:
-        return {}
+    metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
     return metadata if isinstance(metadata, dict) else {}
 
 
@@ -88,28 +84,25 @@ _SPACES = TypeAdapter(tuple[_Space, ...])
 _INVITATION = TypeAdapter(_Invitation)
 
 
+@dataclass(frozen=True)
 class SpaceClient:
     """The calls on spaces as one persona; each raises ResponseError where the service refuses."""
 
-    def __init__(self, service: Service, session: Session) -> None:
-        self._service = service
-        self._session = session
-        self._types = service.capabilities.space_types
-        self.email = session.email
+    service: Service
+    session: Session
 
     async def list_spaces(self) -> tuple[LiveSpace, ...]:
         """Return the spaces that the persona is in, the personal one as well, without their members."""
-        what = f"listing the spaces of {self.email}"
-        found = _parse(_SPACES, await self._call("GET", "list", what), what)
-        return tuple(self._live(space) for space in found)
+        what = f"listing the spaces of {self.session.email}"
+        return tuple(self._live(space) for space in _parse(_SPACES, await self._call("list", what), what))
 
     async def read(self, space: LiveSpace) -> LiveSpace:
         """Return a space as it is now, with its members; without them if it is broken."""
-        what, query = f"reading the space {space.slug}", {"organizationId": space.space_id}
-        answer = await self._call("GET", "get-full-organization", what, params=query, allow=500)
+        what, path = f"reading the space {space.slug}", "get-full-organization"
+        answer = await self._call(path, what, params={"organizationId": space.space_id}, allow=500)
         if answer.status == 500:
             # The service cannot show a space that has a member whose account was deleted.
-            return space.model_copy(update={"members": (), "broken": True, "reader": self.email})
+            return space.model_copy(update={"members": (), "broken": True, "reader": self.session.email})
         found = self._live(_parse(_SPACE, answer, what))
         if found.space_id != space.space_id or not found.members:
             raise ResponseError(f"{what}: the answer is about another space, or has no members.")
@@ -118,56 +111,50 @@ class SpaceClient:
     async def is_taken(self, slug: str) -> bool:
         """Whether a space has this slug, also one that the persona is not in."""
         what = f"checking the slug {slug}"
-        return (await self._call("POST", "check-slug", what, {"slug": slug}, allow=400)).status == 400
+        return (await self._call("check-slug", what, {"slug": slug}, allow=400)).status == 400
 
     async def create(self, space: Space) -> LiveSpace:
         """Create a space that the persona owns, without other members."""
         what = f"creating the space {space.slug}"
         body = {"name": space.name, "slug": space.slug, **self._metadata(space, {})}
-        return self._live(_parse(_SPACE, await self._call("POST", "create", what, body), what))
+        return self._live(_parse(_SPACE, await self._call("create", what, body), what))
 
     async def update(self, live: LiveSpace, space: Space) -> None:
         """Change name and type to the catalog's; other metadata is kept."""
         data = {"name": space.name, **self._metadata(space, live.metadata)}
-        await self._write(live, "update", "updating", {"data": data})
+        await self._write(live, "update", "updating", data=data)
 
     async def invite(self, live: LiveSpace, email: str, role: str) -> str:
         """Invite a persona, also again; return the invitation's id."""
         # Without `resend`, the service refuses the repetition of a call whose answer was lost.
-        body = {"email": email, "role": role, "resend": True}
-        doing = f"inviting {email} to"
-        return _parse(_INVITATION, await self._write(live, "invite-member", doing, body), doing).id
+        what, body = f"inviting {email}", {"email": email, "role": role, "resend": True}
+        return _parse(_INVITATION, await self._write(live, "invite-member", f"{what} to", **body), what).id
 
     async def accept(self, live: LiveSpace, invitation_id: str) -> None:
         """Accept an invitation to a space."""
-        what = f"adding {self.email} to the space {live.slug}"
-        await self._call("POST", "accept-invitation", what, {"invitationId": invitation_id})
+        what = f"adding {self.session.email} to the space {live.slug}"
+        await self._call("accept-invitation", what, {"invitationId": invitation_id})
 
     async def change_role(self, live: LiveSpace, member: LiveMember, role: str) -> None:
         """Give a member another role."""
-        body = {"memberId": member.member_id, "role": role}
-        await self._write(live, "update-member-role", f"changing the role of {member.email} in", body)
+        doing = f"changing the role of {member.email} in"
+        await self._write(live, "update-member-role", doing, memberId=member.member_id, role=role)
 
     async def remove(self, live: LiveSpace, member: LiveMember) -> None:
         """Remove a member."""
-        body = {"memberIdOrEmail": member.member_id}
-        await self._write(live, "remove-member", f"removing {member.email} from", body)
-
-    async def leave(self, live: LiveSpace) -> None:
-        """End the persona's own membership."""
-        await self._write(live, "leave", f"removing {self.email} from", {})
+        doing = f"removing {member.email} from"
+        await self._write(live, "remove-member", doing, memberIdOrEmail=member.member_id)
 
     async def delete(self, live: LiveSpace) -> None:
         """Delete a space for good, also a broken one; owners may."""
-        await self._write(live, "delete", "deleting", {})
+        await self._write(live, "delete", "deleting")
 
-    async def _write(self, live: LiveSpace, name: str, doing: str, body: Mapping[str, object]) -> Answer:
-        body = {**body, "organizationId": live.space_id}
-        return await self._call("POST", name, f"{doing} the space {live.slug}", body)
+    async def _write(self, live: LiveSpace, name: str, doing: str, **body: object) -> Answer:
+        what = f"{doing} the space {live.slug}"
+        return await self._call(name, what, body | {"organizationId": live.space_id})
 
     async def _call(
         self,
-        method: str,
         name: str,
         what: str,
         body: dict[str, object] | None = None,
@@ -176,18 +163,18 @@ class SpaceClient:
         allow: int = 200,
     ) -> Answer:
         """Make one call; `allow` is a status that is an answer too."""
-        path = f"organization/{name}"
-        answer = await self._service.call(self._session, method, path, what=what, params=params, body=body)
+        method, path = "GET" if body is None else "POST", f"organization/{name}"
+        answer = await self.service.call(self.session, method, path, what=what, params=params, body=body)
         if answer.status in {200, allow}:
             return answer
         raise response_error(answer, what)
 
     def _metadata(self, space: Space, old: dict[str, object]) -> dict[str, object]:
-        return {"metadata": {**old, "type": str(space.type)}} if self._types else {}
+        return {"metadata": {**old, "type": str(space.type)}} if self.service.capabilities.space_types else {}
 
     def _live(self, space: LiveSpace) -> LiveSpace:
-        kind = str(space.metadata.get("type") or "") if self._types else None
-        return space.model_copy(update={"type": kind, "reader": self.email})
+        kind = str(space.metadata.get("type") or "") if self.service.capabilities.space_types else None
+        return space.model_copy(update={"type": kind, "reader": self.session.email})
 
 
 def _parse(model: TypeAdapter[Model], answer: Answer, what: str) -> Model:
@@ -195,3 +182,58 @@ def _parse(model: TypeAdapter[Model], answer: Answer, what: str) -> Model:
         return model.validate_python(answer.body)
     except ValidationError:
         raise ResponseError(f"{what}: the answer cannot be understood.") from None
+
+
+async def fetch_spaces(
+    service: Service, catalog: Catalog, sign_ins: SignInCache, *, only: Sequence[str] = ()
+) -> SpaceState:
+    """Read the catalog's spaces, and the other spaces of their owners, who stay signed in for `apply_spaces`.
+
+    Raises UsageError for a pattern of `only` (slug, name, owner or member) that matches nothing, and
+    ServiceError if the service is unreachable or refuses the admin's credentials.
+    """
+    live = await service.list_personas()
+    state = SpaceState(service.address, {p.email.lower() for p in live if catalog.scope.contains(p.email)})
+    wanted = [space for space in catalog.spaces if selects(catalog, only, space)]
+    if not all(any(selects(catalog, (pattern,), space) for space in wanted) for pattern in only):
+        wanted = list(catalog.spaces)  # the pattern may mean a space that only the service has
+    absent = [space for space in wanted if space.owner not in state.personas]
+    state.unread = {s.slug: f"{s.owner} is not live; `personas seed` creates personas" for s in absent}
+    owners = [owner for owner in dict.fromkeys(s.owner for s in wanted) if owner in state.personas]
+
+    async def read(owner: str) -> None:
+        try:
+            await _read_spaces(sign_ins.client(service, owner), state, catalog, wanted)
+        except ResponseError as error:
+            state.unread.update({space.slug: error.message for space in wanted if space.owner == owner})
+
+    await sign_ins.open(service, owners)
+    await run_concurrently(owners, read, limit=service.concurrency)
+    sides: list[Space | LiveSpace] = [*wanted, *state.spaces.values()]
+    for pattern in only:
+        unread = any(matches((pattern,), email=slug) for slug in state.unread)
+        if not unread and not any(selects(catalog, (pattern,), side) for side in sides):
+            raise UsageError(f"--only {pattern} matches no space in {catalog.file} or on the service.")
+    return state
+
+
+async def _read_spaces(client: SpaceClient, state: SpaceState, catalog: Catalog, wanted: list[Space]) -> None:
+    """Read the spaces of one owner."""
+    owner = client.session.email
+    foreign = {space.slug for space in catalog.spaces if space.owner != owner}
+    own = [space.slug for space in wanted if space.owner == owner]
+    spaces: dict[str, LiveSpace | None] = dict.fromkeys(own)
+    # The service gives each user a personal space, which is never shared.
+    spaces |= {s.slug: s for s in await client.list_spaces() if s.type != "personal"}
+    for slug in sorted(spaces.keys() - foreign):
+        try:
+            space = spaces[slug]
+            whole = await client.read(space) if space else None
+            if whole is None and await client.is_taken(slug):
+                state.taken.add(slug)
+        except ResponseError as error:
+            state.unread[slug] = error.message
+            continue
+        # A space of another account, where the persona is a guest, does not concern the catalog.
+        if whole and (whole.broken or slug in own or owner in whole.owners):
+            state.spaces[slug] = whole

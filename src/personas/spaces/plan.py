@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from personas.catalog.models import Catalog, Space
@@ -11,22 +11,18 @@ from personas.reconcile.changes import Action, Change, FieldChange, Kind, Option
 from personas.services.models import LiveMember, LiveSpace
 
 TAKEN = "another space has this slug; choose another one in the catalog"
-BROKEN = "the service cannot read this space any more: an account in it was deleted"
+BROKEN = "the service cannot read this space, probably because an account in it was deleted"
 
 
-@dataclass(frozen=True)
+@dataclass
 class SpaceState:
     """The shared spaces of a service, as far as the owners in a catalog see them."""
 
     service: str
-    personas: frozenset[str]  # the emails of the live personas in scope, in lower case
-    spaces: tuple[LiveSpace, ...] = ()  # those of the catalog, and what else its owners own
-    unread: Mapping[str, str] = field(default_factory=dict)  # why a space could not be read, by slug
-    taken: frozenset[str] = frozenset()  # slugs of the catalog that spaces have which the owners do not see
-
-    def find(self, slug: str) -> LiveSpace | None:
-        """Return the space with this slug."""
-        return next((live for live in self.spaces if live.slug == slug), None)
+    personas: Collection[str]  # the emails of the live personas in scope, in lower case
+    spaces: dict[str, LiveSpace] = field(default_factory=dict)  # by slug; other spaces of the owners as well
+    unread: dict[str, str] = field(default_factory=dict)  # why a space could not be read, by slug
+    taken: set[str] = field(default_factory=set)  # slugs of the catalog on spaces that the owners do not see
 
 
 def label(member: LiveMember) -> str:
@@ -71,13 +67,14 @@ def make_space_plan(catalog: Catalog, state: SpaceState, options: Options, *, de
     if delete:
         changes = [c for c in changes if c.live or c.key in {*state.taken, *state.unread}]
     else:
-        extra = [live for live in state.spaces if live.slug not in named]
         changes += [
-            _plan_extra(live, state, options) for live in extra if selects(catalog, options.only, live)
+            _plan_extra(live, state, options)
+            for live in state.spaces.values()
+            if live.slug not in named and selects(catalog, options.only, live)
         ]
         changes += [
             Change(kind=Kind.SPACE, key=slug, status=Status.UNKNOWN, reason=state.unread[slug])
-            for slug in state.unread.keys() - named
+            for slug in state.unread.keys() - named - state.spaces.keys()
             if matches(options.only, email=slug)
         ]
     return Plan(
@@ -85,13 +82,19 @@ def make_space_plan(catalog: Catalog, state: SpaceState, options: Options, *, de
         service=state.service,
         scope=catalog.scope.patterns,
         options=options,
-        changes=tuple(sorted(changes, key=_sort_key)),
+        # What the run does comes first, in-sync last.
+        changes=tuple(
+            sorted(
+                changes,
+                key=lambda c: (c.action is None, c.status is Status.IN_SYNC, c.name.casefold(), c.key),
+            )
+        ),
     )
 
 
 def _plan_space(catalog: Catalog, index: int, state: SpaceState, options: Options, *, delete: bool) -> Change:
     space = catalog.spaces[index]
-    live = state.find(space.slug)
+    live = state.spaces.get(space.slug)
     fields: tuple[FieldChange, ...] = ()
     status, action, reason = Status.UNKNOWN, None, ""
     if live is None and space.slug in state.taken:
@@ -103,7 +106,7 @@ def _plan_space(catalog: Catalog, index: int, state: SpaceState, options: Option
         fields = (FieldChange(field="owner", old=old, new=space.owner, updatable=False),)
         status, reason = Status.CONFLICT, f"the space belongs to {old or 'an account that was deleted'}"
     elif live is not None and delete:
-        status, action, reason = _decide_deletion(live, state, options)
+        status, action, reason = _delete_space(live, state, options.force)
     elif live is not None and live.broken:
         reason = BROKEN
     elif absent := [email for email in space.emails if email not in state.personas]:
@@ -136,24 +139,20 @@ def _plan_space(catalog: Catalog, index: int, state: SpaceState, options: Option
 def _plan_extra(live: LiveSpace, state: SpaceState, options: Options) -> Change:
     status, action, reason = Status.EXTRA, None, "not in the catalog"
     if options.prune:
-        status, action, reason = _decide_deletion(live, state, options)
+        status, action, reason = _delete_space(live, state, options.force)
     elif live.broken:
         status, reason = Status.UNKNOWN, BROKEN
     change = Change(kind=Kind.SPACE, key=live.slug, name=live.name, status=status, action=action, live=live)
     return change.model_copy(update={"reason": reason, "id": live.space_id})
 
 
-def _decide_deletion(
-    live: LiveSpace, state: SpaceState, options: Options
-) -> tuple[Status, Action | None, str]:
-    outsiders = [label(member) for member in live.members if label(member) not in state.personas]
-    if outsiders:
-        return Status.EXTRA, None, f"never deleted: {', '.join(outsiders)} is not a live persona"
-    if live.broken and not options.force:
+def _delete_space(live: LiveSpace, state: SpaceState, force: bool) -> tuple[Status, Action | None, str]:
+    if outsiders := [label(m) for m in live.members if label(m) not in state.personas]:
+        return (
+            Status.EXTRA,
+            None,
+            f"never deleted, because some members are not live personas: {', '.join(outsiders)}",
+        )
+    if live.broken and not force:
         return Status.UNKNOWN, None, f"{BROKEN}; its members are unknown, so only --force deletes it"
     return Status.EXTRA, Action.DELETE, ""
-
-
-def _sort_key(change: Change) -> tuple[bool, bool, str, str]:
-    """Sort what the run does first, in-sync last; then by name and slug."""
-    return change.action is None, change.status is Status.IN_SYNC, change.name.casefold(), change.key

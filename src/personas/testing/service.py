@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -15,10 +15,10 @@ import httpx
 from personas.catalog.models import Catalog, Persona
 from personas.catalog.select import find_persona
 from personas.config import Address, choose_seed_secret, parse_address, resolve_config
-from personas.errors import CredentialsError, PartialFailure, UsageError
-from personas.passwords import PasswordDeriver
+from personas.errors import CredentialsError, PartialFailure, ResponseError, UsageError
+from personas.passwords import DEVELOPMENT_SECRET, PasswordDeriver
 from personas.reconcile.apply import apply
-from personas.reconcile.changes import Outcome, Result
+from personas.reconcile.changes import Options, Outcome, Result
 from personas.reconcile.fetch import fetch
 from personas.reconcile.plan import make_plan
 from personas.redact import Secret
@@ -26,6 +26,10 @@ from personas.services.base import Service
 from personas.services.mana import ManaService
 from personas.services.models import Session
 from personas.services.sign_in import Credentials
+from personas.spaces.apply import apply_spaces
+from personas.spaces.client import SignInCache
+from personas.spaces.fetch import fetch_spaces
+from personas.spaces.plan import make_space_plan
 
 TIMEOUT = 30.0
 # The database is deleted after the tests, so its password hashes may be quick.
@@ -53,7 +57,7 @@ class PersonasService:
         self._sessions: dict[str, Session] = {}
 
     def persona(self, who: str | Persona | None = None, *, archetype: str | None = None) -> Persona:
-        """Return a persona of the catalog: by email, local part or unique name, or by archetype, or the first.
+        """Return a persona: by email, local part, unique name or archetype; without both, the first.
 
         Raises:
             UsageError: No persona matches, or several do.
@@ -93,7 +97,7 @@ class PersonasService:
         if email in self._sessions:
             try:
                 return self._sessions[email], await service.token(self._sessions[email])
-            except CredentialsError:  # a test has signed out
+            except ResponseError:  # a test has signed out
                 del self._sessions[email]
         try:
             session = await service.sign_in(email, self._passwords.derive(email))
@@ -107,7 +111,7 @@ class PersonasService:
     def _call(self, function: Callable[[Service], Awaitable[T]]) -> T:
         return _run(self._address, self._credentials, function)
 
-    def _client_options(self, who: str | Persona | None) -> _ClientOptions:
+    def _client_options(self, who: str | Persona | None) -> dict[str, Any]:
         session, token = self.sign_in(who)
         host = urlsplit(self.url).hostname or ""
         cookies = httpx.Cookies()
@@ -121,15 +125,6 @@ class PersonasService:
             "cookies": cookies,
             "auth": _BearerAuth(token, httpx.URL(self.url)),
         }
-
-
-class _ClientOptions(TypedDict):
-    base_url: str
-    timeout: float
-    trust_env: bool
-    headers: dict[str, str]
-    cookies: httpx.Cookies
-    auth: httpx.Auth
 
 
 class _BearerAuth(httpx.Auth):
@@ -166,7 +161,7 @@ def open_embedded(catalog: Catalog, database: Path, *, spaces: bool = False) -> 
             f"The embedded service is not installed: {error.name} is missing.",
             hint="Install it: pip install 'personas[embedded]'",
         ) from None
-    passwords = choose_seed_secret(resolve_config(environ={}))
+    passwords = PasswordDeriver(Secret(DEVELOPMENT_SECRET))
     with ServerThread(database, scrypt_n=QUICK_SCRYPT_N) as server:
         address = parse_address(server.url)
         credentials = Credentials(token_factory=server.admin_token)
@@ -198,19 +193,17 @@ async def _seed(
     outcomes = await apply(make_plan(catalog, live), service, passwords)
     if not spaces:
         return outcomes
-    from personas.spaces import sync_spaces
-
-    return (*outcomes, *await sync_spaces(service, catalog, passwords))
+    sign_ins = SignInCache(passwords)
+    plan = make_space_plan(catalog, await fetch_spaces(service, catalog, sign_ins), Options(command="spaces"))
+    return (*outcomes, *await apply_spaces(plan, service, sign_ins))
 
 
 def _run(address: Address, credentials: Credentials, function: Callable[[Service], Awaitable[T]]) -> T:
-    """Run `function` with the service in a thread of its own, so that a running event loop does not matter."""
+    """Call `function` with the service in another thread, because this one may have a running event loop."""
 
     async def main() -> T:
         async with ManaService(address, credentials) as service:
             return await function(service)
 
     with ThreadPoolExecutor(1) as executor:
-        result: Any = executor.submit(anyio.run, main)
-        value: T = result.result()
-        return value
+        return executor.submit(anyio.run, main).result()

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer.main
+
+from personas import __version__
+from personas.cli.app import app
+
+from .conftest import personas
+
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
+NAMES = ["cleanup", "dry-run", "init", "list", "login", "password", "schema", "seed", "serve", "show"]
+NAMES += ["spaces", "token", "validate"]
+
+
+def test_the_commands() -> None:
+    assert sorted(COMMANDS) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_names_every_option_and_ends_with_examples(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)
+    result = personas(name, "--help")
+    lines = result.out.rstrip().splitlines()
+    assert (result.code, result.err) == (0, "")
+    assert len(lines) <= 60
+    assert not any(sign in result.out for sign in ("{", "…│", "<str>..."))
+    for parameter in COMMANDS[name].params:
+        assert parameter.help
+        if not parameter.hidden:
+            assert all(option in result.out for option in parameter.opts if option.startswith("-"))
+    examples = lines[[line.strip() for line in lines].index("Examples:") + 1 :]
+    assert 2 <= len(examples) <= 3
+    assert all(f"personas {name}" in line for line in examples)
+    assert max(map(len, lines)) <= 80
+
+
+def test_help_of_seed_names_both_forms_of_the_variables() -> None:
+    out = " ".join(personas("seed", "--help", COLUMNS="200").out.split())
+    for name in ("AUTH_URL", "ADMIN_JWT"):
+        assert f"MANA_{name}" in out
+        assert f"PERSONAS_{name}" in out
+    for name in ("MANA_ADMIN_EMAIL", "PERSONA_SEED_SECRET", "PERSONAS_SEED_SECRET", "PERSONAS_CATALOG"):
+        assert name in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["seed", "--concurrency", "many"],
+        ["seed", "--concurrency", "0"],
+        ["seed", "--output", "yaml"],
+        ["seed", "--fail-on-drift"],
+        ["seed", "one.json", "two.json"],
+        ["seed", "--auth"],
+        ["show"],
+        ["password"],
+        ["schema", "nothing"],
+        ["serve", "--port", "99999"],
+        *([name, "--no-such-option"] for name in NAMES),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
+    result = personas(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert "Value error" not in result.err
+    assert result.err
+
+
+def test_version_and_module() -> None:
+    assert personas("--version").out == f"personas {__version__}\n"
+    command = [sys.executable, "-m", "personas", "--version"]
+    assert (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        == f"personas {__version__}\n"
+    )
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; sys.argv = ['personas', 'seed', '--help']\n"
+        "from personas.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: sys.stderr.write(' '.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    heavy = {"httpx", "anyio", "sqlalchemy", "personas.report", "personas.catalog", "personas.services"}
+    assert heavy & set(done.stderr.split()) == set()

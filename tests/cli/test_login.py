@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from personas.passwords import derive_password
+from tests.faults.proxy import open_proxy
+
+from .conftest import ADA, BO, CY, SECRET, Service, entry, personas, write_catalog
+
+STATE = ("-o", "storage-state")
+KEEP = (*STATE, "--out", "ada.json", "--reuse")
+
+
+def owner(service: Service, cookie: str) -> str:
+    """The email of the account that a Cookie header signs in."""
+    answer = httpx.get(f"{service.url}/api/auth/get-session", headers={"cookie": cookie}, trust_env=False)
+    return str(answer.json()["user"]["email"])
+
+
+def state_owner(service: Service, file: str) -> str:
+    (cookie,) = json.loads(Path(file).read_text("utf-8"))["cookies"]
+    return owner(service, f"{cookie['name']}={cookie['value']}")
+
+
+def test_login_prints_a_token_and_nothing_else(seeded: Service) -> None:
+    for who in ("ada", ADA):
+        result = personas("login", who, "--auth", seeded.url)
+        assert (result.code, result.err, result.out.count("."), len(result.out.split())) == (0, "", 2, 1)
+
+
+def test_login_prints_a_cookie_header(seeded: Service) -> None:
+    name, _, cookie = (
+        personas("login", "bo", "-o", "cookie", "--auth", seeded.url).out.strip().partition(": ")
+    )
+    assert (name, owner(seeded, cookie)) == ("Cookie", BO)
+
+
+def test_login_prints_variables_that_a_shell_reads_as_text(service: Service) -> None:
+    name = "Ada $(touch PWNED) 'x' ##[warning]y"
+    write_catalog(entry("ada", name=name))
+    assert personas("seed", *service.at).code == 0
+    script = personas("login", "ada", "-o", "env", "--auth", service.url).out
+    assert "##[" not in script
+    shown = subprocess.run(
+        ["sh", "-ec", f'{script}printf "%s|%s|%s" "$PERSONA_NAME" "$PERSONA_SERVICE" "$PERSONA_COOKIE"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("|")
+    assert (shown[0].replace("\\", ""), shown[1]) == (name, service.url)
+    assert owner(service, shown[2]) == ADA
+    assert not Path("PWNED").exists()
+
+
+def test_a_storage_state_is_a_private_file_with_the_cookie_as_it_was_set(seeded: Service) -> None:
+    Path("ada.json").write_text("old", "utf-8")
+    result = personas("login", "ada", *STATE, "--out", "ada.json", "--auth", seeded.url)
+    assert (result.code, result.out) == (0, "")
+    assert stat.S_IMODE(Path("ada.json").stat().st_mode) == 0o600
+    state = json.loads(Path("ada.json").read_text("utf-8"))
+    (cookie,) = state["cookies"]
+    assert (cookie["domain"], cookie["httpOnly"], cookie["sameSite"]) == ("localhost", True, "Lax")
+    assert cookie["expires"] > 1_700_000_000
+    assert state["service"] == seeded.url
+    assert state_owner(seeded, "ada.json") == ADA
+    base = personas("login", "ada", *STATE, "--base-url", "https://app.test", "--auth", seeded.url)
+    assert base.json["cookies"][0]["domain"] == "app.test"
+
+
+def test_a_file_is_reused_while_its_session_works(seeded: Service) -> None:
+    first, second = [
+        (personas("login", "ada", *KEEP, "--auth", seeded.url), Path("ada.json").read_text("utf-8"))
+        for _ in range(2)
+    ]
+    assert (first[0].code, second[0].code, first[1]) == (0, 0, second[1])
+    for change in ("sign-out", "another persona", "another address", "no session", "not json"):
+        kept = json.loads(Path("ada.json").read_text("utf-8"))
+        cookie = kept["cookies"][0]
+        options: tuple[str, ...] = ()
+        match change:
+            case "sign-out":
+                headers = {"cookie": f"{cookie['name']}={cookie['value']}", "origin": seeded.url}
+                httpx.post(f"{seeded.url}/api/auth/sign-out", headers=headers, trust_env=False)
+            case "another persona":
+                personas("login", "bo", *STATE, "--out", "ada.json", "--auth", seeded.url)
+            case "another address":
+                options = ("--base-url", "http://app.test")
+            case "no session":
+                Path("ada.json").write_text('{"service": "' + seeded.url + '"}', "utf-8")
+            case "not json":
+                Path("ada.json").write_bytes(b"\xff{")
+        assert personas("login", "ada", *KEEP, *options, "--auth", seeded.url).code == 0
+        assert state_owner(seeded, "ada.json") == ADA
+
+
+def test_a_session_is_sent_to_no_other_service(seeded: Service) -> None:
+    assert personas("login", "ada", *KEEP, "--auth", seeded.url).code == 0
+    with open_proxy(seeded.url) as other:
+        result = personas("login", "ada", *KEEP, "--auth", other.url)
+    assert result.code == 0
+    assert f"ada.json is not reused: its session belongs to {seeded.url}" in result.err
+    assert "cookie" not in other.requests[0].headers
+    assert json.loads(Path("ada.json").read_text("utf-8"))["service"] == other.url
+
+
+def test_all_writes_a_file_for_each_persona(seeded: Service) -> None:
+    result = personas("login", "--all", *STATE, "--dir", "auth", "--auth", seeded.url)
+    assert (result.code, result.err) == (0, "3 files in auth.\n")
+    names = sorted(path.name for path in Path("auth").iterdir())
+    assert names == ["persona.ada.json", "persona.bo.json", "persona.cy.json"]
+    assert stat.S_IMODE(Path("auth").stat().st_mode) == 0o700
+    again = personas("login", "--all", *STATE, "--dir", "auth", "--reuse", "--auth", seeded.url)
+    assert "3 of them kept" in again.err
+    some = personas("login", "ada", "bo", "--dir", "two", "--auth", seeded.url)
+    assert (some.code, len(list(Path("two").iterdir()))) == (0, 2)
+
+
+def test_equal_local_parts_get_files_of_their_own(service: Service) -> None:
+    write_catalog(
+        entry("a", email="a@one.test"), entry("b", email="a@two.test"), scope=["*@one.test", "*@two.test"]
+    )
+    assert personas("seed", *service.at).code == 0
+    assert personas("login", "--all", "--dir", "d", "--auth", service.url).code == 0
+    assert sorted(path.name for path in Path("d").iterdir()) == ["a@one.test.jwt", "a@two.test.jwt"]
+
+
+def test_one_failure_stops_no_other(seeded: Service) -> None:
+    write_catalog(entry("ada"), entry("bo"), entry("missing"))
+    result = personas("login", "--all", "--dir", "auth", "--auth", seeded.url)
+    assert result.code == 6
+    assert "Failed: persona.missing@mana.test cannot sign in" in result.err
+    assert "1 of 3 sign-ins failed." in result.err
+    assert len(list(Path("auth").iterdir())) == 2
+
+
+def test_a_wrong_password_and_a_missing_service_are_exit_code_4(seeded: Service, unused_url: str) -> None:
+    wrong = personas("login", "ada", "--auth", seeded.url, PERSONA_SEED_SECRET="another-secret-0123")
+    assert (wrong.code, "not seeded with PERSONA_SEED_SECRET" in wrong.err) == (4, True)
+    unset = personas("login", "ada", "--auth", seeded.url, PERSONA_SEED_SECRET="")
+    assert (unset.code, "not seeded with the development secret" in unset.err) == (4, True)
+    gone = personas("login", "--all", "--dir", "auth", "--auth", unused_url)
+    assert (gone.code, "Failed" in gone.err) == (4, False)
+
+
+def test_login_works_on_the_embedded_service_in_process() -> None:
+    assert personas("seed", "--auth", "embedded").code == 0
+    assert personas("login", "cy", "--auth", "embedded").out.count(".") == 2
+    state = personas("login", "cy", *STATE, "--auth", "embedded")
+    assert (state.code, "personas serve" in state.err) == (2, True)
+    assert personas("login", "cy", *STATE, "--auth", "embedded", "--base-url", "http://localhost:1").code == 0
+    assert personas("login", CY, "--auth", "embedded:missing.db").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((), "Name the personas"),
+        (("ada", "--all", "--dir", "d"), "Name the personas"),
+        (("--all",), "need --dir"),
+        (("ada", "bo"), "need --dir"),
+        (("ada", "--out", "x", "--dir", "d"), "cannot be used together"),
+        (("ada", "--reuse", "--out", "x"), "--reuse needs -o storage-state"),
+        (("ada", *STATE, "--reuse"), "--reuse needs --out or --dir"),
+        (("ada", "--base-url", "http://a.test"), "--base-url needs"),
+        (("ada", *STATE, "--base-url", "a.test"), "--base-url is not"),
+        (("ada", "--out", ""), "empty"),
+        (("ada", "--out", "."), "directory"),
+        (("ada", "--out", "missing/ada.jwt"), "does not exist"),
+        (("--all", "--dir", "catalog.json"), "catalog.json"),
+        (("zoe",), "No persona in catalog.json matches 'zoe'"),
+        (("zoe@mana.test",), "No persona in catalog.json matches"),
+    ],
+)
+def test_wrong_arguments_end_before_any_sign_in(arguments: tuple[str, ...], text: str) -> None:
+    result = personas("login", *arguments, "--auth", "http://127.0.0.1:1")
+    assert (result.code, result.out, text in result.err) == (2, "", True)
+
+
+def test_no_secret_appears_but_the_one_that_was_asked_for(seeded: Service) -> None:
+    for secret in (SECRET, "another-secret-0123"):
+        password = derive_password(ADA, secret)
+        result = personas(
+            "login", "ada", "--out", "x", "-v", "--auth", seeded.url, PERSONA_SEED_SECRET=secret
+        )
+        assert (result.out, secret in result.err, password in result.err) == ("", False, False)
+
+
+def test_token_is_printed_for_the_embedded_service_and_for_a_password(seeded: Service) -> None:
+    assert personas("seed", "--auth", "embedded").code == 0
+    assert personas("token", "--auth", "embedded").out.count(".") == 2
+    missing = personas("token", "--auth", seeded.url)
+    assert (missing.code, "MANA_ADMIN_EMAIL" in missing.err) == (4, True)
+    half = personas("token", "--auth", seeded.url, MANA_ADMIN_EMAIL="a@b.example")
+    assert (half.code, "MANA_ADMIN_PASSWORD is not" in half.err) == (2, True)

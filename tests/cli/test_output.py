@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from personas.cli.files import check_writable, write_file
+
+from .conftest import ADA, BO, Service, entry, personas, write_catalog
+
+
+def test_reports_are_written_by_their_endings_also_when_the_run_fails(
+    seeded: Service, unused_url: str
+) -> None:
+    names = ["r.json", "r.md", "r.txt"]
+    options = [option for name in names for option in ("--report", name)]
+    for code, command in (
+        (0, ["dry-run", *seeded.at]),
+        (3, ["validate", "missing.json"]),
+        (4, ["list", "--auth", unused_url, "--jwt", "eyJhIjoxfQ.eyJhIjoxfQ.c"]),
+        (5, ["cleanup", *seeded.at]),
+    ):
+        assert personas(*command, *options).code == code
+        assert json.loads(Path("r.json").read_text("utf-8"))["exitCode"] == code
+        assert all(Path(name).read_text("utf-8").strip() for name in names)
+        for name in names:
+            Path(name).unlink()
+
+
+def test_a_report_replaces_a_file_and_follows_a_symlink() -> None:
+    Path("real.json").write_text("old", "utf-8")
+    Path("real.json").chmod(0o640)
+    Path("link.json").symlink_to("real.json")
+    assert personas("validate", "--report", "link.json").code == 0
+    assert Path("link.json").is_symlink()
+    assert json.loads(Path("real.json").read_text("utf-8"))["command"] == "validate"
+    assert Path("real.json").stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in Path().iterdir()) == ["catalog.json", "link.json", "real.json"]
+
+
+def test_a_file_that_cannot_be_replaced_is_written_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("bound.md").write_text("old", "utf-8")
+    before = Path("bound.md").stat().st_ino
+
+    def refuse(_: Path, target: Path) -> Path:
+        raise OSError(16, "Device or resource busy", str(target))
+
+    monkeypatch.setattr(Path, "replace", refuse)  # as for a bind mount
+    write_file(check_writable("bound.md", "--report"), "new", private=True)
+    assert Path("bound.md").read_text("utf-8") == "new"
+    assert Path("bound.md").stat().st_ino == before
+    assert Path("bound.md").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_device_is_written_and_stays() -> None:
+    write_file(check_writable("/dev/null", "--report"), "text")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_github_gets_annotations_outputs_and_a_summary(seeded: Service, folder: Path) -> None:
+    write_catalog(entry("ada", archetype="parent"), entry("bo"), entry("cy", archetype="solo-dev"))
+    env = {"GITHUB_STEP_SUMMARY": "summary.md", "GITHUB_OUTPUT": "outputs", "GITHUB_WORKSPACE": str(folder)}
+    result = personas("dry-run", *seeded.at, "-o", "github", **env)
+    assert result.code == 0
+    assert result.out.startswith("::notice file=catalog.json,line=6")
+    outputs = dict(line.split("=", 1) for line in Path("outputs").read_text("utf-8").splitlines())
+    assert (outputs["changed"], outputs["update"], len(outputs["checksum"])) == ("true", "1", 16)
+    assert ADA in Path("summary.md").read_text("utf-8")
+
+
+def test_the_json_document_is_complete_also_after_an_error(service: Service) -> None:
+    service.sign_up(BO)
+    document = personas("seed", *service.at, "-o", "json").json
+    assert (document["command"], document["exitCode"], document["version"]) == ("seed", 5, 1)
+    assert document["error"]["hint"]
+    assert document["requests"] > 1
+    assert personas("seed", "--auth", "x", "-o", "json").json["exitCode"] == 2
+
+
+def test_markdown_is_printed(seeded: Service) -> None:
+    write_catalog(entry("ada", archetype="parent"))
+    out = personas("dry-run", *seeded.at, "-o", "markdown").out
+    assert "extra" in out
+    assert "|" in out
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_text_keeps_to_the_width(seeded: Service, columns: int) -> None:
+    write_catalog(entry("ada", archetype="a long archetype " * 8), entry("bo"), entry("eve"))
+    for command in (["dry-run", *seeded.at], ["list", *seeded.at], ["show", "ada", *seeded.at], ["validate"]):
+        out = personas(*command, COLUMNS=str(columns)).out
+        assert max(len(line) for line in out.splitlines()) <= columns, out
+
+
+def test_colours_only_where_they_are_wanted(seeded: Service) -> None:
+    write_catalog(entry("ada"))
+    coloured = [
+        "\x1b[" in personas("dry-run", *seeded.at, **env).out
+        for env in ({}, {"FORCE_COLOR": "1"}, {"FORCE_COLOR": "1", "NO_COLOR": "1"})
+    ]
+    assert coloured == [False, True, False]
+
+
+def test_quiet_leaves_out_notes_and_a_calm_result(seeded: Service) -> None:
+    assert personas("dry-run", *seeded.at, "-q").out == ""
+    write_catalog(entry("ada", extra=1))
+    result = personas("dry-run", *seeded.at, "-q")
+    assert "2 extra" in result.out
+    assert "catalog.json:13:" in result.err

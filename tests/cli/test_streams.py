@@ -1,0 +1,169 @@
+"""What goes where in a process of its own: pipes, encodings, terminals and the question."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import SECRET, Service, entry, write_catalog
+
+PROGRAM = [sys.executable, "-m", "personas"]
+
+
+def start(*args: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    env = {"PATH": os.environ["PATH"], "PERSONA_SEED_SECRET": SECRET, **options.pop("env", {})}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.run([*PROGRAM, *args], env=env, timeout=60, check=False, **options)
+
+
+def test_a_reader_that_has_gone_is_not_an_error(seeded: Service) -> None:
+    for command in (["list", *seeded.at, "--report", "r.json"], ["schema"], ["--help"], ["seed", "--help"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "w") as pipe:
+            done = start(*command, stdout=pipe)
+            both = start(*command, stdout=pipe, stderr=pipe) if command == ["schema"] else done
+        assert (done.returncode, done.stderr, both.returncode) == (0, b"", 0)
+    assert Path("r.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_reported(seeded: Service) -> None:
+    for command in (["validate"], ["password", "ada"], ["dry-run", *seeded.at, "-o", "json"]):
+        with Path("/dev/full").open("w") as full:
+            done = start(*command, stdout=full)
+        assert (done.returncode, b"No space left on device" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
+def test_closed_streams_break_nothing(closed: str) -> None:
+    command = f'"{sys.executable}" -m personas validate {closed}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_machine_formats_are_utf_8_and_text_falls_back(encoding: str) -> None:
+    write_catalog(entry("ada", name="Inês Öztürk →"))
+    env = {"PYTHONIOENCODING": encoding}
+    document = start("dry-run", "--auth", "embedded", "-o", "json", env=env)
+    assert json.loads(document.stdout.decode("utf-8"))["plan"]["changes"][0]["name"] == "Inês Öztürk →"
+    text = start("dry-run", "--auth", "embedded", env=env)
+    assert (text.returncode, b"1 to create" in text.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("env", [{"COLUMNS": "0"}, {"TERMINAL_WIDTH": "wide"}, {"COLUMNS": "-3"}])
+def test_an_unusable_width_is_ignored(env: dict[str, str]) -> None:
+    wrong = start("seed", "--no-such-option", env=env)
+    assert (wrong.returncode, b"--no-such-option" in wrong.stderr) == (2, True)
+    assert b"catalog.json: 3 personas, valid" in start("validate", env=env).stdout
+
+
+def test_a_profiler_can_run_the_program() -> None:
+    command = [sys.executable, "-m", "cProfile", "-m", "personas", "validate"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "function calls" in done.stdout
+
+
+class Terminal:
+    """A program on a terminal of its own; `screen` is all that it wrote there."""
+
+    def __init__(self, *args: str, stdout: Any = None, **env: str) -> None:
+        self.screen = ""
+        self._terminal, theirs = pty.openpty()
+        variables = {"PATH": os.environ["PATH"], "PERSONA_SEED_SECRET": SECRET, "TERM": "xterm", **env}
+        self.process = subprocess.Popen(
+            [*PROGRAM, *args], env=variables, stdin=theirs, stdout=stdout or theirs, stderr=theirs
+        )
+        os.close(theirs)
+
+    def wait_for(self, text: str) -> None:
+        while text not in self.screen:
+            assert self._read(), self.screen
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def end(self) -> int:
+        while self._read():
+            pass
+        os.close(self._terminal)
+        return self.process.wait()
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._terminal], [], [], 20)
+        assert ready, self.screen
+        try:
+            part = os.read(self._terminal, 65536)
+        except OSError:
+            return False
+        self.screen += part.decode(errors="replace")
+        return bool(part)
+
+
+def test_a_terminal_shows_progress_colour_and_a_question(seeded: Service) -> None:
+    with Path("out.json").open("w") as out:
+        terminal = Terminal("cleanup", *seeded.at, "-o", "json", stdout=out)
+        terminal.wait_for("[y/N]")
+        assert "3 personas will be deleted, with all data" in terminal.screen
+        assert "Reading" in terminal.screen
+        assert len(seeded.emails) == 3
+        terminal.type("y\n")
+        assert (terminal.end(), seeded.emails) == (0, set())
+    # The question leaves no trace in the document.
+    assert Path("out.json").read_text("utf-8").startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "text"),
+    [
+        ("no\n", 5, "Not confirmed"),
+        ("\n", 5, "Not confirmed"),
+        ("\x04", 5, "Not confirmed"),
+        (signal.SIGINT, 130, "Interrupted"),
+    ],
+)
+def test_anything_but_yes_changes_nothing(
+    seeded: Service, answer: str | signal.Signals, code: int, text: str
+) -> None:
+    terminal = Terminal("cleanup", *seeded.at)
+    terminal.wait_for("[y/N]")
+    if isinstance(answer, str):
+        terminal.type(answer)
+    else:
+        terminal.process.send_signal(answer)
+    assert (terminal.end(), len(seeded.emails)) == (code, 3)
+    assert f"{text}" in terminal.screen
+    assert "Nothing was changed." in terminal.screen
+    assert terminal.screen.count("persona.ada@mana.test") == 1
+
+
+@pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"CI": "true"}])
+def test_a_dumb_terminal_and_ci_get_no_bar(seeded: Service, env: dict[str, str]) -> None:
+    terminal = Terminal("seed", *seeded.at, **env)
+    assert terminal.end() == 0
+    assert "in sync" in terminal.screen
+    assert "\x1b[?25l" not in terminal.screen
+    asked = Terminal("cleanup", *seeded.at, "-q", CI="1")
+    assert (asked.end(), "Add --yes" in asked.screen, len(seeded.emails)) == (5, True, 3)
+
+
+def test_init_asks_for_the_scope() -> None:
+    terminal = Terminal("init", "new.json")
+    terminal.wait_for("Which emails")
+    terminal.type("books.*@acme.test\n")
+    assert terminal.end() == 0
+    assert json.loads(Path("new.json").read_text("utf-8"))["scope"] == "books.*@acme.test"
+    terminal = Terminal("init", "other.json")
+    terminal.wait_for("Which emails")
+    terminal.process.send_signal(signal.SIGINT)
+    assert (terminal.end(), Path("other.json").exists()) == (130, False)

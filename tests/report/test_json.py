@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
+
+from personas.reconcile.changes import LiveState, Status
+from personas.report.document import Report, report_schema, to_json
+
+from . import scenarios
+from .scenarios import ANNA, SCENARIOS, live, report
+
+_VALIDATOR = Draft202012Validator(report_schema(), format_checker=FormatChecker())
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(report_schema())
+    assert report_schema()["properties"]["version"]["const"] == 1
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_report_is_valid(name: str) -> None:
+    document = json.loads(to_json(SCENARIOS[name]))
+    _VALIDATOR.validate(document)
+    assert {"command", "exitCode", "requests", "seconds", "version"} <= document.keys()
+
+
+def test_the_plan_has_counts_and_a_checksum() -> None:
+    document = json.loads(to_json(SCENARIOS["preview"]))
+    others = {"conflict": 0, "in-sync": 5, "replace": 2}
+    assert document["plan"]["counts"] == {status.value: others.get(status, 1) for status in Status}
+    assert len(document["plan"]["checksum"]) == 16
+    assert json.loads(to_json(SCENARIOS["conflict"]))["plan"]["checksum"] is None
+
+
+def test_secrets_and_whole_personas_are_not_in_a_plan() -> None:
+    change = json.loads(to_json(SCENARIOS["preview"]))["plan"]["changes"][0]
+    assert change.keys() == {"kind", "key", "name", "status", "action", "fields", "reason", "id", "line"}
+
+
+def test_the_live_part_alone_is_a_snapshot() -> None:
+    shown = SCENARIOS["list"]
+    part = json.loads(to_json(shown))["live"]
+    assert LiveState.model_validate(part).personas == (shown.live.personas if shown.live else None)
+
+
+def test_numbers_that_json_lacks_become_null() -> None:
+    persona = live(ANNA).model_copy(update={"module_mix": {"todo": float("inf"), "mail": float("nan")}})
+    document = json.loads(to_json(report("list", live=scenarios.state(persona))), parse_constant=pytest.fail)
+    assert document["live"]["personas"][0]["moduleMix"] == {"todo": None, "mail": None}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(exclude_categories=()), max_size=40))
+def test_any_text_becomes_json_that_is_safe_to_print(foreign: str) -> None:
+    text = to_json(scenarios.foreign(foreign))
+    text.encode("utf-8")
+    assert all(char.isprintable() or char in "\n\u00a0" or char > "\xa0" for char in text)
+    assert not {"\u202e", "\u2028", "\x9b"} & set(text)
+    assert "##[" not in text
+    clean = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in foreign)
+    assert Report.model_validate_json(text).notes == (clean,)

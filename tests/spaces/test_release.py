@@ -1,0 +1,201 @@
+"""Spaces are released before personas are deleted: none is broken, and no slug is lost without --force."""
+
+from __future__ import annotations
+
+import pytest
+
+from personas.catalog.models import Catalog
+from personas.concurrency import Cancel
+from personas.passwords import PasswordDeriver
+from personas.reconcile.changes import Action, Change, Plan, Status
+from personas.redact import Secret
+from personas.spaces.apply import spaces_to_release
+
+from .world import (
+    ADA,
+    BO,
+    CY,
+    DESK,
+    DESK_LIVE,
+    DI,
+    EMAILS,
+    FLAT,
+    FLAT_LIVE,
+    HUMAN,
+    SHARED,
+    World,
+    make_catalog,
+    space,
+)
+
+DELETE, REPLACE = Action.DELETE, Action.REPLACE
+OTHER_SECRET = PasswordDeriver(Secret("a seed secret of another day"))
+ALL = dict.fromkeys(EMAILS, DELETE)
+
+
+def test_cleanup_of_everyone_leaves_no_space_behind(sharing: World) -> None:
+    plan, notes = sharing.release(ALL)
+    assert len(plan.actions) == 4
+    assert notes == ("Deleted or left before their owners and members: desk, flat.",)
+    assert (sharing.shared(), sharing.emails()) == ({}, set())
+    sharing.seed(*EMAILS)
+    assert sharing.run().results == {"flat": "done", "desk": "done"}
+
+
+def test_a_member_that_goes_leaves_the_spaces_of_others(sharing: World) -> None:
+    _, notes = sharing.release({BO: REPLACE})
+    assert notes[1] == "Run `personas spaces` to create these spaces and memberships again."
+    assert sharing.shared() == {
+        "flat": ("Flat", "team", {ADA: "owner", CY: "admin"}),
+        "desk": ("Desk", "team", {CY: "owner"}),
+    }
+    sharing.seed(BO)
+    assert sharing.run().results == {"flat": "done", "desk": "done"}
+    assert sharing.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+
+
+def test_an_owner_that_goes_takes_its_space_and_leaves_others(sharing: World) -> None:
+    sharing.release({CY: DELETE})
+    assert sharing.shared() == {"flat": ("Flat", "team", {ADA: "owner", BO: "member"})}
+
+
+@pytest.mark.parametrize(
+    ("catalog", "going"),
+    [
+        (make_catalog(), ALL),
+        (SHARED, {DI: DELETE}),
+        (SHARED, {}),
+    ],
+    ids=["no-spaces", "named-by-no-space", "nobody-goes"],
+)
+def test_nothing_is_asked_without_spaces_that_are_concerned(
+    sharing: World, catalog: Catalog, going: dict[str, Action]
+) -> None:
+    changes = tuple(Change(key=email, status=Status.EXTRA, action=action) for email, action in going.items())
+    plan = Plan(changes=(*changes, Change(key=ADA, status=Status.UPDATE, action=Action.UPDATE)))
+    assert sharing.release_only(plan, catalog) == (plan, ())
+    assert sharing.requests == []
+
+
+def test_a_persona_outside_the_catalog_leaves_the_spaces_that_it_is_still_in(sharing: World) -> None:
+    without_bo = make_catalog(FLAT | {"members": [CY]}, DESK | {"members": []}, people=(ADA, CY, DI))
+    sharing.release({BO: DELETE}, without_bo)
+    assert set(sharing.shared()["flat"][2]) == {ADA, CY}
+    assert sharing.run(without_bo).statuses == {"flat": "update", "desk": "in-sync"}
+
+
+def test_a_member_leaves_spaces_of_owners_that_the_catalog_lacks(sharing: World) -> None:
+    sharing.run(make_catalog(FLAT, DESK, space("attic", ADA, BO)))
+    sharing.release({BO: DELETE})
+    assert sharing.shared()["attic"][2] == {ADA: "owner"}
+
+
+def test_another_seed_secret_destroys_no_space(sharing: World) -> None:
+    # All passwords are wrong now, so seed --replace wants to re-create everyone.
+    plan, notes = sharing.release(dict.fromkeys(EMAILS, REPLACE), passwords=OTHER_SECRET)
+    assert notes == ()
+    assert [change.key for change in plan.actions] == [DI]  # DI shares no space
+    reasons = {change.key: change.reason for change in plan.changes}
+    assert reasons[ADA] == (
+        f"kept, because the space flat needs it: signing in as {ADA}: email or password is wrong."
+    )
+    assert set(reasons) == set(EMAILS)
+    assert sharing.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+    assert set(sharing.run().statuses.values()) == {"in-sync"}
+
+
+def test_without_a_seed_secret_members_of_spaces_are_kept(sharing: World) -> None:
+    plan, _ = sharing.release(ALL, passwords=None)
+    assert [change.key for change in plan.actions] == [DI]
+
+
+def test_one_owner_with_another_password_is_kept_and_the_others_released(sharing: World) -> None:
+    sharing.change_password(ADA)
+    plan, _ = sharing.release({ADA: REPLACE, DI: DELETE, CY: DELETE})
+    # CY cannot be removed from the flat, which only ADA could do.
+    assert {change.key: change.action for change in plan.changes} == {ADA: None, DI: DELETE, CY: None}
+    assert set(sharing.shared()) == {"flat"}
+    assert sharing.run().statuses == {"flat": "unknown", "desk": "create"}
+
+
+def test_a_member_is_kept_where_the_owner_cannot_remove_it(sharing: World) -> None:
+    sharing.change_password(ADA)
+    plan, _ = sharing.release({CY: DELETE})
+    assert (plan.actions, set(sharing.shared())) == ((), {"flat"})
+
+
+def test_force_replaces_that_owner_and_names_the_lost_slug(sharing: World) -> None:
+    sharing.change_password(ADA)
+    plan, notes = sharing.release({ADA: REPLACE}, force=True)
+    assert len(plan.actions) == 1
+    assert notes == ("The slug flat cannot be used again: its space loses its owner.",)
+    sharing.seed(ADA)
+    assert sharing.run().statuses == {"flat": "conflict", "desk": "in-sync"}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_space_with_a_human_stays_and_its_owner_goes_with_force_only(sharing: World, force: bool) -> None:
+    sharing.add_human("flat")
+    plan, notes = sharing.release(ALL, force=force)
+    assert set(sharing.shared()) == {"flat"}
+    assert sharing.emails() == (set() if force else {ADA})
+    assert ("The slug flat cannot be used again: its space loses its owner." in notes) == force
+    if not force:
+        [kept] = [change for change in plan.changes if not change.action]
+        assert kept.reason.startswith("kept, because the space flat needs it: never deleted")
+        assert kept.reason.endswith(HUMAN)
+        # The members that went have left the space first, so that it is not broken.
+        assert sharing.shared()["flat"][2] == {ADA: "owner", HUMAN: "member"}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_owner_of_a_broken_space_goes_with_force_only(sharing: World, force: bool) -> None:
+    sharing.delete_user(BO)
+    _, notes = sharing.release({ADA: DELETE, CY: DELETE, DI: DELETE}, force=force)
+    assert sharing.emails() == (set() if force else {ADA, CY})
+    assert set(sharing.shared()) == (set() if force else {"flat", "desk"})
+    assert not any("cannot be used again" in note for note in notes)
+
+
+def test_a_cleanup_that_was_cut_is_completed_by_the_next(sharing: World) -> None:
+    sharing.release({ADA: DELETE, CY: DELETE})
+    plan, _ = sharing.release({BO: DELETE, DI: DELETE})
+    assert len(plan.actions) == 2
+    assert sharing.emails() == set()
+
+
+@pytest.mark.parametrize("call", ["delete", "remove-member"])
+def test_a_lost_answer_keeps_no_persona(sharing: World, call: str) -> None:
+    sharing.lose_answer(call)
+    plan, _ = sharing.release({CY: DELETE, BO: DELETE})
+    assert len(plan.actions) == 2
+    assert sharing.faults == []
+    assert sharing.shared() == {"flat": ("Flat", "team", {ADA: "owner"})}
+
+
+def test_a_space_that_cannot_be_read_keeps_everyone_who_may_be_in_it(sharing: World) -> None:
+    catalog = make_catalog(FLAT, people=(ADA, BO, CY))
+    sharing.refuse("get-full-organization", 403, {"message": "no"})
+    plan, _ = sharing.release({BO: DELETE, DI: DELETE}, catalog)
+    assert plan.actions == ()
+
+
+def test_a_refused_removal_keeps_the_member(sharing: World) -> None:
+    sharing.refuse("remove-member", 403, {"message": "not you"})
+    plan, _ = sharing.release({BO: DELETE})
+    assert plan.actions == ()
+    assert "not you" in plan.changes[0].reason
+    assert sharing.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+
+
+def test_an_interruption_keeps_personas_whose_spaces_were_not_reached(sharing: World) -> None:
+    cancel = Cancel()
+    cancel.request()
+    plan, notes = sharing.release({ADA: DELETE, BO: DELETE}, cancel=cancel)
+    assert (plan.actions, notes) == ((), ())
+    assert sharing.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+
+
+def test_spaces_to_release_are_those_of_owners_that_go() -> None:
+    going = [Change(key=email, status=Status.EXTRA, action=DELETE) for email in (ADA, BO)]
+    assert spaces_to_release(SHARED, Plan(changes=(*going, Change(key=CY, status=Status.EXTRA)))) == ("flat",)

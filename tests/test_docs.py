@@ -1,0 +1,183 @@
+"""The examples of README.md and docs/ work, and what they say about files and links is true."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from personas import parse_catalog
+from personas.embedded import ServerThread
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"(?:<!-- (?P<note>[^>]+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
+# These ask a question, and the tests are not a terminal.
+ASKING = {"personas cleanup": 5}
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+    note: str
+
+
+def blocks(page: Path) -> list[Block]:
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [Block(match["language"], match["text"], match["note"] or "") for match in found]
+
+
+def all_blocks(language: str) -> list[object]:
+    return [
+        pytest.param(block, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, block in enumerate(blocks(page))
+        if block.language == language and not block.note.startswith("not run:")
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the catalog and an empty virtual environment to activate."""
+    for name in ("catalog.json", "catalog.schema.json", "Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").touch()
+    return tmp_path
+
+
+@pytest.fixture
+def env(folder: Path) -> Iterator[dict[str, str]]:
+    """A service on a port with the catalog's personas, in the variables that the examples use."""
+    with ServerThread(folder / "served.db", scrypt_n=16) as server:
+        environ = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(folder),
+            "MANA_AUTH_URL": server.url,
+            "MANA_ADMIN_JWT": server.admin_token(),
+            "YOUR_API": server.url + "/health?",
+        }
+        for auth in (server.url, "embedded"):
+            command = [sys.executable, "-m", "personas", "seed", "--quiet", "--auth", auth]
+            subprocess.run(command, cwd=folder, env=environ, check=True)
+        yield environ
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the examples are for a POSIX shell")
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(b.language == "sh" for b in blocks(p))], ids=lambda p: p.name
+)
+def test_shell_examples_run(page: Path, folder: Path, env: dict[str, str]) -> None:
+    for block in blocks(page):
+        if block.note.startswith("file: "):
+            (folder / block.note.removeprefix("file: ")).write_text(block.text)
+        if block.language != "sh" or block.note.startswith("not run:"):
+            continue
+        lines = [line.partition("  # ")[0].strip() for line in block.text.splitlines()]
+        asking = [line for line in lines if line in ASKING]
+        # The variables have real values already; make would install, so it only shows its commands.
+        script = [line for line in lines if not line.startswith("export ") and line not in asking]
+        done = run("\n".join(re.sub(r"^make", "make -n", line) for line in script), folder, env)
+        assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
+        for line in asking:
+            assert run(line, folder, env).returncode == ASKING[line]
+
+
+def run(script: str, folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = ["bash", "-e", "-o", "pipefail", "-c", script]
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+
+
+@pytest.mark.parametrize("block", all_blocks("python"))
+def test_python_examples_run(block: Block, folder: Path, env: dict[str, str]) -> None:
+    if "def test_" in block.text:
+        (folder / "test_example.py").write_text(block.text)
+        (folder / "pytest.ini").write_text("[pytest]\n")
+        arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
+    else:
+        text = block.text.replace("http://localhost:3001", env["MANA_AUTH_URL"])
+        credentials = 'email="admin@example.com", password=Secret("the admin\'s password")'
+        text = text.replace(credentials, f'token=Secret("{env["MANA_ADMIN_JWT"]}")')
+        (folder / "example.py").write_text(
+            text.replace("the seed secret", "dev-persona-seed-secret-rotate-in-prod")
+        )
+        arguments = ["example.py"]
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("block", all_blocks("json"))
+def test_json_examples_are_parts_of_valid_catalogs(block: Block) -> None:
+    part = json.loads(block.text)
+    catalog = json.loads((ROOT / "catalog.json").read_text(encoding="utf-8"))
+    catalog.pop("spaces", None)
+    if "email" in part:
+        part = {"personas": [part]}
+    emails = re.findall(r"[\w.]+@[\w.]+", json.dumps(part.get("spaces", [])))
+    template = catalog["personas"][0]
+    if "personas" not in part:
+        scope = part.get("scope", ["*@mana.test"])
+        patterns = [scope] if isinstance(scope, str) else scope
+        wanted = emails or [pattern.replace("*", "anna") for pattern in patterns]
+        part["personas"] = [template | {"email": email, "name": email} for email in dict.fromkeys(wanted)]
+    assert parse_catalog(json.dumps(part)).warnings == ()
+
+
+@pytest.mark.parametrize("block", all_blocks("yaml"))
+def test_yaml_examples_use_inputs_of_the_action(block: Block) -> None:
+    inputs = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"]
+    document = yaml.safe_load(block.text)
+    steps = document["jobs"]["preview"]["steps"] if "jobs" in document else []
+    used = {name for step in steps if "personas@" in step.get("uses", "") for name in step["with"]}
+    assert used <= set(inputs)
+
+
+def test_links_lead_somewhere() -> None:
+    dead = [
+        f"{page.name}: {target}"
+        for page in [*ROOT.glob("*.md"), *PAGES]
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert dead == []
+
+
+def test_safety_rules_name_existing_tests() -> None:
+    named = re.findall(r"`(tests/\S+\.py)`", (ROOT / "docs" / "safety.md").read_text(encoding="utf-8"))
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_architecture_names_every_folder_and_root_module() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    source = ROOT / "src" / "personas"
+    names = [path.name for path in source.glob("*.py") if path.name != "__main__.py"]
+    names += [f"{path.name}/" for path in source.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert [name for name in names if name not in text] == []
+    files = re.findall(r"`((?:[a-z]+/)+[a-z_]+\.py)`", text)
+    assert [name for name in files if not ((source / name).exists() or (ROOT / name).exists())] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_are_short(page: Path) -> None:
+    if page.name != "commands.md":
+        assert len(page.read_text(encoding="utf-8").splitlines()) < 200
+
+
+def test_changelog_fits_forty_lines() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 40
