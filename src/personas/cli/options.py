@@ -76,6 +76,19 @@ Jwt = Annotated[
 ]
 AllowHttp = Annotated[bool, _service("--allow-http", help="Allow plain http to another machine.")]
 Timeout = Annotated[float | None, _service("--timeout", metavar="SECONDS", help="For one request; 30.")]
+Service = Annotated[
+    str | None,
+    _service("--service", metavar="NAME", help="mana or better-auth; or PERSONAS_SERVICE."),
+]
+Token = Annotated[
+    str | None,
+    _service(
+        "--token", metavar="TOKEN", help="Better Auth: a session token, as --jwt; PERSONAS_ADMIN_TOKEN."
+    ),
+]
+BasePath = Annotated[
+    str | None, typer.Option("--base-path", metavar="PATH", hidden=True, help="The path of Better Auth.")
+]
 Endpoint = Annotated[str | None, _service("--endpoint", hidden=True, help="The path of the admin calls.")]
 Concurrency = Annotated[
     int | None, _service("--concurrency", min=1, max=64, hidden=True, help="How many requests at once.")
