@@ -5,20 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from personas.cli.files import check_writable, write_file
-
-from .conftest import ADA, BO, Service, entry, personas, write_catalog
+from .conftest import ADA, BO, SECRET, Service, entry, personas, run_unchecked, write_catalog
 
 
-def test_reports_are_written_by_their_endings_also_when_the_run_fails(
-    seeded: Service, unused_url: str
-) -> None:
+def test_reports_are_written_also_when_the_run_fails(seeded: Service) -> None:
     names = ["r.json", "r.md", "r.txt"]
     options = [option for name in names for option in ("--report", name)]
     for code, command in (
         (0, ["dry-run", *seeded.at]),
         (3, ["validate", "missing.json"]),
-        (4, ["list", "--auth", unused_url, "--jwt", "eyJhIjoxfQ.eyJhIjoxfQ.c"]),
+        (4, ["list", "--auth", "https://auth.example.test"]),
         (5, ["cleanup", *seeded.at]),
     ):
         assert personas(*command, *options).code == code
@@ -28,33 +24,21 @@ def test_reports_are_written_by_their_endings_also_when_the_run_fails(
             Path(name).unlink()
 
 
-def test_a_report_replaces_a_file_and_follows_a_symlink() -> None:
+def test_a_report_is_written_in_place_and_keeps_mode_and_symlink() -> None:
     Path("real.json").write_text("old", "utf-8")
     Path("real.json").chmod(0o640)
     Path("link.json").symlink_to("real.json")
+    before = Path("real.json").stat()
     assert personas("validate", "--report", "link.json").code == 0
     assert Path("link.json").is_symlink()
     assert json.loads(Path("real.json").read_text("utf-8"))["command"] == "validate"
-    assert Path("real.json").stat().st_mode & 0o777 == 0o640
+    after = Path("real.json").stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
     assert sorted(path.name for path in Path().iterdir()) == ["catalog.json", "link.json", "real.json"]
 
 
-def test_a_file_that_cannot_be_replaced_is_written_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("bound.md").write_text("old", "utf-8")
-    before = Path("bound.md").stat().st_ino
-
-    def refuse(_: Path, target: Path) -> Path:
-        raise OSError(16, "Device or resource busy", str(target))
-
-    monkeypatch.setattr(Path, "replace", refuse)  # as for a bind mount
-    write_file(check_writable("bound.md", "--report"), "new", private=True)
-    assert Path("bound.md").read_text("utf-8") == "new"
-    assert Path("bound.md").stat().st_ino == before
-    assert Path("bound.md").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_device_is_written_and_stays() -> None:
-    write_file(check_writable("/dev/null", "--report"), "text")
+def test_a_session_can_go_to_a_device(seeded: Service) -> None:
+    assert personas("login", "ada", "--out", "/dev/null", "--auth", seeded.url).code == 0
     assert Path("/dev/null").is_char_device()
 
 
@@ -108,3 +92,17 @@ def test_quiet_leaves_out_notes_and_a_calm_result(seeded: Service) -> None:
     result = personas("dry-run", *seeded.at, "-q")
     assert "2 extra" in result.out
     assert "catalog.json:13:" in result.err
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_bug_is_exit_code_1_without_secrets(verbose: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(f"unexpected {SECRET}")
+
+    monkeypatch.setattr("personas.cli.flow.make_plan", fail)
+    options = ("-v",) if verbose else ()
+    result = run_unchecked("seed", "--auth", "embedded", *options, "-o", "json")
+    assert (result.code, "This is a bug in personas: RuntimeError." in result.err) == (1, True)
+    assert ("Traceback" in result.err) == verbose
+    assert SECRET not in result.out + result.err
+    assert result.json["exitCode"] == 1

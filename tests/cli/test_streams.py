@@ -26,19 +26,20 @@ def start(*args: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_a_reader_that_has_gone_is_not_an_error(seeded: Service) -> None:
-    for command in (["list", *seeded.at, "--report", "r.json"], ["schema"], ["--help"], ["seed", "--help"]):
+    for command in (["list", *seeded.at, "--report", "r.json"], ["seed", "--help"]):
         reading, writing = os.pipe()
         os.close(reading)
         with os.fdopen(writing, "w") as pipe:
             done = start(*command, stdout=pipe)
-            both = start(*command, stdout=pipe, stderr=pipe) if command == ["schema"] else done
-        assert (done.returncode, done.stderr, both.returncode) == (0, b"", 0)
+            assert (done.returncode, done.stderr) == (0, b"")
+            if "--help" in command:
+                assert start("cleanup", *seeded.at, stdout=pipe, stderr=pipe).returncode == 5
     assert Path("r.json").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_a_full_disk_is_reported(seeded: Service) -> None:
-    for command in (["validate"], ["password", "ada"], ["dry-run", *seeded.at, "-o", "json"]):
+def test_a_full_disk_is_reported() -> None:
+    for command in (["validate"], ["password", "ada"]):
         with Path("/dev/full").open("w") as full:
             done = start(*command, stdout=full)
         assert (done.returncode, b"No space left on device" in done.stderr) == (2, True)
@@ -51,25 +52,22 @@ def test_closed_streams_break_nothing(closed: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_machine_formats_are_utf_8_and_text_falls_back(encoding: str) -> None:
-    write_catalog(entry("ada", name="Inês Öztürk →"))
-    env = {"PYTHONIOENCODING": encoding}
-    document = start("dry-run", "--auth", "embedded", "-o", "json", env=env)
-    assert json.loads(document.stdout.decode("utf-8"))["plan"]["changes"][0]["name"] == "Inês Öztürk →"
-    text = start("dry-run", "--auth", "embedded", env=env)
-    assert (text.returncode, b"1 to create" in text.stdout) == (0, True)
+def test_machine_formats_are_utf_8_and_text_falls_back() -> None:
+    write_catalog(entry("ada", größe="→"))
+    document = start("validate", "-o", "json", env={"PYTHONIOENCODING": "cp1252"})
+    assert "größe" in json.loads(document.stdout.decode("utf-8"))["problems"][0]["message"]
+    text = start("validate", env={"PYTHONIOENCODING": "ascii"})
+    assert (text.returncode, b"gr??e" in text.stdout or b"gr?" in text.stdout) == (0, True)
 
 
-@pytest.mark.parametrize("env", [{"COLUMNS": "0"}, {"TERMINAL_WIDTH": "wide"}, {"COLUMNS": "-3"}])
+@pytest.mark.parametrize("env", [{"COLUMNS": "0"}, {"TERMINAL_WIDTH": "wide"}])
 def test_an_unusable_width_is_ignored(env: dict[str, str]) -> None:
     wrong = start("seed", "--no-such-option", env=env)
     assert (wrong.returncode, b"--no-such-option" in wrong.stderr) == (2, True)
-    assert b"catalog.json: 3 personas, valid" in start("validate", env=env).stdout
 
 
 def test_a_profiler_can_run_the_program() -> None:
-    command = [sys.executable, "-m", "cProfile", "-m", "personas", "validate"]
+    command = [sys.executable, "-m", "cProfile", "-m", "personas", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "function calls" in done.stdout
 
@@ -147,14 +145,15 @@ def test_anything_but_yes_changes_nothing(
     assert terminal.screen.count("persona.ada@mana.test") == 1
 
 
-@pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"CI": "true"}])
-def test_a_dumb_terminal_and_ci_get_no_bar(seeded: Service, env: dict[str, str]) -> None:
-    terminal = Terminal("seed", *seeded.at, **env)
-    assert terminal.end() == 0
-    assert "in sync" in terminal.screen
-    assert "\x1b[?25l" not in terminal.screen
-    asked = Terminal("cleanup", *seeded.at, "-q", CI="1")
-    assert (asked.end(), "Add --yes" in asked.screen, len(seeded.emails)) == (5, True, 3)
+def test_a_dumb_terminal_and_ci_get_no_bar(seeded: Service) -> None:
+    for terminal, code, text in (
+        (Terminal("seed", *seeded.at, TERM="dumb"), 0, "in sync"),
+        (Terminal("cleanup", *seeded.at, CI="true"), 5, "Add --yes"),
+    ):
+        assert terminal.end() == code
+        assert text in terminal.screen
+        assert "\x1b[?25l" not in terminal.screen
+    assert len(seeded.emails) == 3
 
 
 def test_init_asks_for_the_scope() -> None:

@@ -48,7 +48,6 @@ def cleanup(
     from personas.reconcile.changes import Options
     from personas.reconcile.fetch import fetch_list
     from personas.reconcile.plan import make_cleanup_plan
-    from personas.report.text import describe_deletions
 
     with start_run("cleanup", output, report, quiet, verbose) as run:
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
@@ -65,7 +64,7 @@ def cleanup(
         run.add(plan=plan)
         if dry_run or not plan.actions:
             return
-        losses = describe_deletions(plan)
+        losses = flow.describe_losses(loaded, plan)
         confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
         # Their passwords sign in as the owners of spaces, which are deleted first.
         passwords = flow.choose_passwords(config) if loaded.spaces else None

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that commands write."""
 
 from __future__ import annotations
 
@@ -34,39 +34,16 @@ def check_writable(name: str, option: str) -> Path:
     return path
 
 
-def write_file(path: Path, text: str, *, private: bool = False) -> None:
-    """Write a text in UTF-8 and replace the file at once; `private` files have mode 0600."""
-    data = text.encode("utf-8", "backslashreplace")
-    if path.is_file() or not path.exists():
-        try:
-            _replace(path, data, 0o600 if private else _default_mode(path))
-        except OSError:
-            # A bind-mounted file cannot be replaced, nor can one in a folder that is not ours.
-            if not path.exists():
-                raise
-            if private:
-                path.chmod(0o600)
-        else:
-            return
-    path.write_bytes(data)
-
-
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def write_private_file(path: Path, text: str) -> None:
+    """Replace a file at once by one with mode 0600; a pipe or a device is written as it is."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, "utf-8")
+        return
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # has this mode
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(mode)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def _default_mode(path: Path) -> int:
-    """Return the mode of the file that is there, or that of a new file."""
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask

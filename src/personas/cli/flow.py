@@ -15,6 +15,8 @@ from personas.reconcile.apply import apply
 from personas.reconcile.changes import Options, Outcome, Plan, Status
 from personas.reconcile.fetch import fetch
 from personas.reconcile.plan import make_plan
+from personas.report.text import describe_deletions
+from personas.spaces.apply import release_spaces, spaces_to_release
 
 
 def choose_passwords(config: Config) -> PasswordDeriver:
@@ -89,6 +91,14 @@ def check_plan(plan: Plan, expected: str | None = None) -> None:
         )
 
 
+def describe_losses(catalog: Catalog, plan: Plan) -> str:
+    """Return what a plan of personas deletes, spaces included; empty if nothing."""
+    losses = describe_deletions(plan)
+    if losses and (slugs := spaces_to_release(catalog, plan)):
+        losses = f"{losses.rstrip()}\nTheir spaces will be deleted first: {', '.join(slugs)}."
+    return losses
+
+
 def apply_personas(
     run: Run,
     config: Config,
@@ -105,8 +115,6 @@ def apply_personas(
     """
 
     async def job(on_outcome: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
-        from personas.spaces.apply import release_spaces
-
         async with connect(run, config) as service:
             released, notes = await release_spaces(
                 service, catalog, plan, passwords, force=force, cancel=run.cancel

@@ -39,7 +39,12 @@ CatalogArgument = Annotated[
 ]
 Catalog = Annotated[
     str | None,
-    _catalog("--catalog", "-c", metavar="FILE", help="PERSONAS_CATALOG; by default catalog.json."),
+    _catalog(
+        "--catalog",
+        "-c",
+        metavar="FILE",
+        help="The catalog. Variable PERSONAS_CATALOG; default catalog.json.",
+    ),
 ]
 Only = Annotated[
     list[str] | None,
@@ -63,7 +68,8 @@ Auth = Annotated[
     _service(
         "--auth",
         metavar="URL",
-        help="Or embedded[:FILE]; MANA_AUTH_URL or PERSONAS_AUTH_URL; by default http://localhost:3001.",
+        help="The auth service, or embedded[:FILE]. Variable MANA_AUTH_URL or PERSONAS_AUTH_URL; "
+        "default http://localhost:3001.",
     ),
 ]
 Jwt = Annotated[
@@ -71,11 +77,13 @@ Jwt = Annotated[
     _service(
         "--jwt",
         metavar="TOKEN",
-        help="An admin's token, - for stdin, or @FILE; MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT.",
+        help="An admin's token, - for stdin, or @FILE. Variable MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT.",
     ),
 ]
 AllowHttp = Annotated[bool, _service("--allow-http", help="Allow plain http to another machine.")]
-Timeout = Annotated[float | None, _service("--timeout", metavar="SECONDS", help="For one request; 30.")]
+Timeout = Annotated[
+    float | None, _service("--timeout", metavar="SECONDS", help="Limit of one request; default 30.")
+]
 Service = Annotated[
     str | None,
     _service("--service", metavar="NAME", help="mana or better-auth; or PERSONAS_SERVICE."),
@@ -101,14 +109,12 @@ PruneSpaces = Annotated[
     bool, _safety("--prune", help="Remove members, and other spaces of the owners, not in the catalog.")
 ]
 Replace = Annotated[bool, _safety("--replace", help="Delete and create again if name or password differs.")]
-CheckPasswords = Annotated[
-    bool, _safety("--check-passwords", help="Sign in as every persona, not only as two.")
-]
+CheckPasswords = Annotated[bool, _safety("--check-passwords", help="Sign in as every persona, not only two.")]
 ExpectPlan = Annotated[
     str | None, _safety("--expect-plan", metavar="SUM", help="Refuse a plan with another checksum.")
 ]
 Yes = Annotated[bool, _safety("--yes", "-y", help="Do not ask before deleting.")]
-Force = Annotated[bool, _safety("--force", help="Lift safety rules; prints each one that it lifts.")]
+Force = Annotated[bool, _safety("--force", help="Lift safety rules; each one is printed.")]
 
 Format = Annotated[
     Output, _output("--output", "-o", metavar="FORMAT", help="text, json, markdown or github.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from personas.cli.files import check_writable, write_file
+from personas.cli.files import check_writable
 from personas.cli.options import Output
 from personas.cli.streams import print_line, text_width, write_stdout
 from personas.config import github_paths
@@ -29,9 +29,10 @@ def check_report_files(names: Sequence[str]) -> list[Path]:
 
 
 def write_report_files(report: Report, files: Sequence[Path]) -> None:
-    """Write the report to each file, in the format of its ending."""
+    """Write the report to each file in the format of its ending; in place, as a bind mount needs it."""
     for file in files:
-        write_file(file, _render(report, _SUFFIXES[file.suffix.lower()]))
+        text = _render(report, _SUFFIXES[file.suffix.lower()])
+        file.write_text(text, "utf-8", errors="backslashreplace")
 
 
 def show_report(report: Report, output: Output, *, quiet: bool, verbose: bool, shown: bool) -> None:

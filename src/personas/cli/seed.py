@@ -37,15 +37,15 @@ def seed(
 ) -> None:
     """Create and update personas to match the catalog.
 
-    Instead of --jwt, set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD (or PERSONAS_…).
-    Passwords are derived from PERSONA_SEED_SECRET or PERSONAS_SEED_SECRET.
+    Instead of --jwt, set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD, or
+    PERSONAS_ADMIN_EMAIL and PERSONAS_ADMIN_PASSWORD. Passwords are derived from
+    PERSONA_SEED_SECRET or PERSONAS_SEED_SECRET.
     """
     from personas.cli import flow
     from personas.cli.confirm import confirm
     from personas.cli.runner import start_run
     from personas.config import resolve_config
     from personas.reconcile.changes import Options
-    from personas.report.text import describe_deletions
 
     with start_run("seed", output, report, quiet, verbose) as run:
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
@@ -59,6 +59,6 @@ def seed(
         flow.check_plan(plan, expect_plan)
         if dry_run or not plan.actions:
             return
-        losses = describe_deletions(plan)
+        losses = flow.describe_losses(loaded, plan)
         confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
         flow.apply_personas(run, config, loaded, plan, passwords, force=force)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,35 +18,38 @@ EXAMPLES = """Examples:
   personas serve --host 0.0.0.0 --base-url http://192.168.1.5:3001"""
 
 
+_option = partial(typer.Option, show_default=False)
+
+
 def serve(
-    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 3001,
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[
+        int, _option("--port", "-p", metavar="N", help="0 takes a free one; default 3001.")
+    ] = 3001,
+    host: Annotated[
+        str, _option("--host", metavar="ADDRESS", help="Where to listen; default 127.0.0.1.")
+    ] = "127.0.0.1",
     database: Annotated[
-        str, typer.Option("--database", metavar="FILE|URL", help="An SQLite file, or postgresql://…")
+        str,
+        _option("--database", metavar="PLACE", help=f"A file (default {EMBEDDED_FILE}) or postgresql://…"),
     ] = EMBEDDED_FILE,
     base_url: Annotated[
         str | None,
-        typer.Option(
-            "--base-url",
-            metavar="URL",
-            help="The address that clients use; needed if other machines can reach the service.",
-        ),
+        _option("--base-url", metavar="URL", help="What clients use; needed if other machines can connect."),
     ] = None,
     admin_password_file: Annotated[
         str | None,
-        typer.Option(
-            "--admin-password-file",
-            metavar="FILE",
-            help="The admin's password; without it the first start makes one and prints it.",
+        _option(
+            "--admin-password-file", metavar="FILE", help="By default the first start prints a password."
         ),
     ] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Delete everything in the database first.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --reset.")] = False,
+    reset: Annotated[bool, _option("--reset", help="Delete everything in the database first.")] = False,
+    yes: Annotated[bool, _option("--yes", "-y", help="Do not ask before --reset.")] = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Run the embedded auth service until Ctrl-C, with a page for people at its address.
+    """Run the embedded auth service until Ctrl-C; its address has a page for people.
 
-    The calls of a runner need the header X-Service-Key with the value of the variable MANA_SERVICE_KEY.
+    The calls of a runner need the header X-Service-Key with the value of the
+    variable MANA_SERVICE_KEY.
     """
     from personas.cli.confirm import confirm
     from personas.cli.connect import not_installed

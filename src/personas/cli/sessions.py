@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from personas.cli.files import write_file
+from personas.cli.files import write_private_file
 from personas.cli.streams import print_line, write_stdout
 from personas.errors import (
     NoResponseError,
@@ -108,7 +108,7 @@ class SessionWriter:
         if file is None:
             write_stdout(text, machine=True)
         else:
-            write_file(file, text, private=True)
+            write_private_file(file, text)
 
     async def _render(self, service: Service, session: Session) -> str:
         match self.form:

@@ -55,8 +55,7 @@ def spaces(
     from personas.config import resolve_config
     from personas.reconcile.changes import Options
     from personas.spaces.apply import apply_spaces
-    from personas.spaces.client import SignInCache
-    from personas.spaces.fetch import fetch_spaces
+    from personas.spaces.client import SignInCache, fetch_spaces
     from personas.spaces.plan import make_space_plan
 
     with start_run("spaces", output, report, quiet, verbose) as run:
@@ -75,7 +74,8 @@ def spaces(
             async with connect(run, config) as service:
                 state = await fetch_spaces(service, loaded, sign_ins, only=planned.only)
                 plan = make_space_plan(loaded, state, planned, delete=delete)
-                if dry_run or not plan.actions:
+                # No session is left open behind a question: the answer may be no.
+                if dry_run or not plan.actions or _describe_losses(plan):
                     await sign_ins.close(service)
                 return plan
 
