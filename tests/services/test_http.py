@@ -28,6 +28,7 @@ from .server import CLOSE, HALF, RESET, STALL, Reply, Server, answer, closed_por
 
 pytestmark = pytest.mark.anyio
 
+Patch = pytest.MonkeyPatch
 OK = answer(body={"ok": True})
 SECRET = Secret("a-very-secret\"token\\with 'signs'")
 
@@ -315,7 +316,7 @@ async def test_each_attempt_is_observed_without_secrets(server: Server) -> None:
 
 @pytest.mark.parametrize(("seconds", "connections"), [(http.KEEP_ALIVE_SECONDS, 1), (0.0, 3)])
 async def test_an_idle_connection_is_left_before_the_server_closes_it(
-    server: Server, monkeypatch: pytest.MonkeyPatch, seconds: float, connections: int
+    server: Server, monkeypatch: Patch, seconds: float, connections: int
 ) -> None:
     assert http.KEEP_ALIVE_SECONDS < 5
     monkeypatch.setattr(http, "KEEP_ALIVE_SECONDS", seconds)
@@ -338,9 +339,7 @@ async def test_an_application_is_called_in_this_process() -> None:
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-async def test_a_proxy_is_used_off_loopback_only(
-    server: Server, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
+async def test_a_proxy_is_used_off_loopback_only(server: Server, monkeypatch: Patch, variable: str) -> None:
     monkeypatch.setenv(variable, f"http://user:p%23ss@127.0.0.1:{server.port}")
     async with client("http://auth.example.test", loopback=False) as opened:
         assert (await opened.request("GET", "/thing", what="asking")).status == 200
@@ -355,7 +354,7 @@ async def test_a_proxy_is_used_off_loopback_only(
     [("::1,127.0.0.1", "/thing"), ("[::1],fd00::/8,other.test", "http://127.0.0.1:"), ("*", "/thing")],
 )
 async def test_no_proxy_can_have_ipv6_addresses(
-    server: Server, monkeypatch: pytest.MonkeyPatch, hosts: str, target: str
+    server: Server, monkeypatch: Patch, hosts: str, target: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", server.url)
     monkeypatch.setenv("NO_PROXY", hosts)
@@ -364,7 +363,7 @@ async def test_no_proxy_can_have_ipv6_addresses(
     assert server.seen[0].startswith(f"get {target}")
 
 
-async def test_a_dead_proxy_is_named_as_what_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dead_proxy_is_named_as_what_does_not_answer(monkeypatch: Patch) -> None:
     port = closed_port()
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:{SECRET.reveal()[:13]}@127.0.0.1:{port}")
     async with client("https://auth.example.test", loopback=False) as opened:
@@ -373,7 +372,7 @@ async def test_a_dead_proxy_is_named_as_what_does_not_answer(monkeypatch: pytest
     assert error.hint == "Check HTTPS_PROXY and NO_PROXY."
 
 
-async def test_a_proxy_that_refuses_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_refuses_is_named(server: Server, monkeypatch: Patch) -> None:
     server.replies = [b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"]
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter22222@127.0.0.1:{server.port}")
     async with client("https://auth.example.test", loopback=False) as opened:
@@ -393,7 +392,7 @@ async def test_a_proxy_that_refuses_is_named(server: Server, monkeypatch: pytest
         "ftp://hunter2@proxy.test",
     ],
 )
-async def test_an_unusable_proxy_names_the_variable_only(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+async def test_an_unusable_proxy_names_the_variable_only(monkeypatch: Patch, value: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     with pytest.raises(UnreachableError) as caught:
         async with client("https://auth.example.test", loopback=False):
@@ -407,7 +406,7 @@ async def test_an_unusable_proxy_names_the_variable_only(monkeypatch: pytest.Mon
     ("content", "reason"), [(None, "No such file or directory"), ("no PEM", "not a file of certificates")]
 )
 async def test_an_unusable_certificate_file_names_its_variable(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, reason: str
+    monkeypatch: Patch, tmp_path: Path, content: str | None, reason: str
 ) -> None:
     file = tmp_path / "hunter2.pem"
     if content is not None:
@@ -442,9 +441,7 @@ def certificate(tmp_path: Path) -> Path:
     return file
 
 
-async def test_https_on_loopback_trusts_the_certificate_file(
-    monkeypatch: pytest.MonkeyPatch, certificate: Path
-) -> None:
+async def test_https_on_loopback_trusts_the_certificate_file(monkeypatch: Patch, certificate: Path) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate)
     async with serve(tls) as server:

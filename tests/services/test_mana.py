@@ -113,7 +113,7 @@ async def test_a_persona_is_read_with_its_activity(service: ManaService, mana: R
     action = {"toolName": "todo.create", "result": "error", "errorMessage": "boom", "latencyMs": 12}
     mana.get(f"{PERSONAS}/u1").respond(
         json={
-            "persona": DETAIL,
+            "persona": DETAIL | {"name": None},
             "recentActions": [action | {"createdAt": "2026-11-23T08:28:49.689Z"}, {"result": "ok"}],
             "feedbackByModule": [{"module": "notes", "avgRating": 3}, {"module": "todo"}],
         }
@@ -124,7 +124,7 @@ async def test_a_persona_is_read_with_its_activity(service: ManaService, mana: R
         "You are Ada.",
         {"notes": 1},
     )
-    assert (found.actions_7d, found.tick_cadence) == (2, "daily")
+    assert (found.actions_7d, found.tick_cadence, found.name) == (2, "daily", "Ada")
     assert found.recent_actions is not None
     acts = [(a.tool, a.result, a.error_message) for a in found.recent_actions]
     assert acts == [("todo.create", "error", "boom"), ("?", "ok", None)]
@@ -352,6 +352,7 @@ class Users:
         ("ada@mana.test", Users(EMAIL, signed_in=EMAIL), None),
         ("ada@mana.test", Users(EMAIL, "ada@mana.test", signed_in=EMAIL), ""),
         ("persona_ada@mana.test", Users(EMAIL, signed_in=EMAIL), None),
+        (EMAIL, Users(EMAIL, signed_in=EMAIL), ""),
         # Rows without a total decide only if they have the email; nothing at all decides nothing.
         ("a@x.test", Users("a@x.test", "ba@x.test", totals=False), "id-a@x.test"),
         ("a@x.test", Users("ba@x.test", totals=False), ResponseError),
