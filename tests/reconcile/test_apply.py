@@ -185,6 +185,7 @@ async def test_one_failure_stops_no_other(
         (503, 1_000, NoResponseError, ["done", *["unknown"] * 3, *["skipped"] * 2]),
         (429, 1_000, RateLimitedError, ["done", *["failed"] * 3, *["skipped"] * 2]),
         (503, 4, None, ["done", *["unknown"] * 2, *["done"] * 3]),
+        (400, 4, None, ["done", *["failed"] * 4, "done"]),
     ],
 )
 async def test_refusal_or_several_lost_answers_stop_the_run(
