@@ -86,12 +86,12 @@ Timeout = Annotated[
 ]
 Service = Annotated[
     str | None,
-    _service("--service", metavar="NAME", help="mana or better-auth; or PERSONAS_SERVICE."),
+    _service("--service", metavar="NAME", help="mana or better-auth. Variable PERSONAS_SERVICE."),
 ]
 Token = Annotated[
     str | None,
     _service(
-        "--token", metavar="TOKEN", help="Better Auth: a session token, as --jwt; PERSONAS_ADMIN_TOKEN."
+        "--token", metavar="TOKEN", help="A session token for Better Auth. Variable PERSONAS_ADMIN_TOKEN."
     ),
 ]
 BasePath = Annotated[

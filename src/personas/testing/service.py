@@ -27,8 +27,7 @@ from personas.services.mana import ManaService
 from personas.services.models import Session
 from personas.services.sign_in import Credentials
 from personas.spaces.apply import apply_spaces
-from personas.spaces.client import SignInCache
-from personas.spaces.fetch import fetch_spaces
+from personas.spaces.client import SignInCache, fetch_spaces
 from personas.spaces.plan import make_space_plan
 
 TIMEOUT = 30.0
