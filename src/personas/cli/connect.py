@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from personas.config import BETTER_AUTH, JWT_HINT, JWT_REFUSED, MANA
-from personas.errors import CredentialsError, NotOfferedError, UsageError
+from personas.errors import CredentialsError, NotOfferedError, ServiceError, UsageError
 from personas.services.mana import ManaService
 from personas.services.sign_in import Credentials
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from personas.cli.runner import Run
     from personas.config import Config
     from personas.embedded import EmbeddedService
-    from personas.errors import ServiceError
     from personas.services.base import Service
     from personas.services.better_auth import BetterAuthService
     from personas.services.http import HttpOptions
@@ -69,12 +68,15 @@ async def connect(
         try:
             yield await stack.enter_async_context(service)
         except NotOfferedError:
-            # A JWT implies mana. If it is not mana that answers, say why the JWT is of no use.
-            if config.token and config.service == MANA and await _probe(run, config) == BETTER_AUTH:
-                raise UsageError(JWT_REFUSED, hint=JWT_HINT) from None
+            # A JWT implies mana. If Better Auth answers instead, say why it refuses the JWT.
+            if config.token and config.service == MANA:
+                with suppress(ServiceError):
+                    if await _probe(run, config) == BETTER_AUTH:
+                        raise UsageError(JWT_REFUSED, hint=JWT_HINT) from None
             raise
         finally:
-            run.add(requests=service.requests, notes=tuple(service.notes), service=service.address)
+            notes = tuple(note for note in service.notes if note not in run.report.notes)
+            run.add(requests=service.requests, notes=notes, service=service.address)
 
 
 def _make_service(
