@@ -19,6 +19,7 @@ from personas.cli.app import app
 _runner = CliRunner()
 # Made once: typer needs longer for it than for a small command.
 _command = typer.main.get_command(app)
+COMMANDS = frozenset(getattr(_command, "commands", ()))
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,10 @@ def redact(text: str) -> str:
 
 
 def _escaped_forms(text: str) -> tuple[str, ...]:
-    """Return the text as it is, as JSON writes it (once or twice), and as URLs write it; longest first."""
+    """Return the text as it is, and as JSON (once or twice), URLs and Python write it; longest first."""
     in_json = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
     in_json |= {json.dumps(form)[1:-1] for form in in_json}
+    in_json |= {repr(form)[1:-1] for form in {text, *in_json}}  # in tracebacks
     encoded = text.encode("utf-8", "surrogatepass")
     in_url = {quote(encoded, safe=""), quote(encoded), quote_plus(encoded)}
     lower_hex = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in in_url}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,28 +71,15 @@ def test_only_plain_characters_reach_a_shell(shell: str) -> None:
     assert "plain" in complete("personas seed --only p", shell)
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shells_script_completes_a_persona(shell: str, folder: Path) -> None:
-    found = shutil.which(shell)
-    if found is None:
-        pytest.skip(f"no {shell} here")
+def test_the_script_for_bash_completes_a_persona(folder: Path) -> None:
     program = folder / "personas"
     program.write_text(f"#!{sys.executable}\n{PROGRAM}\n", "utf-8")
     program.chmod(0o755)
-    scripts = {
-        "bash": 'eval "$(_PERSONAS_COMPLETE=source_bash personas)"\n'
+    script = (
+        'eval "$(_PERSONAS_COMPLETE=source_bash personas)"\n'
         "COMP_WORDS=(personas show persona.a); COMP_CWORD=2; _personas_completion personas\n"
-        'echo "${COMPREPLY[@]}"',
-        "zsh": 'autoload -Uz compinit; compinit -u\n_arguments() { print -r -- "$@" }\n'
-        'eval "$(_PERSONAS_COMPLETE=source_zsh personas)"\n'
-        "words=(personas show persona.a); _personas_completion personas",
-        "fish": "_PERSONAS_COMPLETE=source_fish personas | source\ncomplete -C 'personas show persona.a'",
-    }
-    done = subprocess.run(
-        [found, "-c", scripts[shell]],
-        env={"PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
+        'echo "${COMPREPLY[@]}"'
     )
-    assert "persona.ada" in done.stdout, done.stderr
+    env = {"PATH": f"{folder}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert done.stdout == "persona.ada\n", done.stderr

@@ -32,8 +32,8 @@ def test_without_service_and_credentials_only_the_catalog_is_checked() -> None:
 def test_a_comparison_without_credentials_fails(options: tuple[str, ...], env: dict[str, str]) -> None:
     result = personas("dry-run", *options, "-o", "github", "--report", "r.json", **env)
     assert result.code == 4
-    assert "There are no admin credentials for http" in result.err
-    assert result.out.startswith("::error::There are no admin credentials")
+    assert "The admin credentials for http" in result.err
+    assert result.out.startswith("::error::The admin credentials")
     assert json.loads(Path("r.json").read_text("utf-8"))["error"]["message"] in result.err
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.proxy import Answer, every, open_proxy
+
 from .conftest import ADA, BO, CY, SECRET, Service, entry, personas, write_catalog
 
 
@@ -166,3 +168,21 @@ def test_requests_are_printed_with_verbose(seeded: Service) -> None:
     lines = personas("seed", *seeded.at, "-v").err.splitlines()
     assert lines[0].startswith("GET /api/v1/admin/personas 200 0.")
     assert seeded.at[3] not in "".join(lines)
+
+
+def test_a_pause_that_the_service_asks_for_is_announced(service: Service) -> None:
+    busy = Answer(429, {"error": "busy"}, (("Retry-After", "1"),))
+    with open_proxy(service.url) as proxy:
+        proxy.script = every(busy, method="GET", path="/api/v1/admin/personas", times=1)
+        result = personas("seed", "--auth", proxy.url, *service.at[2:])
+    assert result.code == 0
+    assert result.err.startswith("Waiting 1 s: ")
+
+
+def test_refused_credentials_stop_the_run_with_exit_code_4(service: Service) -> None:
+    with open_proxy(service.url) as proxy:
+        proxy.script = every(Answer(403, {"error": "Forbidden"}), method="POST", path="/api/v1/admin")
+        result = personas("seed", "--auth", proxy.url, *service.at[2:], "-o", "json")
+    assert result.code == 4
+    assert {outcome["result"] for outcome in result.json["outcomes"]} <= {"failed", "skipped"}
+    assert personas("seed", "--auth", service.url, "--jwt", "eyJhIjoxfQ.eyJhIjoxfQ.c").code == 4

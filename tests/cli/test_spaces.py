@@ -91,6 +91,8 @@ def test_personas_whose_spaces_cannot_be_released_are_kept(sharing: Service) -> 
     result = personas(*options, "-o", "json", PERSONA_SEED_SECRET="another-secret-0123")
     assert (result.code, json.loads(result.out)["exitCode"]) == (6, 6)
     assert ADA in sharing.emails
+    unset = personas(*options, NODE_ENV="production", PERSONA_SEED_SECRET="")
+    assert (unset.code, "Add --force" in unset.err) == (5, True)
     forced = personas(*options, "--force", PERSONA_SEED_SECRET="another-secret-0123")
     assert (forced.code, sharing.emails) == (0, set())
     assert "flat" in forced.out

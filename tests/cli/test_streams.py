@@ -9,10 +9,13 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.faults.proxy import Hold, every, open_proxy
 
 from .conftest import SECRET, Service, entry, write_catalog
 
@@ -166,3 +169,31 @@ def test_init_asks_for_the_scope() -> None:
     terminal.wait_for("Which emails")
     terminal.process.send_signal(signal.SIGINT)
     assert (terminal.end(), Path("other.json").exists()) == (130, False)
+
+
+def test_a_signal_that_nohup_ignores_stays_ignored(seeded: Service) -> None:
+    go_on = threading.Event()
+    with open_proxy(seeded.url) as proxy:
+        proxy.script = every(Hold(go_on), method="GET", path="/api/v1/admin/personas")
+        command = [*PROGRAM, "list", "--auth", proxy.url, "--jwt", seeded.at[3]]
+        with subprocess.Popen(
+            ["nohup", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            proxy.wait_for(lambda: proxy.count("GET") > 0)
+            process.send_signal(signal.SIGHUP)
+            go_on.set()
+            out, _ = process.communicate(timeout=20)
+    assert (process.returncode, "3 personas" in out) == (0, True)
+
+
+def test_ctrl_c_while_the_program_loads_is_no_traceback(folder: Path) -> None:
+    # Loading is over in a moment; this stands in for a key that is pressed in it.
+    (folder / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)", "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "personas", "list"],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")

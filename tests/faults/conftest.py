@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,8 +16,24 @@ from tests.commands import Done, run
 
 from .proxy import NO_TLS, Proxy, Script, open_proxy
 
-SECRET = "the seed secret of the tests"
-ADMIN_PASSWORD = "the password of the admin"
+ENDPOINT = "/api/v1/admin/personas"
+# With characters that JSON and URLs escape.
+SECRET = 'the "seed secret" of\\the tests, 100 % ü'
+ADMIN_PASSWORD = 'the "password" of\\the admin/ü+1'
+# Sign in as the admin instead of using a token.
+BY_PASSWORD: dict[str, Any] = {
+    "MANA_ADMIN_JWT": None,
+    "MANA_ADMIN_EMAIL": "admin@embedded.localhost",
+    "MANA_ADMIN_PASSWORD": ADMIN_PASSWORD,
+}
+# A shared space for catalogs that have Anna and Bo.
+TEAM = {
+    "slug": "two-friends",
+    "name": "Two Friends",
+    "type": "team",
+    "owner": "persona.anna@mana.test",
+    "members": ["persona.bo@mana.test"],
+}
 
 
 class World:

@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal
 
+import anyio.to_thread
 import httpx
 from anyio.from_thread import start_blocking_portal
 
@@ -95,6 +97,7 @@ class Proxy:
     Attributes:
         script: Returns the fault of a request, or None.
         running: Requests in flight; `most_running` is their maximum.
+        close: Refuses further connections; for scripts, which run in the thread of the proxy.
     """
 
     upstream: str
@@ -104,6 +107,7 @@ class Proxy:
     arrived: threading.Condition = field(default_factory=threading.Condition)
     running: int = 0
     most_running: int = 0
+    close: Callable[[], None] = lambda: None
 
     def count(self, method: str, path: str = "/") -> int:
         """Return how many requests with this method went to a path that begins so."""
@@ -124,7 +128,7 @@ class Proxy:
         # Cancelled when the event loop of the portal ends.
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             async with httpx.AsyncClient(
-                base_url=self.upstream, timeout=60, trust_env=False, verify=NO_TLS
+                base_url=self.upstream, timeout=60, trust_env=False, verify=NO_TLS, cookies=_no_cookies()
             ) as client:
                 while (request := await self._read(reader)) is not None:
                     self.running += 1
@@ -163,7 +167,8 @@ class Proxy:
                 await asyncio.sleep(30)
                 return False
             case Hold(until):
-                await asyncio.to_thread(until.wait, 20)
+                # Threads of their own: those of asyncio also look up host names.
+                await anyio.to_thread.run_sync(until.wait, 20, abandon_on_cancel=True)
         headers = {k: v for k, v in request.headers.items() if k not in {"host", "connection"}}
         response = await client.request(request.method, request.target, headers=headers, content=request.body)
         match fault:
@@ -201,6 +206,11 @@ class Proxy:
         await writer.drain()
 
 
+def _no_cookies() -> CookieJar:
+    """Return a jar that keeps nothing: a proxy must not sign in later calls."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+
+
 @contextmanager
 def open_proxy(upstream: str) -> Iterator[Proxy]:
     """Run a proxy on a free port of 127.0.0.1."""
@@ -208,6 +218,7 @@ def open_proxy(upstream: str) -> Iterator[Proxy]:
     with start_blocking_portal() as portal:
         server = portal.call(lambda: asyncio.start_server(proxy.serve, "127.0.0.1", 0))
         proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        proxy.close = server.close
         yield proxy
         # Running connections end with the event loop of the portal.
         portal.call(server.close)

@@ -14,14 +14,14 @@ from personas.concurrency import Cancel
 from personas.embedded import schema
 from personas.errors import CredentialsError, NoResponseError, RateLimitedError, SafetyError, UnreachableError
 from personas.reconcile.apply import apply
-from personas.reconcile.changes import Options, Outcome, Plan
+from personas.reconcile.changes import Options, Outcome, Owner, Ownership, Plan
 from personas.reconcile.fetch import fetch, fetch_list
 from personas.reconcile.plan import make_cleanup_plan, make_plan
 from personas.redact import Secret
 from personas.services.base import Service
 from personas.services.http import RetryPolicy
 from personas.services.mana import ManaService
-from personas.services.models import LivePersona, PasswordCheck
+from personas.services.models import FoundUser, LivePersona, PasswordCheck
 from personas.services.sign_in import Credentials
 
 from .making import (
@@ -131,6 +131,9 @@ class FlexibleService:
         self.password = password
         self.updated.append(set(fields))
 
+    async def create(self, _persona: Persona, _password: Secret, *, existing: FoundUser | None = None) -> str:
+        return existing.user_id if existing else "new"
+
     async def check_password(self, _email: str, password: Secret) -> PasswordCheck:
         return RIGHT if self.password == password else WRONG
 
@@ -147,6 +150,16 @@ async def test_updatable_name_and_password_are_updated() -> None:
     with pytest.raises(SafetyError) as caught:
         await fetch(service, catalog, passwords=PASSWORDS)
     assert "--replace to change their passwords" in caught.value.hint
+
+
+async def test_service_gets_updatable_fields_and_the_half_created_account() -> None:
+    flexible = FlexibleService()
+    half = Owner(ownership=Ownership.HALF_CREATED, user=FoundUser("half", email_of("bo")))
+    state = make_state(make_live("ada", name="Eve", archetype="x"), owners={email_of("bo"): half})
+    plan = make_plan(make_catalog("ada", "bo", "cy"), state)
+    outcomes = await apply(plan, cast("Service", flexible), PASSWORDS)
+    assert [outcome.id for outcome in outcomes] == ["half", "new", "id-ada"]
+    assert flexible.updated == [{"archetype"}]
 
 
 # What fails
@@ -270,11 +283,12 @@ async def test_replace_keeps_a_persona_that_cannot_be_deleted(world: World) -> N
     assert (world.count(CREATE), world.personas) == (1, {"ada"})
 
 
-async def test_replace_creates_and_update_fails_for_a_persona_that_is_gone(world: World) -> None:
+async def test_update_and_replace_create_a_persona_that_is_gone(world: World) -> None:
     replace = await plan_to_replace(world)
     update = await world.plan(make_catalog(entry("ada", archetype="other")))
     world.delete("ada")
-    assert results(await world.apply(update)) == ["unknown"]
+    assert describe(await world.apply(update)) == [("ada", "update", "done", "")]
+    assert world.personas == {"ada"}
     world.delete("ada")
     assert describe(await world.apply(replace)) == [("ada", "replace", "done", "")]
 

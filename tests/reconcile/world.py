@@ -80,7 +80,8 @@ class World:
     def add_human(self, who: str, password: str = "a-human-password", *, signed_in: bool = False) -> str:
         new = users.NewUser(email_of(who), who.title(), self.hasher.hash(password))
         with self.database.write() as connection:
-            user_id: str = users.add_user(connection, new, NOON)
+            users.add_user(connection, new, NOON)
+            user_id: str = connection.scalar(sa.select(schema.users.c.id).filter_by(email=new.email))
             if signed_in:
                 users.begin_session(connection, user_id, NOON + timedelta(days=3_000), None, "browser")
         return user_id

@@ -67,5 +67,5 @@ def cleanup(
         losses = flow.describe_losses(loaded, plan)
         confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
         # Their passwords sign in as the owners of spaces, which are deleted first.
-        passwords = flow.choose_passwords(config) if loaded.spaces else None
+        passwords = flow.choose_passwords_if_any(config) if loaded.spaces else None
         flow.apply_personas(run, config, loaded, plan, passwords, force=force)

@@ -48,5 +48,5 @@ def _personas(ctx: typer.Context) -> tuple[Persona, ...]:
     try:
         file = ctx.params.get("catalog") or variable("PERSONAS_CATALOG") or DEFAULT_CATALOG
         return load_catalog(file).personas
-    except PersonasError:  # there is no place to report it while a shell completes
+    except PersonasError:  # a shell that completes cannot show it
         return ()

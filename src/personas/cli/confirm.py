@@ -17,7 +17,7 @@ def confirm(run: Run, losses: str, question: str, *, yes: bool, force: bool = Fa
     """Ask on a terminal before the losses that a text describes (empty: none); elsewhere require --yes.
 
     Raises:
-        SafetyError: The answer was no, there is no terminal to ask on, or this is production without --force.
+        SafetyError: The answer was no, stdin is not a terminal, or this is production without --force.
         Interrupted: Ctrl-C at the question.
     """
     if not losses:

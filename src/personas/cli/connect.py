@@ -32,12 +32,8 @@ async def connect(
 ) -> AsyncIterator[Service]:
     """Connect to the service of a run; its requests and notes count for the run.
 
-    Args:
-        run: The run.
-        config: Which service, with which credentials.
-        admin: Whether the calls of an admin are needed.
-        create: Whether an embedded service is created where the file does not exist.
-        preview: Whether a temporary one stands in for it, so that no file is created.
+    Without `admin`, credentials may be missing. Where the file of an embedded service does not exist,
+    `create` creates it, and with `preview` a temporary one stands in for it.
     """
     async with AsyncExitStack() as stack:
         app = None
@@ -53,7 +49,7 @@ async def connect(
             config = replace(config, service=MANA)
         elif admin and not config.has_credentials:
             raise CredentialsError(
-                f"There are no admin credentials for {config.address}.",
+                f"The admin credentials for {config.address} are missing.",
                 hint="Set MANA_ADMIN_JWT, or MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; for Better Auth "
                 "PERSONAS_ADMIN_TOKEN. To try without a service, add --auth embedded.",
             )
@@ -61,7 +57,7 @@ async def connect(
             "timeout": config.timeout,
             "concurrency": config.concurrency,
             "app": app,
-            "observe": run.progress.log_request,
+            "observe": run.progress.observe,
             "on_wait": run.progress.log_wait,
         }
         service = _make_service(config, await _find_out(run, config, admin=admin), credentials, options)
@@ -105,7 +101,7 @@ async def _probe(run: Run, config: Config) -> str:
 
     def observe(method: str, path: str, status: int | ServiceError, seconds: float) -> None:
         run.add(requests=1)
-        run.progress.log_request(method, path, status, seconds)
+        run.progress.observe(method, path, status, seconds)
 
     return await probe_service(
         config.address,

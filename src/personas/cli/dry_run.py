@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from personas.cli import options
-from personas.errors import SafetyError, UsageError
+from personas.errors import UsageError
 
 EXAMPLES = """Examples:
   personas dry-run --auth https://auth.staging.example.com
@@ -61,10 +61,7 @@ def dry_run(
         if snapshot is not None:
             run.add(plan=make_plan(loaded, read_snapshot(snapshot), planned))
         elif not offline and (needs_live or config.service_named or config.has_credentials):
-            try:
-                passwords = flow.choose_passwords(config)
-            except SafetyError:  # a preview does without; the plan has a note
-                passwords = None
+            passwords = flow.choose_passwords_if_any(config)
             flow.read_plan(run, config, loaded, passwords, planned, check_passwords=check_passwords)
         if run.report.plan is not None:
             flow.check_plan(run.report.plan)

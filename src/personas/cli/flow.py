@@ -20,15 +20,19 @@ from personas.spaces.apply import release_spaces, spaces_to_release
 
 
 def choose_passwords(config: Config) -> PasswordDeriver:
-    """Return the password deriver, and print a line if it uses the development secret.
-
-    Raises:
-        SafetyError: There is no seed secret that may be used here.
-    """
+    """Return the password deriver; print a line if it uses the development secret. Raises SafetyError."""
     passwords = choose_seed_secret(config)
     if passwords.development:
         print_line("Using the public development seed secret; set PERSONA_SEED_SECRET for another one.")
     return passwords
+
+
+def choose_passwords_if_any(config: Config) -> PasswordDeriver | None:
+    """Return the password deriver; None if no seed secret may be used here."""
+    try:
+        return choose_passwords(config)
+    except SafetyError:
+        return None
 
 
 def require_allowed_domain(catalog: Catalog) -> None:
@@ -72,11 +76,7 @@ def read_plan(
 
 
 def check_plan(plan: Plan, expected: str | None = None) -> None:
-    """Check that a plan of personas may be carried out.
-
-    Raises:
-        SafetyError: A catalog email belongs to another account, or the checksum is not the expected one.
-    """
+    """Raise a SafetyError if a plan has a conflict, or another checksum than expected."""
     if conflicts := plan.of(Status.CONFLICT):
         emails = ", ".join(change.key for change in conflicts)
         belong = "belongs" if len(conflicts) == 1 else "belong"
@@ -110,16 +110,17 @@ def apply_personas(
 ) -> None:
     """Carry out a plan of personas; first release the spaces of those that are deleted.
 
-    Raises:
-        PartialFailure: Some personas were kept because their spaces could not be released.
+    Raises PartialFailure if some were kept because their spaces could not be released.
     """
 
     async def job(on_outcome: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
         async with connect(run, config) as service:
-            released, notes = await release_spaces(
-                service, catalog, plan, passwords, force=force, cancel=run.cancel
-            )
-            run.add(plan=released, notes=notes)
+            released = plan
+            if catalog.spaces:
+                released, notes = await release_spaces(
+                    service, catalog, plan, passwords, force=force, cancel=run.cancel
+                )
+                run.add(plan=released, notes=notes)
             return await apply(released, service, passwords, cancel=run.cancel, on_outcome=on_outcome)
 
     run.write(job, plan)

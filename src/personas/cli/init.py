@@ -31,7 +31,7 @@ def init(
     """
     from personas.catalog.loader import parse_catalog
     from personas.catalog.models import DEFAULT_SCOPE, catalog_schema
-    from personas.cli.files import check_writable
+    from personas.cli.output import check_writable
     from personas.cli.runner import start_run
     from personas.cli.streams import is_interactive, print_line
 

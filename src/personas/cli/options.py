@@ -51,13 +51,13 @@ Only = Annotated[
     _catalog(
         "--only",
         metavar="PATTERN",
-        help="Only personas whose email, name or archetype matches (glob).",
+        help="Only personas with this email, name or archetype (glob).",
         autocompletion=complete_pattern,
     ),
 ]
 OnlySpaces = Annotated[
     list[str] | None,
-    _catalog("--only", metavar="PATTERN", help="Only spaces whose slug, name or member matches (glob)."),
+    _catalog("--only", metavar="PATTERN", help="Only spaces with this slug, name or member (glob)."),
 ]
 Snapshot = Annotated[
     str | None, _catalog("--snapshot", metavar="FILE", help="Compare with a file from 'list -o json'.")

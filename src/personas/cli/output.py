@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from personas.cli.files import check_writable
 from personas.cli.options import Output
-from personas.cli.streams import print_line, text_width, write_stdout
+from personas.cli.streams import print_line, write_stdout
 from personas.config import github_paths
 from personas.errors import UsageError
 from personas.report.document import Report, to_json
@@ -18,6 +18,31 @@ from personas.report.messages import error_to_show
 from personas.report.text import format_error, format_problem, to_text
 
 _SUFFIXES = {".json": Output.JSON, ".md": Output.MARKDOWN, ".txt": Output.TEXT}
+
+
+def check_writable(name: str, option: str) -> Path:
+    """Return the path of a file that can be written; `option` named it. A symlink to a file is followed.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    try:
+        path = Path(name)
+        path = path.resolve() if path.is_file() else path
+        problem = ""
+        if not name:
+            problem = "the file name is empty"
+        elif path.is_dir():
+            problem = "it is a directory"
+        elif not path.parent.is_dir():
+            problem = f"the directory {path.parent} does not exist"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            problem = "permission denied"
+    except (OSError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        raise UsageError(f"{option} {name!r} cannot be written: {problem}.")
+    return path
 
 
 def check_report_files(names: Sequence[str]) -> list[Path]:
@@ -56,7 +81,7 @@ def show_report(report: Report, output: Output, *, quiet: bool, verbose: bool, s
         if has_result and (report.applied or not shown):
             console = Console()  # knows NO_COLOR, FORCE_COLOR and TERM
             color = console.color_system is not None and not console.no_color
-            write_stdout(to_text(found, width=text_width(), color=color, verbose=verbose, quiet=quiet))
+            write_stdout(to_text(found, width=console.width, color=color, verbose=verbose, quiet=quiet))
             untold = error_to_show(report)
         for problem in problems:
             print_line(format_problem(problem))

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """The progress of one run; a bar only on a terminal and not if `quiet`, requests only if `verbose`."""
+    """The progress of one run: a bar, only on a terminal and not if `quiet`.
+
+    Attributes:
+        observe: Prints each request, if `verbose`.
+    """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
-        self._verbose = verbose
+        self.observe = self._log_request if verbose else None
         self._shown = not quiet and not verbose and sys.stderr.isatty() and not is_ci()
         self._bar: Bar | None = None
 
@@ -49,10 +53,8 @@ class Progress:
             self._bar.stop()
             self._bar = None
 
-    def log_request(self, method: str, path: str, result: int | ServiceError, seconds: float) -> None:
-        """Print one request for --verbose; the client calls this after each attempt."""
-        if self._verbose:
-            print_line(f"{method} {path} {getattr(result, 'message', result)} {seconds:.3f} s")
+    def _log_request(self, method: str, path: str, result: int | ServiceError, seconds: float) -> None:
+        print_line(f"{method} {path} {getattr(result, 'message', result)} {seconds:.3f} s")
 
     def log_wait(self, seconds: float, reason: str) -> None:
         """Print that the service asked for a pause."""

@@ -25,14 +25,7 @@ from personas.cli.progress import Progress
 from personas.cli.streams import print_line
 from personas.concurrency import Cancel
 from personas.config import DEFAULT_CATALOG, variable
-from personas.errors import (
-    CatalogError,
-    DriftFound,
-    Interrupted,
-    PartialFailure,
-    PersonasError,
-    UsageError,
-)
+from personas.errors import CatalogError, DriftFound, Interrupted, PartialFailure, PersonasError, UsageError
 from personas.reconcile.changes import Action, Change, Outcome, Plan, Result, Status
 from personas.redact import redact
 from personas.report.document import CatalogSize, ErrorInfo, Report
@@ -184,7 +177,7 @@ def start_run(
     quiet: bool = False,
     verbose: bool = False,
 ) -> Iterator[Run]:
-    """Run the body of a command, report it, and exit with its code; without `output` there is no report.
+    """Run the body of a command, report it, and exit with its code; `output` is None for no report.
 
     Raises:
         typer.Exit: Always.

@@ -61,6 +61,8 @@ def serve(
             from personas.embedded import EmbeddedError, serve as run_server
         except ModuleNotFoundError as error:
             raise not_installed(error) from None
+        if not 0 <= port <= 65535:
+            raise UsageError("--port must be from 0 to 65535.")
         exists = "://" in database or Path(database).exists()
         if reset and is_production():
             raise SafetyError("--reset is refused in production.", hint="Unset NODE_ENV and PERSONAS_ENV.")

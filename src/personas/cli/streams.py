@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 from typing import Any, TextIO
 
@@ -50,17 +49,12 @@ def write_stdout(text: str, *, machine: bool = False) -> None:
 
 
 def print_line(text: str) -> None:
-    """Print one line on stderr, without secrets and control characters."""
-    from personas.report.sanitize import visible
+    """Print one line on stderr, without secrets, control characters and commands of a CI runner."""
+    from personas.report.sanitize import disarm, visible
 
-    print(visible(redact(text)), file=sys.stderr, flush=True)
+    print(disarm(visible(redact(text))), file=sys.stderr, flush=True)
 
 
 def is_interactive() -> bool:
     """Return whether a question can be shown and answered."""
     return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
-
-
-def text_width() -> int:
-    """Return the width of the terminal in columns; 80 where there is none."""
-    return shutil.get_terminal_size((80, 24)).columns

@@ -57,7 +57,7 @@ def format_problem(problem: Problem) -> str:
 def format_error(error: ErrorInfo) -> str:
     """Return `Error: message`, and the hint on a line of its own."""
     hint = f"\n  {visible(error.hint)}" if error.hint else ""
-    return f"Error: {visible(error.message)}{hint}"
+    return disarm(f"Error: {visible(error.message)}{hint}")
 
 
 def describe_deletions(plan: Plan) -> str:

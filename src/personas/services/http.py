@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.cookiejar
 import json
@@ -248,6 +249,11 @@ class HttpClient:
             return httpx.ASGITransport(self._app, raise_app_exceptions=False)
         if not self._loopback:
             self._proxy_variable, self._proxy = _find_proxy(self.base_url)
+        if self._proxy and self._proxy.auth:
+            # Held, so that they are masked where the proxy echoes them.
+            user, password = self._proxy.auth
+            encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+            self._proxy_secrets = Secret(password), Secret(encoded)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # Loading certificates takes longer than a small seed, and plain http does not need them.
         if self.base_url.startswith("https:") or self._proxy:

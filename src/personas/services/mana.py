@@ -221,6 +221,9 @@ class ManaService(SignInService):
         raise error
 
     def _path(self, live: LivePersona) -> str:
+        if live.user_id in {"", ".", ".."}:
+            # With it the path would be another call.
+            raise ResponseError(f"the service returned an unusable id of {live.email}.")
         return f"{self._endpoint}/{quote(live.user_id, safe='')}"
 
 

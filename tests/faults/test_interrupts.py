@@ -1,0 +1,155 @@
+"""Ctrl-C and other signals."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.commands import start
+
+from .conftest import ENDPOINT, TEAM, World
+from .proxy import Fault, Hold, Request
+
+NAMES = [f"p{number:02}" for number in range(12)]
+SEED = ("seed", "--concurrency", "4", "--report", "report.json")
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """Lets held requests go; at the latest at the end of the test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def begin(world: World, *arguments: str) -> subprocess.Popen[str]:
+    return start(
+        *arguments, folder=world.folder, env={name: value for name, value in world.env.items() if value}
+    )
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> str:
+    """Read stderr until a line has this text."""
+    assert process.stderr is not None
+    lines = ""
+    for line in process.stderr:
+        lines += line
+        if text in line:
+            return lines
+    raise AssertionError(f"{text!r} was not printed: {lines}")
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Wait for the end; every interrupted run exits with 130 and without a traceback."""
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "bug" not in err
+    return out, err
+
+
+def read_report(world: World) -> Any:
+    return json.loads((world.folder / "report.json").read_text())
+
+
+def hold_writes(world: World, release: threading.Event) -> None:
+    def script(request: Request) -> Fault | None:
+        return Hold(release) if request.method == "POST" and request.path == ENDPOINT else None
+
+    world.proxy.script = script
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_signal_lets_running_requests_finish(
+    world: World, number: signal.Signals, release: threading.Event
+) -> None:
+    world.catalog(*NAMES)
+    hold_writes(world, release)
+    process = begin(world, *SEED)
+    world.proxy.wait_for(lambda: len(world.proxy.writes) == 4)
+    process.send_signal(number)
+    wait_for_line(process, "Interrupted. Finishing running requests; press Ctrl-C again to abort.")
+    release.set()
+    out, _ = finish(process)
+    assert "4 created" in out
+    assert "8 skipped" in out
+    assert "Run again" in out
+    report = read_report(world)
+    assert (report["interrupted"], report["exitCode"]) == (True, 130)
+    assert Counter(outcome["result"] for outcome in report["outcomes"]) == {"done": 4, "skipped": 8}
+    created = {outcome["key"] for outcome in report["outcomes"] if outcome["result"] == "done"}
+    assert set(world.live()) == created
+    assert world.run("seed").code == 0
+    assert len(world.proxy.writes) == 8
+
+
+def test_second_signal_aborts_and_running_writes_are_unknown(world: World, release: threading.Event) -> None:
+    world.catalog(*NAMES)
+    hold_writes(world, release)
+    process = begin(world, *SEED)
+    world.proxy.wait_for(lambda: len(world.proxy.writes) == 4)
+    process.send_signal(signal.SIGINT)
+    wait_for_line(process, "Interrupted.")
+    process.send_signal(signal.SIGINT)
+    out, _ = finish(process)
+    assert "4 unknown" in out
+    report = read_report(world)
+    assert Counter(outcome["result"] for outcome in report["outcomes"]) == {"unknown": 4, "skipped": 8}
+
+
+@pytest.mark.parametrize("command", [SEED, ("list", "--report", "report.json"), ("spaces", "--dry-run")])
+def test_signal_while_reading_changes_nothing(
+    world: World, command: tuple[str, ...], release: threading.Event
+) -> None:
+    world.catalog("anna", "bo", spaces=[TEAM])
+    world.proxy.script = lambda _: Hold(release)
+    process = begin(world, *command)
+    world.proxy.wait_for(lambda: bool(world.proxy.requests))
+    process.send_signal(signal.SIGINT)
+    _, err = finish(process)
+    assert "Interrupted. Nothing was changed." in err
+    if "--report" in command:
+        report = read_report(world)
+        assert (report["interrupted"], report["exitCode"]) == (True, 130)
+    assert world.proxy.writes == []
+
+
+def test_ctrl_c_at_the_question_changes_nothing(world: World) -> None:
+    world.catalog("anna")
+    assert world.run("seed").code == 0
+    main, terminal = pty.openpty()
+    environ = {"PATH": os.environ["PATH"], "HOME": str(world.folder), "TERM": "xterm"}
+    environ |= {name: value for name, value in world.env.items() if value}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "personas", "cleanup", "--report", "report.json"],
+        env=environ,
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while data := os.read(main, 4096):
+            shown += data
+            if b"[y/N]" in data:
+                process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    os.close(main)
+    assert process.returncode == 130, (out, shown)
+    assert b"1 persona will be deleted" in shown
+    assert b"Interrupted. Nothing was changed." in shown
+    assert b"Traceback" not in shown
+    assert read_report(world)["interrupted"] is True
+    assert len(world.live()) == 1

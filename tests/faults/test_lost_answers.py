@@ -1,0 +1,140 @@
+"""Writes whose answer is lost, late, or not what it seems."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import ENDPOINT, World, results, statuses
+from .proxy import Answer, Break, Edit, Fault, Request, Script, Stall, every
+
+ANNA, BO = "persona.anna@mana.test", "persona.bo@mana.test"
+ACTIONS = ("create", "update", "delete", "replace")
+
+
+def prepare(world: World, action: str) -> tuple[str, ...]:
+    """Seed what `action` needs; return the command that does it to Anna and nothing else."""
+    if action == "create":
+        world.catalog("anna")
+        return ("seed",)
+    world.catalog("anna", "bo")
+    assert world.run("seed").code == 0
+    if action == "delete":
+        world.catalog("bo")
+        return ("seed", "--prune", "--yes")
+    path = world.catalog("anna", "bo")
+    old, new = ("keep short", "keep long") if action == "update" else ('"Anna"', '"Anna Lind"')
+    path.write_text(path.read_text().replace(old, new, 1))
+    return ("seed", "--replace", "--yes")
+
+
+def is_write(request: Request) -> bool:
+    return request.method != "GET" and request.path.startswith(ENDPOINT)
+
+
+def faulty(fault: Fault, times: int | None = None) -> Script:
+    """Return a script with this fault for writes."""
+    script = every(fault, path=ENDPOINT, times=times)
+    return lambda request: script(request) if is_write(request) else None
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Break("before"),
+        Break("lost"),
+        Stall(),
+        Stall(forward=True),
+        Answer(503, {"message": "busy"}),
+        Answer(500, {"message": "oops"}),
+    ],
+    ids=["reset before", "answer lost", "stall", "late", "503", "500"],
+)
+def test_one_fault_is_repeated_and_counted_once(world: World, action: str, fault: Fault) -> None:
+    command = prepare(world, action)
+    timeout = ("--timeout", "0.5") if isinstance(fault, Stall) else ()
+    done = world.run(*command, *timeout, "-o", "json", script=faulty(fault, times=1))
+    assert (done.code, results(done)) == (0, ["done"]), done.all
+    assert world.proxy.count("POST", ENDPOINT) + world.proxy.count("DELETE", ENDPOINT) == (
+        4 if action == "replace" else 2
+    )
+    assert (ANNA in world.live()) is (action != "delete")
+    assert world.run("dry-run", "--fail-on-drift").code == 0
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("when", ["before", "lost"])
+def test_write_without_any_answer_is_unknown(world: World, action: str, when: str) -> None:
+    command = prepare(world, action)
+    before = world.live().get(ANNA)
+    lost = faulty(Break("before" if when == "before" else "lost"))
+    done = world.run(*command, "-o", "json", script=lost)
+    assert (done.code, results(done)) == (6, ["unknown"]), done.all
+    if when == "before":
+        assert world.live().get(ANNA) == before
+    assert world.run(*command).code == 0
+    assert world.run("dry-run", "--fail-on-drift").code == 0
+
+
+def test_stall_that_never_ends_is_unknown(world: World) -> None:
+    command = prepare(world, "create")
+    done = world.run(*command, "--timeout", "0.2", script=faulty(Stall(forward=True)))
+    assert done.code == 6
+    assert "no complete answer" in done.all
+    assert "unknown" in done.out
+    assert world.run("seed").code == 0
+
+
+WARNING = "the account could not be removed"
+PARTLY = Edit(lambda _: Answer(500, {"message": "could not delete the account"}))
+BAD_GATEWAY = Edit(lambda _: Answer(502, "Bad Gateway"))
+WARNS = Edit(lambda response: Answer(200, {**response.json(), "warning": WARNING}))
+
+
+@pytest.mark.parametrize("command", [("seed", "--prune", "--yes"), ("cleanup", "--only", "anna", "--yes")])
+@pytest.mark.parametrize(
+    ("fault", "code", "result", "message"),
+    [
+        (PARTLY, 6, "unknown", "its account may remain"),  # and then 404
+        (BAD_GATEWAY, 6, "unknown", "its account may remain"),
+        (WARNS, 6, "failed", WARNING),
+        (Answer(404, {"error": "not found"}), 0, "done", "already gone"),
+        (Answer(404, "Not Found"), 6, "failed", "does not have this call"),  # a wrong path
+    ],
+    ids=["500, 404", "502, 404", "warning", "404", "404 as text"],
+)
+def test_answer_to_a_deletion(
+    world: World, fault: Fault, code: int, result: str, message: str, command: tuple[str, ...]
+) -> None:
+    prepare(world, "delete")
+    done = world.run(*command, "-o", "json", script=every(fault, method="DELETE", times=1))
+    assert (done.code, results(done)) == (code, [result]), done.all
+    assert message in done.json["outcomes"][0]["message"]
+    assert done.json["exitCode"] == code
+
+
+def test_lost_answer_of_a_service_that_died_stops_the_run(world: World) -> None:
+    world.catalog("anna", "bo", "kim")
+
+    def die(request: Request) -> Fault | None:
+        if not is_write(request):
+            return None
+        world.proxy.close()
+        return Break("lost")
+
+    done = world.run("seed", "--concurrency", "1", "-o", "json", script=die)
+    assert done.code == 4
+    assert results(done) == ["unknown", "skipped", "skipped"]
+    assert "Cannot connect" in done.json["error"]["message"]
+    assert set(world.live()) == {ANNA}
+    done = world.run("seed", "-o", "json", MANA_AUTH_URL=world.server.url)
+    assert (done.code, results(done)) == (0, ["done", "done"])
+    assert statuses(done)[ANNA] == "in-sync"
+
+
+@pytest.mark.parametrize("body", [{"ok": False}, {"ok": True}, "created", {"ok": True, "userId": 5}])
+def test_answer_without_a_confirmation_is_not_created(world: World, body: object) -> None:
+    world.catalog("anna")
+    done = world.run("seed", script=every(Answer(200, body), method="POST", path=ENDPOINT))
+    assert done.code == 6
+    assert "created" not in done.out

@@ -1,0 +1,286 @@
+"""Secrets appear in no output, whatever the command, the format and the service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from personas import derive_password
+from personas.services.mana import ManaService
+from tests.commands import COMMANDS as ALL_COMMANDS, Done
+
+from .conftest import ADMIN_PASSWORD, BY_PASSWORD, ENDPOINT, SECRET, TEAM, World
+from .proxy import Answer, Edit, Fault, Request, Script
+
+ANNA, BO = "persona.anna@mana.test", "persona.bo@mana.test"
+REPORTS = ("report.json", "report.md", "report.txt")
+FORMATS = ("text", "github")  # the others are in REPORTS
+# Arguments of every command; those in PRINTING print a secret, which is their purpose.
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "seed": ("--prune", "--replace", "--check-passwords", "--yes"),
+    "dry-run": ("--check-passwords",),
+    "cleanup": ("--yes",),
+    "list": (),
+    "show": ("anna",),
+    "spaces": ("--prune", "--yes"),
+    "validate": (),
+    "init": (),
+    "schema": (),
+    "serve": ("--host", "0.0.0.0"),  # refused: without a base URL
+    "password": ("anna",),
+    "login": ("anna",),
+    "token": (),
+}
+PRINTING = {"password", "login", "token"}
+REPORTING = {"seed", "dry-run", "cleanup", "list", "show", "spaces", "validate"}
+
+
+def test_every_command_is_walked() -> None:
+    assert set(COMMANDS) == ALL_COMMANDS
+
+
+def secrets(world: World) -> dict[str, str]:
+    """Return every secret that a run can hold, by name."""
+    return {
+        "token": world.env["MANA_ADMIN_JWT"] or "",
+        "signature": (world.env["MANA_ADMIN_JWT"] or "").rpartition(".")[2],
+        "seed secret": SECRET,
+        "admin password": ADMIN_PASSWORD,
+        "Anna's password": derive_password(ANNA, SECRET),
+        "Bo's password": derive_password(BO, SECRET),
+    }
+
+
+def find_secrets(world: World, text: str) -> list[str]:
+    """Return the names of the secrets in a text, as they are and as JSON and URLs write them."""
+    found = []
+    for name, secret in secrets(world).items():
+        forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+        forms |= {json.dumps(form)[1:-1] for form in forms} | {quote(secret), quote(secret, safe="")}
+        found += [name for form in forms if form in text or form in "".join(text.split())]
+    # Cookies and tokens that the service issued during the run.
+    found += [word for word in ("mana.session_token=", "eyJ") if word in text]
+    return found
+
+
+def check(world: World, done: Done, *, printing: bool = False) -> None:
+    """Check that neither stream nor a report has a secret; `printing` leaves stdout out."""
+    texts = [done.err] if printing else [done.out, done.err]
+    texts += [file.read_text() for name in REPORTS if (file := world.folder / name).exists()]
+    for text in texts:
+        assert find_secrets(world, text) == [], text
+
+
+def run_verbose(world: World, command: str, output: str, script: Script | None = None, **env: Any) -> Done:
+    """Run a command with everything that prints more."""
+    more: tuple[str, ...] = ()
+    if command in REPORTING:
+        more = ("-o", output, *(f"--report={name}" for name in REPORTS))
+    if command not in {"init", "schema", "serve"}:
+        more += ("-v",)
+    return world.run(command, *COMMANDS[command], *more, script=script, **env)
+
+
+@pytest.fixture
+def seeded(world: World) -> World:
+    """Anna and Bo are live with another archetype, so that there is something to do."""
+    path = world.catalog("anna", "bo", spaces=[TEAM])
+    assert world.run("seed").code == 0
+    path.write_text(path.read_text().replace("solo-dev", "artist"))
+    return world
+
+
+def test_secrets_are_found_where_they_are(world: World) -> None:
+    """The check of the other tests can fail."""
+    for name, secret in secrets(world).items():
+        assert name in find_secrets(world, f"x {json.dumps(secret)} x")
+        assert name in find_secrets(world, f"/x?y={quote(secret, safe='')}")
+
+
+def echo(request: Request) -> dict[str, object]:
+    """Return an error that repeats a request in many ways."""
+    body = request.body.decode()
+    headers = json.dumps(request.headers)
+    pairs = "; ".join(f"{name}: {value}" for name, value in request.headers.items())
+    values = ", ".join(str(value) for value in request.json.values())
+    return {
+        "error": f"cannot do this: {body}",
+        "message": f"{pairs} {values}",
+        "details": [body, json.dumps(body), headers, quote(values), json.dumps({"deep": headers})],
+        "hint": values,
+        "code": values[:90],
+        "statusCode": 400,
+    }
+
+
+def echo_as_json(request: Request) -> Fault:
+    return Answer(400, echo(request), (("x-echo", quote(json.dumps(echo(request)))[:4000]),))
+
+
+def echo_as_text(request: Request) -> Fault:
+    return Answer(500, f"<pre>{json.dumps(echo(request))}</pre>")
+
+
+def echo_writes(request: Request) -> Fault | None:
+    return echo_as_json(request) if request.method != "GET" and "sign-in" not in request.path else None
+
+
+def echo_in_names(request: Request) -> Fault | None:
+    """Let the service put what it knows into texts of good answers."""
+    if request.method != "GET" or not request.path.startswith(ENDPOINT):
+        return None
+
+    def change(response: httpx.Response) -> Answer:
+        body, said = response.json(), " ".join(request.headers.values())
+        for persona in (*body.get("personas", ()), *([body["persona"]] if "persona" in body else ())):
+            persona["name"] = persona["archetype"] = persona["systemPrompt"] = said
+            persona["moduleMix"] = {said: 1}
+        return Answer(response.status_code, body)
+
+    return Edit(change)
+
+
+def echo_in_warning(request: Request) -> Fault | None:
+    if request.method != "DELETE":
+        return None
+    return Edit(lambda _: Answer(200, {"ok": True, "warning": json.dumps(echo(request))}))
+
+
+def echo_in_redirect(request: Request) -> Fault:
+    target = quote(json.dumps(echo(request)))[:4000]
+    return Answer(302, None, (("location", f"https://evil.example/?{target}"),))
+
+
+ECHOES: tuple[Callable[[Request], Fault | None], ...] = (
+    echo_as_json,
+    echo_as_text,
+    echo_writes,
+    echo_in_names,
+    echo_in_warning,
+    echo_in_redirect,
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_prints_a_secret(seeded: World, command: str) -> None:
+    for output in FORMATS if command in REPORTING else FORMATS[:1]:
+        token = run_verbose(seeded, command, output)
+        password = run_verbose(seeded, command, output, **BY_PASSWORD)
+        for done in (token, password):
+            check(seeded, done, printing=command in PRINTING)
+            assert "bug" not in done.all
+
+
+@pytest.mark.parametrize("script", ECHOES)
+@pytest.mark.parametrize(
+    "command", ["seed", "cleanup", "list", "show", "spaces", "login", "token", "dry-run"]
+)
+def test_service_that_echoes_secrets_makes_no_command_print_them(
+    seeded: World, command: str, script: Script
+) -> None:
+    env: Mapping[str, Any] = BY_PASSWORD if command == "token" or script is echo_as_json else {}
+    done = run_verbose(seeded, command, "github", script, **env)
+    check(seeded, done, printing=command in PRINTING and done.code == 0)
+    assert "bug" not in done.all
+
+
+@pytest.mark.parametrize("command", ["list", "seed", "login"])
+def test_bug_shows_no_secret_in_its_traceback(
+    seeded: World, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the run holds: it cannot know others.
+    held = {"token", "seed secret"} if command != "login" else {"Anna's password", "seed secret"}
+    known = {name: secret for name, secret in secrets(seeded).items() if name in held}
+
+    async def fail(*_: object) -> None:
+        local = json.dumps(known)
+        raise RuntimeError(f"{known} {local}") from KeyError(local)
+
+    for name in ("list_personas", "sign_in"):
+        monkeypatch.setattr(ManaService, name, fail)
+    for verbose in ((), ("-v",)):
+        done = seeded.run(command, *COMMANDS[command], *verbose)
+        assert done.code == 1
+        assert "This is a bug in personas: RuntimeError." in done.err
+        assert ("Traceback" in done.err) is bool(verbose)
+        check(seeded, done)
+
+
+TYPED = "hunter22-hunter22"
+
+
+@pytest.mark.parametrize(
+    ("env", "options", "code", "message"),
+    [
+        ({"MANA_ADMIN_JWT": f" {TYPED}"}, (), 2, "MANA_ADMIN_JWT has white space"),
+        ({"MANA_ADMIN_JWT": TYPED}, (), 4, "The admin token is not a JWT."),
+        ({}, ("--jwt", f"{TYPED} x"), 2, "contains white space"),
+        ({"PERSONA_SEED_SECRET": f"{TYPED}\x1b"}, (), 2, "PERSONA_SEED_SECRET contains a control character"),
+        ({"PERSONAS_SEED_SECRET": TYPED}, (), 2, "have different values"),
+        ({"MANA_ADMIN_PASSWORD": TYPED, "MANA_ADMIN_JWT": None}, (), 2, "MANA_ADMIN_EMAIL is not"),
+        ({"MANA_AUTH_URL": f"https://user:{TYPED}@auth.example.test"}, (), 2, "user name or password"),
+        ({"MANA_AUTH_URL": f"https://auth.example.test/?token={TYPED}"}, (), 2, "must not contain '?'"),
+        ({"MANA_AUTH_URL": f"user:{TYPED}@auth.example.test"}, (), 2, "is not an http(s) URL"),
+        ({}, ("--auth", f"https://{TYPED}@auth.example.test:x"), 2, "is not an http(s) URL"),
+        ({}, ("--auth", f"embedded:postgresql://user:{TYPED}@host/db"), 2, "takes a file, not a URL"),
+    ],
+)
+@pytest.mark.parametrize("command", ["list", "seed"])
+def test_value_that_cannot_be_used_is_named_not_shown(
+    world: World,
+    env: dict[str, Any],
+    options: tuple[str, ...],
+    code: int,
+    message: str,
+    command: str,
+) -> None:
+    world.catalog("anna")
+    done = world.run(command, "-v", *options, **env)
+    assert done.code == code, done.all
+    assert message in done.all
+    assert TYPED not in done.all
+    assert world.proxy.requests == []
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (f"http://user:{TYPED}@127.0.0.1:9", "Cannot connect to the proxy 127.0.0.1:9"),
+        (f"http://user:a#{TYPED}@127.0.0.1:9", "is not the URL of an HTTP proxy"),
+        (f"http://user:{TYPED}@127.0.0.1:port", "is not the URL of an HTTP proxy"),
+        (f"user:{TYPED}@127.0.0.1:9", "Cannot connect to the proxy 127.0.0.1:9"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_password_of_a_proxy_is_not_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch, scheme: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", value)
+    address = f"{scheme}://auth.example.test"
+    done = world.run("list", "-v", "--allow-http", MANA_AUTH_URL=address)
+    assert done.code == 4, done.all
+    assert message in done.all
+    assert f"{scheme.upper()}_PROXY" in done.all
+    assert TYPED not in done.all
+
+
+def test_proxy_that_refuses_and_echoes_shows_no_password(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", world.proxy.url.replace("//", f"//user:{TYPED}@"))
+    for status in (407, 400, 502):
+        done = world.run(
+            "list",
+            "-v",
+            "--allow-http",
+            script=lambda request, status=status: Answer(status, echo(request)),  # type: ignore[misc]  # status
+            MANA_AUTH_URL="http://auth.example.test",
+        )
+        assert done.code == 4, done.all
+        assert TYPED not in done.all
+        check(world, done)

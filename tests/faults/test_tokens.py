@@ -1,0 +1,193 @@
+"""Credentials that expire, are wrong, or belong to another account; and services that are another kind."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from personas.embedded import schema
+from personas.embedded.service import utc_now
+
+from .conftest import BY_PASSWORD, ENDPOINT, World, results
+from .proxy import Answer, Request, Script, every
+
+ANNA = "persona.anna@mana.test"
+HUMAN, PASSWORD = "human@acme.test", "a password of their own"
+SIGN_IN = "/api/auth/sign-in/"
+AS_HUMAN: dict[str, Any] = {
+    "MANA_ADMIN_JWT": None,
+    "MANA_ADMIN_EMAIL": HUMAN,
+    "MANA_ADMIN_PASSWORD": PASSWORD,
+}
+
+
+@pytest.fixture
+def expiring(world: World, monkeypatch: pytest.MonkeyPatch) -> Script:
+    """A script in which 16 minutes pass at the third write."""
+    writes = 0
+
+    def script(request: Request) -> None:
+        nonlocal writes
+        writes += request.method == "POST" and request.path == ENDPOINT
+        if writes == 3:
+            monkeypatch.setattr(world.server.service, "clock", lambda: utc_now() + dt.timedelta(minutes=16))
+
+    return script
+
+
+def test_given_token_that_expires_in_the_middle_stops_the_run(world: World, expiring: Script) -> None:
+    world.catalog("a1", "a2", "a3", "a4", "a5")
+    done = world.run("seed", "--concurrency", "1", "-o", "json", script=expiring)
+    assert done.code == 4
+    assert results(done) == ["done", "done", "failed", "skipped", "skipped"]
+    assert "The service refused the admin token: Invalid or expired token" in done.json["error"]["message"]
+    assert len(world.proxy.writes) == 3
+    done = world.run("seed", "-o", "json", MANA_ADMIN_JWT=world.server.admin_token())
+    assert (done.code, results(done)) == (0, ["done"] * 3)
+
+
+def test_token_by_password_is_renewed_in_the_middle(world: World, expiring: Script) -> None:
+    world.catalog("a1", "a2", "a3", "a4", "a5")
+    done = world.run("seed", "--concurrency", "1", "-o", "json", script=expiring, **BY_PASSWORD)
+    assert (done.code, results(done)) == (0, ["done"] * 5)
+    assert world.proxy.count("POST", SIGN_IN) == world.proxy.count("POST", "/api/auth/sign-out")
+    assert len(world.live()) == 5
+
+
+def count_sessions(world: World) -> int:
+    with world.server.service.database.read() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(schema.sessions)) or 0
+
+
+@pytest.mark.parametrize("command", ["seed", "dry-run", "list", "cleanup"])
+def test_no_session_stays_open(world: World, command: str) -> None:
+    world.catalog("anna", "bo")
+    assert world.run("seed", **BY_PASSWORD).code == 0
+    done = world.run(command, *(("--yes",) if command == "cleanup" else ()), **BY_PASSWORD)
+    assert done.code == 0, done.all
+    assert count_sessions(world) == 0
+
+
+@pytest.mark.parametrize("command", ["seed", "dry-run", "list", "cleanup"])
+@pytest.mark.parametrize(
+    ("minutes", "role", "message"),
+    [
+        (60, "admin", "The admin token has expired: since 20"),
+        (0, "user", "The token is not an admin's: its role is 'user'."),
+    ],
+)
+def test_token_that_cannot_work_is_not_sent(
+    world: World, minutes: int, role: str, message: str, command: str
+) -> None:
+    claims = {"sub": "x", "email": HUMAN, "role": role}
+    then = utc_now() - dt.timedelta(minutes=minutes)
+    token = world.server.service.signer.sign(claims, issuer="http://localhost", now=then)
+    world.catalog("anna")
+    done = world.run(command, MANA_ADMIN_JWT=token)
+    assert done.code == 4
+    assert f"Error: {message}" in done.err
+    assert token not in done.all
+    assert world.proxy.requests == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            Answer(401, {"statusCode": 401, "message": "Invalid token"}),
+            "refused the admin token: Invalid token",
+        ),
+        (Answer(401, "nginx"), "refused the admin token: HTTP 401"),
+        (
+            Answer(403, {"error": "Forbidden", "message": "Admin access required"}),
+            "refuses this admin token: Forbidden; Admin access required",
+        ),
+    ],
+)
+def test_token_that_the_service_refuses_ends_the_run(world: World, answer: Answer, message: str) -> None:
+    world.catalog("anna")
+    done = world.run("seed", script=every(answer, path=ENDPOINT))
+    assert done.code == 4
+    assert message in done.all
+    assert len(world.proxy.requests) == 1
+    done = world.run("seed", "-o", "json", script=every(answer, method="POST", path=ENDPOINT))
+    assert (done.code, results(done)) == (4, ["failed"])
+
+
+@pytest.mark.parametrize("verified", [False, True])
+@pytest.mark.parametrize("command", ["token", "list"])
+def test_account_that_cannot_be_the_admin_says_the_cause(world: World, verified: bool, command: str) -> None:
+    world.sign_up(HUMAN, password=PASSWORD)
+    if verified:
+        world.verify(HUMAN)
+    done = world.run(command, **AS_HUMAN)
+    assert done.code == 4
+    cause = f"{HUMAN} is not an admin: its role is 'user'." if verified else "this account is not verified"
+    assert cause in done.all
+    assert "personas token" not in done.all
+    assert "seed" not in done.err
+    assert done.out == ""
+    assert count_sessions(world) == 0
+
+
+def test_wrong_password_is_tried_once(world: World) -> None:
+    world.catalog("anna")
+    done = world.run("seed", **{**BY_PASSWORD, "MANA_ADMIN_PASSWORD": "a wrong password"})
+    assert done.code == 4
+    assert "email or password is wrong" in done.err
+    assert "Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD." in done.err
+    assert "rate limit" not in done.err
+    assert world.proxy.count("POST", SIGN_IN) == 1
+
+
+def test_second_factor_offers_a_token(world: World) -> None:
+    second_factor = every(Answer(200, {"twoFactorRedirect": True}), path=SIGN_IN)
+    done = world.run("list", script=second_factor, **BY_PASSWORD)
+    assert done.code == 4
+    assert "this account uses two-factor sign-in" in done.err
+    assert "--jwt" in done.err
+    world.catalog("anna")
+    done = world.run("login", "anna", script=second_factor)
+    assert done.code == 4
+    assert "two-factor" in done.err
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(401, {"error": "unauthorized"}),
+        Answer(404, "Not Found"),
+        Answer(404, {"error": "not found"}),
+        Answer(405, "Method Not Allowed"),
+        Answer(200, b"<!doctype html>", (("content-type", "text/html"),)),
+    ],
+    ids=["401 without code", "404", "404 JSON", "405", "HTML"],
+)
+def test_another_kind_of_service_is_not_a_wrong_password(world: World, answer: Answer) -> None:
+    world.catalog("anna")
+    for done in (
+        world.run("list", script=every(answer), **BY_PASSWORD),
+        world.run("login", "anna", script=every(answer)),
+    ):
+        assert done.code == 4
+        assert f"this is not the auth service's sign-in (HTTP {answer.status})" in done.all
+        assert "Check --auth (MANA_AUTH_URL)" in done.all
+        assert "password is wrong" not in done.all
+        assert "ADMIN_PASSWORD" not in done.all
+        assert "--replace" not in done.all
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/auth/"])
+def test_address_with_a_wrong_path_says_the_cause(world: World, path: str) -> None:
+    world.catalog("anna")
+    address = world.proxy.url + path
+    for command in (("seed",), ("list",), ("login", "anna"), ("spaces",)):
+        for more in (dict[str, Any](), BY_PASSWORD):
+            done = world.run(*command, MANA_AUTH_URL=address, **more)
+            assert done.code == 4, done.all
+            assert "Check --auth (MANA_AUTH_URL)" in done.all
+            assert "ADMIN_PASSWORD" not in done.all
+            assert "rate limit" not in done.all
