@@ -23,13 +23,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[World]:
-    """A service without personas."""
-    with open_world(tmp_path / "auth.db") as world:
-        yield world
-
-
-@pytest.fixture
 def world(prepared: Path, tmp_path: Path) -> Iterator[World]:
     """A service with four personas and no shared space."""
     with open_world(Path(shutil.copy(prepared / "world.db", tmp_path))) as world:

@@ -16,6 +16,7 @@ from personas.errors import UnreachableError
 from .world import (
     ADA,
     BO,
+    BOTH_LIVE,
     CY,
     DESK,
     DESK_LIVE,
@@ -32,16 +33,15 @@ from .world import (
 
 def test_a_run_creates_the_spaces_and_the_next_writes_nothing(world: World) -> None:
     first = world.run()
-    assert world.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
-    assert set(first.seen) == set(first.outcomes)
+    assert world.shared() == BOTH_LIVE
+    assert set(world.seen) == set(first.outcomes)
     assert [outcome.key for outcome in first.outcomes] == [change.key for change in first.plan.actions]
-    ids = {row["slug"]: row["id"] for row in world.rows(tables.organizations)}
-    assert {outcome.key: outcome.id for outcome in first.outcomes} == {
-        slug: ids[slug] for slug in ("flat", "desk")
-    }
+    ids = {row["id"] for row in world.rows(tables.organizations)}
+    assert {outcome.id for outcome in first.outcomes} < ids
     again = world.run()
     assert set(again.statuses.values()) == {"in-sync"}
-    assert again.writes == []
+    assert not [line for line in again.requests if line.startswith("POST") and "sign-" not in line]
+    assert sum("sign-in" in line for line in again.requests) == 2  # the owners
 
 
 def test_each_persona_signs_in_once_in_preview_and_execution(world: World) -> None:
@@ -49,10 +49,6 @@ def test_each_persona_signs_in_once_in_preview_and_execution(world: World) -> No
     assert sum("sign-in" in line for line in run.requests) == 3
     assert sum("sign-out" in line for line in run.requests) == 3
     assert world.rows(tables.sessions) == []
-
-
-def test_owners_alone_sign_in_where_nothing_is_to_do(sharing: World) -> None:
-    assert sum("sign-in" in line for line in sharing.run().requests) == 2
 
 
 EDITED = make_catalog(
@@ -80,8 +76,15 @@ def test_prune_removes_extra_members_and_other_spaces_of_owners(sharing: World) 
     assert run.statuses == {"flat": "update", "attic": "extra"}
     assert run.outcomes == ()
     assert sharing.run(alone, prune=True).results == {"flat": "done", "attic": "done"}
-    # Nobody in this catalog owns the desk.
     assert sharing.shared() == {"flat": ("Flat", "team", {ADA: "owner"}), "desk": DESK_LIVE}
+
+
+def test_a_space_with_two_owners_of_the_catalog_is_listed_once(sharing: World) -> None:
+    sharing.run(make_catalog(space("attic", ADA)))
+    sharing.add_member("attic", CY, "owner")
+    run = sharing.run(prune=True)
+    assert [change.key for change in run.plan.changes] == ["attic", "desk", "flat"]
+    assert run.results == {"attic": "done"}
 
 
 def test_personal_spaces_are_never_touched(sharing: World) -> None:
@@ -120,6 +123,21 @@ def test_a_human_who_joins_after_the_preview_keeps_the_space(sharing: World) -> 
     run = sharing.run(delete=True, between=lambda: sharing.add_human("flat"))
     assert run.results == {"flat": "failed", "desk": "done"}
     assert run.messages["flat"] == f"not deleted: {HUMAN} joined the space meanwhile"
+    assert set(sharing.shared()) == {"flat"}
+
+
+def test_a_refused_deletion_has_failed(sharing: World) -> None:
+    sharing.refuse("organization/delete", 403, {"message": "not you"})
+    assert sharing.run(delete=True).results == {"flat": "failed", "desk": "failed"}
+
+
+def test_a_space_with_a_persona_of_another_scope_is_not_deleted(sharing: World) -> None:
+    only_owners = make_catalog(FLAT | {"members": []}, people=(ADA, CY), scope=[ADA, CY])
+    assert sharing.run(only_owners, delete=True, force=True).outcomes == ()
+
+
+def test_spaces_where_owners_are_guests_are_left_out(sharing: World) -> None:
+    assert sharing.run(make_catalog(DESK), prune=True).statuses == {"desk": "in-sync"}
 
 
 def test_a_space_of_another_owner_is_a_conflict_and_not_touched(sharing: World) -> None:
@@ -128,7 +146,7 @@ def test_a_space_of_another_owner_is_a_conflict_and_not_touched(sharing: World) 
     assert run.statuses == {"flat": "conflict", "desk": "conflict"}
     assert run.outcomes == ()
     assert sharing.run(moved, delete=True, force=True).outcomes == ()
-    assert sharing.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+    assert sharing.shared() == BOTH_LIVE
 
 
 def test_only_limits_what_is_read_and_done(world: World) -> None:
@@ -156,9 +174,9 @@ def test_member_without_the_derived_password_leaves_no_half_made_space(world: Wo
     assert set(world.shared()) == {"attic"}
 
 
-def test_spaces_of_personas_that_are_not_live_are_unknown(empty: World) -> None:
-    empty.seed(ADA, BO)
-    run = empty.run(make_catalog(FLAT, DESK, space("attic", ADA, BO)))
+def test_spaces_of_personas_that_are_not_live_are_unknown(world: World) -> None:
+    world.delete_user(CY)
+    run = world.run(make_catalog(FLAT, DESK, space("attic", ADA, BO)))
     assert run.statuses == {"flat": "unknown", "desk": "unknown", "attic": "create"}
     assert run.reasons["desk"] == f"{CY} is not live; `personas seed` creates personas"
     assert run.results == {"attic": "done"}
@@ -190,11 +208,10 @@ def test_the_slug_of_a_deleted_owner_is_a_conflict(sharing: World) -> None:
     assert sharing.run(delete=True, force=True).results == {"flat": "done"}
 
 
-def test_a_space_that_nobody_read_is_never_in_sync(sharing: World) -> None:
-    # Of five spaces one cannot be read: that is drift.
+def test_a_space_that_was_not_read_is_never_in_sync(sharing: World) -> None:
     sharing.run(make_catalog(space("attic", CY)))
     sharing.refuse("get-full-organization", 500, times=1)
-    run = sharing.run(apply=False, concurrency=1)
+    run = sharing.run(concurrency=1)
     assert sorted(run.statuses.values()) == ["extra", "in-sync", "unknown"]
     assert len(run.plan.drift) == 2
 
@@ -206,6 +223,7 @@ STRANGE: list[tuple[int, Any]] = [
     (200, "text"),
     (200, {"spaces": 3}),
     (200, [{"id": 3}]),
+    (200, {"id": "another", "slug": "flat", "name": "Flat"}),
     (200, None),
     (302, None),
     (500, {"error": "broken"}),
@@ -220,7 +238,7 @@ def test_no_strange_answer_is_in_sync_or_missing(sharing: World, call: str, stat
     run = sharing.run(prune=True)
     assert set(run.statuses.values()) == {"unknown"}
     assert run.outcomes == ()
-    assert sharing.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+    assert sharing.shared() == BOTH_LIVE
 
 
 CHANGES = make_catalog(
@@ -228,20 +246,11 @@ CHANGES = make_catalog(
 )
 
 
-@pytest.mark.parametrize(
-    ("call", "before"),
-    [
-        ("create", False),
-        ("check-slug", False),
-        ("invite-member", False),
-        ("accept-invitation", False),
-        ("update", True),
-        ("update-member-role", True),
-        ("remove-member", True),
-        ("invite-member", True),
-        ("get-full-organization", True),
-    ],
-)
+FIRST = ("create", "check-slug", "invite-member", "accept-invitation")
+LATER = ("update", "update-member-role", "remove-member", "invite-member", "get-full-organization")
+
+
+@pytest.mark.parametrize(("call", "before"), [*((c, False) for c in FIRST), *((c, True) for c in LATER)])
 def test_a_lost_answer_changes_nothing_about_the_result(world: World, call: str, before: bool) -> None:
     if before:
         world.run()
@@ -251,6 +260,11 @@ def test_a_lost_answer_changes_nothing_about_the_result(world: World, call: str,
     assert world.faults == []
     assert set(run.results.values()) == {"done"}, run.messages
     assert set(world.run(catalog, prune=True).statuses.values()) == {"in-sync"}
+
+
+def test_a_lost_sign_in_concerns_one_owner(sharing: World) -> None:
+    sharing.refuse("sign-in", 502, times=1)
+    assert sorted(sharing.run().statuses.values()) == ["in-sync", "unknown"]
 
 
 def test_a_lost_answer_to_a_deletion_is_a_deletion(sharing: World) -> None:
@@ -304,12 +318,19 @@ def test_a_change_that_does_not_last_is_not_done(sharing: World) -> None:
     assert run.messages["flat"] == "the space flat does not show the changes that were made"
 
 
+def test_a_space_that_breaks_after_the_preview_fails(sharing: World) -> None:
+    renamed = make_catalog(FLAT | {"name": "Other"})
+    run = sharing.run(renamed, between=lambda: sharing.delete_user(BO))
+    assert run.results == {"flat": "failed"}
+    assert "cannot read this space" in run.messages["flat"]
+
+
 def test_an_unreachable_service_stops_the_run(world: World) -> None:
     world.refuse("create", 502, times=3)
     run = world.run(concurrency=1)
     assert run.results == {"desk": "unknown", "flat": "skipped"}
     assert "not available" in run.messages["flat"]
-    assert set(run.seen) == set(run.outcomes)
+    assert set(world.seen) == set(run.outcomes)
 
 
 def test_an_unreachable_service_ends_the_reading(world: World) -> None:
@@ -326,13 +347,26 @@ def test_an_interruption_finishes_the_space_and_skips_the_rest(world: World) -> 
     assert world.shared() == {"desk": DESK_LIVE}
 
 
+def test_an_aborted_run_reports_the_space_in_progress_as_unknown(world: World) -> None:
+    world.before("create", world.abort)
+    with pytest.raises(TimeoutError):
+        world.run(make_catalog(FLAT))
+    [outcome] = world.seen
+    assert (outcome.result, outcome.message) == ("unknown", "interrupted before the service answered")
+
+
 def test_metadata_as_json_text_is_understood(sharing: World) -> None:
     [row] = [row for row in sharing.rows(tables.organizations) if row["slug"] == "flat"]
     members = [
         {"id": f"m{i}", "userId": f"u{i}", "role": role, "user": {"email": email}}
         for i, (email, role) in enumerate(FLAT_LIVE[2].items())
     ]
-    text = json.dumps({"type": "team"})
-    body = {"id": row["id"], "slug": "flat", "name": "Flat", "metadata": text, "members": members}
+    body = {
+        "id": row["id"],
+        "slug": "flat",
+        "name": "Flat",
+        "metadata": json.dumps({"type": "team"}),
+        "members": members,
+    }
     sharing.refuse("get-full-organization", 200, body, times=1)
     assert sharing.run(make_catalog(FLAT)).statuses == {"flat": "in-sync"}

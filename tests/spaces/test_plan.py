@@ -31,101 +31,59 @@ def state(*spaces: LiveSpace, **changes: Any) -> SpaceState:
 
 
 BROKEN_FLAT = live(roles={}, broken=True)
+BROKEN_ATTIC = live("attic", {}, broken=True)
 EXTRA = live("attic", {ADA: "owner"})
+MORE = state(live(roles=ROLES | {DI: "member"}))
+BOS = state(live(roles={BO: "owner", ADA: "member"}))
 WITH_HUMAN = {**ROLES, HUMAN: "member"}
 CREATE, UPDATE, DELETE = Action.CREATE, Action.UPDATE, Action.DELETE
+PRUNE, FORCE, BOTH = Options(prune=True), Options(force=True), Options(prune=True, force=True)
+NEVER = f"never deleted, because some members are not live personas: {HUMAN}"
+ONLY_FORCE = f"{BROKEN}; its members are unknown, so only --force deletes it"
+OWNERLESS = "the space belongs to an account that was deleted"
+ABSENT = f"not live: {BO}, {CY}; `personas seed` creates personas"
+
+
+def row(
+    name: str,
+    given: SpaceState,
+    status: str,
+    action: Action | None = None,
+    reason: str = "",
+    *,
+    fields: str = "",
+    options: Options = Options(),  # noqa: B008 - it is frozen
+) -> object:
+    return pytest.param(given, options, status, action, fields.split(), reason, id=name)
 
 
 @pytest.mark.parametrize(
     ("given", "options", "status", "action", "fields", "reason"),
     [
-        pytest.param(state(), {}, "create", CREATE, [], "", id="missing"),
-        pytest.param(state(live()), {}, "in-sync", None, [], "", id="equal"),
-        pytest.param(state(live(type=None)), {}, "in-sync", None, [], "", id="service-without-types"),
-        pytest.param(state(live(name="Old")), {}, "update", UPDATE, ["name"], "", id="name"),
-        pytest.param(state(live(type="club")), {}, "update", UPDATE, ["type"], "", id="type"),
-        pytest.param(state(live(type="")), {}, "update", UPDATE, ["type"], "", id="lost-type"),
-        pytest.param(
-            state(live(roles={ADA: "owner", CY: "admin"})), {}, "update", UPDATE, ["members"], "", id="absent"
-        ),
-        pytest.param(
-            state(live(roles=ROLES | {CY: "member"})), {}, "update", UPDATE, ["members"], "", id="role"
-        ),
-        pytest.param(
-            state(live(roles=ROLES | {BO: "owner"})), {}, "update", UPDATE, ["members"], "", id="second-owner"
-        ),
-        pytest.param(
-            state(live(roles=ROLES | {DI: "member"})),
-            {},
-            "update",
-            None,
-            ["members"],
-            "--prune removes the extra members",
-            id="extra-member",
-        ),
-        pytest.param(
-            state(live(roles=ROLES | {DI: "member"})),
-            {"prune": True},
-            "update",
-            UPDATE,
-            ["members"],
-            "",
-            id="extra-member-prune",
-        ),
-        pytest.param(
-            state(live(name="Old", roles=WITH_HUMAN)),
-            {},
-            "update",
-            UPDATE,
-            ["name", "members"],
-            "",
-            id="name-and-extra-member",
-        ),
-        pytest.param(
-            state(live(roles={BO: "owner", ADA: "member"})),
-            {"prune": True, "force": True},
-            "conflict",
-            None,
-            ["owner"],
-            f"the space belongs to {BO}",
-            id="other-owner",
-        ),
-        pytest.param(
-            state(live(roles={ADA: "member"})),
-            {},
-            "conflict",
-            None,
-            ["owner"],
-            "the space belongs to an account that was deleted",
-            id="no-owner",
-        ),
-        pytest.param(state(taken={"flat"}), {}, "conflict", None, [], TAKEN, id="taken"),
-        pytest.param(
-            state(unread={"flat": "HTTP 500"}), {"prune": True}, "unknown", None, [], "HTTP 500", id="unread"
-        ),
-        pytest.param(
-            state(BROKEN_FLAT), {"prune": True, "force": True}, "unknown", None, [], BROKEN, id="broken"
-        ),
-        pytest.param(
-            state(personas={ADA}),
-            {},
-            "unknown",
-            None,
-            [],
-            f"not live: {BO}, {CY}; `personas seed` creates personas",
-            id="members-not-live",
-        ),
+        row("missing", state(), "create", CREATE),
+        row("equal", state(live()), "in-sync"),
+        row("service-without-types", state(live(type=None)), "in-sync"),
+        row("name", state(live(name="Old")), "update", UPDATE, fields="name"),
+        row("type", state(live(type="club")), "update", UPDATE, fields="type"),
+        row("lost-type", state(live(type="")), "update", UPDATE, fields="type"),
+        row("no-member", state(live(roles={ADA: "owner", CY: "admin"})), "update", UPDATE, fields="members"),
+        row("role", state(live(roles=ROLES | {CY: "member"})), "update", UPDATE, fields="members"),
+        row("second-owner", state(live(roles=ROLES | {BO: "owner"})), "update", UPDATE, fields="members"),
+        row("extra-member", MORE, "update", None, "--prune removes the extra members", fields="members"),
+        row("extra-member-prune", MORE, "update", UPDATE, fields="members", options=PRUNE),
+        row("two", state(live(name="Old", roles=WITH_HUMAN)), "update", UPDATE, fields="name members"),
+        row("other-owner", BOS, "conflict", None, f"the space belongs to {BO}", fields="owner", options=BOTH),
+        row("no-owner", state(live(roles={ADA: "member"})), "conflict", None, OWNERLESS, fields="owner"),
+        row("taken", state(taken={"flat"}), "conflict", None, TAKEN, options=BOTH),
+        row("unread", state(unread={"flat": "HTTP 500"}), "unknown", None, "HTTP 500", options=BOTH),
+        row("broken", state(BROKEN_FLAT), "unknown", None, BROKEN, options=BOTH),
+        row("not-live", state(personas={ADA}), "unknown", None, ABSENT),
     ],
 )
 def test_a_space_of_the_catalog(
-    given: SpaceState,
-    options: dict[str, Any],
-    status: str,
-    action: Action | None,
-    fields: list[str],
-    reason: str,
+    given: SpaceState, options: Options, status: str, action: Action | None, fields: list[str], reason: str
 ) -> None:
-    plan = make_space_plan(CATALOG, given, Options(**options))
+    plan = make_space_plan(CATALOG, given, options)
     [change] = plan.changes
     assert (change.status, change.action, change.reason) == (status, action, reason)
     assert [field.field for field in change.fields] == fields
@@ -135,78 +93,52 @@ def test_a_space_of_the_catalog(
 
 
 @pytest.mark.parametrize(
-    ("extra", "options", "status", "action", "reason"),
+    ("given", "options", "status", "action", "fields", "reason"),
     [
-        pytest.param(EXTRA, {}, "extra", None, "not in the catalog", id="kept"),
-        pytest.param(EXTRA, {"prune": True}, "extra", DELETE, "", id="prune"),
-        pytest.param(
-            live("attic", {ADA: "owner", HUMAN: "member"}),
-            {"prune": True, "force": True},
-            "extra",
-            None,
-            f"never deleted, because some members are not live personas: {HUMAN}",
-            id="human-inside",
-        ),
-        pytest.param(live("attic", {}, broken=True), {}, "unknown", None, BROKEN, id="broken"),
-        pytest.param(
-            live("attic", {}, broken=True),
-            {"prune": True},
-            "unknown",
-            None,
-            f"{BROKEN}; its members are unknown, so only --force deletes it",
-            id="broken-prune",
-        ),
-        pytest.param(
-            live("attic", {}, broken=True),
-            {"prune": True, "force": True},
-            "extra",
-            DELETE,
-            "",
-            id="broken-prune-force",
-        ),
+        row("kept", state(live(), EXTRA), "extra", None, "not in the catalog"),
+        row("prune", state(live(), EXTRA), "extra", DELETE, options=PRUNE),
+        row("human", state(live(), live("attic", WITH_HUMAN)), "extra", None, NEVER, options=BOTH),
+        row("broken", state(live(), BROKEN_ATTIC), "unknown", None, BROKEN),
+        row("broken-prune", state(live(), BROKEN_ATTIC), "unknown", None, ONLY_FORCE, options=PRUNE),
+        row("broken-prune-force", state(live(), BROKEN_ATTIC), "extra", DELETE, options=BOTH),
     ],
 )
 def test_another_space_of_an_owner(
-    extra: LiveSpace, options: dict[str, Any], status: str, action: Action | None, reason: str
+    given: SpaceState, options: Options, status: str, action: Action | None, fields: list[str], reason: str
 ) -> None:
-    plan = make_space_plan(CATALOG, state(live(), extra), Options(**options))
-    changes = {change.key: change for change in plan.changes}
+    changes = {change.key: change for change in make_space_plan(CATALOG, given, options).changes}
     found = changes["attic"]
     assert (found.status, found.action, found.reason, found.id) == (status, action, reason, "s1")
+    assert [field.field for field in found.fields] == fields
     assert changes["flat"].status is Status.IN_SYNC
 
 
 @pytest.mark.parametrize(
     ("given", "options", "decided"),
     [
-        pytest.param(state(), {}, None, id="missing"),
-        pytest.param(state(personas=()), {}, None, id="missing-without-personas"),
-        pytest.param(state(live()), {}, ("extra", DELETE), id="equal"),
-        pytest.param(state(live(name="Old")), {}, ("extra", DELETE), id="different"),
-        pytest.param(state(live(roles=WITH_HUMAN)), {"force": True}, ("extra", None), id="human-inside"),
-        pytest.param(state(live(roles={BO: "owner"})), {"force": True}, ("conflict", None), id="other-owner"),
-        pytest.param(state(taken={"flat"}), {"force": True}, ("conflict", None), id="taken"),
-        pytest.param(state(unread={"flat": "no"}), {"force": True}, ("unknown", None), id="unread"),
-        pytest.param(state(BROKEN_FLAT), {}, ("unknown", None), id="broken"),
-        pytest.param(state(BROKEN_FLAT), {"force": True}, ("extra", DELETE), id="broken-force"),
+        (state(), Options(), []),
+        (state(personas=()), Options(), []),
+        (state(live()), Options(), [("extra", DELETE)]),
+        (state(live(name="Old")), Options(), [("extra", DELETE)]),
+        (state(live(roles=WITH_HUMAN)), FORCE, [("extra", None)]),
+        (BOS, FORCE, [("conflict", None)]),
+        (state(taken={"flat"}), FORCE, [("conflict", None)]),
+        (state(unread={"flat": "no"}), FORCE, [("unknown", None)]),
+        (state(BROKEN_FLAT), Options(), [("unknown", None)]),
+        (state(BROKEN_FLAT), FORCE, [("extra", DELETE)]),
     ],
 )
 def test_deletion_of_a_space_of_the_catalog(
-    given: SpaceState, options: dict[str, Any], decided: tuple[str, Action | None] | None
+    given: SpaceState, options: Options, decided: list[object]
 ) -> None:
-    plan = make_space_plan(CATALOG, given, Options(**options), delete=True)
-    assert [(change.status, change.action) for change in plan.changes] == ([decided] if decided else [])
-
-
-def test_deletion_leaves_other_spaces_of_the_owner_alone() -> None:
-    plan = make_space_plan(CATALOG, state(live(), EXTRA), Options(prune=True, force=True), delete=True)
-    assert [change.key for change in plan.actions] == ["flat"]
+    plan = make_space_plan(CATALOG, given, options, delete=True)
+    assert [(change.status, change.action) for change in plan.changes] == decided
 
 
 def test_member_without_an_email_is_never_a_persona() -> None:
     unnamed = LiveMember(member_id="m9", user_id="u9", email="", role="member")
     attic = EXTRA.model_copy(update={"members": (*EXTRA.members, unnamed)})
-    plan = make_space_plan(CATALOG, state(live(), attic), Options(prune=True, force=True))
+    plan = make_space_plan(CATALOG, state(live(), attic), BOTH)
     assert {change.key: change.reason for change in plan.changes}["attic"].endswith("personas: u9")
 
 
@@ -220,6 +152,8 @@ def test_members_are_shown_with_old_and_new_roles() -> None:
 def test_other_space_that_could_not_be_read_is_unknown() -> None:
     plan = make_space_plan(CATALOG, state(live(), unread={"attic": "HTTP 429"}), Options())
     assert [(c.key, c.status, c.reason) for c in plan.drift] == [("attic", "unknown", "HTTP 429")]
+    plan = make_space_plan(CATALOG, state(live(), EXTRA, unread={"attic": "HTTP 429"}), Options())
+    assert [(c.key, c.status) for c in plan.drift] == [("attic", "extra")]
 
 
 TWO = make_catalog(FLAT, space("desk", CY, DI, name="The desk"))

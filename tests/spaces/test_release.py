@@ -11,22 +11,7 @@ from personas.reconcile.changes import Action, Change, Plan, Status
 from personas.redact import Secret
 from personas.spaces.apply import spaces_to_release
 
-from .world import (
-    ADA,
-    BO,
-    CY,
-    DESK,
-    DESK_LIVE,
-    DI,
-    EMAILS,
-    FLAT,
-    FLAT_LIVE,
-    HUMAN,
-    SHARED,
-    World,
-    make_catalog,
-    space,
-)
+from .world import ADA, BO, BOTH_LIVE, CY, DESK, DI, EMAILS, FLAT, HUMAN, SHARED, World, make_catalog, space
 
 DELETE, REPLACE = Action.DELETE, Action.REPLACE
 OTHER_SECRET = PasswordDeriver(Secret("a seed secret of another day"))
@@ -51,7 +36,7 @@ def test_a_member_that_goes_leaves_the_spaces_of_others(sharing: World) -> None:
     }
     sharing.seed(BO)
     assert sharing.run().results == {"flat": "done", "desk": "done"}
-    assert sharing.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+    assert sharing.shared() == BOTH_LIVE
 
 
 def test_an_owner_that_goes_takes_its_space_and_leaves_others(sharing: World) -> None:
@@ -61,20 +46,14 @@ def test_an_owner_that_goes_takes_its_space_and_leaves_others(sharing: World) ->
 
 @pytest.mark.parametrize(
     ("catalog", "going"),
-    [
-        (make_catalog(), ALL),
-        (SHARED, {DI: DELETE}),
-        (SHARED, {}),
-    ],
-    ids=["no-spaces", "named-by-no-space", "nobody-goes"],
+    [(make_catalog(people=(ADA,)), ALL), (SHARED, {DI: DELETE}), (SHARED, {})],
+    ids=["no-spaces", "named-by-no-space", "without-deletions"],
 )
 def test_nothing_is_asked_without_spaces_that_are_concerned(
     sharing: World, catalog: Catalog, going: dict[str, Action]
 ) -> None:
-    changes = tuple(Change(key=email, status=Status.EXTRA, action=action) for email, action in going.items())
-    plan = Plan(changes=(*changes, Change(key=ADA, status=Status.UPDATE, action=Action.UPDATE)))
-    assert sharing.release_only(plan, catalog) == (plan, ())
-    assert sharing.requests == []
+    plan, notes = sharing.release(going, catalog)
+    assert (len(plan.actions), notes, sharing.requests) == (len(going), (), [])
 
 
 def test_a_persona_outside_the_catalog_leaves_the_spaces_that_it_is_still_in(sharing: World) -> None:
@@ -90,23 +69,21 @@ def test_a_member_leaves_spaces_of_owners_that_the_catalog_lacks(sharing: World)
     assert sharing.shared()["attic"][2] == {ADA: "owner"}
 
 
-def test_another_seed_secret_destroys_no_space(sharing: World) -> None:
+@pytest.mark.parametrize(
+    ("passwords", "reason"),
+    [(OTHER_SECRET, "email or password is wrong."), (None, "the seed secret is missing.")],
+)
+def test_another_seed_secret_destroys_no_space(
+    sharing: World, passwords: PasswordDeriver | None, reason: str
+) -> None:
     # All passwords are wrong now, so seed --replace wants to re-create everyone.
-    plan, notes = sharing.release(dict.fromkeys(EMAILS, REPLACE), passwords=OTHER_SECRET)
+    plan, notes = sharing.release(dict.fromkeys(EMAILS, REPLACE), passwords=passwords)
     assert notes == ()
     assert [change.key for change in plan.actions] == [DI]  # DI shares no space
     reasons = {change.key: change.reason for change in plan.changes}
-    assert reasons[ADA] == (
-        f"kept, because the space flat needs it: signing in as {ADA}: email or password is wrong."
-    )
-    assert set(reasons) == set(EMAILS)
-    assert sharing.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+    assert reasons[ADA] == f"kept, because the space flat needs it: signing in as {ADA}: {reason}"
+    assert sharing.shared() == BOTH_LIVE
     assert set(sharing.run().statuses.values()) == {"in-sync"}
-
-
-def test_without_a_seed_secret_members_of_spaces_are_kept(sharing: World) -> None:
-    plan, _ = sharing.release(ALL, passwords=None)
-    assert [change.key for change in plan.actions] == [DI]
 
 
 def test_one_owner_with_another_password_is_kept_and_the_others_released(sharing: World) -> None:
@@ -180,12 +157,15 @@ def test_a_space_that_cannot_be_read_keeps_everyone_who_may_be_in_it(sharing: Wo
     assert plan.actions == ()
 
 
-def test_a_refused_removal_keeps_the_member(sharing: World) -> None:
-    sharing.refuse("remove-member", 403, {"message": "not you"})
-    plan, _ = sharing.release({BO: DELETE})
-    assert plan.actions == ()
-    assert "not you" in plan.changes[0].reason
-    assert sharing.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+def test_members_of_a_space_of_another_account_are_kept(sharing: World) -> None:
+    plan, _ = sharing.release({CY: DELETE}, make_catalog(FLAT | {"owner": BO, "members": [CY]}))
+    assert (plan.actions, sharing.shared()) == ((), BOTH_LIVE)
+    assert "not allowed" in plan.changes[0].reason
+
+
+def test_an_owner_goes_where_another_space_has_its_slug(sharing: World) -> None:
+    plan, _ = sharing.release({DI: DELETE}, make_catalog(FLAT | {"owner": DI, "members": []}))
+    assert len(plan.actions) == 1
 
 
 def test_an_interruption_keeps_personas_whose_spaces_were_not_reached(sharing: World) -> None:
@@ -193,7 +173,7 @@ def test_an_interruption_keeps_personas_whose_spaces_were_not_reached(sharing: W
     cancel.request()
     plan, notes = sharing.release({ADA: DELETE, BO: DELETE}, cancel=cancel)
     assert (plan.actions, notes) == ((), ())
-    assert sharing.shared() == {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+    assert sharing.shared() == BOTH_LIVE
 
 
 def test_spaces_to_release_are_those_of_owners_that_go() -> None:

@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 Fault = Callable[[], tuple[int, Any] | None]
 
 
-def make_catalog(*spaces: dict[str, Any], people: tuple[str, ...] = EMAILS) -> Catalog:
+def make_catalog(*spaces: dict[str, Any], people: tuple[str, ...] = EMAILS, **root: Any) -> Catalog:
     """The personas with these emails, and these spaces."""
     personas = [
         {
@@ -53,7 +53,9 @@ def make_catalog(*spaces: dict[str, Any], people: tuple[str, ...] = EMAILS) -> C
         }
         for email in people
     ]
-    return parse_catalog(json.dumps({"personas": personas, "spaces": spaces}, indent=1), file="catalog.json")
+    return parse_catalog(
+        json.dumps({"personas": personas, "spaces": spaces} | root, indent=1), file="catalog.json"
+    )
 
 
 def space(slug: str, owner: str, *members: str | dict[str, str], **changes: str) -> dict[str, Any]:
@@ -66,6 +68,7 @@ DESK = space("desk", CY, BO)
 SHARED = make_catalog(FLAT, DESK)
 FLAT_LIVE = ("Flat", "team", {ADA: "owner", BO: "member", CY: "admin"})
 DESK_LIVE = ("Desk", "team", {CY: "owner", BO: "member"})
+BOTH_LIVE = {"flat": FLAT_LIVE, "desk": DESK_LIVE}
 
 
 @dataclass
@@ -74,7 +77,6 @@ class Run:
 
     plan: Plan
     outcomes: tuple[Outcome, ...] = ()
-    seen: tuple[Outcome, ...] = ()
     requests: list[str] = field(default_factory=list)
 
     @property
@@ -93,16 +95,12 @@ class Run:
     def messages(self) -> dict[str, str]:
         return {outcome.key: outcome.message for outcome in self.outcomes}
 
-    @property
-    def writes(self) -> list[str]:
-        """The calls that change something; signing in and out aside."""
-        return [line for line in self.requests if line.startswith(("POST", "DELETE")) and "sign-" not in line]
-
 
 class World:
     def __init__(self, embedded: EmbeddedService) -> None:
         self.embedded = embedded
         self.requests: list[str] = []
+        self.seen: list[Outcome] = []  # what the last run reported
         self.faults: list[tuple[str, Fault, bool]] = []
         self._app = make_app(embedded)
 
@@ -110,7 +108,6 @@ class World:
         self,
         catalog: Catalog = SHARED,
         *,
-        apply: bool = True,
         delete: bool = False,
         passwords: PasswordDeriver | None = PASSWORDS,
         cancel: Cancel | None = None,
@@ -122,56 +119,49 @@ class World:
         self.requests.clear()
         sign_ins = SignInCache(passwords)
         chosen = Options(command="spaces", **options)
-        seen: list[Outcome] = []
+        self.seen.clear()
 
         async def preview(service: ManaService) -> Plan:
             state = await fetch_spaces(service, catalog, sign_ins, only=chosen.only)
             return make_space_plan(catalog, state, chosen, delete=delete)
 
         async def carry_out(service: ManaService) -> tuple[Outcome, ...]:
-            return await apply_spaces(plan, service, sign_ins, cancel=cancel, on_outcome=seen.append)
+            return await apply_spaces(plan, service, sign_ins, cancel=cancel, on_outcome=self.seen.append)
 
         outcomes: tuple[Outcome, ...] = ()
         try:
             plan = self.call(preview, concurrency=concurrency)
             between()
-            if apply and plan.actions:
+            if plan.actions:
                 outcomes = self.call(carry_out, concurrency=concurrency)
         finally:
             self.call(sign_ins.close)
-        return Run(plan, outcomes, tuple(seen), list(self.requests))
+        return Run(plan, outcomes, list(self.requests))
 
     def release(
-        self, going: dict[str, Action], catalog: Catalog = SHARED, **more: Any
+        self,
+        going: dict[str, Action],
+        catalog: Catalog = SHARED,
+        *,
+        passwords: PasswordDeriver | None = PASSWORDS,
+        force: bool = False,
+        cancel: Cancel | None = None,
     ) -> tuple[Plan, tuple[str, ...]]:
         """Release the spaces of these personas, and then delete those whose action is left."""
+        changes = [Change(key=email, status=Status.EXTRA, action=action) for email, action in going.items()]
+
+        def work(service: ManaService) -> Awaitable[tuple[Plan, tuple[str, ...]]]:
+            plan = Plan(changes=tuple(changes))
+            return release_spaces(service, catalog, plan, passwords, force=force, cancel=cancel)
+
         self.requests.clear()
-        live = {persona.email: persona for persona in self.personas()}
-        changes = [
-            Change(key=email, status=Status.EXTRA, action=action, live=live[email])
-            for email, action in going.items()
-        ]
-        plan, notes = self.release_only(Plan(changes=tuple(changes)), catalog, **more)
+        plan, notes = self.call(work)
         requests = list(self.requests)
         assert self.rows(tables.sessions) == []
         for change in plan.actions:
             self.delete_user(change.key)
         self.requests = requests
         return plan, notes
-
-    def release_only(
-        self,
-        plan: Plan,
-        catalog: Catalog,
-        *,
-        passwords: PasswordDeriver | None = PASSWORDS,
-        force: bool = False,
-        cancel: Cancel | None = None,
-    ) -> tuple[Plan, tuple[str, ...]]:
-        def work(service: ManaService) -> Awaitable[tuple[Plan, tuple[str, ...]]]:
-            return release_spaces(service, catalog, plan, passwords, force=force, cancel=cancel)
-
-        return self.call(work)
 
     def call(self, work: Callable[[ManaService], Awaitable[Result]], *, concurrency: int = 4) -> Result:
         """Do something with the service in an event loop of its own."""
@@ -186,7 +176,9 @@ class World:
                 retry=RetryPolicy(attempts=3, first_wait=0, total=5),
             )
             async with service:
-                return await work(service)
+                with anyio.CancelScope() as self.scope:
+                    return await work(service)
+            raise TimeoutError("cancelled")
 
         return anyio.run(main)
 
@@ -214,6 +206,10 @@ class World:
     def refuse(self, path: str, status: int, body: Any = None, *, times: int = 99) -> None:
         """Answer such calls without asking the service."""
         self.faults += [(path, lambda: (status, body), False)] * times
+
+    def abort(self) -> None:
+        """Cancel what runs, as a second Ctrl-C does."""
+        self.scope.cancel()
 
     def before(self, call: str, act: Callable[[], object]) -> None:
         """Do something before the next such call."""

@@ -29,10 +29,9 @@ async def apply_spaces(
     A space that fails stops no other. `cancel` and an unreachable service let started spaces finish, and the
     rest is `skipped`. `sign_ins` is what `fetch_spaces` left; close it afterwards.
     """
-    run = _Run(service, sign_ins, cancel or Cancel(), plan.options.prune, on_outcome)
+    run = _Run(service, sign_ins, cancel or Cancel(), plan.options.prune, on_outcome or (lambda _: None))
     try:
-        people = [email for change in plan.actions for email in _people(change)]
-        await sign_ins.open(service, people, cancel=cancel)
+        await sign_ins.open(service, (e for c in plan.actions for e in _people(c)), cancel=cancel)
         await run_concurrently(plan.actions, run.carry_out, limit=service.concurrency, cancel=run.cancel)
     except ServiceError as error:
         run.stopped = error.message
@@ -74,12 +73,12 @@ class _Run:
     sign_ins: SignInCache
     cancel: Cancel
     prune: bool
-    on_outcome: Callable[[Outcome], None] | None
+    on_outcome: Callable[[Outcome], None]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     stopped: str = "the run was interrupted"
 
     def report(self, change: Change, result: Result, message: str = "", space_id: str | None = None) -> None:
-        outcome = Outcome(
+        self.outcomes[change.key] = outcome = Outcome(
             kind=Kind.SPACE,
             key=change.key,
             name=change.name,
@@ -88,9 +87,7 @@ class _Run:
             message=message,
             id=space_id or change.id,
         )
-        self.outcomes[change.key] = outcome
-        if self.on_outcome is not None:
-            self.on_outcome(outcome)
+        self.on_outcome(outcome)
 
     async def carry_out(self, change: Change) -> None:
         try:
@@ -110,6 +107,9 @@ class _Run:
             self.stopped = error.message
             self.cancel.request()
             self.report(change, Result.UNKNOWN if error.maybe_applied else Result.FAILED, error.message)
+        finally:
+            if change.key not in self.outcomes:  # the task was cancelled
+                self.report(change, Result.UNKNOWN, "interrupted before the service answered")
 
     async def _create(self, owner: SpaceClient, space: Space) -> LiveSpace:
         try:
@@ -157,8 +157,7 @@ class _Run:
 
 def spaces_to_release(catalog: Catalog, plan: Plan) -> tuple[str, ...]:
     """Return the slugs of the spaces that `release_spaces` deletes; show them before it is called."""
-    going = _going(plan)
-    return tuple(space.slug for space in catalog.spaces if space.owner in going)
+    return tuple(space.slug for space in catalog.spaces if space.owner in _going(plan))
 
 
 async def release_spaces(
@@ -223,7 +222,7 @@ def _plan_release(catalog: Catalog, state: SpaceState, going: set[str], *, force
             for member in live.members
             if label(member) != live.reader and label(member) not in going
         )
-        if live.reader in live.owners and len(staying) + 1 < len(live.members) and live.slug not in deleted:
+        if len(staying) + 1 < len(live.members) and live.slug not in deleted:
             # Not validated: members can have roles that a catalog cannot name.
             space = Space.model_construct(
                 slug=live.slug, name=live.name, type=live.type, owner=live.reader, members=staying

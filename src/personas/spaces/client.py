@@ -23,7 +23,10 @@ Model = TypeVar("Model")
 
 
 class SignInCache:
-    """Signs each persona in at most once, also where preview and execution use different event loops."""
+    """Signs each persona in at most once, also where preview and execution use different event loops.
+
+    Without `passwords` (no seed secret), every sign-in fails.
+    """
 
     def __init__(self, passwords: PasswordDeriver | None) -> None:
         self._passwords = passwords

@@ -77,18 +77,14 @@ def make_space_plan(catalog: Catalog, state: SpaceState, options: Options, *, de
             for slug in state.unread.keys() - named - state.spaces.keys()
             if matches(options.only, email=slug)
         ]
+    # What the run does comes first, in-sync last.
+    changes.sort(key=lambda c: (c.action is None, c.status is Status.IN_SYNC, c.name.casefold(), c.key))
     return Plan(
         kind=Kind.SPACE,
         service=state.service,
         scope=catalog.scope.patterns,
         options=options,
-        # What the run does comes first, in-sync last.
-        changes=tuple(
-            sorted(
-                changes,
-                key=lambda c: (c.action is None, c.status is Status.IN_SYNC, c.name.casefold(), c.key),
-            )
-        ),
+        changes=tuple(changes),
     )
 
 
