@@ -101,7 +101,8 @@ async def _probe(run: Run, config: Config) -> str:
 
     def observe(method: str, path: str, status: int | ServiceError, seconds: float) -> None:
         run.add(requests=1)
-        run.progress.observe(method, path, status, seconds)
+        if run.progress.observe is not None:
+            run.progress.observe(method, path, status, seconds)
 
     return await probe_service(
         config.address,
