@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from personas.catalog.loader import load_catalog
 from personas.passwords import derive_password
+from personas.testing.service import open_external
 from tests.cli.conftest import (
     SECRET,
     Result,
@@ -170,3 +172,17 @@ def test_another_base_path(start: Start) -> None:
     by_variable = run(simulated, "seed", PERSONAS_BASE_PATH="/auth/v2", PERSONAS_SERVICE="better-auth")
     login = personas("login", "ada", "--auth", simulated.url, "--base-path", "/auth/v2")
     assert (by_option.code, by_variable.code, login.code) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("options", [{}, {"jwt": False}, {"jwt": False, "bearer": False}])
+def test_clients_of_the_pytest_plugin_are_signed_in(start: Start, options: dict[str, Any]) -> None:
+    simulated = start(**KIND, **options)
+    assert run(simulated, "seed").code == 0
+    with open_external(load_catalog("catalog.json"), simulated.url) as service:
+        for _ in range(2):
+            with service.client("ada") as client:
+                assert client.get("/api/auth/get-session").json()["user"]["email"] == ADA
+        with service.client("ada") as client:
+            assert client.post("/api/auth/sign-out", json={}).status_code == 200
+        with service.client("ada") as client:
+            assert client.get("/api/auth/get-session").json()["user"]["email"] == ADA
