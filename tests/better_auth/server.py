@@ -71,12 +71,10 @@ class Simulated:
     jwt: bool = True
     organization: bool = True
     passwords: bool = True
-    old: bool = False
-    require_verified: bool = False
     max_password_length: int = 128
     limits: dict[str, int] = field(default_factory=dict)
     window: float = 0.3
-    hook: Callable[[User], None] | None = None
+    hook: Callable[[User], object] | None = None
     rights: set[str] = field(default_factory=lambda: set(RIGHTS))
     two_factor: set[str] = field(default_factory=set)
     faults: dict[str, list[str]] = field(default_factory=dict)  # "lost" or "500", after the call was done
@@ -280,8 +278,6 @@ class Simulated:
         if "emailVerified" in data and "set-email" not in self._rights(call.user):
             raise Refused("seeder-verify-without-set-email")
         role = {"role": self._role(data["role"])} if "role" in data else {}
-        if self.old and call.body["userId"] not in self.users:
-            return Reply(200, None)
         user = self._require(call.body["userId"])
         if data.get("name", "") is None:
             raise Refused("update-name-null")
@@ -332,8 +328,6 @@ class Simulated:
             raise Refused("sign-in-password-too-long")
         if user is None or self.secret.get(user["id"]) != password:
             raise Refused("sign-in-old-password")
-        if self.require_verified and not user["emailVerified"]:
-            raise Refused("strict-sign-in-unverified")
         if user["banned"]:
             raise Refused("sign-in-banned")
         if user["email"] in self.two_factor:
@@ -364,10 +358,8 @@ class Simulated:
         if call.user is None:
             return Reply(401, "")
         claims = json.dumps({"sub": call.user["id"], "email": call.user["email"], "iss": self.url})
-        return Reply(
-            200,
-            {"token": f"eyJhIjoxfQ.{base64.urlsafe_b64encode(claims.encode()).decode().rstrip('=')}.c2ln"},
-        )
+        payload = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
+        return Reply(200, {"token": f"eyJhIjoxfQ.{payload}.c2ln"})
 
     # Organizations
 
@@ -418,11 +410,6 @@ class Simulated:
         member = {"id": secrets.token_hex(8), "userId": call.user["id"], "role": invitation["role"]}
         invitation["space"]["members"].append(member)
         return Reply(200, {"member": member})
-
-    def _post_organization_update(self, call: Call) -> Reply:
-        space = self._space(call.body["organizationId"], call)
-        space |= call.body["data"]
-        return Reply(200, space)
 
     def _post_organization_delete(self, call: Call) -> Reply:
         return Reply(200, self.organizations.pop(self._space(call.body["organizationId"], call)["id"]))

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from personas.catalog.loader import load_catalog
-from personas.passwords import derive_password
 from personas.testing.service import open_external
 from tests.cli.conftest import (
-    SECRET,
     Result,
     _commands_are_built_once,
     entry,
@@ -62,19 +60,6 @@ def test_update_prune_and_cleanup(seeded: Simulated) -> None:
     assert "1 updated, 1 deleted" in pruned.out
     assert "2 deleted" in removed.out
     assert {user["email"] for user in seeded.users.values()} == {ADMIN}
-
-
-def test_replace_sets_passwords_by_updates(seeded: Simulated) -> None:
-    seeded.secret = dict.fromkeys(seeded.secret, "another-password") | {
-        next(iter(seeded.users)): ADMIN_PASSWORD
-    }
-    refused, replaced = run(seeded, "seed"), run(seeded, "seed", "--replace")
-    ids = set(seeded.users)
-    assert (refused.code, replaced.code) == (5, 0)
-    assert "add --replace to change their passwords" in refused.err
-    assert "3 updated" in replaced.out
-    assert set(seeded.users) == ids
-    assert seeded.secret[seeded.find(ADA)["id"]] == derive_password(ADA, SECRET)  # type: ignore[index]  # seeded
 
 
 def test_conflict_refuses_the_run_before_any_write(start: Start) -> None:
@@ -164,6 +149,7 @@ def test_session_token_implies_better_auth(seeded: Simulated, by: str) -> None:
     result = personas("list", "--auth", seeded.url, *options, stdin="a-session-token\n", **env)
     assert (result.code, ADA in result.out) == (0, True)
     assert seeded.count()["ok"] == 0
+    assert "a-session-token" in seeded.sessions
 
 
 def test_another_base_path(start: Start) -> None:

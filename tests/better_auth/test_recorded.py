@@ -14,14 +14,12 @@ from personas.errors import (
     CredentialsError,
     NotFoundError,
     NotOfferedError,
-    RateLimitedError,
     ResponseError,
     UnreachableError,
 )
 from personas.redact import Secret
 from personas.services.better_auth import BetterAuthService
 from personas.services.better_auth_deployment import probe_service
-from personas.services.http import RetryPolicy
 from personas.services.models import FoundUser, LivePersona, Verdict
 from personas.services.sign_in import Credentials
 
@@ -173,14 +171,6 @@ async def test_recorded_answer_is_an_error(
     assert message in str(raised.value)
 
 
-async def test_created_persona_has_the_id_of_the_answer(
-    router: respx.MockRouter, service: BetterAuthService
-) -> None:
-    answer(router, create_user="create-role-undeclared")
-    created = await service.create(persona("persona.bo@mana.test"), PASSWORD)
-    assert created == "i2nhiojIgUzUpUHmTCsUA7ubaeIUpD8A"
-
-
 @pytest.mark.parametrize(
     ("user", "removed", "deleted"),
     [
@@ -218,35 +208,6 @@ async def test_password_check_by_recorded_sign_in(
     check = await service.check_password(ADA.email, PASSWORD)
     assert check.verdict is verdict
     assert reason in check.reason
-
-
-async def test_rate_limit_is_waited_for_as_asked(router: respx.MockRouter) -> None:
-    answer(router, sign_in="production-sign-in-4")
-    waits: list[float] = []
-    patience = RetryPolicy(total=1)
-    async with BetterAuthService(
-        URL, retry=patience, on_wait=lambda seconds, _: waits.append(seconds)
-    ) as service:
-        with pytest.raises(RateLimitedError, match="rate limited for 10 s"):
-            await service.sign_in(ADA.email, PASSWORD)
-        check = await service.check_password(ADA.email, PASSWORD)
-    assert (check.rate_limited, waits) == (True, [])
-
-
-@pytest.mark.parametrize(
-    ("exchange", "name", "secure"),
-    [
-        ("sign-in-persona", "better-auth.session_token", False),
-        ("https-sign-in", "__Secure-better-auth.session_token", True),
-    ],
-)
-async def test_session_has_cookie_and_bearer_token(
-    router: respx.MockRouter, service: BetterAuthService, exchange: str, name: str, secure: bool
-) -> None:
-    answer(router, sign_in=exchange)
-    session = await service.sign_in(ADA.email, PASSWORD)
-    assert (session.cookie_name, session.secure) == (name, secure)
-    assert session.bearer == Secret("<signed-session-token>")
 
 
 PROBE_PATHS = {"mana": "/api/v1/admin/personas", "ok": "/api/auth/ok", "list": "/api/auth/admin/list-users"}
