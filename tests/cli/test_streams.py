@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -18,6 +17,8 @@ import pytest
 from tests.faults.proxy import Hold, every, open_proxy
 
 from .conftest import SECRET, Service, entry, write_catalog
+
+pty = pytest.importorskip("pty")  # Windows has none
 
 PROGRAM = [sys.executable, "-m", "personas"]
 
