@@ -93,8 +93,8 @@ def test_option_wins_over_variable(env: Set) -> None:
     env(MANA_AUTH_URL="https://other.example.com", MANA_ADMIN_JWT="other")
     config = resolve_config(auth="https://auth.example.com/", jwt=JWT)
     assert str(config.address) == "https://auth.example.com"
-    assert config.jwt is not None
-    assert config.jwt.reveal() == JWT
+    assert config.token is not None
+    assert config.token.reveal() == JWT
     assert config.service_named
 
 

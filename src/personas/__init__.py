@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from personas.redact import Secret as Secret
     from personas.services.base import Service as Service
+    from personas.services.better_auth import BetterAuthService as BetterAuthService
     from personas.services.mana import ManaService as ManaService
     from personas.services.models import (
         LivePersona as LivePersona,
@@ -78,6 +79,7 @@ _MODULES = {
     "reconcile.plan": "make_cleanup_plan make_plan",
     "redact": "Secret",
     "services.base": "Service",
+    "services.better_auth": "BetterAuthService",
     "services.mana": "ManaService",
     "services.models": "LivePersona Session",
     "services.sign_in": "Credentials",

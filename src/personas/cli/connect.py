@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from personas.errors import CredentialsError, UsageError
+from personas.config import BETTER_AUTH, JWT_HINT, JWT_REFUSED, MANA
+from personas.errors import CredentialsError, NotOfferedError, ServiceError, UsageError
 from personas.services.mana import ManaService
 from personas.services.sign_in import Credentials
 
@@ -16,12 +19,17 @@ if TYPE_CHECKING:
     from personas.cli.runner import Run
     from personas.config import Config
     from personas.embedded import EmbeddedService
+    from personas.services.base import Service
+    from personas.services.better_auth import BetterAuthService
+    from personas.services.http import HttpOptions
+
+_KINDS: WeakKeyDictionary[Run, str] = WeakKeyDictionary()  # which service the address of a run has
 
 
 @asynccontextmanager
 async def connect(
     run: Run, config: Config, *, admin: bool = True, create: bool = False, preview: bool = False
-) -> AsyncIterator[ManaService]:
+) -> AsyncIterator[Service]:
     """Connect to the service of a run; its requests and notes count for the run.
 
     Without `admin`, credentials may be missing. Where the file of an embedded service does not exist,
@@ -29,7 +37,7 @@ async def connect(
     """
     async with AsyncExitStack() as stack:
         app = None
-        credentials = Credentials(config.jwt, config.admin_email, config.admin_password)
+        credentials = Credentials(config.token, config.admin_email, config.admin_password)
         if (file := config.address.embedded) is not None:
             if not (file.exists() or create or preview):
                 hint = "Create it with: personas seed --auth embedded"
@@ -38,26 +46,71 @@ async def connect(
                 _open_embedded(file if file.exists() or create else None)
             )
             app, credentials = opened.app, Credentials(token_factory=opened.admin_token)
+            config = replace(config, service=MANA)
         elif admin and not config.has_credentials:
             raise CredentialsError(
                 f"The admin credentials for {config.address} are missing.",
-                hint="Set MANA_ADMIN_JWT, or MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD. "
-                "To try without a service, add --auth embedded.",
+                hint="Set MANA_ADMIN_JWT, or MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; for Better Auth "
+                "PERSONAS_ADMIN_TOKEN. To try without a service, add --auth embedded.",
             )
-        service = ManaService(
-            config.address,
-            credentials,
-            endpoint=config.endpoint,
-            timeout=config.timeout,
-            concurrency=config.concurrency,
-            app=app,
-            observe=run.progress.observe,
-            on_wait=run.progress.log_wait,
-        )
+        options: HttpOptions = {
+            "timeout": config.timeout,
+            "concurrency": config.concurrency,
+            "app": app,
+            "observe": run.progress.observe,
+            "on_wait": run.progress.log_wait,
+        }
+        service = _make_service(config, await _find_out(run, config, admin=admin), credentials, options)
         try:
             yield await stack.enter_async_context(service)
+        except NotOfferedError:
+            # A JWT implies mana. If Better Auth answers instead, say why it refuses the JWT.
+            if config.token and config.service == MANA:
+                with suppress(ServiceError):
+                    if await _probe(run, config) == BETTER_AUTH:
+                        raise UsageError(JWT_REFUSED, hint=JWT_HINT) from None
+            raise
         finally:
-            run.add(requests=service.requests, notes=tuple(service.notes), service=service.address)
+            notes = tuple(note for note in service.notes if note not in run.report.notes)
+            run.add(requests=service.requests, notes=notes, service=service.address)
+
+
+def _make_service(
+    config: Config, kind: str, credentials: Credentials, options: HttpOptions
+) -> ManaService | BetterAuthService:
+    if kind == MANA:
+        return ManaService(
+            config.address, credentials, endpoint=config.endpoint, base_path=config.base_path, **options
+        )
+    from personas.services.better_auth import BetterAuthService
+
+    return BetterAuthService(config.address, credentials, base_path=config.base_path, **options)
+
+
+async def _find_out(run: Run, config: Config, *, admin: bool) -> str:
+    """Return which service to use; the address is asked once in a run, and only if the admin calls matter."""
+    if run not in _KINDS:
+        # Accounts and sessions are the same on both.
+        kind = config.service or (None if admin else MANA)
+        _KINDS[run] = kind or await _probe(run, config)
+    return _KINDS[run]
+
+
+async def _probe(run: Run, config: Config) -> str:
+    from personas.services.better_auth_deployment import probe_service
+
+    def observe(method: str, path: str, status: int | ServiceError, seconds: float) -> None:
+        run.add(requests=1)
+        if run.progress.observe is not None:
+            run.progress.observe(method, path, status, seconds)
+
+    return await probe_service(
+        config.address,
+        base_path=config.base_path,
+        endpoint=config.endpoint,
+        timeout=config.timeout,
+        observe=observe,
+    )
 
 
 @asynccontextmanager

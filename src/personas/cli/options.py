@@ -84,6 +84,19 @@ AllowHttp = Annotated[bool, _service("--allow-http", help="Allow plain http to a
 Timeout = Annotated[
     float | None, _service("--timeout", metavar="SECONDS", help="Limit of one request; default 30.")
 ]
+Service = Annotated[
+    str | None,
+    _service("--service", metavar="NAME", help="mana or better-auth. Variable PERSONAS_SERVICE."),
+]
+Token = Annotated[
+    str | None,
+    _service(
+        "--token", metavar="TOKEN", help="A session token for Better Auth. Variable PERSONAS_ADMIN_TOKEN."
+    ),
+]
+BasePath = Annotated[
+    str | None, typer.Option("--base-path", metavar="PATH", hidden=True, help="The path of Better Auth.")
+]
 Endpoint = Annotated[str | None, _service("--endpoint", hidden=True, help="The path of the admin calls.")]
 Concurrency = Annotated[
     int | None, _service("--concurrency", min=1, max=64, hidden=True, help="How many requests at once.")

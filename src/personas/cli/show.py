@@ -20,6 +20,9 @@ def show(
     catalog: options.Catalog = None,
     auth: options.Auth = None,
     jwt: options.Jwt = None,
+    kind: options.Service = None,
+    token: options.Token = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
     timeout: options.Timeout = None,
     endpoint: options.Endpoint = None,
@@ -37,7 +40,7 @@ def show(
     from personas.reconcile.fetch import fetch_details, fetch_list
 
     with start_run("show", output, report, quiet, verbose) as run:
-        config = resolve_config(auth, jwt, allow_http, timeout, endpoint)
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, None, kind, token, base_path)
         loaded = run.load_catalog_if_any(catalog)
         scope = loaded.scope if loaded else Scope.default()
 

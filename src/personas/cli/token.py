@@ -16,6 +16,8 @@ EXAMPLES = """Examples:
 
 def token(
     auth: options.Auth = None,
+    kind: options.Service = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
     timeout: options.Timeout = None,
     verbose: options.Verbose = False,
@@ -31,7 +33,7 @@ def token(
     from personas.config import resolve_config
 
     with start_run("token", verbose=verbose) as run:
-        config = resolve_config(auth, None, allow_http, timeout)
+        config = resolve_config(auth, None, allow_http, timeout, service=kind, base_path=base_path)
 
         async def read() -> Secret:
             async with connect(run, config) as service:

@@ -214,8 +214,9 @@ def _show(persona: LivePersona, live: LiveState) -> list[Section]:
     name, email, *cells = messages.live_cells(persona, live.taken_at)
     facts = list(zip(("archetype", "cadence", "last active", "7-day actions"), cells, strict=True))
     facts.append(("created", messages.moment(persona.created_at, live.taken_at)))
-    facts += [("user id", persona.user_id), ("weights", messages.one_line(persona.module_mix))]
-    prompt = "\n".join(map(visible, (persona.system_prompt or "not read").split("\n")))
+    weights = "" if persona.module_mix is None else messages.one_line(persona.module_mix)
+    facts += [("user id", persona.user_id), ("weights", weights)]
+    prompt = "\n".join(map(visible, (persona.system_prompt or "").split("\n")))
     actions = []
     for action in persona.recent_actions or ():
         when, took = messages.moment(action.created_at, live.taken_at), known(action.latency_ms, "{:,.0f} ms")
@@ -224,15 +225,15 @@ def _show(persona: LivePersona, live: LiveState) -> list[Section]:
         (item.module, known(item.ratings, "ratings: {}"), known(item.mean, "mean: {:.1f} of 5"))
         for item in persona.feedback or ()
     ]
-    return [
-        [
-            _line((visible(name or email), "bold"), f"  {visible(email)}"),
-            _facts([fact for fact in facts if fact[1]]),
-        ],
-        [_line(("Prompt", "bold")), Padding(Text(prompt), _INDENT)],
-        [_line(("Last actions", "bold")), _facts(actions)],
-        [_line(("Feedback", "bold")), _facts(feedback)],
+    head = _line((visible(name or email), "bold"), f"  {visible(email)}")
+    parts: list[tuple[str, object, RenderableType]] = [
+        ("Prompt", persona.system_prompt, Padding(Text(prompt), _INDENT)),
+        ("Last actions", persona.recent_actions, _facts(actions)),
+        ("Feedback", persona.feedback, _facts(feedback)),
     ]
+    # A service does not have what is None.
+    shown = [[_line((title, "bold")), part] for title, value, part in parts if value is not None]
+    return [[head, _facts([fact for fact in facts if fact[1]])], *shown]
 
 
 def _facts(rows: Sequence[Sequence[str]]) -> RenderableType:
