@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from personas.catalog.models import Problem
+    from personas.catalog.problems import Problem
 
 
 class PersonasError(Exception):

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from personas.catalog.loader import parse_catalog
-from personas.catalog.positions import JsonPath, Positions, json_path, quote
+from personas.catalog.positions import JsonPath, Positions, json_path
 
 from .making import make_text
 
@@ -15,7 +15,7 @@ blanks = st.text(" \t\n\r", max_size=3)
 documents = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=10,
 )
 
 
@@ -37,7 +37,6 @@ def write(value: Any, draw: Any, parts: list[str], found: dict[JsonPath, int], p
     parts.append(draw(blanks))
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_every_value_is_found_at_its_first_character(data: st.DataObject) -> None:
     parts: list[str] = []
@@ -66,13 +65,8 @@ def test_every_value_is_found_at_its_first_character(data: st.DataObject) -> Non
 def test_a_missing_value_is_represented_by_its_nearest_parent(path: JsonPath, source: str) -> None:
     text = '\n \n{"description": "d",\n' + make_text({}, {})[1:]
     line, column = parse_catalog(text).locate(path)
+    assert (line, column) == parse_catalog(text.replace("\n", "\r\n")).locate(path)
     assert text.split("\n")[line - 1][column - 1 :].startswith(source)
-
-
-def test_windows_line_ends_count_once() -> None:
-    path: JsonPath = ("personas", 0, "moduleMix", "todo")
-    text = make_text()
-    assert parse_catalog(text).locate(path) == parse_catalog(text.replace("\n", "\r\n")).locate(path)
 
 
 def test_an_excerpt_is_a_part_of_one_line() -> None:
@@ -95,11 +89,3 @@ def test_an_excerpt_is_a_part_of_one_line() -> None:
 )
 def test_paths_are_written_as_json_paths(path: JsonPath, expected: str) -> None:
     assert json_path(path) == expected
-
-
-@given(st.text(st.characters(), max_size=200))
-def test_a_quoted_text_is_short_and_printable(text: str) -> None:
-    shown = quote(text)
-    assert shown.isprintable()
-    assert len(shown) <= 60 * 12 + 2
-    shown.encode()
