@@ -7,7 +7,6 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from personas.errors import SafetyError, UsageError
@@ -258,17 +257,3 @@ def read_token(text: str, source: str) -> Secret:
     if not token.isascii() or not token.isprintable() or " " in token:
         raise UsageError(f"The token in {source} contains white space or characters that are not ASCII.")
     return Secret(token)
-
-
-class GithubPaths(NamedTuple):
-    """The files and the folder that GitHub Actions names in the environment."""
-
-    output: Path | None
-    summary: Path | None
-    workspace: Path | None
-
-
-def github_paths() -> GithubPaths:
-    """Return what GITHUB_OUTPUT, GITHUB_STEP_SUMMARY and GITHUB_WORKSPACE name."""
-    values = map(variable, ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"))
-    return GithubPaths(*(Path(value) if value else None for value in values))
