@@ -152,7 +152,7 @@ def choose_seed_secret(config: Config) -> PasswordDeriver:
     """Return the password deriver of a run; on loopback the development secret is the default.
 
     Raises:
-        SafetyError: There is no seed secret, or it is the development secret, off loopback or in production.
+        SafetyError: The seed secret is missing, or it is the development secret off loopback or in production.
     """
     deriver = PasswordDeriver(config.seed_secret or Secret(DEVELOPMENT_SECRET))
     if not deriver.development or (config.address.loopback and not config.production):
@@ -221,7 +221,7 @@ def read_token(text: str, source: str) -> Secret:
     """Return a token given as TOKEN, `-` (stdin) or `@FILE`, without a BOM and a `Bearer` prefix.
 
     Raises:
-        UsageError: There is no token, or it is not one word of ASCII.
+        UsageError: The token is missing, or it is not one word of ASCII.
     """
     try:
         if text == "-":
