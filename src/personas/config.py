@@ -152,7 +152,7 @@ def choose_seed_secret(config: Config) -> PasswordDeriver:
     """Return the password deriver of a run; on loopback the development secret is the default.
 
     Raises:
-        SafetyError: The seed secret is missing, or it is the development secret off loopback or in production.
+        SafetyError: It is missing, or it is the development secret, off loopback or in production.
     """
     deriver = PasswordDeriver(config.seed_secret or Secret(DEVELOPMENT_SECRET))
     if not deriver.development or (config.address.loopback and not config.production):
