@@ -7,7 +7,6 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from personas.errors import SafetyError, UsageError
@@ -169,20 +168,16 @@ def choose_seed_secret(config: Config) -> PasswordDeriver:
     """Return the password deriver of a run; on loopback the development secret is the default.
 
     Raises:
-        SafetyError: There is no seed secret, or it is the development secret, off loopback or in production.
+        SafetyError: It is missing, or it is the development secret, off loopback or in production.
     """
-    secret = config.seed_secret or Secret(DEVELOPMENT_SECRET)
-    deriver = PasswordDeriver(secret)
+    deriver = PasswordDeriver(config.seed_secret or Secret(DEVELOPMENT_SECRET))
     if not deriver.development or (config.address.loopback and not config.production):
         return deriver
     place = "in production" if config.production else "for a service that is not on this machine"
-    problem = (
-        "is the public development secret, refused" if config.seed_secret else "is not set, but required"
-    )
-    raise SafetyError(
-        f"PERSONA_SEED_SECRET {problem} {place}.",
-        hint="Set PERSONA_SEED_SECRET to the secret that the other programs of this environment use.",
-    )
+    is_set = config.seed_secret is not None
+    problem = "is the public development secret, refused" if is_set else "is not set, but required"
+    hint = "Set PERSONA_SEED_SECRET to the secret that the other programs of this environment use."
+    raise SafetyError(f"PERSONA_SEED_SECRET {problem} {place}.", hint=hint)
 
 
 def parse_address(text: str, *, allow_http: bool = False, source: str = "--auth") -> Address:
@@ -215,27 +210,21 @@ def parse_address(text: str, *, allow_http: bool = False, source: str = "--auth"
     elif split.query or split.fragment:
         problem = "must not contain '?' or '#'"
     if problem:
-        raise UsageError(
-            f"{source} {problem}.", hint="Use a URL such as https://auth.example.com, or embedded."
-        )
+        hint = "Use a URL such as https://auth.example.com, or embedded."
+        raise UsageError(f"{source} {problem}.", hint=hint)
     url = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
-    loopback = is_loopback(split.hostname or "")
+    loopback = _is_loopback(split.hostname or "")
     if split.scheme == "http" and not loopback and not allow_http:
-        raise SafetyError(
-            f"{source} {url} uses plain http to another machine, which exposes tokens and passwords.",
-            hint="Use https, or pass --allow-http if you trust the network.",
-        )
+        problem = f"{source} {url} uses plain http to another machine, which exposes tokens and passwords."
+        raise SafetyError(problem, hint="Use https, or pass --allow-http if you trust the network.")
     return Address(url=url, loopback=loopback)
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a host name certainly means this machine."""
-    if host.lower() == "localhost":
-        return True
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host == "localhost"
 
 
 def _choose_service(
@@ -270,7 +259,7 @@ def read_token(text: str, source: str) -> Secret:
     """Return a token given as TOKEN, `-` (stdin) or `@FILE`, without a BOM and a `Bearer` prefix.
 
     Raises:
-        UsageError: There is no token, or it is not one word of ASCII.
+        UsageError: The token is missing, or it is not one word of ASCII.
     """
     try:
         if text == "-":
@@ -283,30 +272,14 @@ def read_token(text: str, source: str) -> Secret:
     except UnicodeDecodeError:
         raise UsageError(f"The token in {source} is not valid UTF-8.") from None
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"Cannot read the token from {source}: {getattr(error, 'strerror', '') or error}"
-        ) from None
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"Cannot read the token from {source}: {reason}.") from None
     token = text.removeprefix("\ufeff").strip()
     if token.lower().startswith("bearer "):
         token = token[7:].strip()
     if not token:
-        raise UsageError(
-            f"The token in {source} is empty.", hint="Check the variable or file that it comes from."
-        )
+        hint = "Check the variable or file that it comes from."
+        raise UsageError(f"The token in {source} is empty.", hint=hint)
     if not token.isascii() or not token.isprintable() or " " in token:
         raise UsageError(f"The token in {source} contains white space or characters that are not ASCII.")
     return Secret(token)
-
-
-class GithubPaths(NamedTuple):
-    """The files and the folder that GitHub Actions names in the environment."""
-
-    output: Path | None
-    summary: Path | None
-    workspace: Path | None
-
-
-def github_paths() -> GithubPaths:
-    """Return what GITHUB_OUTPUT, GITHUB_STEP_SUMMARY and GITHUB_WORKSPACE name."""
-    values = map(variable, ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"))
-    return GithubPaths(*(Path(value) if value else None for value in values))

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from personas.catalog.models import Persona, Problem
+from personas.catalog.models import Persona
+from personas.catalog.problems import Problem
 from personas.reconcile.changes import (
     Action,
     Change,

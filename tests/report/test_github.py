@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from personas.catalog.models import Problem
+from personas.catalog.problems import Problem
 from personas.reconcile.changes import Action, Status
 from personas.report.document import Report
 from personas.report.github import GithubOutput, to_github

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from rich.cells import cell_len
 
-from personas.catalog.models import Problem
+from personas.catalog.problems import Problem
 from personas.reconcile.changes import Action, Kind, Options, Plan, Result, Status
 from personas.report.document import CatalogSize, ErrorInfo, Report
 from personas.report.text import describe_deletions, format_problem, to_text

@@ -44,7 +44,7 @@ def list_(
     with start_run("list", output, report, quiet, verbose) as run:
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
         loaded = run.load_catalog_if_any(catalog)
-        scope = loaded.scope if loaded else Scope.default()
+        scope = loaded.scope if loaded else Scope()
         detailed = output is options.Output.JSON or any(file.endswith(".json") for file in report or ())
 
         async def read() -> LiveState:

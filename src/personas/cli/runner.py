@@ -91,7 +91,9 @@ class Run:
     def find_emails(self, option: str | None, personas: Sequence[str]) -> list[str]:
         """Return the emails of these personas, which must be in the catalog where there is one."""
         if (catalog := self.load_catalog_if_any(option)) is not None:
-            return [find_persona(catalog, persona).email for persona in personas]
+            return [
+                find_persona(catalog.personas, persona, f"in {catalog.file}").email for persona in personas
+            ]
         emails = [persona.strip().lower() for persona in personas]
         for email in filter(email_flaw, emails):
             problem = f"{email!r} is not an email, and there is no {DEFAULT_CATALOG} to find it in."

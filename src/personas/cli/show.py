@@ -33,7 +33,7 @@ def show(
 ) -> None:
     """Show one live persona: prompt, weights, last actions and feedback."""
     from personas.catalog.models import Scope
-    from personas.catalog.select import find_among
+    from personas.catalog.select import find_persona
     from personas.cli.connect import connect
     from personas.cli.runner import start_run
     from personas.config import resolve_config
@@ -42,12 +42,12 @@ def show(
     with start_run("show", output, report, quiet, verbose) as run:
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, None, kind, token, base_path)
         loaded = run.load_catalog_if_any(catalog)
-        scope = loaded.scope if loaded else Scope.default()
+        scope = loaded.scope if loaded else Scope()
 
         async def read() -> LiveState:
             async with connect(run, config) as service:
                 live = await fetch_list(service, scope)
-                found = find_among(live.personas, persona, f"at {config.address}")
+                found = find_persona(live.personas, persona, f"at {config.address}")
                 one = live.model_copy(update={"personas": (found,), "only": (found.email,)})
                 return await fetch_details(service, one)
 

@@ -29,7 +29,7 @@ def validate(
 
     Exits with code 3 for an error; warnings alone do not fail.
     """
-    from personas.catalog.models import Problem
+    from personas.catalog.problems import Problem
     from personas.cli.runner import start_run
 
     with start_run("validate", output, report, quiet, verbose) as run:

@@ -6,7 +6,7 @@ import json
 from typing import Any, Literal
 
 from personas import __version__
-from personas.catalog.models import Problem
+from personas.catalog.problems import Problem
 from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result
 from personas.report.sanitize import json_text
 

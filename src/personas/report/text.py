@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from personas.catalog.models import Problem
+from personas.catalog.problems import Problem
 from personas.reconcile.changes import Action, Change, LiveState, Plan
 from personas.report import messages
 from personas.report.diff import field_lines

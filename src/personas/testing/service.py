@@ -70,7 +70,7 @@ class PersonasService:
         if isinstance(who, Persona):
             return who
         if who is not None:
-            return find_persona(self.catalog, who)
+            return find_persona(self.catalog.personas, who, f"in {self.catalog.file}")
         for persona in self.catalog.personas:
             if archetype in {None, persona.archetype}:
                 return persona
