@@ -136,7 +136,7 @@ def _result_word(outcome: Outcome) -> str:
 
 
 def _remark(change: Change, outcome: Outcome | None) -> str:
-    """Return the last column of a row: what differs or was updated, and the reason; of a failure only its reason."""
+    """Return the last column of a row: what differs or was updated, and why; of a failure only why."""
     message = outcome.message if outcome else ""
     if outcome and message and outcome.result is not Result.DONE:
         return message

@@ -158,7 +158,7 @@ def _plan(report: Report, plan: Plan, width: int, *, verbose: bool) -> list[Sect
 
 
 def _rows(rows: Sequence[tuple[Text, Sequence[str]]], width: int) -> Section:
-    """Return rows of a lead, name, email and more; more stands below where it does not fit. No email is cut."""
+    """Return rows of lead, name, email and more. What does not fit stands below; an email is never cut."""
     indent = max((cell_len(lead.plain) for lead, _ in rows), default=0)
     names, emails = (max((cell_len(cells[at]) for _, cells in rows), default=0) for at in (0, 1))
     aligned = indent + names + 2 + emails <= width
@@ -166,15 +166,11 @@ def _rows(rows: Sequence[tuple[Text, Sequence[str]]], width: int) -> Section:
     for lead, (name, email, more) in rows:
         who = (_fit(name, names), _fit(email, emails)) if aligned else (name, email)
         line = "  ".join(filter(None, who))
-        whole = f"{line}  {more}"
-        if aligned and indent + cell_len(whole) <= width:
-            section.append(Text.assemble(lead, whole))
-            continue
-        if not name or indent + cell_len(line) <= width:
-            section.append(Text.assemble(lead, line))
-        else:
-            section += [*_beside(lead, Text(name), width), Text(" " * indent + email)]
-        section += _beside(Text(" " * indent), Text(more), width) if more else []
+        lines = [line, more] if indent + cell_len(line) <= width else [name, email, more]
+        if aligned and indent + cell_len(f"{line}  {more}") <= width:
+            lines = [f"{line}  {more}"]
+        body = Text("\n".join(filter(None, lines)))
+        section += _beside(lead, body, max(width, indent + emails))
     return section
 
 
@@ -256,19 +252,14 @@ def _show(persona: LivePersona, live: LiveState, width: int) -> list[Section]:
 
 
 def _end(report: Report, width: int) -> Section:
-    verdict = messages.verdict(report)
-    section: Section = []
-    if messages.conflicts(report):
-        section += _prose(f" {verdict}", width, mark="✗", style="bold red")
-        section += _prose(f"  {messages.CONFLICT_HINT}", width)
-    elif _is_calm(report):
-        section += _prose(f" {verdict} {messages.cost(report)}", width, mark="✓", style="green")
-    elif verdict and report.command != "show":
-        spent = bool(report.outcomes) or report.live is not None
-        section += _prose(f"{verdict} {messages.cost(report)}" if spent else verdict, width)
+    verdict, clashes, calm = messages.verdict(report), messages.conflicts(report), _is_calm(report)
+    if calm or report.outcomes or report.live is not None:
+        verdict = f"{verdict} {messages.cost(report)}"
+    mark, style = ("✗ ", "bold red") if clashes else ("✓ ", "green") if calm else ("", "")
+    section = _prose(verdict, width, mark=mark, style=style) if verdict and report.command != "show" else []
+    section += [Text(f"  {messages.CONFLICT_HINT}")] if clashes else []
     if checksum := messages.checksum(report):
         section.append(Text(f"Checksum {checksum} (for --expect-plan)"))
     if error := messages.error_to_show(report):
-        section.append(Text(f"Error: {visible(error.message)}", "red"))
-        section += [Text(f"  {visible(error.hint)}")] if error.hint else []
+        section.append(Text(format_error(error), "red"))
     return section
