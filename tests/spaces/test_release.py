@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from personas.catalog.models import Catalog
-from personas.concurrency import Cancel
 from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import Action, Change, Plan, Status
 from personas.redact import Secret
@@ -86,19 +87,49 @@ def test_another_seed_secret_destroys_no_space(
     assert set(sharing.run().statuses.values()) == {"in-sync"}
 
 
-def test_one_owner_with_another_password_is_kept_and_the_others_released(sharing: World) -> None:
-    sharing.change_password(ADA)
-    plan, _ = sharing.release({ADA: REPLACE, DI: DELETE, CY: DELETE})
-    # CY cannot be removed from the flat, which only ADA could do.
-    assert {change.key: change.action for change in plan.changes} == {ADA: None, DI: DELETE, CY: None}
-    assert set(sharing.shared()) == {"flat"}
-    assert sharing.run().statuses == {"flat": "unknown", "desk": "create"}
+def spoil_ada(world: World) -> None:
+    world.change_password(ADA)
 
 
-def test_a_member_is_kept_where_the_owner_cannot_remove_it(sharing: World) -> None:
-    sharing.change_password(ADA)
-    plan, _ = sharing.release({CY: DELETE})
-    assert (plan.actions, set(sharing.shared())) == ((), {"flat"})
+def spoil_reading(world: World) -> None:
+    world.refuse("get-full-organization", 403, {"message": "no"})
+
+
+def interrupt(world: World) -> None:
+    world.cancel.request()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "catalog", "going", "kept", "left", "reason"),
+    [
+        (spoil_ada, SHARED, {ADA, DI, CY}, {ADA, CY}, {"flat"}, "password is wrong"),
+        (spoil_ada, SHARED, {CY}, {CY}, {"flat"}, "password is wrong"),
+        (spoil_reading, make_catalog(FLAT, people=(ADA, BO, CY)), {BO, DI}, {BO, DI}, {"flat", "desk"}, "no"),
+        (
+            World.save,
+            make_catalog(FLAT | {"owner": BO, "members": [CY]}),
+            {CY},
+            {CY},
+            {"flat", "desk"},
+            "not allowed",
+        ),
+        (interrupt, SHARED, {ADA, BO}, {ADA, BO}, {"flat", "desk"}, "interrupted"),
+    ],
+)
+def test_personas_whose_spaces_cannot_be_released_are_kept(
+    sharing: World,
+    spoil: Callable[[World], object],
+    catalog: Catalog,
+    going: set[str],
+    kept: set[str],
+    left: set[str],
+    reason: str,
+) -> None:
+    spoil(sharing)
+    plan, _ = sharing.release(dict.fromkeys(sorted(going), DELETE), catalog)
+    reasons = {change.key: change.reason for change in plan.changes if not change.action}
+    assert (set(reasons), set(sharing.shared())) == (kept, left)
+    assert all(why.startswith("kept, because the space ") and reason in why for why in reasons.values())
 
 
 def test_force_replaces_that_owner_and_names_the_lost_slug(sharing: World) -> None:
@@ -150,30 +181,9 @@ def test_a_lost_answer_keeps_no_persona(sharing: World, call: str) -> None:
     assert sharing.shared() == {"flat": ("Flat", "team", {ADA: "owner"})}
 
 
-def test_a_space_that_cannot_be_read_keeps_everyone_who_may_be_in_it(sharing: World) -> None:
-    catalog = make_catalog(FLAT, people=(ADA, BO, CY))
-    sharing.refuse("get-full-organization", 403, {"message": "no"})
-    plan, _ = sharing.release({BO: DELETE, DI: DELETE}, catalog)
-    assert plan.actions == ()
-
-
-def test_members_of_a_space_of_another_account_are_kept(sharing: World) -> None:
-    plan, _ = sharing.release({CY: DELETE}, make_catalog(FLAT | {"owner": BO, "members": [CY]}))
-    assert (plan.actions, sharing.shared()) == ((), BOTH_LIVE)
-    assert "not allowed" in plan.changes[0].reason
-
-
 def test_an_owner_goes_where_another_space_has_its_slug(sharing: World) -> None:
     plan, _ = sharing.release({DI: DELETE}, make_catalog(FLAT | {"owner": DI, "members": []}))
     assert len(plan.actions) == 1
-
-
-def test_an_interruption_keeps_personas_whose_spaces_were_not_reached(sharing: World) -> None:
-    cancel = Cancel()
-    cancel.request()
-    plan, notes = sharing.release({ADA: DELETE, BO: DELETE}, cancel=cancel)
-    assert (plan.actions, notes) == ((), ())
-    assert sharing.shared() == BOTH_LIVE
 
 
 def test_spaces_to_release_are_those_of_owners_that_go() -> None:
