@@ -101,14 +101,6 @@ def test_personal_spaces_are_never_touched(sharing: World) -> None:
     assert personal() == before
 
 
-def test_delete_deletes_the_spaces_of_the_catalog_only(sharing: World) -> None:
-    sharing.run(make_catalog(space("attic", ADA, BO)))
-    run = sharing.run(make_catalog(FLAT, DESK, space("new", DI)), delete=True)
-    assert run.results == {"flat": "done", "desk": "done"}
-    assert set(sharing.shared()) == {"attic"}
-    assert sharing.run(delete=True).plan.changes == ()
-
-
 MOVED = make_catalog(FLAT | {"owner": BO, "members": [ADA]}, space("desk", DI, BO))
 ONLY_OWNERS = make_catalog(FLAT | {"members": []}, people=(ADA, CY), scope=[ADA, CY])
 HUMAN_STAYS = f"never deleted, because some members are not live personas: {HUMAN}"
@@ -140,37 +132,32 @@ RENAMED = make_catalog(FLAT | {"name": "Other"})
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "catalog", "delete", "message"),
+    ("path", "status", "catalog", "delete", "message"),
     [
-        (
-            lambda world: world.add_human("flat"),
-            make_catalog(FLAT),
-            True,
-            f"not deleted: {HUMAN} joined the space meanwhile",
-        ),
-        (
-            lambda world: world.refuse("organization/delete", 403, {"message": "not you"}),
-            make_catalog(FLAT),
-            True,
-            "not you",
-        ),
-        (
-            lambda world: world.refuse("organization/update", 200, {"id": "x"}),
-            RENAMED,
-            False,
-            "the space flat does not show the changes that were made",
-        ),
-        (lambda world: world.delete_user(BO), RENAMED, False, "cannot read this space"),
+        ("organization/delete", 403, make_catalog(FLAT), True, "deleting the space flat"),
+        ("organization/update", 200, RENAMED, False, "the space flat does not show the changes"),
     ],
-    ids=["human-joins", "refused", "does-not-last", "breaks"],
 )
-def test_what_happens_after_the_preview_is_a_failure(
-    sharing: World, meanwhile: Callable[[World], None], catalog: Catalog, delete: bool, message: str
+def test_a_change_that_is_refused_or_does_not_last_has_failed(
+    sharing: World, path: str, status: int, catalog: Catalog, delete: bool, message: str
 ) -> None:
-    run = sharing.run(catalog, delete=delete, between=lambda: meanwhile(sharing))
+    sharing.refuse(path, status, {"id": "x"})
+    run = sharing.run(catalog, delete=delete)
     assert run.results == {"flat": "failed"}
-    assert message in run.messages["flat"]
-    assert set(sharing.shared()) == {"flat", "desk"}
+    assert run.messages["flat"].startswith(message)
+
+
+def test_a_space_that_a_human_joins_after_the_preview_is_kept(sharing: World) -> None:
+    run = sharing.run(delete=True, between=lambda: sharing.add_human("flat"))
+    assert run.results == {"flat": "failed", "desk": "done"}
+    assert run.messages["flat"] == f"not deleted: {HUMAN} joined the space meanwhile"
+    assert set(sharing.shared()) == {"flat"}
+
+
+def test_a_space_that_breaks_after_the_preview_has_failed(sharing: World) -> None:
+    run = sharing.run(RENAMED, between=lambda: sharing.delete_user(BO))
+    assert run.results == {"flat": "failed"}
+    assert "cannot read this space" in run.messages["flat"]
 
 
 def test_only_limits_what_is_read_and_done(world: World) -> None:
@@ -326,15 +313,11 @@ def test_an_unreachable_service_ends_the_reading(world: World) -> None:
         world.run()
 
 
-def test_an_interruption_finishes_the_space_and_skips_the_rest(world: World) -> None:
-    world.before("invite-member", world.cancel.request)
-    run = world.run(concurrency=1)
-    assert run.results == {"desk": "done", "flat": "skipped"}
-    assert world.shared() == {"desk": DESK_LIVE}
-
-
 def test_an_aborted_run_reports_the_space_in_progress_as_unknown(world: World) -> None:
-    world.before("create", world.abort)
+    def abort() -> None:
+        world.scope.cancel()  # as a second Ctrl-C does
+
+    world.before("create", abort)
     with pytest.raises(TimeoutError):
         world.run(make_catalog(FLAT))
     [outcome] = world.seen

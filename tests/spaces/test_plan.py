@@ -86,7 +86,7 @@ def row(
         row("extra-broken", state(live(), BROKEN_ATTIC), "unknown", None, BROKEN),
         row("extra-broken-prune", state(live(), BROKEN_ATTIC), "unknown", None, ONLY_FORCE, options=PRUNE),
         row("extra-broken-force", state(live(), BROKEN_ATTIC), "extra", DELETE, options=BOTH),
-        row("delete", state(live()), "extra", DELETE, delete=True),
+        row("delete", state(live(), EXTRA), "extra", DELETE, delete=True),
         row("delete-changed", state(live(name="Old")), "extra", DELETE, delete=True),
         row("delete-human", state(live(roles=WITH_HUMAN)), "extra", None, NEVER, options=FORCE, delete=True),
         row("delete-taken", state(taken={"flat"}), "conflict", None, TAKEN, options=FORCE, delete=True),

@@ -206,10 +206,6 @@ class World:
         """Answer such calls without asking the service."""
         self.faults += [(path, lambda: (status, body), False)] * times
 
-    def abort(self) -> None:
-        """Cancel what runs, as a second Ctrl-C does."""
-        self.scope.cancel()
-
     def before(self, call: str, act: Callable[[], object]) -> None:
         """Do something before the next such call."""
 
