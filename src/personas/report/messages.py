@@ -165,7 +165,7 @@ def verdict(report: Report) -> str:
         order = [*(f"{action}d" for action in Action), *Result]
         text = ", ".join([f"{words[word]:,} {word}" for word in order if words[word]] + _kept(plan))
         return f"Interrupted: {text}. Run again to finish." if report.interrupted else text
-    if report.in_sync and plan.changes:
+    if report.in_sync:
         return f"{count(len(plan.changes), plan.kind)} in sync"
     actions = Counter(change.action for change in plan.changes)
     parts = [f"{actions[action]:,} to {action}" for action in Action if actions[action]]

@@ -35,14 +35,14 @@ def to_text(report: Report, *, width: int, color: bool, verbose: bool = False, q
     """
     width = max(width, _MIN_WIDTH)
     sections = [_problems(report), [Text(line) for line in messages.valid_lines(report)]]
-    if report.plan is not None and (verbose or not _is_calm(report)):
+    if report.plan is not None and (verbose or not report.in_sync):
         sections += _plan(report, report.plan, width, verbose=verbose)
     elif report.live is not None:
         sections += _live(report, report.live, width)
     if not quiet:
         notes = [_prose(note, width, mark="Note: ", style="yellow") for note in messages.notes(report)]
         sections.append([line for note in notes for line in note])
-    if not (quiet and _is_calm(report)):
+    if not (quiet and report.in_sync):
         sections.append(_end(report, width))
     return _render([section for section in sections if section], color=color)
 
@@ -125,11 +125,6 @@ def _columns(rows: Iterable[Sequence[str]], width: int) -> Section:
         lead = "".join(f"{_fit(cell, sizes[at])}  " for at, cell in enumerate(cells))
         section += _beside(Text(f"  {lead}"), Text(last), width)
     return section or [Text("  none")]
-
-
-def _is_calm(report: Report) -> bool:
-    """Whether one line says everything: compared, in sync, and nothing was done."""
-    return report.in_sync and not report.outcomes and bool(report.plan and report.plan.changes)
 
 
 def _problems(report: Report) -> Section:
@@ -252,10 +247,10 @@ def _show(persona: LivePersona, live: LiveState, width: int) -> list[Section]:
 
 
 def _end(report: Report, width: int) -> Section:
-    verdict, clashes, calm = messages.verdict(report), messages.conflicts(report), _is_calm(report)
-    if calm or report.outcomes or report.live is not None:
+    verdict, clashes = messages.verdict(report), messages.conflicts(report)
+    if report.in_sync or report.outcomes or report.live is not None:
         verdict = f"{verdict} {messages.cost(report)}"
-    mark, style = ("✗ ", "bold red") if clashes else ("✓ ", "green") if calm else ("", "")
+    mark, style = ("✗ ", "bold red") if clashes else ("✓ ", "green") if report.in_sync else ("", "")
     section = _prose(verdict, width, mark=mark, style=style) if verdict and report.command != "show" else []
     section += [Text(f"  {messages.CONFLICT_HINT}")] if clashes else []
     if checksum := messages.checksum(report):
