@@ -67,22 +67,14 @@ def test_an_edited_space_is_renamed_and_joined_and_keeps_extra_members(sharing: 
 
 def test_prune_removes_extra_members_and_other_spaces_of_owners(sharing: World) -> None:
     sharing.add_human("flat")
-    alone = make_catalog(FLAT | {"members": []})
-    both = make_catalog(FLAT, space("attic", ADA, BO))
+    alone, both = make_catalog(FLAT | {"members": []}, DESK), make_catalog(FLAT, space("attic", ADA, BO))
     sharing.run(both)
+    sharing.add_member("attic", CY, "owner")  # seen by two owners of the catalog
     run = sharing.run(alone)
-    assert run.statuses == {"flat": "update", "attic": "extra"}
+    assert [change.key for change in run.plan.changes] == ["attic", "flat", "desk"]
     assert run.outcomes == ()
     assert sharing.run(alone, prune=True).results == {"flat": "done", "attic": "done"}
     assert sharing.shared() == {"flat": ("Flat", "team", {ADA: "owner"}), "desk": DESK_LIVE}
-
-
-def test_a_space_with_two_owners_of_the_catalog_is_listed_once(sharing: World) -> None:
-    sharing.run(make_catalog(space("attic", ADA)))
-    sharing.add_member("attic", CY, "owner")
-    run = sharing.run(prune=True)
-    assert [change.key for change in run.plan.changes] == ["attic", "desk", "flat"]
-    assert run.results == {"attic": "done"}
 
 
 def test_personal_spaces_are_never_touched(sharing: World) -> None:
@@ -125,7 +117,7 @@ def test_these_spaces_are_not_touched(
     before = sharing.shared()
     run = sharing.run(catalog, **options)
     assert (run.statuses, run.outcomes, sharing.shared()) == (statuses, (), before)
-    assert reason in [*run.reasons.values()][-1]
+    assert any(reason in text for text in run.reasons.values())
 
 
 RENAMED = make_catalog(FLAT | {"name": "Other"})
@@ -207,14 +199,6 @@ def test_the_slug_of_a_deleted_owner_is_a_conflict(sharing: World) -> None:
     assert sharing.run(delete=True, force=True).results == {"flat": "done"}
 
 
-def test_a_space_that_was_not_read_is_never_in_sync(sharing: World) -> None:
-    sharing.run(make_catalog(space("attic", CY)))
-    sharing.refuse("get-full-organization", 500, times=1)
-    run = sharing.run(concurrency=1)
-    assert sorted(run.statuses.values()) == ["extra", "in-sync", "unknown"]
-    assert len(run.plan.drift) == 2
-
-
 @pytest.mark.parametrize(
     ("call", "status", "body"),
     [
@@ -267,14 +251,13 @@ def test_a_lost_sign_in_concerns_one_owner(sharing: World) -> None:
 
 
 def test_an_invitation_that_expired_or_waits_is_sent_again(world: World) -> None:
-    past = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
-    for _ in range(2):
+    for minutes in (-1, 60):
         world.refuse("accept-invitation", 400, {"message": "not now"}, times=1)
         run = world.run(make_catalog(FLAT))
         assert run.results == {"flat": "failed"}
         assert "not now" in run.messages["flat"]
-        world.execute(sa.update(tables.invitations).values(expires_at=past))
-        past += dt.timedelta(days=1)
+        expires = NOW + dt.timedelta(minutes=minutes)
+        world.execute(sa.update(tables.invitations).values(expires_at=expires))
     edited = make_catalog(FLAT | {"members": [{"email": e, "role": "admin"} for e in (BO, CY)]})
     assert world.run(edited).results == {"flat": "done"}
     assert world.shared()["flat"][2] == {ADA: "owner", BO: "admin", CY: "admin"}

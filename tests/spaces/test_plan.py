@@ -141,7 +141,6 @@ TWO = make_catalog(FLAT, space("desk", CY, DI, name="The desk"))
 @pytest.mark.parametrize(
     ("only", "selected"),
     [
-        ((), {"flat", "desk", "attic"}),
         (("flat",), {"flat"}),
         (("The d*",), {"desk"}),
         ((DI,), {"desk"}),
@@ -149,7 +148,6 @@ TWO = make_catalog(FLAT, space("desk", CY, DI, name="The desk"))
         (("ADA",), {"flat", "attic"}),
         (("Di",), {"desk"}),
         (("att*", "desk"), {"attic", "desk"}),
-        (("nothing",), set()),
     ],
 )
 def test_only_selects_by_slug_name_owner_and_member(only: tuple[str, ...], selected: set[str]) -> None:

@@ -102,7 +102,8 @@ class World:
             for table in reversed(saved):
                 connection.execute(sa.delete(table))
             for table, rows in saved.items():
-                connection.execute(sa.insert(table), rows) if rows else None
+                if rows:
+                    connection.execute(sa.insert(table), rows)
 
     def run(
         self,
@@ -214,12 +215,12 @@ class World:
 
         self.faults.append((SPACES + call, fault, False))
 
-    def seed(self, *emails: str, passwords: PasswordDeriver = PASSWORDS) -> None:
+    def seed(self, *emails: str) -> None:
         """Create personas of the catalog."""
 
         async def create(service: ManaService) -> None:
             for persona in make_catalog(people=emails).personas:
-                await service.create(persona, passwords.derive(persona.email))
+                await service.create(persona, PASSWORDS.derive(persona.email))
 
         self.call(create)
 
@@ -233,13 +234,8 @@ class World:
 
     def add_member(self, slug: str, email: str, role: str = "member") -> None:
         place, user = self._id(tables.organizations.c.slug, slug), self._id(tables.users.c.email, email)
-        values = {
-            "id": f"{slug} {email.partition('@')[0]}",
-            "organization_id": place,
-            "user_id": user,
-            "role": role,
-        }
-        self.execute(sa.insert(tables.members).values(**values, created_at=NOW))
+        about = {"id": f"{place[:9]}{user[:9]}", "role": role, "created_at": NOW}
+        self.execute(sa.insert(tables.members).values(**about, organization_id=place, user_id=user))
 
     def delete_user(self, email: str) -> None:
         """Delete a persona as a tool does that knows nothing of spaces."""
