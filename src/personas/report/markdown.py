@@ -19,7 +19,7 @@ MAX_BYTES = 60_000  # GitHub takes 65,536 characters in a comment
 _MAX_NOTES = 10
 _LONG = 1_000  # characters of a message
 
-# Lines that stay together, and what they are called if there is no room for them.
+# What the lines are about, for the note if they do not fit, and lines that stay together.
 Block = tuple[str, str]
 
 
