@@ -9,12 +9,12 @@ from personas.embedded import EmbeddedService, open_embedded
 from .world import World
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: tests of other folders run event loops of their own
 def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def embedded() -> AsyncIterator[EmbeddedService]:
     async with open_embedded(None, scrypt_n=2) as opened:
         yield opened

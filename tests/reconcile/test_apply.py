@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 CREATE = f"POST {PERSONAS}$"
 DELETE = f"DELETE {PERSONAS}/"
 GONE = "deleted; re-creation unconfirmed, run seed again: "
+LOST = ["unknown", "unknown"]
 SIX = [f"p{number}" for number in range(6)]
 
 
@@ -73,7 +74,7 @@ async def test_only_deletions_need_no_seed_secret(world: World) -> None:
     await world.seed(make_catalog(*SIX))
     plan = await world.plan(make_catalog("ada"), prune=True)
     world.seen.clear()
-    with pytest.raises(SafetyError, match="PERSONA_SEED_SECRET"):
+    with pytest.raises(SafetyError, match=r"^There is no seed secret .* Set PERSONA_SEED_SECRET\.$"):
         await apply(plan, world.service, None)
     assert world.seen == []
     catalog = make_catalog("p0")
@@ -124,25 +125,24 @@ async def test_service_gets_updatable_fields_and_the_half_created_account() -> N
 
 
 @pytest.mark.parametrize(
-    ("status", "times", "error", "ended"),
+    ("faults", "error", "ended"),
     [
-        (401, [1_000], CredentialsError, ["done", "failed", *["skipped"] * 4]),
-        (403, [1_000], CredentialsError, ["done", "failed", *["skipped"] * 4]),
-        (503, [1_000], NoResponseError, ["done", *["unknown"] * 3, *["skipped"] * 2]),
-        (429, [1_000], RateLimitedError, ["done", *["failed"] * 3, *["skipped"] * 2]),
-        (503, [4], None, ["done", *["unknown"] * 2, *["done"] * 3]),
-        (503, [4, 4], None, ["done", "unknown", "unknown", "done", "unknown", "unknown"]),
-        (400, [4], None, ["done", *["failed"] * 4, "done"]),
-        (200, [1], None, ["done", "unknown", *["done"] * 4]),  # without a confirmation
+        ([(1, 401, 1_000)], CredentialsError, ["done", "failed", *["skipped"] * 4]),
+        ([(1, 503, 1_000)], NoResponseError, ["done", *["unknown"] * 3, *["skipped"] * 2]),
+        ([(1, 429, 1_000)], RateLimitedError, ["done", *["failed"] * 3, *["skipped"] * 2]),
+        ([(1, 503, 4), (2, 503, 4)], None, ["done", *LOST, "done", *LOST]),
+        ([(0, 503, 4), (0, 400, 1), (0, 503, 4)], None, [*LOST, "failed", *LOST, "done"]),
+        ([(1, 400, 4)], None, ["done", *["failed"] * 4, "done"]),
+        ([(1, 200, 1)], None, ["done", "unknown", *["done"] * 4]),  # without a confirmation
     ],
 )
 async def test_only_a_refusal_or_several_lost_answers_stop_the_run(
-    world: World, status: int, times: list[int], error: type[Exception] | None, ended: list[str]
+    world: World, faults: list[tuple[int, int, int]], error: type[Exception] | None, ended: list[str]
 ) -> None:
     world.service.concurrency = 1
     plan = await world.plan(make_catalog(*SIX))
-    for skip, number in enumerate(times, 1):  # two attempts of each call; one succeeds before each series
-        world.when(CREATE, status, {"error": "Forbidden"}, skip=skip, times=number)
+    for skip, status, times in faults:  # each call has two attempts
+        world.when(CREATE, status, {"error": "Forbidden"}, skip=skip, times=times)
     seen: list[Outcome] = []
     outcomes = await apply(plan, world.service, PASSWORDS, on_outcome=seen.append)
     assert results(outcomes) == ended
@@ -152,6 +152,13 @@ async def test_only_a_refusal_or_several_lost_answers_stop_the_run(
     assert {o.message for o in outcomes[len(seen) :]} == {f"not started: {o.message}" for o in stopped}
     assert outcomes[1].id is None
     assert outcomes[1].message.startswith("creating persona.p1@mana.test: ") or error is CredentialsError
+
+
+async def test_first_of_several_refusals_stops_the_run(world: World) -> None:
+    plan = await world.plan(make_catalog(*SIX))
+    world.when(CREATE, 403)
+    outcomes = await world.apply(plan)
+    assert [outcome.stopped_by is None for outcome in outcomes].count(False) == 1
 
 
 async def plan_to_replace(world: World, *more: str) -> Plan:

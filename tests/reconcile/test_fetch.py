@@ -89,7 +89,7 @@ async def test_refusal_or_several_calls_without_answer_stop_the_reading(
     world.seen.clear()
     if isinstance(result, int):
         assert len((await fetch_details(world.service, state)).unread) == result
-    else:
-        with pytest.raises(result):
-            await fetch_details(world.service, state)
-        assert world.count(DETAIL) <= 6
+        return
+    with pytest.raises(result):
+        await fetch_details(world.service, state)
+    assert world.count(DETAIL) <= 6

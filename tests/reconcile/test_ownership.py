@@ -55,23 +55,20 @@ async def test_each_domain_of_the_scope_is_counted_alone(world: World) -> None:
     assert (world.count(f"{LOOK_UP}.*limit=0"), world.count(f"{LOOK_UP}.*(cy|dee)")) == (4, 0)
 
 
-@pytest.mark.parametrize(
-    ("status", "reason"), [(429, "rate limited"), (401, "not the auth service's sign-in")]
-)
-async def test_without_password_verdict_a_taken_email_is_unknown_and_the_rest_a_note(
-    world: World, status: int, reason: str
-) -> None:
+async def test_without_password_verdict_a_taken_email_is_unknown_and_the_rest_a_note(world: World) -> None:
     await seed_in_order(world, *FIVE)
-    world.when(SIGN_IN, status, {"message": "No."})
+    world.when(SIGN_IN, 401, {"message": "No."})
     world.add_human("ada")
     plan = await world.plan(make_catalog("ada", "bo", *FIVE))
     assert drift(plan) == {"ada": "unknown", "bo": "create"}
     (unknown,), (note,) = plan.of(Status.UNKNOWN), plan.notes
-    assert unknown.reason.startswith("cannot determine who owns this email: ")
+    reason = "this is not the auth service's sign-in (HTTP 401)."
+    assert (
+        unknown.reason
+        == f"cannot determine who owns this email: signing in as persona.ada@mana.test: {reason}"
+    )
     assert note.startswith("Could not check the seed secret with 2 of 2 personas: signing in as persona.p")
-    assert reason in unknown.reason
-    assert reason in note
-    assert note[-2] != "."
+    assert note.endswith(f"@mana.test: {reason}")
     await world.apply(plan)
     assert (world.users(), world.users("human")) == ({"bo", *FIVE}, {"ada"})
 
@@ -80,7 +77,7 @@ async def test_taken_email_is_unknown_without_seed_secret_or_look_up(world: Worl
     world.add_human("ada")
     plan = await world.plan(make_catalog("ada", "bo"), passwords=None)
     assert drift(plan) == {"ada": "unknown", "bo": "create"}
-    assert "there is no seed secret" in plan.of(Status.UNKNOWN)[0].reason
+    assert plan.drift[-1].reason.endswith(": there is no seed secret to sign in with")
     assert plan.notes == ("There is no seed secret: passwords were not checked.",)
     assert world.count(SIGN_IN) == 0
     world.when(f"{LOOK_UP}.*ada.*limit=0", 500)
@@ -143,14 +140,12 @@ ORDER = ["p1", "p3", "p0", "p4", "p2"]  # not as in the catalog, nor by name
         (FIVE, "", {}, 2, ""),
         (FIVE, "p0", {}, 5, "p0"),
         (FIVE, "p4", {}, 5, "p4"),
-        (FIVE, "p0 p2", {}, 5, "p0 p2"),
         (FIVE, "p2", {}, 2, ""),
         (ORDER, "p0 p3 p4", {}, 2, ""),
         (["extra0", *FIVE, "extra1"], "extra0 extra1 p4", {"only": ("p1", "p4")}, 5, "p4"),
         (FIVE, "p2", {"check_passwords": True}, 5, "p2"),
         (FIVE, "p2", {"check_passwords": True, "only": ("p2",)}, 3, "p2"),
         (FIVE, "p2", {"check_passwords": True, "only": ("p1",)}, 3, ""),
-        (FIVE, "p2", {"check_passwords": True, "only": ("p0",)}, 2, ""),
     ],
 )
 async def test_oldest_and_newest_password_decide_what_is_checked(

@@ -106,5 +106,5 @@ class _Run:
 
 
 def _make_outcome(change: Change, result: Result, message: str, user_id: str | None = None) -> Outcome:
-    same = change.model_dump(include={"kind", "key", "name", "action"})
+    same = change.model_dump(include={"key", "name", "action"})
     return Outcome(**same, result=result, message=message, id=user_id)
