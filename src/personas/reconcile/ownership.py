@@ -33,7 +33,7 @@ async def find_owners(
             doubtful += [email for email in emails if email.endswith(domain)]
     owners: dict[str, Owner] = {}
     users: dict[str, FoundUser] = {}
-    for email, found in (await service.find_users(doubtful) if doubtful else {}).items():
+    for email, found in (await service.find_users(doubtful)).items():
         if isinstance(found, FoundUser):
             users[email] = found
         else:
@@ -82,7 +82,7 @@ async def check_seed_secret(
     reason = checks[unknown[0]].reason.rstrip(".")
     note = f"Could not check the seed secret with {len(unknown)} of {len(checks)} personas: {reason}."
     # A sample that did not have to be checked is only a note.
-    return {e: result for e, result in checks.items() if e in check or e not in unknown}, (note,)
+    return {email: result for email, result in checks.items() if email in check}, (note,)
 
 
 async def check_passwords(
