@@ -103,10 +103,10 @@ class ManaService(SignInService):
 
     async def update(
         self, live: LivePersona, persona: Persona, fields: Collection[str], password: Secret
-    ) -> None:
+    ) -> str:
         """Update the descriptors; the service demands name and password, but does not change them."""
         del live, fields  # the service finds the persona by email, and replaces all descriptors at once
-        await self._save(persona, password, f"updating {persona.email}")
+        return await self._save(persona, password, f"updating {persona.email}")
 
     async def _save(self, persona: Persona, password: Secret, what: str) -> str:
         body = persona.model_dump(mode="json", by_alias=True) | {"password": password.reveal()}
