@@ -20,9 +20,7 @@ from .server import Server, serve
 
 URL = "http://localhost:3001"
 PERSONAS = "/api/v1/admin/personas"
-USERS = "/api/v1/admin/users"
 QUICK = RetryPolicy(attempts=4, first_wait=0.001, max_wait=0.002, connect=0.05, total=5)
-PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def jwt(**claims: Any) -> str:
@@ -30,18 +28,6 @@ def jwt(**claims: Any) -> str:
     claims = {"role": "admin", "iss": URL, "iat": time.time(), "exp": time.time() + 900, **claims}
     parts = (json.dumps(part).encode() for part in ({"alg": "EdDSA"}, claims))
     return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "c2ln"])
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture

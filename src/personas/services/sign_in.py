@@ -215,7 +215,7 @@ class AdminToken:
             return self._token
 
     def renew(self, token: Secret) -> bool:
-        """Forget a token that the service refused; False if there is no other one."""
+        """Forget a token that the service refused; False if it cannot be renewed."""
         if self._token is token and not self._credentials.token:
             self._token = None
         return not self._credentials.token
