@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from personas.errors import NoResponseError, RateLimitedError, ResponseError, ServiceError, UnreachableError
 from personas.redact import MASK, Secret
@@ -31,6 +28,7 @@ pytestmark = pytest.mark.anyio
 
 Patch, approx = pytest.MonkeyPatch, pytest.approx
 SECRET = Secret("a-very-secret\"token\\with 'signs'")
+CERTIFICATE = Path(__file__).parents[1] / "data/loopback.pem"  # of 127.0.0.1, with its key
 NOT_JSON = object()
 
 
@@ -112,7 +110,6 @@ async def test_a_failed_call_is_repeated(
         # Without `repeat`, only a call that was refused is repeated.
         ([RESET], False, NoResponseError, "broke before a complete answer arrived.", True),
         ([STALL], False, NoResponseError, "asking: no complete answer from http://127.0.0.1:", True),
-        ([answer(502)], False, NoResponseError, "the service is not available (HTTP 502).", True),
         ([answer(503)], False, NoResponseError, "the service is not available (HTTP 503).", True),
         ([answer(429), answer(429), RESET], False, NoResponseError, "broke before", True),
         # The wait is too long.
@@ -120,8 +117,7 @@ async def test_a_failed_call_is_repeated(
         ([RESET, answer(429, retry_after="3600")], True, RateLimitedError, "limited for 3600 s", True),
         # Another attempt would not help.
         ([answer(301, location="https://evil.test/")], True, ResponseError, "are not followed. Give", False),
-        ([answer(307, location="/thing/")], True, ResponseError, "redirects (HTTP 307)", False),
-        ([b"HTTP/1.1 304 X\r\n\r\n"], True, ResponseError, "redirects (HTTP 304)", False),
+        ([b"HTTP/1.1 304 X\r\n\r\n"], True, ResponseError, "the service redirects (HTTP 304),", False),
         ([answer(content_encoding="gzip")], True, ResponseError, "(DecodingError). Check --auth", True),
     ],
 )  # fmt: skip
@@ -201,21 +197,16 @@ def test_the_wait_that_a_service_asks_for(headers: dict[str, str], seconds: floa
 async def test_one_pause_holds_all_workers_and_is_announced_once(server: Server, busy: bytes) -> None:
     waits: list[tuple[float, str]] = []
     times: list[float] = []
-    server.replies = [busy, busy, busy, answer(503), OK]
-
-    def observe(_: str, __: str, status: int | ServiceError, seconds: float) -> None:
-        if status == 200:
-            times.append(asyncio.get_running_loop().time() - seconds)
-
-    async with (
-        client(server.url, concurrency=3, observe=observe, on_wait=lambda *w: waits.append(w)) as opened,
-        asyncio.TaskGroup() as group,
-    ):
-        started = asyncio.get_running_loop().time()
-        for _ in range(6):
-            group.create_task(ask(opened))
+    server.replies = [busy, busy, OK]
+    async with client(
+        server.url,
+        concurrency=2,
+        observe=lambda *_: times.append(time.monotonic()),
+        on_wait=lambda *wait: waits.append(wait),
+    ) as opened:
+        await asyncio.gather(*(ask(opened) for _ in range(4)))
     assert len(times) == 6
-    assert min(times) - started > 0.98
+    assert times[2] - times[1] > 0.9
     assert [seconds for seconds, _ in waits] == [1]
     assert "asking: " in waits[0][1]
 
@@ -307,32 +298,24 @@ async def test_an_application_is_called_in_this_process() -> None:
         assert (await ask(opened, "DELETE")).status == 500
 
 
-USER = "http://user:p%23ss@"
-
-
 @pytest.mark.parametrize(
-    ("loopback", "variable", "proxy", "exceptions", "proxied"),
+    ("loopback", "variables", "proxied"),
     [
-        (False, "HTTP_PROXY", USER, "", True),
-        (False, "http_proxy", "", "", True),
-        (False, "ALL_PROXY", "http://", "", True),
-        (True, "HTTP_PROXY", USER, "", False),
-        (False, "HTTP_PROXY", USER, "::1,127.0.0.1", False),
-        (False, "HTTP_PROXY", USER, "[::1],fd00::/8,other.test", True),
-        (False, "HTTP_PROXY", USER, "*", False),
+        (False, {"HTTP_PROXY": "http://user:p%23ss@{}"}, True),
+        (False, {"http_proxy": "{}"}, True),
+        (False, {"ALL_PROXY": "http://{}"}, True),
+        (True, {"HTTP_PROXY": "http://{}"}, False),
+        # Unlike httpx, with IPv6 addresses.
+        (False, {"HTTP_PROXY": "http://{}", "NO_PROXY": "::1,127.0.0.1"}, False),
+        (False, {"HTTP_PROXY": "http://{}", "NO_PROXY": "[::1],fd00::/8,other.test"}, True),
+        (False, {"HTTP_PROXY": "http://{}", "NO_PROXY": "*"}, False),
     ],
 )
 async def test_a_proxy_is_used_off_loopback_only(
-    server: Server,
-    monkeypatch: Patch,
-    loopback: bool,
-    variable: str,
-    proxy: str,
-    exceptions: str,
-    proxied: bool,
+    server: Server, monkeypatch: Patch, loopback: bool, variables: dict[str, str], proxied: bool
 ) -> None:
-    monkeypatch.setenv(variable, f"{proxy}127.0.0.1:{server.port}")
-    monkeypatch.setenv("NO_PROXY", exceptions)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(f"127.0.0.1:{server.port}"))
     async with client(server.url, loopback=loopback) as opened:
         assert (await ask(opened)).status == 200
     assert server.seen == [f"get {server.url if proxied else ''}/thing"]
@@ -361,27 +344,11 @@ async def test_an_unusable_proxy_names_the_variable_only(monkeypatch: Patch, url
     assert "hunter2" not in caught.value.hint
 
 
-def make_certificate(file: Path) -> None:
-    """Write a certificate for 127.0.0.1 that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now, day = datetime.now(UTC), timedelta(days=1)
-    number = x509.random_serial_number()
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), number, now - day, now + day)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    file.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, form, serialization.NoEncryption()))
-
-
 async def test_https_on_loopback_trusts_the_certificate_file(monkeypatch: Patch, tmp_path: Path) -> None:
-    good, bad = tmp_path / "good.pem", tmp_path / "bad.pem"
+    bad = tmp_path / "bad.pem"
     bad.write_text("not PEM")
-    make_certificate(good)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(good)
+    tls.load_cert_chain(CERTIFICATE)
     async with serve(tls) as server:
         async with client(server.url) as opened:
             error = await failure(opened)
@@ -394,6 +361,6 @@ async def test_https_on_loopback_trusts_the_certificate_file(monkeypatch: Patch,
                 await client(server.url).__aenter__()
             async with client(server.url.replace("https", "http")):
                 pass  # plain http does not need it
-        monkeypatch.setenv("SSL_CERT_FILE", str(good))
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
         async with client(server.url) as opened:
             assert (await ask(opened)).status == 200
