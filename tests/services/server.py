@@ -6,12 +6,11 @@ import asyncio
 import json
 import socket
 import ssl
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 
-RESET, CLOSE, STALL, HALF = "reset", "close", "stall", "half"
+CLOSE, STALL, HALF = "close", "stall", "half"
 Reply = bytes | str
 
 
@@ -55,11 +54,6 @@ class Server:
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if reply == STALL:
             await reader.read(1)
-        elif reply == RESET:
-            # Closing with unsent data and no linger time sends RST.
-            raw = writer.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
         elif reply != CLOSE:
             writer.write(reply if isinstance(reply, bytes) else OK[:-5])
             await writer.drain()

@@ -22,7 +22,7 @@ from personas.services.http import HttpClient, RetryPolicy, error_detail, retry_
 from personas.services.models import Answer
 
 from .conftest import QUICK
-from .server import CLOSE, HALF, OK, RESET, STALL, Reply, Server, answer, closed_port, serve
+from .server import CLOSE, HALF, OK, STALL, Reply, Server, answer, closed_port, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +59,6 @@ async def failure(opened: HttpClient, method: str = "GET", **arguments: Any) -> 
         (204, b"", NOT_JSON),
         (403, b"404 Not Found", NOT_JSON),
         (404, b"[" * 100_000, NOT_JSON),
-        (409, b"9" * 5000, NOT_JSON),
         (500, b"\xff\xfe", NOT_JSON),
     ],
     ids=lambda value: repr(value)[:12],
@@ -77,15 +76,14 @@ async def test_any_status_is_an_answer_with_or_without_json(
 @pytest.mark.parametrize(
     ("replies", "sent", "retried", "server_error"),
     [
-        ([RESET, OK], 2, True, False),
         ([CLOSE, HALF, OK], 3, True, False),
         ([STALL, OK], 2, True, False),
         ([answer(502), answer(504), OK], 3, False, True),
         ([answer(503), OK], 2, False, True),
         ([answer(429), answer(429), OK], 3, False, False),
-        ([answer(429, retry_after="0"), RESET, answer(503), OK], 4, True, True),
+        ([answer(429, retry_after="0"), CLOSE, answer(503), OK], 4, True, True),
     ],
-    ids=["reset", "closed and cut", "stalled", "gateway", "unavailable", "rate limit", "all"],
+    ids=["closed and cut", "stalled", "gateway", "unavailable", "rate limit", "all"],
 )
 async def test_a_failed_call_is_repeated(
     server: Server, replies: list[Reply], sent: int, retried: bool, server_error: bool
@@ -101,20 +99,20 @@ async def test_a_failed_call_is_repeated(
     ("replies", "repeat", "kind", "text", "maybe_applied"),
     [
         # Given up after all attempts.
-        ([RESET] * 4, True, NoResponseError, "asking: the connection to http://127.0.0.1:", True),
+        ([CLOSE] * 4, True, NoResponseError, "asking: the connection to http://127.0.0.1:", True),
         ([b"220 smtp.example ESMTP\r\n\r\n"] * 4, True, NoResponseError, "broke before a complete", True),
         ([STALL] * 4, True, NoResponseError, "within 0.1 s. Allow more time with --timeout.", True),
         ([answer(502)] * 4, True, NoResponseError, "asking: the service is not available (HTTP 502).", True),
         ([answer(503, {"error": "later"})] * 4, True, NoResponseError, "(HTTP 503: later). Run again", True),
         ([answer(429, {"error": "no"})] * 4, True, RateLimitedError, "rate limited (HTTP 429: no).", False),
         # Without `repeat`, only a call that was refused is repeated.
-        ([RESET], False, NoResponseError, "broke before a complete answer arrived.", True),
+        ([CLOSE], False, NoResponseError, "broke before a complete answer arrived.", True),
         ([STALL], False, NoResponseError, "asking: no complete answer from http://127.0.0.1:", True),
         ([answer(503)], False, NoResponseError, "the service is not available (HTTP 503).", True),
-        ([answer(429), answer(429), RESET], False, NoResponseError, "broke before", True),
+        ([answer(429), answer(429), CLOSE], False, NoResponseError, "broke before", True),
         # The wait is too long.
         ([answer(429, x_retry_after="6")], True, RateLimitedError, "for 6 s (HTTP 429). Run again la", False),
-        ([RESET, answer(429, retry_after="3600")], True, RateLimitedError, "limited for 3600 s", True),
+        ([CLOSE, answer(429, retry_after="3600")], True, RateLimitedError, "limited for 3600 s", True),
         # Another attempt would not help.
         ([answer(301, location="https://evil.test/")], True, ResponseError, "are not followed. Give", False),
         ([b"HTTP/1.1 304 X\r\n\r\n"], True, ResponseError, "the service redirects (HTTP 304),", False),
@@ -250,7 +248,7 @@ def test_what_an_error_says(body: object, detail: str) -> None:
 
 async def test_secrets_of_a_call_are_masked_and_not_observed(server: Server) -> None:
     echoes = [SECRET.reveal(), json.dumps(SECRET.reveal())]
-    server.replies = [RESET, answer(503), answer(500, {"error": echoes, "name": echoes, "code": echoes})]
+    server.replies = [CLOSE, answer(503), answer(500, {"error": echoes, "name": echoes, "code": echoes})]
     seen: list[Any] = []
     async with client(server.url, observe=lambda *call: seen.append(call)) as opened:
         got = await ask(opened, params={"q": "a@b"}, bearer=SECRET, cookie=Secret("sid=hunter22"))
@@ -321,17 +319,6 @@ async def test_a_proxy_is_used_off_loopback_only(
     assert server.seen == [f"get {server.url if proxied else ''}/thing"]
 
 
-async def test_a_proxy_that_fails_is_named(server: Server, monkeypatch: Patch) -> None:
-    server.replies = [b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"]
-    for port, reason in ((closed_port(), "nothing answers there."), (server.port, "407 Proxy Auth")):
-        monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter22222@127.0.0.1:{port}")
-        async with client("https://auth.example.test", loopback=False) as opened:
-            error = await failure(opened)
-        assert error.message.startswith(f"Cannot connect to the proxy 127.0.0.1:{port}: {reason}")
-        assert error.hint == "Check HTTPS_PROXY and NO_PROXY."
-        assert "hunter2" not in error.message
-
-
 @pytest.mark.parametrize(
     "url", ["http://{}?@b", "http://{}#@b", "http://{}@b:port", "socks5://{}@b", "ftp://{}@b"]
 )
@@ -344,9 +331,7 @@ async def test_an_unusable_proxy_names_the_variable_only(monkeypatch: Patch, url
     assert "hunter2" not in caught.value.hint
 
 
-async def test_https_on_loopback_trusts_the_certificate_file(monkeypatch: Patch, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.pem"
-    bad.write_text("not PEM")
+async def test_https_on_loopback_trusts_the_certificate_file(monkeypatch: Patch) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(CERTIFICATE)
     async with serve(tls) as server:
@@ -355,8 +340,8 @@ async def test_https_on_loopback_trusts_the_certificate_file(monkeypatch: Patch,
         assert error.message.startswith(f"Cannot connect to {server.url}: [SSL: CERTIFICATE_VERIFY_FAILED] ")
         assert error.hint == "Check that it is https, and that SSL_CERT_FILE has its authority."
         assert opened.requests == 1
-        for file, reason in ((tmp_path / "none", "No such file or directory"), (bad, "not a file of certif")):
-            monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        for file, reason in (("none", "No such file or directory"), (__file__, "not a file of certif")):
+            monkeypatch.setenv("SSL_CERT_FILE", file)
             with pytest.raises(UnreachableError, match=f"^SSL_CERT_FILE cannot be used: {reason}"):
                 await client(server.url).__aenter__()
             async with client(server.url.replace("https", "http")):

@@ -132,13 +132,10 @@ async def test_a_persona_is_written_as_in_the_catalog(
     ("call", "body", "text"),
     [
         ("list", [], "Input should be"),
-        ("list", {}, "personas: Field required"),
         ("list", {"personas": [LISTED, {"userId": 3, "email": "a"}]}, "personas.1.userId: Input should be"),
-        ("list", {"personas": "all"}, "personas: Input should be"),
         ("get", {"persona": None}, "persona: Input should be"),
         ("get", {"persona": DETAIL | {"moduleMix": {"a": "secret-text"}}}, "persona.moduleMix.a: Input"),
         ("get", {"persona": DETAIL, "recentActions": [1]}, "recentActions.0: Input should be"),
-        ("create", {"ok": False, "userId": "u1"}, "ok: Input should be True"),
         ("create", {"ok": True}, "userId: Field required"),
         ("delete", {"deleted": "u1"}, "ok: Field required"),
         ("count", {"users": [], "total": -1}, "total: Input should be"),
