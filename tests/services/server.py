@@ -51,7 +51,8 @@ class Server:
         length = head.partition("content-length: ")[2].partition("\r\n")[0]
         await reader.readexactly(int(length or 0))
         self.heads.append(head)
-        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        reply, *others = self.replies
+        self.replies = others or [reply]
         if reply == STALL:
             await reader.read(1)
         elif reply != CLOSE:

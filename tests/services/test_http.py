@@ -26,10 +26,10 @@ from .server import CLOSE, HALF, OK, STALL, Reply, Server, answer, closed_port, 
 
 pytestmark = pytest.mark.anyio
 
-Patch, approx = pytest.MonkeyPatch, pytest.approx
+Patch = pytest.MonkeyPatch
 SECRET = Secret("a-very-secret\"token\\with 'signs'")
 CERTIFICATE = Path(__file__).parents[1] / "data/loopback.pem"  # of 127.0.0.1, with its key
-NOT_JSON = object()
+NOT_JSON, HOUR = object(), timedelta(hours=1)
 
 
 @asynccontextmanager
@@ -130,7 +130,7 @@ async def test_a_failure_ends_a_call(
     waits: list[object] = []
     async with client(server.url, timeout=0.1, on_wait=lambda *wait: waits.append(wait)) as opened:
         for method in ("POST", "GET"):
-            server.replies = list(replies)
+            server.replies = replies
             error = await failure(opened, method, bearer=SECRET, repeat=repeat)
             assert type(error) is kind
             assert text in f"{error.message} {error.hint}"
@@ -181,7 +181,7 @@ async def test_a_call_ends_after_the_total_time_without_an_answer(server: Server
         ({"retry-after": "-4"}, 0),
         ({"retry-after": "nan"}, 0),
         ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
-        ({"retry-after": format_datetime(datetime.now(UTC) + timedelta(hours=2))}, approx(7150, abs=50)),
+        ({"retry-after": format_datetime(datetime.now(UTC) + 2 * HOUR)}, pytest.approx(7150, abs=50)),
         ({"retry-after": "soon", "x-retry-after": "5"}, 5),
         ({"retry-after": "soon"}, None),
         ({}, None),

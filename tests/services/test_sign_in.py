@@ -185,7 +185,7 @@ async def test_sign_ins_wait_for_each_other_beyond_three(mana: Router) -> None:
 )  # fmt: skip
 def test_a_session_keeps_what_the_service_set(header: str, expected: dict[str, object] | None) -> None:
     # The last usable cookie counts, whatever stands around it.
-    headers = ("a=b", header, "b=c", "mana.session_token=")
+    headers: tuple[str, ...] = ("a=b", header, "b=c", "mana.session_token=")
     if expected is None:
         with pytest.raises(ResponseError, match=f"signing in as {ADA}: .* no usable session cookie"):
             read_session(ADA, None, headers)
@@ -227,12 +227,10 @@ async def test_a_session_is_looked_up_and_gives_a_token(
     route = mana.get(f"/api/auth/{path}").respond(status, text=content)
     async with admin_service(None) as service:
         if isinstance(result, str):
-            call, start = service.find_session, "reading the session of"
-            if path == "token":
-                call, start = service.token, "getting a token for"
-            error = await error_of(call(SESSION))
+            error = await error_of((service.token if path == "token" else service.find_session)(SESSION))
             assert type(error) is (NotOfferedError if "no tokens" in result else ResponseError)
-            assert error.message == f"{start} {ADA}: {result}"
+            what = "getting a token for" if path == "token" else "reading the session of"
+            assert error.message == f"{what} {ADA}: {result}"
         else:
             found = await service.find_session(SESSION)
             assert (found and (found.email, found.user_id, found.cookie, found.expires_at)) == result
