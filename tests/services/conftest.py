@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
 
 import pytest
 import respx
 
+from personas.errors import ServiceError
 from personas.redact import Secret
 from personas.services.http import RetryPolicy
 from personas.services.mana import ManaService
@@ -28,6 +29,12 @@ def jwt(**claims: Any) -> str:
     claims = {"role": "admin", "iss": URL, "iat": time.time(), "exp": time.time() + 900, **claims}
     parts = (json.dumps(part).encode() for part in ({"alg": "EdDSA"}, claims))
     return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "c2ln"])
+
+
+async def error_of(call: Awaitable[object]) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        await call
+    return caught.value
 
 
 @pytest.fixture

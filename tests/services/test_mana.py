@@ -28,27 +28,23 @@ from personas.services.mana import ManaService
 from personas.services.models import FoundUser, LivePersona, ModuleFeedback
 from personas.services.sign_in import Credentials
 
-from .conftest import PERSONAS, QUICK, URL, jwt
+from .conftest import PERSONAS, QUICK, URL, error_of, jwt
 
 pytestmark = pytest.mark.anyio
 
 USERS = "/api/v1/admin/users"
 EMAIL = "persona.ada@mana.test"
 PASSWORD = Secret("04F5dvKlKv3DgU9R0Kt9ZWY5tHUchxRI")
-ADA = Persona.model_validate(
-    {
-        "name": "Ada",
-        "email": EMAIL,
-        "archetype": "researcher",
-        "systemPrompt": "You are Ada, 36. You keep careful notes.",
-        "moduleMix": {"notes": 0.6, "articles": 0.4},
-        "tickCadence": "weekdays",
-    }
-)
+DESCRIBED = {"name": "Ada", "archetype": "researcher", "tickCadence": "weekdays"}
+PRIVATE = {
+    "systemPrompt": "You are Ada, 36. You keep careful notes.",
+    "moduleMix": {"notes": 0.6, "todo": 0.4},
+}
+ADA = Persona.model_validate({"email": EMAIL, **DESCRIBED, **PRIVATE})
 OWN = {"userId": "u1", "email": EMAIL, "createdAt": "2026-11-23T08:28:49.577Z", "lastActiveAt": None}
-LISTED = OWN | {"name": "Ada", "archetype": "researcher", "tickCadence": "weekdays", "actions7d": 2}
+LISTED = OWN | DESCRIBED | {"actions7d": 2}
 LIVE = LivePersona.model_validate(LISTED)
-DETAIL = OWN | {"archetype": "solo-dev", "systemPrompt": "You are Ada.", "moduleMix": {"notes": 1}}
+DETAIL = OWN | PRIVATE | {"archetype": "solo-dev"}
 SAVED = {"ok": True, "userId": "u1", "email": EMAIL}
 DELETED = {"ok": True, "deleted": "u1"}
 BROKEN = {"statusCode": 500, "message": "Internal server error"}
@@ -76,12 +72,6 @@ def any_call(mana: Router) -> respx.Route:
     return mana.route(path__regex="/api/v1/")
 
 
-async def error_of(service: ManaService, call: str) -> ServiceError:
-    with pytest.raises(ServiceError) as caught:
-        await CALLS[call](service)
-    return caught.value
-
-
 async def test_the_list_is_read(service: ManaService, mana: Router) -> None:
     listing = mana.get(PERSONAS).respond(json={"personas": [LISTED, {"userId": "u2", "email": "b@x.test"}]})
     first, second = await service.list_personas()
@@ -106,8 +96,8 @@ async def test_a_persona_is_read_with_its_activity(mana: Router, path: str) -> N
     async with ManaService(URL, Credentials(token=Secret(jwt())), endpoint=path, retry=QUICK) as service:
         found = await service.get_persona(LIVE)
         nameless = await service.get_persona(LIVE.model_copy(update={"name": None}))
-    assert (found.archetype, found.system_prompt) == ("solo-dev", "You are Ada.")
-    assert (found.actions_7d, found.tick_cadence, found.module_mix) == (2, "daily", {"notes": 1})
+    assert (found.archetype, found.system_prompt) == ("solo-dev", PRIVATE["systemPrompt"])
+    assert (found.actions_7d, found.tick_cadence, found.module_mix) == (2, "daily", PRIVATE["moduleMix"])
     assert (found.name, nameless.name) == ("Ada", None)
     assert found.recent_actions is not None
     acts = [(a.tool, a.result, a.error_message) for a in found.recent_actions]
@@ -146,7 +136,7 @@ async def test_json_of_another_kind_is_refused_with_its_place(
     service: ManaService, mana: Router, call: str, body: object, text: str
 ) -> None:
     any_call(mana).respond(json=body)
-    error = await error_of(service, call)
+    error = await error_of(CALLS[call](service))
     assert type(error) is ResponseError
     assert text in error.message
     assert "secret-text" not in error.message
@@ -172,11 +162,11 @@ async def test_a_refusal_says_its_reason(
     service: ManaService, mana: Router, reply: Response, kind: type[ServiceError], text: str
 ) -> None:
     route = any_call(mana).mock(reply)
-    for call in CALLS:
+    for call, start in CALLS.items():
         if kind is NotFoundError and call in {"list", "delete", "count"}:
             continue  # other tests show what it means there
         before, writes = route.call_count, call in WRITES
-        error = await error_of(service, call)
+        error = await error_of(start(service))
         assert (type(error), text in error.message) == (kind, True), call
         assert error.maybe_applied is (writes and reply.status_code == 200)
         assert route.call_count - before == (2 if writes and reply.status_code == 500 else 1)
@@ -218,7 +208,7 @@ async def test_a_write_is_done_or_says_whether_it_may_be(
     if isinstance(result, bool):
         assert await CALLS[call](service) is result
     else:
-        error = await error_of(service, call)
+        error = await error_of(CALLS[call](service))
         kind, text, maybe_applied = cast("tuple[type[ServiceError], str, bool]", result)
         assert (type(error), error.maybe_applied) == (kind, maybe_applied)
         assert text in error.message
@@ -316,9 +306,8 @@ async def test_a_look_up_that_concerns_the_whole_run_is_raised(
     service: ManaService, mana: Router, answered: list[Any], kind: type[ServiceError]
 ) -> None:
     mana.get(USERS).side_effect = answered * 2
-    with pytest.raises(ServiceError) as caught:
-        await service.find_users(["a@x.test", "b@x.test"])
-    assert type(caught.value) is kind
+    error = await error_of(service.find_users(["a@x.test", "b@x.test"]))
+    assert type(error) is kind
 
 
 async def test_an_email_that_cannot_be_looked_up_leaves_the_others(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,7 +27,7 @@ from personas.services.mana import ManaService
 from personas.services.models import PasswordCheck, Session, Verdict
 from personas.services.sign_in import Credentials, NoSessionError, read_session
 
-from .conftest import PERSONAS, QUICK, URL, jwt
+from .conftest import PERSONAS, QUICK, URL, error_of, jwt
 
 pytestmark = pytest.mark.anyio
 
@@ -53,12 +52,6 @@ def admin_service(credentials: Credentials | None = BY_PASSWORD) -> ManaService:
 
 def given(**claims: Any) -> Credentials:
     return Credentials(token=Secret(jwt(**claims)))
-
-
-async def error_of(call: Awaitable[object]) -> ServiceError:
-    with pytest.raises(ServiceError) as caught:
-        await call
-    return caught.value
 
 
 def let_sign_in(mana: Router, *tokens: str) -> tuple[respx.Route, respx.Route]:
