@@ -194,7 +194,7 @@ async def test_a_refusal_says_its_reason(
         ("create", [BUSY, REFUSED], (ResponseError, "no", True)),
         ("create", [FAILED, REFUSED], (ResponseError, "no", True)),
         ("create", [FAILED, FAILED], (ResponseError, "HTTP 500", False)),
-        ("create", [CLOSE, Response(401)], (CredentialsError, "HTTP 401", True)),
+        ("create", [CLOSE, Response(401)], (CredentialsError, ": HTTP 401.", True)),
         ("create", [CLOSE, FAILED, FAILED], (ResponseError, "HTTP 500", True)),
         ("create", [CLOSE] * 4, (NoResponseError, "broke before a complete answer", True)),
         ("create", [LIMITED, REFUSED], (ResponseError, "no", False)),

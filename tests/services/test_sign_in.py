@@ -39,7 +39,7 @@ WRONG = {"message": "Invalid email or password", "code": "INVALID_EMAIL_OR_PASSW
 OCTOBER = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
 UNVERIFIED = {"message": "Email not verified", "code": "EMAIL_NOT_VERIFIED"}
 SIGNED_IN = {"redirect": False, "token": "abc", "user": {"id": "u1", "name": "Ada", "email": ADA}}
-FOUND = {"session": {"expiresAt": "2026-10-21T07:28:00Z"}, "user": {"id": "u1", "email": ADA}}
+FOUND = {"session": {"expiresAt": "2026-10-21T07:28:00Z"}, "user": {"id": "u1", "email": "a@b.test"}}
 USE_JWT = "Pass an admin's token with --jwt (MANA_ADMIN_JWT)."
 BY_PASSWORD = Credentials(email=ADMIN, password=PASSWORD)
 
@@ -114,6 +114,7 @@ async def test_what_an_answer_says_about_the_password(
     # An admin's failure says what to check; it is not a verdict on a persona.
     assert type(of_admin) is (CredentialsError if verdict else kind)
     assert text in of_admin.message
+    assert ADMIN in of_admin.message
     hints = {Verdict.WRONG: "Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD.", Verdict.RIGHT: USE_JWT}
     assert of_admin.hint == (hints[verdict] if verdict else error.hint)
 
@@ -125,6 +126,7 @@ async def test_a_right_password_signs_out_again_if_it_can(mana: Router) -> None:
         assert await service.check_password(ADA, PASSWORD) == PasswordCheck(Verdict.RIGHT)
         assert out.calls.last.request.headers["cookie"] == "mana.session_token=abc.def%3D"
         assert out.calls.last.request.headers["origin"] == "https://auth.example.test"
+        assert out.calls.last.request.content == b"{}"
         out.side_effect = httpx.ReadError("reset")
         assert await service.check_password(ADA, PASSWORD) == PasswordCheck(Verdict.RIGHT)
     assert out.call_count == 1 + QUICK.attempts
@@ -160,13 +162,13 @@ async def test_sign_ins_wait_for_each_other_beyond_three(mana: Router) -> None:
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        (COOKIE, {"cookie": Secret("abc.def%3D"), "same_site": "Lax", "http_only": True, "secure": False}),
+        (COOKIE, {"cookie": Secret("abc.def%3D"), "same_site": "Lax", "http_only": True, "domain": None}),
         ("__Secure-s.session_token=a; Secure", {"cookie_name": "__Secure-s.session_token", "secure": True}),
         ("better-auth.session_token=a1", {"cookie_name": "better-auth.session_token", "http_only": False}),
         ("s.session_token=a=b; Partitioned; Priority=High; New=1;;", {"cookie": Secret("a=b"), "path": "/"}),
         ("s.session_token=a; domain=mana.how; path=/app", {"domain": ".mana.how", "path": "/app"}),
         ("s.session_token=a; Domain=.Mana.How", {"domain": ".mana.how"}),
-        ("s.session_token=a; Domain=", {"domain": None, "expires_at": None}),
+        ("s.session_token=a; Domain=", {"domain": None, "expires_at": None, "secure": False}),
         ("s.session_token=a; SameSite=none; Secure", {"same_site": "None", "secure": True}),
         ("s.session_token=a; SAMESITE=STRICT", {"same_site": "Strict"}),
         ("s.session_token=a; SameSite=Whatever", {"same_site": "Lax"}),
@@ -198,13 +200,15 @@ def test_max_age_goes_before_expires() -> None:
 @pytest.mark.parametrize(
     ("path", "status", "body", "result"),
     [
-        ("get-session", 200, FOUND, (ADA, "u1", SESSION.cookie, OCTOBER)),
-        ("get-session", 200, FOUND | {"session": {"expiresAt": "?"}}, (ADA, "u1", SESSION.cookie, None)),
+        ("get-session", 200, FOUND, ("a@b.test", "u1", SESSION.cookie, OCTOBER)),
+        ("get-session", 200, FOUND | {"session": {"expiresAt": "?"}}, ("a@b.test", "u1", SESSION.cookie, None)),
         ("get-session", 200, None, None),
         ("get-session", 401, {"code": "UNAUTHORIZED"}, None),
         ("get-session", 200, {"user": {}}, "the answer has no session: HTTP 200."),
         ("get-session", 200, "<html>", "the answer has no session: HTTP 200."),
         ("get-session", 500, {"message": "no"}, "the answer has no session: HTTP 500: no."),
+        ("get-session", 503, {}, "the service is not available (HTTP 503)."),
+        ("token", 503, {}, "the service is not available (HTTP 503)."),
         ("token", 401, {"code": "UNAUTHORIZED"}, "the session has ended."),
         ("token", 404, {}, "the service has no tokens (HTTP 404)."),
         ("token", 405, {}, "the service has no tokens (HTTP 405)."),
@@ -221,7 +225,8 @@ async def test_a_session_is_looked_up_and_gives_a_token(
     async with admin_service(None) as service:
         if isinstance(result, str):
             error = await error_of((service.token if path == "token" else service.find_session)(SESSION))
-            assert type(error) is (NotOfferedError if "no tokens" in result else ResponseError)
+            kinds = {404: NotOfferedError, 405: NotOfferedError, 503: NoResponseError}
+            assert (type(error), error.maybe_applied) == (kinds.get(status, ResponseError), False)
             what = "getting a token for" if path == "token" else "reading the session of"
             assert error.message == f"{what} {ADA}: {result}"
         else:
@@ -254,8 +259,11 @@ async def test_calls_with_a_cookie_send_the_issuer_as_origin(
             got = await service.call(
                 SESSION, "POST", "organization/list", what="listing", params={"a": "b"}, body={"a": 1}
             )
+        sent = calling.calls.last.request
+        calling.respond(503)
+        error = await error_of(service.call(SESSION, "GET", "organization/list", what="listing"))
+    assert error.message == "listing: the service is not available (HTTP 503)."
     assert (got.status, got.code, got.detail, got.body) == (403, "X", "no", {"code": "X", "message": "no"})
-    sent = calling.calls.last.request
     assert (sent.headers["origin"], sent.headers["cookie"]) == (origin, SESSION.header.reveal())
     assert (sent.url.query, sent.content) == (b"a=b", b'{"a":1}')
     assert origin == URL or getting.call_count == (0 if as_admin else 1)
@@ -312,6 +320,7 @@ async def test_the_admin_signs_in_once_and_out_at_the_end(mana: Router) -> None:
             assert mana.routes["out"].call_count == times - 1
         assert mana.routes["out"].call_count == signing.call_count == getting.call_count == times
     assert (listing.call_count, service.requests) == (10, 16)
+    assert json.loads(signing.calls.last.request.content)["email"] == ADMIN
     assert mana.routes["out"].calls.last.request.headers["origin"] == "https://own.test"
 
 

@@ -336,7 +336,7 @@ def _seconds(claims: Mapping[str, Any], name: str, default: float) -> float:
 
 def _expiry(attributes: Mapping[str, str]) -> datetime | None:
     """Return when a cookie expires; Max-Age goes before Expires."""
-    if re.fullmatch(r"-?\d{1,9}", attributes.get("max-age", ""), re.ASCII):
+    if re.fullmatch(r"-?\d{1,9}", attributes.get("max-age", "")):
         return datetime.now(UTC) + timedelta(seconds=int(attributes["max-age"]))
     return parse_date(attributes.get("expires", ""))
 
