@@ -325,11 +325,20 @@ async def test_an_unusable_proxy_names_the_variable_only(monkeypatch: Patch, url
     assert caught.value.hint.startswith("Use http://HOST:PORT. In a user name or password, write ")
 
 
+async def test_a_dead_proxy_is_named(monkeypatch: Patch) -> None:
+    port = closed_port()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter22@127.0.0.1:{port}")
+    async with client("https://auth.example.test", loopback=False) as opened:
+        error = await failure(opened)
+    assert error.message == f"Cannot connect to the proxy 127.0.0.1:{port}: nothing answers there."
+    assert error.hint == "Check HTTPS_PROXY and NO_PROXY."
+
+
 async def test_https_on_loopback_trusts_the_certificate_file(monkeypatch: Patch) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(CERTIFICATE)
     async with serve(tls) as server:
-        async with client(server.url) as opened:
+        async with client(server.url, retry=RetryPolicy()) as opened:
             error = await failure(opened)
         assert error.message.startswith(f"Cannot connect to {server.url}: [SSL: CERTIFICATE_VERIFY_FAILED] ")
         assert error.hint == "Check that it is https, and that SSL_CERT_FILE has its authority."

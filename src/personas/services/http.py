@@ -228,7 +228,7 @@ class HttpClient:
     def _not_connected(self, error: Exception) -> _Failure:
         place, hint = self._shown, "Check --auth (MANA_AUTH_URL), and that the service is running."
         if self._proxy is not None:
-            place = f"the proxy {self._proxy.url.host}:{self._proxy.url.port or 80}"
+            place = f"the proxy {self._proxy.url.netloc.decode()}"
             hint = f"Check {self._proxy_variable} and NO_PROXY."
         reason, seconds = redact(str(error)) or "no connection in time", self._retry.connect
         reason = reason.replace("All connection attempts failed", "nothing answers there")
