@@ -170,14 +170,10 @@ class HttpClient:
     ) -> Answer | _Failure:
         self.requests += 1
         started = time.monotonic()
-        result: Answer | _Failure
         try:
             with anyio.fail_after(seconds):
-                response = await self._client.send(request, stream=True)
-                try:
+                async with contextlib.aclosing(await self._client.send(request, stream=True)) as response:
                     answer = _decode(response, await _read(response, what), secrets)
-                finally:
-                    await response.aclose()
             result = self._examine(response, answer, what)
         except Exception as error:  # noqa: BLE001 - servers provoke many kinds in the library
             result = self._explain(error, what, seconds)
