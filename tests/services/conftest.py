@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import respx
 
+from personas.config import parse_address
 from personas.errors import ServiceError
 from personas.redact import Secret
 from personas.services.http import RetryPolicy
@@ -51,6 +52,10 @@ def mana() -> Iterator[respx.MockRouter]:
 
 
 @pytest.fixture
-async def service(mana: respx.MockRouter) -> AsyncIterator[ManaService]:  # noqa: ARG001 - answers its calls
-    async with ManaService(URL, Credentials(token=Secret(jwt())), retry=QUICK) as opened:
+async def service(
+    mana: respx.MockRouter,  # noqa: ARG001 - answers its calls
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[ManaService]:
+    monkeypatch.setenv("HTTP_PROXY", "ftp://not.used.on.loopback")
+    async with ManaService(parse_address(URL), Credentials(token=Secret(jwt())), retry=QUICK) as opened:
         yield opened

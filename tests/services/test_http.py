@@ -104,7 +104,7 @@ async def test_a_failed_call_is_repeated(
         ([answer(503, {"error": "later"})] * 4, True, NoResponseError, "(HTTP 503: later). Run again", True),
         ([answer(429, {"error": "no"})] * 4, True, RateLimitedError, "rate limited (HTTP 429: no).", False),
         # Without `repeat`, only a call that was refused is repeated.
-        ([CLOSE], False, NoResponseError, "broke before a complete answer arrived.", True),
+        ([CLOSE], False, NoResponseError, "before a complete answer arrived. |", True),
         ([STALL], False, NoResponseError, "asking: no complete answer from http://127.0.0.1:", True),
         ([answer(503)], False, NoResponseError, "the service is not available (HTTP 503).", True),
         ([answer(429), answer(429), CLOSE], False, NoResponseError, "broke before", True),
@@ -132,7 +132,7 @@ async def test_a_failure_ends_a_call(
             server.replies = replies
             error = await failure(opened, method, bearer=SECRET, repeat=repeat)
             assert type(error) is kind
-            assert text in f"{error.message} {error.hint}"
+            assert text in f"{error.message} {error.hint}|"
             assert error.maybe_applied is (maybe_applied and method == "POST")
     assert opened.requests == 2 * len(replies)
     assert waits == []
