@@ -261,7 +261,8 @@ async def test_no_session_travels_with_the_next_call(server: Server) -> None:
         await ask(opened)
     assert got.set_cookies == ("mana.session_token=abc; Path=/",)
     sent = {"cookie: a=b", "authorization: bearer c", "origin: http://own.test"}
-    assert sent <= set(server.heads[0].split("\r\n"))
+    always = {"accept: application/json", "accept-encoding: identity", "user-agent: personas"}
+    assert sent | always <= set(server.heads[0].split("\r\n"))
     assert not sent & set(server.heads[1].split("\r\n"))
     assert "cookie" not in server.heads[1]
 
@@ -282,12 +283,16 @@ async def test_an_application_is_called_in_this_process() -> None:
     async def app(scope: Any, _: Any, send: Any) -> None:
         if scope["method"] == "DELETE":
             raise RuntimeError("a bug")
+        if scope["method"] == "PUT":
+            await asyncio.sleep(60)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b'"here"'})
 
-    async with client("http://embedded.localhost", app=app) as opened:
+    async with HttpClient("http://embedded.localhost", loopback=True, app=app, timeout=0.5) as opened:
         assert (await ask(opened)).body == "here"
         assert (await ask(opened, "DELETE")).status == 500
+        error = await failure(opened, "PUT", repeat=False)
+    assert error.message == "asking: no complete answer from the embedded service within 0.5 s."
 
 
 @pytest.mark.parametrize(
