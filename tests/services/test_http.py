@@ -10,10 +10,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from personas.errors import NoResponseError, RateLimitedError, ResponseError, ServiceError, UnreachableError
 from personas.redact import MASK, Secret
@@ -28,7 +33,6 @@ pytestmark = pytest.mark.anyio
 
 Patch = pytest.MonkeyPatch
 SECRET = Secret("a-very-secret\"token\\with 'signs'")
-CERTIFICATE = Path(__file__).parents[1] / "data/loopback.pem"  # of 127.0.0.1, with its key
 NOT_JSON, HOUR = object(), timedelta(hours=1)
 
 
@@ -339,9 +343,32 @@ async def test_a_dead_proxy_is_named(monkeypatch: Patch) -> None:
     assert error.hint == "Check HTTPS_PROXY and NO_PROXY."
 
 
-async def test_https_on_loopback_trusts_the_certificate_file(monkeypatch: Patch) -> None:
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A new certificate of 127.0.0.1, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    text = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file = tmp_path / "loopback.pem"
+    file.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(serialization.Encoding.PEM, *text)
+    )
+    return file
+
+
+async def test_https_on_loopback_trusts_the_certificate_file(certificate: Path, monkeypatch: Patch) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(CERTIFICATE)
+    tls.load_cert_chain(certificate)
     async with serve(tls) as server:
         async with client(server.url, retry=RetryPolicy()) as opened:
             error = await failure(opened)
@@ -354,6 +381,6 @@ async def test_https_on_loopback_trusts_the_certificate_file(monkeypatch: Patch)
                 await client(server.url).__aenter__()
             async with client(server.url.replace("https", "http")):
                 pass  # plain http does not need it
-        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         async with client(server.url) as opened:
             assert (await ask(opened)).status == 200
