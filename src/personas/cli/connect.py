@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
+from personas.cli.progress import log_request, log_wait
 from personas.errors import CredentialsError, UsageError
 from personas.services.mana import ManaService
 from personas.services.sign_in import Credentials
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from personas.cli.runner import Run
     from personas.config import Config
-    from personas.embedded import EmbeddedService
+    from personas.services.base import Service
 
 
 @asynccontextmanager
 async def connect(
-    run: Run, config: Config, *, admin: bool = True, create: bool = False, preview: bool = False
-) -> AsyncIterator[ManaService]:
+    run: Run, config: Config, *, admin: bool = True, create: bool | None = None
+) -> AsyncIterator[Service]:
     """Connect to the service of a run; its requests and notes count for the run.
 
-    Without `admin`, credentials may be missing. Where the file of an embedded service does not exist,
-    `create` creates it, and with `preview` a temporary one stands in for it.
+    Without `admin`, credentials may be missing. If the file of an embedded service does not exist, `create`
+    creates it; False uses a temporary one instead, and None raises a UsageError.
     """
     async with AsyncExitStack() as stack:
         app = None
         credentials = Credentials(config.jwt, config.admin_email, config.admin_password)
         if (file := config.address.embedded) is not None:
-            if not (file.exists() or create or preview):
+            if create is None and not file.exists():
                 hint = "Create it with: personas seed --auth embedded"
                 raise UsageError(f"{file} does not exist.", hint=hint)
-            opened = await stack.enter_async_context(
-                _open_embedded(file if file.exists() or create else None)
-            )
+            stack.enter_context(explain_embedded_errors())
+            from personas.embedded import open_embedded
+
+            opened = await stack.enter_async_context(open_embedded(file if create or file.exists() else None))
             app, credentials = opened.app, Credentials(token_factory=opened.admin_token)
         elif admin and not config.has_credentials:
             raise CredentialsError(
@@ -51,8 +51,8 @@ async def connect(
             timeout=config.timeout,
             concurrency=config.concurrency,
             app=app,
-            observe=run.progress.observe,
-            on_wait=run.progress.log_wait,
+            observe=log_request if run.verbose else None,
+            on_wait=log_wait,
         )
         try:
             yield await stack.enter_async_context(service)
@@ -60,20 +60,15 @@ async def connect(
             run.add(requests=service.requests, notes=tuple(service.notes), service=service.address)
 
 
-@asynccontextmanager
-async def _open_embedded(file: Path | None) -> AsyncIterator[EmbeddedService]:
+@contextmanager
+def explain_embedded_errors() -> Iterator[None]:
+    """Turn errors of the embedded service, and a missing library of it, into usage errors."""
     try:
-        from personas.embedded import EmbeddedError, open_embedded
+        from personas.embedded import EmbeddedError
     except ModuleNotFoundError as error:
-        raise not_installed(error) from None
+        message = f"The embedded service is not installed: {error.name} is missing."
+        raise UsageError(message, hint="Install it with: pip install 'personas[embedded]'") from None
     try:
-        async with open_embedded(file) as opened:
-            yield opened
+        yield
     except EmbeddedError as error:
         raise UsageError(error.message, hint=error.hint) from None
-
-
-def not_installed(error: ModuleNotFoundError) -> UsageError:
-    """Return the error for a library of the embedded service that is not installed."""
-    hint = "Install it with: pip install 'personas[embedded]'"
-    return UsageError(f"The embedded service is not installed: {error.name} is missing.", hint=hint)

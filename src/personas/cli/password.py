@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from personas.cli import options
-
-EXAMPLES = """Examples:
-  personas password anna
-  personas password persona.anna@mana.test"""
+from personas.config import resolve_config
 
 
 def password(
@@ -19,11 +16,14 @@ def password(
 
     It is derived from the email and PERSONA_SEED_SECRET; no request is sent.
     Without a catalog, PERSONA must be an email.
+
+    Examples:
+      personas password anna
+      personas password persona.anna@mana.test
     """
     from personas.cli.flow import choose_passwords
     from personas.cli.runner import start_run
     from personas.cli.streams import write_stdout
-    from personas.config import resolve_config
 
     with start_run("password", verbose=verbose) as run:
         # The address decides whether the development secret may be used; nothing travels there.
