@@ -29,18 +29,11 @@ from personas.redact import redact
 
 
 class _Command(TyperCommand):
-    """A command with plain help and messages."""
+    """A command with plain usage lines and messages."""
 
     def collect_usage_pieces(self, ctx: Any) -> Any:
         """Return the parts of the usage line, without braces around arguments."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
-
-    def get_help_option(self, ctx: Any) -> Any:
-        """Return --help, which has no value to describe."""
-        found = super().get_help_option(ctx)
-        if found is not None:
-            found.metavar = ""
-        return found
 
     def parse_args(self, ctx: Any, args: Any) -> Any:
         """Parse the arguments; a token in a wrong place is not repeated in the message."""

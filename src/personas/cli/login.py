@@ -98,7 +98,7 @@ def login(
             files = {email: check_writable(f"{folder}/{names[email]}", "--dir") for email in emails}
         elif out is not None:
             files = {emails[0]: check_writable(out, "--out")}
-        writer = _SessionWriter(choose_passwords(config), output, files, str(config.address), reuse, base_url)
+        writer = _SessionWriter(choose_passwords(config), output, files, reuse, base_url)
         run.read(lambda service: writer.sign_in_all(service, emails), config, "Signing in", admin=False)
         if folder is not None:
             kept = f", {writer.kept} of them kept" if writer.kept else ""

@@ -50,10 +50,7 @@ Catalog = Annotated[
 Only = Annotated[
     list[str] | None,
     _catalog(
-        "--only",
-        "Only personas with this email, name or archetype (glob).",
-        "PATTERN",
-        autocompletion=complete_pattern,
+        "--only", "Only this email, name or archetype (glob).", "PATTERN", autocompletion=complete_pattern
     ),
 ]
 OnlySpaces = Annotated[
@@ -73,9 +70,7 @@ Auth = Annotated[
 Jwt = Annotated[
     str | None,
     _service(
-        "--jwt",
-        "An admin's token, - for stdin, or @FILE. Variable MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT.",
-        "TOKEN",
+        "--jwt", "An admin's token, - or @FILE. Variable MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT.", "TOKEN"
     ),
 ]
 AllowHttp = Annotated[bool, _service("--allow-http", "Allow plain http to another machine.")]

@@ -15,7 +15,7 @@ from personas.errors import ServiceError
 def show_progress(
     what: str, total: int | None = None, *, hidden: bool = False
 ) -> Iterator[Callable[[], None]]:
-    """Show a bar for `total` steps, or a spinner where the number is not known; only on a terminal.
+    """Show a bar, for `total` steps where the number is known; only on a terminal.
 
     Gives the function that counts a step as finished.
     """
@@ -23,15 +23,10 @@ def show_progress(
         yield lambda: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+    from rich.progress import Progress
 
-    known = (BarColumn(bar_width=30), MofNCompleteColumn()) if total is not None else ()
-    text = TextColumn("{task.description}", markup=False)
-    console = Console(stderr=True, highlight=False)
-    bar = Progress(
-        SpinnerColumn(), text, *known, console=console, transient=True, disable=console.is_dumb_terminal
-    )
-    with bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=console.is_dumb_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
 
