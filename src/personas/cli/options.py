@@ -70,7 +70,7 @@ Auth = Annotated[
 Jwt = Annotated[
     str | None,
     _service(
-        "--jwt", "An admin's token, - or @FILE. Variable MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT.", "TOKEN"
+        "--jwt", "Admin token, - for stdin or @FILE. Variable MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT.", "TOKEN"
     ),
 ]
 AllowHttp = Annotated[bool, _service("--allow-http", "Allow plain http to another machine.")]
