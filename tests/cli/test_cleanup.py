@@ -20,6 +20,8 @@ def test_cleanup_shows_the_drift_of_the_list_and_needs_a_yes(seeded: Service) ->
         result = personas("cleanup", *seeded.at, *options)
         assert result.code == (0 if options else 5)
         assert "differ before the cleanup" in result.out
+        rows = [line for line in result.out.splitlines() if "not in the catalog" in line and "@" in line]
+        assert [CY in row for row in rows] == [True]
         assert "in sync" not in result.out
     assert seeded.emails == {ADA, BO, CY}
 

@@ -31,7 +31,7 @@ async def connect(
         credentials = Credentials(config.jwt, config.admin_email, config.admin_password)
         if (file := config.address.embedded) is not None:
             if create is None and not file.exists():
-                hint = "Create it with: personas seed --auth embedded"
+                hint = "Run seed first, with the same --auth."
                 raise UsageError(f"{file} does not exist.", hint=hint)
             stack.enter_context(explain_embedded_errors())
             from personas.embedded import open_embedded

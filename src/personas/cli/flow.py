@@ -6,9 +6,9 @@ from functools import partial
 
 from personas.catalog.models import Catalog
 from personas.cli.confirm import confirm
+from personas.cli.password import choose_passwords
 from personas.cli.runner import Observer, Run
-from personas.cli.streams import print_line
-from personas.config import Config, choose_seed_secret
+from personas.config import Config
 from personas.errors import PartialFailure, SafetyError
 from personas.passwords import PasswordDeriver
 from personas.reconcile.apply import apply
@@ -18,14 +18,6 @@ from personas.reconcile.plan import make_plan
 from personas.report.text import describe_deletions
 from personas.services.base import Service
 from personas.spaces.apply import release_spaces, spaces_to_release
-
-
-def choose_passwords(config: Config) -> PasswordDeriver:
-    """Return the password deriver; print a line if it uses the development secret. Raises SafetyError."""
-    passwords = choose_seed_secret(config)
-    if passwords.development:
-        print_line("Using the public development seed secret; set PERSONA_SEED_SECRET for another one.")
-    return passwords
 
 
 def choose_passwords_if_any(config: Config) -> PasswordDeriver | None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from personas import errors
 from personas.cli import options
 from personas.cli.options import option
+from personas.cli.password import choose_passwords
 from personas.cli.streams import print_line, write_stdout
 from personas.config import parse_address, resolve_config
 from personas.redact import Secret
@@ -68,7 +69,6 @@ def login(
       personas login anna -o storage-state --out anna.json --reuse
       personas login --all -o storage-state --dir auth
     """
-    from personas.cli.flow import choose_passwords
     from personas.cli.output import check_writable
     from personas.cli.runner import start_run
 

@@ -19,7 +19,6 @@ import typer
 from personas.catalog.loader import load_catalog
 from personas.catalog.models import Catalog, email_flaw
 from personas.catalog.select import find_persona
-from personas.cli.connect import connect
 from personas.cli.options import Output
 from personas.cli.output import check_report_file, show_report, write_report_file
 from personas.cli.progress import show_progress
@@ -154,6 +153,7 @@ class Run:
 
         Raises Interrupted if `on_signal` cancelled the scope.
         """
+        from personas.cli.connect import connect  # `validate` needs no HTTP
 
         async def main() -> T:
             before = {}

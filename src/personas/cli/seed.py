@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from personas.cli import options
+from personas.cli.password import choose_passwords
 from personas.config import resolve_config
 
 
@@ -47,7 +48,7 @@ def seed(
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
         loaded = run.load_catalog(catalog, file)
         flow.require_allowed_domain(loaded)
-        passwords = flow.choose_passwords(config)
+        passwords = choose_passwords(config)
         planned = Options(prune=prune, replace=replace, force=force, only=tuple(only or ()))
         plan = flow.read_plan(
             run, config, loaded, passwords, planned, check_passwords=check_passwords, create=not dry_run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from personas.cli import options
+from personas.cli.password import choose_passwords
 from personas.config import resolve_config
 from personas.errors import UsageError
 
@@ -58,7 +59,7 @@ def spaces(
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
         loaded = run.load_catalog(catalog)
         flow.require_allowed_domain(loaded)
-        sign_ins = SignInCache(flow.choose_passwords(config))
+        sign_ins = SignInCache(choose_passwords(config))
         planned = Options(command="spaces", prune=prune, force=force, only=tuple(only or ()))
 
         async def read(service: Service) -> Plan:
