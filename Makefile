@@ -20,7 +20,7 @@ test: $(VENV)/.dev-installed  ## Run the tests.
 	$(BIN)/pytest
 
 lowest: $(LOWEST)/.installed  ## Run one test per command with the lowest allowed dependencies.
-	$(LOWEST)/bin/python -m pytest -m lowest -n 0
+	$(LOWEST)/bin/python -m pytest -n 0 tests/cli/test_commands.py
 
 coverage: $(VENV)/.dev-installed  ## Run the tests and list the lines that they do not reach.
 	$(BIN)/coverage erase

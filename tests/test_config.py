@@ -8,7 +8,6 @@ import pytest
 from personas import SafetyError, UsageError
 from personas.config import (
     choose_seed_secret,
-    github_paths,
     is_production,
     parse_address,
     read_token,
@@ -93,8 +92,8 @@ def test_option_wins_over_variable(env: Set) -> None:
     env(MANA_AUTH_URL="https://other.example.com", MANA_ADMIN_JWT="other")
     config = resolve_config(auth="https://auth.example.com/", jwt=JWT)
     assert str(config.address) == "https://auth.example.com"
-    assert config.jwt is not None
-    assert config.jwt.reveal() == JWT
+    assert config.token is not None
+    assert config.token.reveal() == JWT
     assert config.service_named
 
 
@@ -217,9 +216,3 @@ def test_two_variables_mean_production(env: Set, name: str) -> None:
     assert is_production()
     env(**{name: "test"})
     assert not is_production()
-
-
-def test_github_paths_come_from_the_environment(env: Set) -> None:
-    env(GITHUB_OUTPUT="out", GITHUB_WORKSPACE="space")
-    paths = github_paths()
-    assert (paths.output, paths.summary, paths.workspace) == (Path("out"), None, Path("space"))

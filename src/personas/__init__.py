@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING
 __version__ = "1.0.0"
 
 if TYPE_CHECKING:
-    from personas.catalog.loader import (
-        load_catalog as load_catalog,
-        parse_catalog as parse_catalog,
-    )
-    from personas.catalog.models import (
-        Catalog as Catalog,
-        Persona as Persona,
-        Problem as Problem,
-        Scope as Scope,
-        Space as Space,
-    )
+    from personas.catalog.loader import load_catalog as load_catalog, parse_catalog as parse_catalog
+    from personas.catalog.models import Catalog as Catalog, Persona as Persona, Scope as Scope, Space as Space
+    from personas.catalog.problems import Problem as Problem
     from personas.errors import (
         CatalogError as CatalogError,
         CredentialsError as CredentialsError,
@@ -31,10 +23,7 @@ if TYPE_CHECKING:
         UsageError as UsageError,
         WrongPasswordError as WrongPasswordError,
     )
-    from personas.passwords import (
-        PasswordDeriver as PasswordDeriver,
-        derive_password as derive_password,
-    )
+    from personas.passwords import PasswordDeriver as PasswordDeriver, derive_password as derive_password
     from personas.reconcile.apply import apply as apply
     from personas.reconcile.changes import (
         Action as Action,
@@ -47,28 +36,21 @@ if TYPE_CHECKING:
         Result as Result,
         Status as Status,
     )
-    from personas.reconcile.fetch import (
-        fetch as fetch,
-        read_snapshot as read_snapshot,
-    )
-    from personas.reconcile.plan import (
-        make_cleanup_plan as make_cleanup_plan,
-        make_plan as make_plan,
-    )
+    from personas.reconcile.fetch import fetch as fetch, read_snapshot as read_snapshot
+    from personas.reconcile.plan import make_cleanup_plan as make_cleanup_plan, make_plan as make_plan
     from personas.redact import Secret as Secret
     from personas.services.base import Service as Service
+    from personas.services.better_auth import BetterAuthService as BetterAuthService
     from personas.services.mana import ManaService as ManaService
-    from personas.services.models import (
-        LivePersona as LivePersona,
-        Session as Session,
-    )
+    from personas.services.models import LivePersona as LivePersona, Session as Session
     from personas.services.sign_in import Credentials as Credentials
     from personas.spaces.apply import release_spaces as release_spaces
 
 # The module of each public name: imported on first use, so that a command pays only for what it uses.
 _MODULES = {
     "catalog.loader": "load_catalog parse_catalog",
-    "catalog.models": "Catalog Persona Problem Scope Space",
+    "catalog.models": "Catalog Persona Scope Space",
+    "catalog.problems": "Problem",
     "errors": "CatalogError CredentialsError NotFoundError PersonasError ResponseError"
     " SafetyError ServiceError UnreachableError UsageError WrongPasswordError",
     "passwords": "PasswordDeriver derive_password",
@@ -78,6 +60,7 @@ _MODULES = {
     "reconcile.plan": "make_cleanup_plan make_plan",
     "redact": "Secret",
     "services.base": "Service",
+    "services.better_auth": "BetterAuthService",
     "services.mana": "ManaService",
     "services.models": "LivePersona Session",
     "services.sign_in": "Credentials",

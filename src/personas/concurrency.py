@@ -49,12 +49,5 @@ async def run_concurrently(
         async with anyio.create_task_group() as group:
             for _ in range(limit):
                 group.start_soon(work)
-    except BaseExceptionGroup as error:
-        raise first_exception(error) from None
-
-
-def first_exception(error: BaseException) -> BaseException:
-    """Return the first exception inside nested exception groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None

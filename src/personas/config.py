@@ -7,7 +7,6 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from personas.errors import SafetyError, UsageError
@@ -17,11 +16,19 @@ from personas.redact import Secret
 DEFAULT_CATALOG = "catalog.json"
 DEFAULT_AUTH = "http://localhost:3001"
 DEFAULT_ENDPOINT = "/api/v1/admin/personas"
+DEFAULT_BASE_PATH = "/api/auth"
+MANA, BETTER_AUTH = "mana", "better-auth"
 DEFAULT_CONCURRENCY = 8
 DEFAULT_TIMEOUT = 30.0
 MAX_TIMEOUT = 600
 EMBEDDED_FILE = ".personas/auth.db"
 MIN_WIDTH = 20
+
+JWT_REFUSED = "--jwt (MANA_ADMIN_JWT) does not work with Better Auth: its admin endpoints refuse JWTs."
+JWT_HINT = (
+    "Pass a session token with --token (PERSONAS_ADMIN_TOKEN), or set PERSONAS_ADMIN_EMAIL and "
+    "PERSONAS_ADMIN_PASSWORD."
+)
 
 # Each variable has two names. Messages use the first.
 SYNONYMS = {
@@ -57,8 +64,10 @@ class Config:
 
     address: Address = field(default_factory=lambda: parse_address(DEFAULT_AUTH))
     service_named: bool = False
+    service: str | None = None  # MANA or BETTER_AUTH; None if the address must be asked
     endpoint: str = DEFAULT_ENDPOINT
-    jwt: Secret | None = None
+    base_path: str = DEFAULT_BASE_PATH
+    token: Secret | None = None  # an admin's JWT for mana, an admin's session token for Better Auth
     admin_email: str | None = None
     admin_password: Secret | None = None
     seed_secret: Secret | None = None
@@ -69,7 +78,7 @@ class Config:
     @property
     def has_credentials(self) -> bool:
         """Whether the admin endpoints can be used."""
-        return bool(self.address.embedded or self.jwt or (self.admin_email and self.admin_password))
+        return bool(self.address.embedded or self.token or (self.admin_email and self.admin_password))
 
 
 def variable(name: str) -> str | None:
@@ -101,6 +110,9 @@ def resolve_config(
     timeout: float | None = None,
     endpoint: str | None = None,
     concurrency: int | None = None,
+    service: str | None = None,
+    token: str | None = None,
+    base_path: str | None = None,
 ) -> Config:
     """Merge options with the environment; an option wins over its variable.
 
@@ -111,17 +123,20 @@ def resolve_config(
     if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
         raise UsageError(f"--timeout must be more than 0 and at most {MAX_TIMEOUT} seconds.")
     named = variable("AUTH_URL") if auth is None else auth
-    token = jwt if jwt is not None else variable("ADMIN_JWT")
+    kind, secret = _choose_service(service, jwt, token, endpoint)
     email, password, seed_secret = map(variable, ("ADMIN_EMAIL", "ADMIN_PASSWORD", "SEED_SECRET"))
-    if bool(email) != bool(password) and token is None:
+    if bool(email) != bool(password) and secret is None:
         is_set, is_missing = ("EMAIL", "PASSWORD") if email else ("PASSWORD", "EMAIL")
         raise UsageError(f"MANA_ADMIN_{is_set} is set but MANA_ADMIN_{is_missing} is not.")
+    base_path = base_path or variable("PERSONAS_BASE_PATH")
     source = "MANA_AUTH_URL" if auth is None else "--auth"
     return Config(
         address=parse_address(DEFAULT_AUTH if named is None else named, allow_http=allow_http, source=source),
         service_named=named is not None,
-        endpoint=_parse_endpoint(endpoint or DEFAULT_ENDPOINT),
-        jwt=None if token is None else read_token(token, "MANA_ADMIN_JWT" if jwt is None else "--jwt"),
+        service=kind,
+        endpoint=_parse_path(endpoint or DEFAULT_ENDPOINT, "--endpoint", DEFAULT_ENDPOINT),
+        base_path=_parse_path(base_path or DEFAULT_BASE_PATH, "--base-path", DEFAULT_BASE_PATH),
+        token=secret,
         admin_email=email,
         admin_password=Secret(password) if password else None,
         seed_secret=Secret(seed_secret) if seed_secret else None,
@@ -153,20 +168,16 @@ def choose_seed_secret(config: Config) -> PasswordDeriver:
     """Return the password deriver of a run; on loopback the development secret is the default.
 
     Raises:
-        SafetyError: There is no seed secret, or it is the development secret, off loopback or in production.
+        SafetyError: It is missing, or it is the development secret, off loopback or in production.
     """
-    secret = config.seed_secret or Secret(DEVELOPMENT_SECRET)
-    deriver = PasswordDeriver(secret)
+    deriver = PasswordDeriver(config.seed_secret or Secret(DEVELOPMENT_SECRET))
     if not deriver.development or (config.address.loopback and not config.production):
         return deriver
     place = "in production" if config.production else "for a service that is not on this machine"
-    problem = (
-        "is the public development secret, refused" if config.seed_secret else "is not set, but required"
-    )
-    raise SafetyError(
-        f"PERSONA_SEED_SECRET {problem} {place}.",
-        hint="Set PERSONA_SEED_SECRET to the secret that the other programs of this environment use.",
-    )
+    is_set = config.seed_secret is not None
+    problem = "is the public development secret, refused" if is_set else "is not set, but required"
+    hint = "Set PERSONA_SEED_SECRET to the secret that the other programs of this environment use."
+    raise SafetyError(f"PERSONA_SEED_SECRET {problem} {place}.", hint=hint)
 
 
 def parse_address(text: str, *, allow_http: bool = False, source: str = "--auth") -> Address:
@@ -199,40 +210,56 @@ def parse_address(text: str, *, allow_http: bool = False, source: str = "--auth"
     elif split.query or split.fragment:
         problem = "must not contain '?' or '#'"
     if problem:
-        raise UsageError(
-            f"{source} {problem}.", hint="Use a URL such as https://auth.example.com, or embedded."
-        )
+        hint = "Use a URL such as https://auth.example.com, or embedded."
+        raise UsageError(f"{source} {problem}.", hint=hint)
     url = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
-    loopback = is_loopback(split.hostname or "")
+    loopback = _is_loopback(split.hostname or "")
     if split.scheme == "http" and not loopback and not allow_http:
-        raise SafetyError(
-            f"{source} {url} uses plain http to another machine, which exposes tokens and passwords.",
-            hint="Use https, or pass --allow-http if you trust the network.",
-        )
+        problem = f"{source} {url} uses plain http to another machine, which exposes tokens and passwords."
+        raise SafetyError(problem, hint="Use https, or pass --allow-http if you trust the network.")
     return Address(url=url, loopback=loopback)
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a host name certainly means this machine."""
-    if host.lower() == "localhost":
-        return True
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host == "localhost"
 
 
-def _parse_endpoint(text: str) -> str:
+def _choose_service(
+    option: str | None, jwt: str | None, token: str | None, endpoint: str | None
+) -> tuple[str | None, Secret | None]:
+    """Return the service, None if nothing says which one, and the admin's token for it."""
+    named = option or variable("PERSONAS_SERVICE")
+    if named not in {None, MANA, BETTER_AUTH}:
+        raise UsageError(f"--service is neither {MANA} nor {BETTER_AUTH}.")
+    if named == BETTER_AUTH and jwt is not None:
+        raise UsageError(JWT_REFUSED, hint=JWT_HINT)
+    if token is not None and (named == MANA or jwt is not None):
+        raise UsageError("--token is a session token of Better Auth. For mana, pass --jwt.")
+    for kind, text, source in (
+        (MANA, jwt, "--jwt"),
+        (BETTER_AUTH, token, "--token"),
+        (BETTER_AUTH, variable("PERSONAS_ADMIN_TOKEN"), "PERSONAS_ADMIN_TOKEN"),
+        (MANA, variable("ADMIN_JWT"), "MANA_ADMIN_JWT"),
+    ):
+        if text is not None and named in {None, kind}:
+            return kind, read_token(text, source)
+    return named or (MANA if endpoint else None), None
+
+
+def _parse_path(text: str, option: str, example: str) -> str:
     if not text.startswith("/") or not text.isascii() or any(c in text for c in "?#\\% ") or ".." in text:
-        raise UsageError("--endpoint is not a path.", hint="Use a path such as /api/v1/admin/personas.")
-    return "/" + text.strip("/")
+        raise UsageError(f"{option} is not a path.", hint=f"Use a path such as {example}.")
+    return f"/{text.strip('/')}".rstrip("/")
 
 
 def read_token(text: str, source: str) -> Secret:
     """Return a token given as TOKEN, `-` (stdin) or `@FILE`, without a BOM and a `Bearer` prefix.
 
     Raises:
-        UsageError: There is no token, or it is not one word of ASCII.
+        UsageError: The token is missing, or it is not one word of ASCII.
     """
     try:
         if text == "-":
@@ -245,30 +272,14 @@ def read_token(text: str, source: str) -> Secret:
     except UnicodeDecodeError:
         raise UsageError(f"The token in {source} is not valid UTF-8.") from None
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"Cannot read the token from {source}: {getattr(error, 'strerror', '') or error}"
-        ) from None
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"Cannot read the token from {source}: {reason}.") from None
     token = text.removeprefix("\ufeff").strip()
     if token.lower().startswith("bearer "):
         token = token[7:].strip()
     if not token:
-        raise UsageError(
-            f"The token in {source} is empty.", hint="Check the variable or file that it comes from."
-        )
+        hint = "Check the variable or file that it comes from."
+        raise UsageError(f"The token in {source} is empty.", hint=hint)
     if not token.isascii() or not token.isprintable() or " " in token:
         raise UsageError(f"The token in {source} contains white space or characters that are not ASCII.")
     return Secret(token)
-
-
-class GithubPaths(NamedTuple):
-    """The files and the folder that GitHub Actions names in the environment."""
-
-    output: Path | None
-    summary: Path | None
-    workspace: Path | None
-
-
-def github_paths() -> GithubPaths:
-    """Return what GITHUB_OUTPUT, GITHUB_STEP_SUMMARY and GITHUB_WORKSPACE name."""
-    values = map(variable, ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"))
-    return GithubPaths(*(Path(value) if value else None for value in values))

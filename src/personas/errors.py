@@ -1,33 +1,15 @@
-"""The errors of this package and their exit codes.
-
-PersonasError            1   a bug in the tool, when no subclass fits
-├── UsageError           2   a wrong option, variable or file
-├── CatalogError         3   the catalog is invalid or missing; carries every problem
-├── ServiceError         4   the service is unreachable or refused the credentials
-│   ├── UnreachableError     no connection to the address
-│   │   └── NoResponseError  the request was sent, and no complete answer arrived
-│   ├── CredentialsError     the credentials are missing, expired, wrong or not an admin's
-│   │   └── WrongPasswordError   the service says that email or password is wrong
-│   └── ResponseError        an answer that refuses one call or cannot be understood
-│       ├── NotFoundError    no such persona, user or space
-│       ├── NotOfferedError  the service does not have this call
-│       └── RateLimitedError the service still asks for fewer calls after all retries
-├── SafetyError          5   a safety rule refused the run; nothing was changed
-├── PartialFailure       6   some changes failed or are unknown
-├── DriftFound          10   drift, with --fail-on-drift
-└── Interrupted        130   SIGINT, SIGTERM or SIGHUP
-"""
+"""The errors of this package and their exit codes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from personas.catalog.models import Problem
+    from personas.catalog.problems import Problem
 
 
 class PersonasError(Exception):
-    """What happened, and what to do about it.
+    """What happened, and what to do about it; a subclass, unless it is a bug.
 
     Attributes:
         message: What happened, and to which persona or place.
@@ -59,7 +41,7 @@ class CatalogError(PersonasError):
 
 
 class ServiceError(PersonasError):
-    """The service is unreachable, or it refused.
+    """The service is unreachable or refused the credentials or a call.
 
     Attributes:
         maybe_applied: Whether the service may have carried out the call nevertheless.

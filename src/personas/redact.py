@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cached_property
 from urllib.parse import quote, quote_plus
 from weakref import WeakValueDictionary
 
@@ -17,11 +18,8 @@ _JWT = re.compile(r"eyJ[\w-]+(\.[\w-]*)*")
 class Secret:
     """A token or password; only `reveal` returns its text."""
 
-    __slots__ = ("__weakref__", "_forms", "_text")
-
     def __init__(self, text: str) -> None:
         self._text = text
-        self._forms: tuple[str, ...] | None = None
         _live_secrets[id(self)] = self
 
     def reveal(self) -> str:
@@ -32,11 +30,21 @@ class Secret:
         """Return `text` with this secret replaced, also where it is escaped as in JSON or in a URL."""
         if len(self._text) < MIN_LENGTH:
             return text
-        if self._forms is None:
-            self._forms = _escaped_forms(self._text)
         for form in self._forms:
             text = text.replace(form, MASK)
         return text
+
+    @cached_property
+    def _forms(self) -> tuple[str, ...]:
+        """The text as it is, and as JSON (once or twice), URLs and Python write it; longest first."""
+        text = self._text
+        in_json = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+        in_json |= {json.dumps(form)[1:-1] for form in in_json}
+        in_json |= {repr(form)[1:-1] for form in {text, *in_json}}  # in tracebacks
+        encoded = text.encode("utf-8", "surrogatepass")
+        in_url = {quote(encoded, safe=""), quote(encoded), quote_plus(encoded)}
+        lower_hex = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in in_url}
+        return tuple(sorted({text} | in_json | in_url | lower_hex, key=len, reverse=True))
 
     def __bool__(self) -> bool:
         return bool(self._text)
@@ -62,14 +70,3 @@ def redact(text: str) -> str:
     for secret in list(_live_secrets.values()):
         text = secret.mask(text)
     return _JWT.sub(MASK, text)
-
-
-def _escaped_forms(text: str) -> tuple[str, ...]:
-    """Return the text as it is, and as JSON (once or twice), URLs and Python write it; longest first."""
-    in_json = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-    in_json |= {json.dumps(form)[1:-1] for form in in_json}
-    in_json |= {repr(form)[1:-1] for form in {text, *in_json}}  # in tracebacks
-    encoded = text.encode("utf-8", "surrogatepass")
-    in_url = {quote(encoded, safe=""), quote(encoded), quote_plus(encoded)}
-    lower_hex = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in in_url}
-    return tuple(sorted({text} | in_json | in_url | lower_hex, key=len, reverse=True))

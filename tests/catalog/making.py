@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from personas.catalog.loader import parse_catalog
-from personas.catalog.models import Problem
+from personas.catalog.problems import Problem
 from personas.errors import CatalogError
 
 ROOT = Path(__file__).parents[2]
+CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/data/zod-cases.json").read_text("utf-8"))
 REMOVED = "<removed>"
 PROMPT = "You are a persona who writes short notes."
 ANNA, BO, CY = (f"persona.{who}@mana.test" for who in ("anna", "bo", "cy"))

@@ -2,23 +2,30 @@ from __future__ import annotations
 
 import io
 import json
-import math
-import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from personas.catalog.loader import MAX_BYTES, load_catalog, parse_catalog
-from personas.catalog.models import Cadence, Persona
+from personas.catalog.models import Persona
 from personas.catalog.positions import json_path
+from personas.catalog.problems import MAX_PROBLEMS
 from personas.errors import CatalogError
 
-from .making import PROMPT, REMOVED, ROOT, make_persona, make_text, only_problem_of, problems_of, source_at
-
-CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/data/zod-cases.json").read_text("utf-8"))
+from .making import (
+    BO,
+    CASES,
+    PROMPT,
+    REMOVED,
+    make_persona,
+    make_spaces,
+    make_text,
+    only_problem_of,
+    problems_of,
+    source_at,
+)
 
 
 def test_verdicts_and_places_are_those_of_zod() -> None:
@@ -37,84 +44,55 @@ def test_verdicts_and_places_are_those_of_zod() -> None:
             assert dumped == case["data"]["personas"]
 
 
-ZOD_EMAIL = re.compile(
-    r"^(?!\.)(?!.*\.\.)([A-Z0-9_'+\-.]*)[A-Z0-9_+-]@([A-Z0-9][A-Z0-9-]*\.)+[A-Z]{2,}$",
-    re.IGNORECASE | re.ASCII,
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.text(st.sampled_from("aZ0._'+-@ \n!é"), max_size=8).map(lambda local: local + "@mana.test"))
-def test_emails_are_valid_if_zod_says_so_and_lower_case(email: str) -> None:
-    text = make_text({"email": email})
-    if ZOD_EMAIL.fullmatch(email) and email == email.lower():
-        assert parse_catalog(text).personas[0].email == email
-    else:
-        assert only_problem_of(text).path == "$.personas[0].email"
-
-
-# A change to a good persona, the path of the error below the persona, and the whole message.
-RULES: list[tuple[dict[str, Any], str, str]] = [
-    ({"name": REMOVED}, "name", '"name" is missing'),
-    ({"name": ""}, "name", '"name" must not be empty'),
-    ({"name": None}, "name", '"name" must be a string, not null'),
-    ({"name": "I\0da"}, "name", '"name" contains the character U+0000, which cannot be stored'),
-    ({"archetype": 5}, "archetype", '"archetype" must be a string, not 5'),
-    ({"archetype": True}, "archetype", '"archetype" must be a string, not true'),
-    (
-        {"archetype": "\udc00"},
-        "archetype",
-        '"archetype" contains the character U+DC00, which cannot be stored',
-    ),
-    ({"email": REMOVED}, "email", '"email" is missing'),
-    ({"email": []}, "email", '"email" must be a string, not a list'),
-    ({"email": "anna"}, "email", '"email" is not a valid email address: "anna"'),
-    ({"email": "\u212aim@mana.test"}, "email", '"email" is not a valid email address: "\u212aim@mana.test"'),
-    ({"email": "a..b@mana.test"}, "email", '"email" is not a valid email address: "a..b@mana.test"'),
-    ({"email": "a@b@mana.test"}, "email", '"email" is not a valid email address: "a@b@mana.test"'),
-    (
-        {"email": "Anna@mana.test"},
-        "email",
-        '"email" must be in lower case, as the service stores it: "anna@mana.test"',
-    ),
-    ({"systemPrompt": "x" * 19}, "systemPrompt", '"systemPrompt" must have at least 20 characters, not 19'),
-    ({"systemPrompt": "🙂" * 9}, "systemPrompt", '"systemPrompt" must have at least 20 characters, not 18'),
-    (
-        {"systemPrompt": PROMPT + "\ud800"},
-        "systemPrompt",
-        '"systemPrompt" contains the character U+D800, which cannot be stored',
-    ),
-    ({"moduleMix": REMOVED}, "moduleMix", '"moduleMix" is missing'),
-    (
-        {"moduleMix": [1]},
-        "moduleMix",
-        '"moduleMix" must be an object with weights, such as {"todo": 0.6}, not a list',
-    ),
-    ({"moduleMix": {"todo": "1"}}, "moduleMix.todo", '"todo" must be a number, not "1"'),
-    ({"moduleMix": {"todo": True}}, "moduleMix.todo", '"todo" must be a number, not true'),
-    ({"moduleMix": {"todo": -0.5}}, "moduleMix.todo", '"todo" must be 0 or more, not -0.5'),
-    (
-        {"moduleMix": {"to\0do": 1}},
-        'moduleMix["to\\u0000do"]',
-        '"to\\u0000do" contains the character U+0000, which cannot be stored',
-    ),
-    (
-        {"moduleMix": {"\udfff": 1}},
-        "moduleMix",
-        '"moduleMix" contains the character U+DFFF, which cannot be stored',
-    ),
-    (
-        {"tickCadence": "Daily"},
-        "tickCadence",
-        "\"tickCadence\" must be 'daily', 'weekdays' or 'hourly', not \"Daily\"",
-    ),
+# A field of a persona, its value, and what is wrong with it.
+RULES: list[tuple[str, object, str]] = [
+    ("name", REMOVED, "is missing"),
+    ("name", "", "must not be empty"),
+    ("name", None, "must be a string, not null"),
+    ("name", "I\0da", "contains the character U+0000, which cannot be stored"),
+    ("archetype", 5, "must be a string, not 5"),
+    ("archetype", True, "must be a string, not true"),
+    ("archetype", "\udc00", "contains the character U+DC00, which cannot be stored"),
+    ("email", REMOVED, "is missing"),
+    ("email", [], "must be a string, not a list"),
+    ("email", "anna", 'is not a valid email address: "anna"'),
+    ("email", "\u212aim@mana.test", 'is not a valid email address: "\u212aim@mana.test"'),
+    ("email", "a..b@mana.test", 'is not a valid email address: "a..b@mana.test"'),
+    ("email", "a@b@mana.test", 'is not a valid email address: "a@b@mana.test"'),
+    ("email", "Anna@mana.test", 'must be in lower case, as the service stores it: "anna@mana.test"'),
+    ("systemPrompt", "x" * 19, "must have at least 20 characters, not 19"),
+    ("systemPrompt", "🙂" * 9, "must have at least 20 characters, not 18"),
+    ("systemPrompt", PROMPT + "\ud800", "contains the character U+D800, which cannot be stored"),
+    ("moduleMix", REMOVED, "is missing"),
+    ("moduleMix", [1], 'must be an object with weights, such as {"todo": 0.6}, not a list'),
+    ("moduleMix", {"\udfff": 1}, "contains the character U+DFFF, which cannot be stored"),
+    ("tickCadence", "Daily", "must be 'daily', 'weekdays' or 'hourly', not \"Daily\""),
+    ("tickCadence", "x" * 5000, f"must be 'daily', 'weekdays' or 'hourly', not \"{'x' * 59}…\""),
 ]
 
 
-@pytest.mark.parametrize(("change", "path", "message"), RULES)
-def test_a_wrong_value_is_an_error_at_its_place(change: dict[str, Any], path: str, message: str) -> None:
-    problem = only_problem_of(make_text(change))
-    assert (problem.path, problem.message) == (f"$.personas[0].{path}", message)
+@pytest.mark.parametrize(("field", "value", "complaint"), RULES)
+def test_a_wrong_value_is_an_error_at_its_place(field: str, value: object, complaint: str) -> None:
+    problem = only_problem_of(make_text({field: value}))
+    assert (problem.path, problem.message) == (f"$.personas[0].{field}", f'"{field}" {complaint}')
+
+
+@pytest.mark.parametrize(
+    ("key", "weight", "complaint"),
+    [
+        ("todo", '"1"', 'must be a number, not "1"'),
+        ("todo", "true", "must be a number, not true"),
+        ("todo", "-0.5", "must be 0 or more, not -0.5"),
+        ("todo", "1e999", "must be a finite number, not inf"),
+        ("todo", "-1e999", "must be a finite number, not -inf"),
+        ("todo", "9" * 5000, "must be a finite number, not inf"),
+        ("to\\u0000do", "1", "contains the character U+0000, which cannot be stored"),
+    ],
+)
+def test_a_wrong_weight_is_an_error_at_its_place(key: str, weight: str, complaint: str) -> None:
+    problem = only_problem_of(make_text().replace('"todo": 1', f'"{key}": {weight}'))
+    path = "$.personas[0].moduleMix" + (".todo" if key == "todo" else f'["{key}"]')
+    assert (problem.path, problem.message) == (path, f'"{key}" {complaint}')
 
 
 @pytest.mark.parametrize(
@@ -126,11 +104,7 @@ def test_a_wrong_value_is_an_error_at_its_place(change: dict[str, Any], path: st
         ('{"personas": ["x"]}', "$.personas[0]", 'personas[0] must be an object, not "x"'),
         ("{}", "$.personas", '"personas" is missing'),
         (make_text(description=5), "$.description", '"description" must be a string, not 5'),
-        (
-            make_text(allowRealDomain=1),
-            "$.allowRealDomain",
-            '"allowRealDomain" must be true or false, not 1',
-        ),
+        (make_text(allowRealDomain=1), "$.allowRealDomain", '"allowRealDomain" must be true or false, not 1'),
     ],
 )
 def test_a_document_of_another_shape_is_an_error(text: str, path: str, message: str) -> None:
@@ -138,27 +112,12 @@ def test_a_document_of_another_shape_is_an_error(text: str, path: str, message: 
     assert (problem.path, problem.message) == (path, message)
 
 
-def test_ten_emojis_are_a_prompt_of_twenty_units() -> None:
-    assert parse_catalog(make_text({"systemPrompt": "🙂" * 10})).personas[0].system_prompt == "🙂" * 10
-
-
-def test_long_values_are_shortened_in_messages() -> None:
-    assert len(only_problem_of(make_text({"tickCadence": "x" * 5000})).message) < 200
-
-
-@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5000])
-def test_a_number_that_is_not_finite_is_an_error(number: str) -> None:
-    problem = only_problem_of(make_text().replace('"todo": 1', f'"todo": {number}'))
-    assert problem.path == "$.personas[0].moduleMix.todo"
-    assert "must be a finite number" in problem.message
-
-
 def test_duplicate_keys_are_errors_at_the_last_one() -> None:
     text = '{"personas": ["x"],\n "other": [{"a": 1, "a": 2, "\\u0061": 3}],\n' + make_text()[1:]
     problems = [problem for problem in problems_of(text) if problem.severity == "error"]
     assert [(problem.path, problem.message) for problem in problems] == [
-        ("$.other[0].a", 'the key "a" appears twice; remove one'),
-        ("$.personas", 'the key "personas" appears twice; remove one'),
+        ("$.other[0].a", 'the key "a" appears more than once; keep one'),
+        ("$.personas", 'the key "personas" appears more than once; keep one'),
     ]
     assert source_at(text, problems[0]) == '"\\u0061": 3}]'
     assert source_at(text, problems[1]).startswith('"personas": [')
@@ -170,66 +129,41 @@ def test_duplicate_emails_are_errors_that_name_the_first_line() -> None:
     assert problem.message == 'the email "a@mana.test" is already used on line 5'
 
 
-WARNINGS: list[tuple[str, str, str, str]] = [
-    (
-        make_text({"tick_cadence": "daily"}),
-        "$.personas[0].tick_cadence",
-        '"tick_cadence": "daily"',
-        'unknown key "tick_cadence" is ignored; do you mean "tickCadence"?',
-    ),
-    (
-        make_text({"NAME": 1}),
-        "$.personas[0].NAME",
-        '"NAME": 1',
-        'unknown key "NAME" is ignored; do you mean "name"?',
-    ),
-    (make_text({"zzz": 1}), "$.personas[0].zzz", '"zzz": 1', 'unknown key "zzz" is ignored'),
-    (
-        make_text(descripton="d"),
-        "$.descripton",
-        '"descripton": "d"',
-        'unknown key "descripton" is ignored; do you mean "description"?',
-    ),
-    (
-        make_text({"name": "Bo"}, {"name": "Bo"}),
-        "$.personas[1].name",
-        '"Bo"',
-        'the name "Bo" is already used on line 4',
-    ),
-    (
-        make_text({"moduleMix": {"a": 0, "b": 0}}),
-        "$.personas[0].moduleMix",
-        "{",
-        '"moduleMix" has no weight above 0: the persona uses no module',
-    ),
-    (
-        make_text({"moduleMix": {}}),
-        "$.personas[0].moduleMix",
-        "{}",
-        '"moduleMix" has no weight above 0: the persona uses no module',
-    ),
-]
-
-
-@pytest.mark.parametrize(("text", "path", "source", "message"), WARNINGS)
-def test_what_is_doubtful_is_a_warning_at_its_place(text: str, path: str, source: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "path", "key", "near"),
+    [
+        (make_text({"tick_cadence": 1}), "$.personas[0]", "tick_cadence", "tickCadence"),
+        (make_text({"NAME": 1}), "$.personas[0]", "NAME", "name"),
+        (make_text({"zzz": 1}), "$.personas[0]", "zzz", ""),
+        (make_text(descripton=1), "$", "descripton", "description"),
+        (make_spaces({"tpye": 1}), "$.spaces[0]", "tpye", "type"),
+        (make_spaces({"members": [{"email": BO, "rolle": 1}]}), "$.spaces[0].members[0]", "rolle", "role"),
+    ],
+)
+def test_an_unknown_key_is_a_warning_at_the_key(text: str, path: str, key: str, near: str) -> None:
     (warning,) = parse_catalog(text, file="c.json").warnings
-    assert (warning.file, warning.severity) == ("c.json", "warning")
-    assert (warning.path, warning.message) == (path, message)
-    assert source_at(text, warning) == source
+    suggestion = f'; do you mean "{near}"?' if near else ""
+    assert (warning.file, warning.severity, warning.path) == ("c.json", "warning", f"{path}.{key}")
+    assert warning.message == f'unknown key "{key}" is ignored{suggestion}'
+    assert source_at(text, warning) == f'"{key}": 1'
 
 
-def test_python_names_are_unknown_keys_in_json() -> None:
-    problems = problems_of(make_text({"systemPrompt": REMOVED, "system_prompt": PROMPT}))
-    assert [(problem.path, problem.severity) for problem in problems] == [
-        ("$.personas[0].systemPrompt", "error"),
-        ("$.personas[0].system_prompt", "warning"),
-    ]
+NO_WEIGHT = '"moduleMix" has no weight above 0: the persona uses no module'
 
 
-def test_schema_and_description_are_known_keys() -> None:
-    catalog = parse_catalog(make_text(**{"$schema": "./s.json", "description": "d"}))
-    assert (catalog.warnings, catalog.description) == ((), "d")
+@pytest.mark.parametrize(
+    ("field", "value", "source", "message"),
+    [
+        ("name", "Bo", '"Bo"', 'the name "Bo" is already used on line 4'),
+        ("moduleMix", {"a": 0, "b": 0}, "{", NO_WEIGHT),
+        ("moduleMix", {}, "{}", NO_WEIGHT),
+    ],
+)
+def test_what_is_doubtful_is_a_warning(field: str, value: object, source: str, message: str) -> None:
+    text = make_text({"name": "Bo"}, {field: value})
+    (warning,) = parse_catalog(text).warnings
+    assert (warning.severity, warning.path) == ("warning", f"$.personas[1].{field}")
+    assert (source_at(text, warning), warning.message) == (source, message)
 
 
 def test_errors_and_warnings_come_together_in_file_order() -> None:
@@ -237,7 +171,7 @@ def test_errors_and_warnings_come_together_in_file_order() -> None:
  "$schema": 5,
  "personas": [
   {"tickCadence": "x", "nmae": "", "email": "a@mana.test", "email": "b@mana.test",
-   "archetype": "solo-dev", "systemPrompt": "short", "moduleMix": {"todo": 1e999, "mail": -1}},
+   "archetype": "solo-dev", "system_prompt": "short", "moduleMix": {"todo": 1e999, "mail": -1}},
   7
  ],
  "description": null
@@ -248,16 +182,17 @@ def test_errors_and_warnings_come_together_in_file_order() -> None:
     assert [(problem.line, problem.path, problem.severity) for problem in problems] == [
         (2, "$.$schema", "error"),
         (4, "$.personas[0].name", "error"),
+        (4, "$.personas[0].systemPrompt", "error"),
         (4, "$.personas[0].tickCadence", "error"),
         (4, "$.personas[0].nmae", "warning"),
         (4, "$.personas[0].email", "error"),
-        (5, "$.personas[0].systemPrompt", "error"),
+        (5, "$.personas[0].system_prompt", "warning"),
         (5, "$.personas[0].moduleMix.todo", "error"),
         (5, "$.personas[0].moduleMix.mail", "error"),
         (6, "$.personas[1]", "error"),
         (8, "$.description", "error"),
     ]
-    assert source_at(text, problems[8]) == "7"
+    assert source_at(text, problems[9]) == "7"
     assert {problem.file for problem in problems} == {"my.json"}
     assert str(caught.value) == "my.json is invalid: 9 errors"
 
@@ -265,22 +200,37 @@ def test_errors_and_warnings_come_together_in_file_order() -> None:
 def test_the_first_problems_have_their_source_and_a_caret() -> None:
     problems = problems_of('{"personas": [\n    {"name": 7}' + ",\n1" * 30 + "\n]}")
     named = next(problem for problem in problems if problem.path.endswith("name"))
-    assert (named.line, named.column, named.excerpt, named.caret) == (2, 14, '{"name": 7},', 9)
+    assert json.loads(named.model_dump_json()) == {
+        "file": "catalog.json",
+        "line": 2,
+        "column": 14,
+        "path": "$.personas[0].name",
+        "message": '"name" must be a string, not 7',
+        "severity": "error",
+        "excerpt": '{"name": 7},',
+        "caret": 9,
+    }
     assert [bool(problem.excerpt) for problem in problems] == [True] * 20 + [False] * (len(problems) - 20)
 
 
-def test_problems_are_camel_case_json() -> None:
-    problem = only_problem_of(make_text({"name": ""}))
-    assert json.loads(problem.model_dump_json(by_alias=True)) == {
-        "file": "catalog.json",
-        "line": 4,
-        "column": 12,
-        "path": "$.personas[0].name",
-        "message": '"name" must not be empty',
-        "severity": "error",
-        "excerpt": '"name": "",',
-        "caret": 8,
-    }
+@pytest.mark.parametrize(
+    ("text", "error", "warnings"),
+    [
+        ('{"personas": [' + "1, " * 100_000 + "1]}", "more than 1000 errors", 1),
+        ('{"personas": [' + "{}, " * 100_000 + "{}]}", "more than 1000 errors", 1),
+        (make_text({"moduleMix": dict.fromkeys(map(str, range(2000)), -1)}), "more than 1000 errors", 1),
+        (make_text({str(key): 1 for key in range(2000)}, {"name": ""}), "1 error", MAX_PROBLEMS + 1),
+    ],
+)
+def test_of_very_many_problems_the_first_are_listed(text: str, error: str, warnings: int) -> None:
+    with pytest.raises(CatalogError) as caught:
+        parse_catalog(text)
+    problems = caught.value.problems
+    assert str(caught.value) == f"catalog.json is invalid: {error}"
+    assert len(problems) == MAX_PROBLEMS + (1 if warnings == 1 else 2)
+    assert sum(problem.severity == "warning" for problem in problems) == warnings
+    expected = "there are more problems; only 1000 errors and 1000 warnings are listed"
+    assert problems[-1].message == expected
 
 
 # Broken JSON, its possible places (Python versions differ about trailing commas), and the end of the message.
@@ -299,11 +249,11 @@ BROKEN = [
     ('["abc', {(1, 2)}, "Unterminated string starting at"),
     ("1 2", {(1, 3)}, "Extra data"),
     ("[\n NaN, tru]", {(2, 2)}, "NaN is not a JSON value"),
-    ('{"a": {"b": [1, -Infinity]}}', {(1, 17)}, "-Infinity is not a JSON value"),
+    ('{"NaN": {"b": [1, -Infinity]}}', {(1, 19)}, "-Infinity is not a JSON value"),
+    ("[NaN, " * 60, {(1, 2)}, "NaN is not a JSON value"),
+    ("[" * 60 + "NaN", {(1, 61)}, "NaN is not a JSON value"),
     ("[" * 200_000, {(1, 1)}, "the JSON is nested too deeply"),
     ('{"a":' * 200_000, {(1, 1)}, "the JSON is nested too deeply"),
-    ("[NaN, " * 60, {(1, 2)}, "NaN is not a JSON value"),
-    ("[" * 60 + "NaN", {(1, 1)}, "NaN is not a JSON value"),
 ]
 
 
@@ -316,36 +266,27 @@ def test_broken_json_is_one_error_at_its_place(text: str, places: set[tuple[int,
 
 
 def test_a_good_catalog_has_its_personas() -> None:
-    text = make_text({"tickCadence": "hourly", "moduleMix": {"todo": 1, "notes": 0.25}}, {})
+    changes = {"tickCadence": "hourly", "moduleMix": {"todo": 1, "notes": 0.25}, "systemPrompt": "🙂" * 10}
+    text = make_text(changes, {}, **{"$schema": "./s.json", "description": "d"})
     catalog = parse_catalog(text)
     first, second = catalog.personas
     assert first == Persona(
         name="Ida 0",
         email="persona.ida0@mana.test",
         archetype="solo-dev",
-        system_prompt=PROMPT,
+        system_prompt="🙂" * 10,
         module_mix={"todo": 1.0, "notes": 0.25},
-        tick_cadence=Cadence.HOURLY,
+        tick_cadence="hourly",
     )
-    assert second.tick_cadence is Cadence.DAILY
+    assert (second.tick_cadence, catalog.description, catalog.warnings) == ("daily", "d", ())
     assert catalog == parse_catalog(text)
     assert len({*catalog.personas, *parse_catalog(text).personas}) == 2
     assert (catalog.file, catalog.spaces, catalog.allow_real_domain) == ("catalog.json", (), False)
-
-
-def test_a_catalog_finds_personas_by_email_in_any_case() -> None:
-    catalog = parse_catalog(make_text({}, {}))
-    assert catalog.persona("Persona.Ida1@MANA.test") is catalog.personas[1]
+    assert catalog.persona("Persona.Ida1@MANA.test") is second
     assert catalog.persona("persona.ida9@mana.test") is None
     assert catalog.index("persona.ida1@mana.test") == 1
     with pytest.raises(KeyError):
         catalog.index("persona.ida9@mana.test")
-
-
-def write(folder: Path, data: bytes) -> Path:
-    file = folder / "c.json"
-    file.write_bytes(data)
-    return file
 
 
 def error_of(file: Path | str) -> CatalogError:
@@ -356,11 +297,14 @@ def error_of(file: Path | str) -> CatalogError:
 
 def test_a_file_is_read_with_or_without_byte_order_mark(tmp_path: Path) -> None:
     good = make_text().encode()
-    plain = load_catalog(write(tmp_path, good))
-    marked = load_catalog(str(write(tmp_path, b"\xef\xbb\xbf" + good)))
+    file = tmp_path / "c.json"
+    file.write_bytes(good)
+    plain = load_catalog(file)
+    file.write_bytes(b"\xef\xbb\xbf" + good)
+    marked = load_catalog(str(file))
     assert plain == marked
     assert parse_catalog("\ufeff" + make_text()).personas == plain.personas
-    assert (marked.file, marked.locate(())) == (str(tmp_path / "c.json"), (1, 1))
+    assert (marked.file, marked.locate(())) == (str(file), (1, 1))
 
 
 def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,36 +324,37 @@ def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_a_file_that_cannot_be_read_is_one_error(tmp_path: Path, name: str, reason: str) -> None:
     error = error_of(f"{tmp_path}/{name}")
-    assert str(error) == f"{tmp_path}/{name} cannot be read: {reason}."
-    assert error.problems == ()
+    assert (str(error), error.problems) == (f"{tmp_path}/{name} cannot be read: {reason}.", ())
     assert "--catalog" in error.hint
     assert "personas init" in error.hint
 
 
 @pytest.mark.parametrize(
-    ("data", "line", "column", "byte"),
+    ("data", "place", "byte"),
     [
-        (b'{\n "\xc3\xa4\xfc": 1}', 2, 4, "0xFC"),
-        (b'\xef\xbb\xbf{"\xff', 1, 3, "0xFF"),
-        (make_text().encode("utf-16"), 1, 1, "0xFF"),
+        (b'{\n "\xc3\xa4\xfc": 1}', (2, 4), "0xFC"),
+        (b'\xef\xbb\xbf{"\xff', (1, 3), "0xFF"),
+        (make_text().encode("utf-16"), (1, 1), "0xFF"),
     ],
 )
 def test_a_file_that_is_not_utf8_is_one_error(
-    tmp_path: Path, data: bytes, line: int, column: int, byte: str
+    tmp_path: Path, data: bytes, place: tuple[int, int], byte: str
 ) -> None:
-    (problem,) = error_of(write(tmp_path, data)).problems
-    assert (problem.line, problem.column) == (line, column)
+    (tmp_path / "c.json").write_bytes(data)
+    (problem,) = error_of(tmp_path / "c.json").problems
+    assert (problem.line, problem.column) == place
     assert problem.message == f"the byte {byte} is not UTF-8; save the file as UTF-8"
 
 
 def test_a_file_over_10_mb_is_refused(tmp_path: Path) -> None:
     good = make_text().encode()
-    assert load_catalog(write(tmp_path, good + b" " * (MAX_BYTES - len(good)))).personas
-    error = error_of(write(tmp_path, good + b" " * (MAX_BYTES + 1 - len(good))))
-    assert str(error).endswith("c.json is larger than 10 MB, too large for a catalog.")
+    file = tmp_path / "c.json"
+    file.write_bytes(good.ljust(MAX_BYTES))
+    assert load_catalog(file).personas
+    file.write_bytes(good.ljust(MAX_BYTES + 1))
+    assert str(error_of(file)) == f"{file} is larger than 10 MB, too large for a catalog."
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_damaged_catalog_has_printable_problems(data: st.DataObject) -> None:
     text = make_text(spaces=[])
@@ -431,6 +376,5 @@ def test_a_damaged_catalog_has_printable_problems(data: st.DataObject) -> None:
 def test_ten_thousand_personas_are_loaded_whole() -> None:
     personas = [make_persona(name=f"P{number}", email=f"p{number}@mana.test") for number in range(10_000)]
     catalog = parse_catalog(json.dumps({"personas": personas}))
-    assert len(catalog.personas) == 10_000
-    assert math.isclose(sum(persona.module_mix["todo"] for persona in catalog.personas), 10_000)
-    assert catalog.index("p9999@mana.test") == 9999
+    assert (len(catalog.personas), catalog.index("p9999@mana.test")) == (10_000, 9999)
+    assert all(persona.module_mix == {"todo": 1.0} for persona in catalog.personas)

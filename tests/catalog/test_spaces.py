@@ -7,89 +7,76 @@ import pytest
 
 from personas.catalog.checks import personal_slugs
 from personas.catalog.loader import parse_catalog
-from personas.catalog.models import Member, Role, Space, SpaceType
+from personas.catalog.models import Member, Space
 
 from .making import ANNA, BO, CY, REMOVED, ROOT, make_spaces, make_text, only_problem_of, problems_of
 
 
 def test_a_member_is_an_email_or_an_email_with_a_role() -> None:
     flat, rooms = parse_catalog(make_spaces({}, {"slug": "cold-rooms-2", "members": [CY]})).spaces
-    assert flat == Space(
-        slug="flat",
-        name="The flat",
-        type=SpaceType.FAMILY,
-        owner=ANNA,
-        members=(Member(email=BO), Member(email=CY, role=Role.ADMIN)),
-    )
-    assert rooms.members == (Member(email=CY, role=Role.MEMBER),)
+    members = (Member(email=BO), Member(email=CY, role="admin"))
+    assert flat == Space(slug="flat", name="The flat", type="family", owner=ANNA, members=members)
+    assert rooms.members == (Member(email=CY, role="member"),)
     assert (flat.emails, rooms.emails) == ((ANNA, BO, CY), (ANNA, CY))
     assert hash(flat) != hash(rooms)
 
 
-SLUG = '"slug" must be lower-case words and digits joined by single hyphens, not'
+TAKEN = "is the slug of a persona's personal space; choose another one"
+SLUG = "must be lower-case words and digits joined by single hyphens, not"
 
-# A change to a good space, the path of the error below the space, and the whole message.
-RULES: list[tuple[dict[str, Any] | int, str, str]] = [
-    (7, "", "spaces[0] must be an object, not 7"),
-    ({"slug": REMOVED}, ".slug", '"slug" is missing'),
-    ({"slug": ""}, ".slug", f'{SLUG} ""'),
-    ({"slug": "The flat"}, ".slug", f'{SLUG} "The flat"'),
-    ({"slug": "a--b"}, ".slug", f'{SLUG} "a--b"'),
-    ({"slug": "flat\n"}, ".slug", f'{SLUG} "flat\\n"'),
-    ({"slug": "x" * 61}, ".slug", f'"slug" must be at most 60 characters, not "{"x" * 59}…"'),
-    ({"slug": 5}, ".slug", '"slug" must be a string, not 5'),
+# A field of a space, its value, the path of the error below the space, and the message.
+RULES: list[tuple[str, object, str, str]] = [
+    ("slug", REMOVED, "slug", '"slug" is missing'),
+    ("slug", "", "slug", f'"slug" {SLUG} ""'),
+    ("slug", "The flat", "slug", f'"slug" {SLUG} "The flat"'),
+    ("slug", "a--b", "slug", f'"slug" {SLUG} "a--b"'),
+    ("slug", "flat\n", "slug", f'"slug" {SLUG} "flat\\n"'),
+    ("slug", "x" * 61, "slug", f'"slug" must be at most 60 characters, not "{"x" * 59}…"'),
+    ("slug", 5, "slug", '"slug" must be a string, not 5'),
     (
-        {"slug": "persona-bo"},
-        ".slug",
+        "slug",
+        "persona-bo",
+        "slug",
         '"persona-bo" is the slug of a persona\'s personal space; choose another one',
     ),
-    ({"name": ""}, ".name", '"name" must not be empty'),
+    ("name", "", "name", '"name" must not be empty'),
+    ("type", "x", "type", "\"type\" must be 'family', 'team', 'practice', 'brand' or 'club', not \"x\""),
+    ("owner", REMOVED, "owner", '"owner" is missing'),
+    ("owner", "anna", "owner", '"owner" is not a valid email address: "anna"'),
+    ("owner", "x@mana.test", "owner", '"x@mana.test" is not a persona of this catalog'),
+    ("members", BO, "members", f'"members" must be a list, not "{BO}"'),
+    ("members", [BO, ANNA], "members[1]", f'the email "{ANNA}" is already used on line 36'),
+    ("members", [{"email": ANNA}], "members[0].email", f'the email "{ANNA}" is already used on line 36'),
+    ("members", [BO, CY, BO], "members[2]", f'the email "{BO}" is already used on line 38'),
+    ("members", ["x@mana.test"], "members[0]", '"x@mana.test" is not a persona of this catalog'),
+    ("members", ["bo"], "members[0]", 'members[0] is not a valid email address: "bo"'),
+    ("members", [{"role": "admin"}], "members[0].email", '"email" is missing'),
+    ("members", [7], "members[0]", "members[0] must be an object, not 7"),
     (
-        {"type": "personal"},
-        ".type",
-        "\"type\" must be 'family', 'team', 'practice', 'brand' or 'club', not \"personal\"",
-    ),
-    ({"owner": REMOVED}, ".owner", '"owner" is missing'),
-    ({"owner": "anna"}, ".owner", '"owner" is not a valid email address: "anna"'),
-    ({"owner": "x@mana.test"}, ".owner", '"x@mana.test" is not a persona of this catalog'),
-    ({"members": BO}, ".members", f'"members" must be a list, not "{BO}"'),
-    ({"members": [BO, ANNA]}, ".members[1]", f'the email "{ANNA}" is already used on line 36'),
-    ({"members": [{"email": ANNA}]}, ".members[0].email", f'the email "{ANNA}" is already used on line 36'),
-    ({"members": [BO, CY, BO]}, ".members[2]", f'the email "{BO}" is already used on line 38'),
-    ({"members": ["x@mana.test"]}, ".members[0]", '"x@mana.test" is not a persona of this catalog'),
-    ({"members": ["bo"]}, ".members[0]", 'members[0] is not a valid email address: "bo"'),
-    ({"members": [{"role": "admin"}]}, ".members[0].email", '"email" is missing'),
-    ({"members": [7]}, ".members[0]", "members[0] must be an object, not 7"),
-    (
-        {"members": [{"email": BO, "role": "owner"}]},
-        ".members[0].role",
+        "members",
+        [{"email": BO, "role": "owner"}],
+        "members[0].role",
         "\"role\" must be 'member' or 'admin', not \"owner\"",
     ),
 ]
 
 
-@pytest.mark.parametrize(("change", "path", "message"), RULES)
-def test_a_wrong_space_is_an_error_at_its_place(
-    change: dict[str, Any] | int, path: str, message: str
-) -> None:
-    problem = only_problem_of(make_spaces(change))
-    assert (problem.path, problem.message) == (f"$.spaces[0]{path}", message)
+@pytest.mark.parametrize(("field", "value", "path", "message"), RULES)
+def test_a_wrong_space_is_an_error_at_its_place(field: str, value: object, path: str, message: str) -> None:
+    problem = only_problem_of(make_spaces({field: value}))
+    assert (problem.path, problem.message) == (f"$.spaces[0].{path}", message)
 
 
-def test_two_spaces_with_one_slug_are_an_error_at_the_second() -> None:
-    problem = only_problem_of(make_spaces({}, {"name": "Another"}))
-    assert (problem.path, problem.message) == (
-        "$.spaces[1].slug",
-        'the slug "flat" is already used on line 33',
-    )
-
-
-def test_unknown_keys_of_spaces_and_members_are_warnings() -> None:
-    text = make_spaces({"tpye": 1, "members": [{"email": BO, "rolle": "admin"}]})
-    assert [(warning.path, warning.message) for warning in parse_catalog(text).warnings] == [
-        ("$.spaces[0].members[0].rolle", 'unknown key "rolle" is ignored; do you mean "role"?'),
-        ("$.spaces[0].tpye", 'unknown key "tpye" is ignored; do you mean "type"?'),
-    ]
+@pytest.mark.parametrize(
+    ("spaces", "path", "message"),
+    [
+        ((7,), "$.spaces[0]", "spaces[0] must be an object, not 7"),
+        (({}, {"name": "B"}), "$.spaces[1].slug", 'the slug "flat" is already used on line 33'),
+    ],
+)
+def test_a_wrong_list_of_spaces_is_an_error(spaces: Any, path: str, message: str) -> None:
+    problem = only_problem_of(make_spaces(*spaces))
+    assert (problem.path, problem.message) == (path, message)
 
 
 def test_spaces_know_personas_that_are_wrong_elsewhere() -> None:
@@ -101,19 +88,19 @@ def test_spaces_know_personas_that_are_wrong_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("local_parts", "slug", "collides"),
     [
-        (["chess"], "chess", True),
-        (["chess"], "chess-2", False),
-        (["chess"], "chess-2024", False),
-        (["a.b", "a_b"], "a-b", True),
-        (["a.b", "a_b"], "a-b-2", True),
-        (["a.b", "a_b"], "a-b-3", False),
-        (["x" * 40], "x" * 30, True),
+        ("chess", "chess", True),
+        ("chess", "chess-2", False),
+        ("chess", "chess-2024", False),
+        ("a.b a_b", "a-b", True),
+        ("a.b a_b", "a-b-2", True),
+        ("a.b a_b", "a-b-3", False),
+        ("x" * 40, "x" * 30, True),
     ],
 )
 def test_a_slug_is_refused_only_if_a_personal_space_has_it(
-    local_parts: list[str], slug: str, collides: bool
+    local_parts: str, slug: str, collides: bool
 ) -> None:
-    emails = [f"{part}@mana.test" for part in local_parts]
+    emails = [f"{part}@mana.test" for part in local_parts.split()]
     space = {"slug": slug, "name": "A", "type": "team", "owner": emails[0], "members": []}
     text = make_text(*({"email": email} for email in emails), spaces=[space])
     if collides:

@@ -85,7 +85,12 @@ class World:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command as a program; the caller waits for it."""
         environ = {name: value for name, value in self.env.items() if value}
-        return start(*arguments, folder=self.folder, env=environ)
+        process = start(*arguments, folder=self.folder, env=environ)
+        # No test waits longer for a program that hangs.
+        timer = threading.Timer(60, process.kill)
+        timer.daemon = True
+        timer.start()
+        return process
 
     def admin(self, method: str, path: str, **options: object) -> httpx.Response:
         """Call the service as its admin, past the proxy."""

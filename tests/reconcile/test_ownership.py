@@ -46,6 +46,7 @@ async def test_half_created_persona_is_completed(world: World, signed_in: bool) 
     world.add_half_created("p6", signed_in=signed_in)
     plan = await world.plan(make_catalog(*SEVEN))
     assert drift(plan) == {"p5": "create", "p6": "create"}
+    assert [change.reason for change in plan.actions] == ["", "completes a half-created persona"]
     assert [change.existing is not None for change in plan.actions] == [False, True]
     await world.apply(plan)
     assert (world.personas, world.emails("human")) == ({*SEVEN}, set())

@@ -8,21 +8,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from personas.catalog.checks import Problems, check, explain
-from personas.catalog.models import Catalog, Source
-from personas.catalog.positions import CONSTANTS, Positions, quote, walk
+from personas.catalog.checks import read_catalog
+from personas.catalog.models import Catalog
+from personas.catalog.positions import TOKEN, Positions, quote
+from personas.catalog.problems import Problems
 from personas.errors import CatalogError
 
 MAX_BYTES = 10_000_000
 
+_CONSTANTS = ("NaN", "Infinity", "-Infinity")  # Python's decoder accepts them, JSON does not
+
 
 def load_catalog(file: str | os.PathLike[str]) -> Catalog:
-    """Read and check a catalog file.
-
-    Args:
-        file: JSON in UTF-8, at most 10 MB; `-` is standard input.
+    """Read and check a catalog file: JSON in UTF-8, at most 10 MB; `-` is standard input.
 
     Raises:
         CatalogError: It cannot be read or is invalid; carries every problem.
@@ -46,40 +44,26 @@ def load_catalog(file: str | os.PathLike[str]) -> Catalog:
     except UnicodeDecodeError as error:
         valid = error.object[: error.start].decode()
         message = f"the byte 0x{error.object[error.start]:02X} is not UTF-8; save the file as UTF-8"
-        raise _invalid_at(len(valid), message, name, Positions(valid)) from None
+        raise Problems(name, Positions(valid)).to_syntax_error(len(valid), message) from None
     return parse_catalog(text, file=name)
 
 
 def parse_catalog(text: str, *, file: str = "catalog.json") -> Catalog:
-    """Check the text of a catalog.
-
-    Args:
-        text: The JSON.
-        file: The name for problems.
+    """Read and check the text of a catalog; `file` is its name for messages.
 
     Raises:
         CatalogError: It is invalid; carries every problem, warnings included, in file order.
     """
     text = text.removeprefix("\ufeff")
-    positions = Positions(text)
-    document, has_duplicates = _decode_json(text, file, positions)
-    problems = Problems(file, positions)
-    for path in positions.duplicates() if has_duplicates else ():
-        problems.add(path, f"the key {quote(str(path[-1]))} appears twice; remove one", at_key=True)
-    check(document, problems)
-    catalog = None
-    try:
-        source = Source(file, problems.in_order(), positions)
-        catalog = Catalog.model_validate(document, by_alias=True, by_name=False, context=source)
-    except ValidationError as error:
-        explain(error, document, problems)
-    if catalog is None or problems.errors:
-        raise _invalid(file, problems)
+    problems = Problems(file, Positions(text))
+    catalog = read_catalog(_decode_json(text, problems), problems)
+    if problems.counts["error"]:
+        raise problems.to_error()
     return catalog
 
 
-def _decode_json(text: str, file: str, positions: Positions) -> tuple[object, bool]:
-    """Return the document, and whether an object in it has a key twice."""
+def _decode_json(text: str, problems: Problems) -> object:
+    """Return the document; keys that an object has twice are problems, other faults are raised."""
     has_duplicates = False
 
     def to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -92,18 +76,21 @@ def _decode_json(text: str, file: str, positions: Positions) -> tuple[object, bo
         raise ValueError(constant)
 
     if not text.strip():
-        raise _invalid_at(0, "the file is empty", file, positions)
+        raise problems.to_syntax_error(0, "the file is empty")
     try:
         # Numbers are doubles, as in JavaScript; int() refuses those of more than 4,300 digits.
         document = json.loads(text, object_pairs_hook=to_object, parse_int=float, parse_constant=refuse)
     except json.JSONDecodeError as error:
-        raise _invalid_at(error.pos, error.msg + _hint(error), file, positions) from None
-    except ValueError as error:
-        at = next((value.at for value in walk(text) if value.sign.startswith(CONSTANTS)), 0)
-        raise _invalid_at(at, f"{error} is not a JSON value", file, positions) from None
+        raise problems.to_syntax_error(error.pos, error.msg + _hint(error)) from None
+    except ValueError as constant:
+        at = next(token.start() for token in TOKEN.finditer(text) if token[0].startswith(_CONSTANTS))
+        raise problems.to_syntax_error(at, f"{constant} is not a JSON value") from None
     except RecursionError:
-        raise _invalid_at(0, "the JSON is nested too deeply", file, positions) from None
-    return document, has_duplicates
+        raise problems.to_syntax_error(0, "the JSON is nested too deeply") from None
+    for path in problems.positions.duplicates() if has_duplicates else ():
+        message = f"the key {quote(str(path[-1]))} appears more than once; keep one"
+        problems.add(path, message, at_key=True)
+    return document
 
 
 def _hint(error: json.JSONDecodeError) -> str:
@@ -117,14 +104,3 @@ def _hint(error: json.JSONDecodeError) -> str:
     if ahead.startswith("'"):
         return ": JSON uses double quotes, not single quotes"
     return ""
-
-
-def _invalid_at(offset: int, message: str, file: str, positions: Positions) -> CatalogError:
-    problems = Problems(file, positions)
-    problems.add((), message, offset=offset)
-    return _invalid(file, problems)
-
-
-def _invalid(file: str, problems: Problems) -> CatalogError:
-    errors = "1 error" if problems.errors == 1 else f"{problems.errors} errors"
-    return CatalogError(f"{file} is invalid: {errors}", problems=problems.in_order())

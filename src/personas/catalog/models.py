@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from fnmatch import translate
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
@@ -14,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from personas.catalog.positions import JsonPath, Positions, quote
+from personas.catalog.positions import JsonPath, quote
+from personas.catalog.problems import Problem, Problems
 
 DEFAULT_SCOPE = "*@mana.test"
 MAX_SLUG = 60
@@ -27,7 +26,7 @@ _EMAIL_IN_ANY_CASE = re.compile(_EMAIL, re.IGNORECASE | re.ASCII)
 _SCOPE = r"^[a-z0-9_'+.*?-]+" + _DOMAIN
 _SLUG = "^[a-z0-9]+(-[a-z0-9]+)*$"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_RESERVED_DOMAIN = re.compile(r"[@.](test|example|invalid|localhost|example\.(com|net|org))$")
+_RESERVED_DOMAIN = re.compile(r"(^|\.)(test|example|invalid|localhost|example\.(com|net|org))$")
 
 # What the patterns demand, in words.
 PATTERNS = {
@@ -36,29 +35,9 @@ PATTERNS = {
 }
 
 
-class Cadence(StrEnum):
-    """How often a persona acts."""
-
-    DAILY = "daily"
-    WEEKDAYS = "weekdays"
-    HOURLY = "hourly"
-
-
-class SpaceType(StrEnum):
-    """The types of shared spaces; the service itself makes the personal ones."""
-
-    FAMILY = "family"
-    TEAM = "team"
-    PRACTICE = "practice"
-    BRAND = "brand"
-    CLUB = "club"
-
-
-class Role(StrEnum):
-    """What a member of a space may do."""
-
-    MEMBER = "member"
-    ADMIN = "admin"
+Cadence = Literal["daily", "weekdays", "hourly"]
+SpaceType = Literal["family", "team", "practice", "brand", "club"]
+Role = Literal["member", "admin"]
 
 
 @lru_cache(maxsize=1024)
@@ -78,7 +57,7 @@ def email_flaw(email: str) -> str:
 
 def text_flaw(text: str) -> str:
     """Return which character the service's database refuses; empty if it takes all of them."""
-    found = None if text.isascii() and "\0" not in text else _UNSTORABLE.search(text)
+    found = _UNSTORABLE.search(text)
     return f"contains the character U+{ord(found[0]):04X}, which cannot be stored" if found else ""
 
 
@@ -106,20 +85,22 @@ _Text = Annotated[_Storable, Field(min_length=1)]
 _Email = Annotated[str, _without(email_flaw), Field(json_schema_extra={"pattern": _EMAIL})]
 _Prompt = Annotated[str, _without(_prompt_flaw), Field(json_schema_extra={"minLength": _MIN_PROMPT})]
 _Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Slug = Annotated[str, Field(max_length=MAX_SLUG, pattern=_SLUG)]
 _Pattern = Annotated[str, Field(pattern=_SCOPE)]
+_Patterns = Annotated[list[_Pattern], Field(min_length=1)]
 
 
 class _Entry(BaseModel):
-    """Values are not coerced. The loader ignores unknown keys, the JSON Schema rejects them."""
+    """Values are not coerced. The loader ignores unknown keys, the models and the JSON Schema reject them."""
 
     model_config = ConfigDict(
         strict=True,
         frozen=True,
+        extra="forbid",
         alias_generator=to_camel,
         validate_by_name=True,
-        validate_by_alias=True,
+        field_title_generator=lambda name, field: field.alias or name,
         hide_input_in_errors=True,
-        json_schema_extra={"additionalProperties": False},
     )
 
 
@@ -128,8 +109,7 @@ class Persona(_Entry):
 
     name: _Text = Field(description="The display name; the service cannot change it.", examples=["Anna"])
     email: _Email = Field(
-        description="Identifies the persona: in lower case, unique, inside the scope.",
-        examples=["persona.anna@mana.test"],
+        description="Identifies the persona; in lower case.", examples=["persona.anna@mana.test"]
     )
     archetype: _Text = Field(description="The kind of person.", examples=["solo-dev", "researcher"])
     system_prompt: _Prompt = Field(
@@ -140,9 +120,7 @@ class Persona(_Entry):
         description="How much each module is used; the weights need not sum to 1.",
         examples=[{"todo": 0.5, "calendar": 0.3, "notes": 0.2}],
     )
-    tick_cadence: Cadence = Field(
-        default=Cadence.DAILY, strict=False, description="How often the persona acts."
-    )
+    tick_cadence: Cadence = Field(default="daily", description="How often the persona acts.")
 
     def __hash__(self) -> int:
         return hash(self.email)
@@ -152,7 +130,7 @@ class Member(_Entry):
     """A member of a space; in JSON an email alone is enough."""
 
     email: _Email = Field(description="The email of a persona of this catalog, not the owner.")
-    role: Role = Field(default=Role.MEMBER, strict=False, description="What the member may do.")
+    role: Role = Field(default="member", description="What the member may do.")
 
 
 def _read_member(value: Any) -> Any:
@@ -165,14 +143,9 @@ _MemberOrEmail = Annotated[Member, BeforeValidator(_read_member, json_schema_inp
 class Space(_Entry):
     """A space that personas share: an organization of the auth service."""
 
-    slug: str = Field(
-        max_length=MAX_SLUG,
-        pattern=_SLUG,
-        description="Identifies the space on the service.",
-        examples=["familie-brandt"],
-    )
+    slug: _Slug = Field(description="Identifies the space on the service.", examples=["familie-brandt"])
     name: _Text = Field(description="The display name.", examples=["Familie Brandt"])
-    type: SpaceType = Field(strict=False, description="The type of the space.")
+    type: SpaceType = Field(description="The kind of group; the service makes personal spaces itself.")
     owner: _Email = Field(description="The persona that owns it.", examples=["persona.anna@mana.test"])
     members: tuple[_MemberOrEmail, ...] = Field(
         strict=False, description="The other personas.", examples=[["persona.jonas@mana.test"]]
@@ -187,26 +160,17 @@ class Space(_Entry):
 class Scope(_Entry):
     """The emails that a catalog owns: patterns with a literal domain."""
 
-    patterns: tuple[_Pattern, ...] = Field(min_length=1, strict=False)
-
-    @classmethod
-    def default(cls) -> Scope:
-        """Return the scope of a catalog that names none."""
-        return cls(patterns=(DEFAULT_SCOPE,))
+    patterns: tuple[_Pattern, ...] = Field(default=(DEFAULT_SCOPE,), min_length=1, strict=False)
 
     def contains(self, email: str) -> bool:
         """Whether a pattern matches the email; case is ignored."""
         return any(glob(pattern).match(email) for pattern in self.patterns)
 
     @property
-    def domains(self) -> tuple[str, ...]:
-        """The domains with their @, each once, in the order of the patterns."""
-        return tuple(dict.fromkeys(pattern[pattern.index("@") :] for pattern in self.patterns))
-
-    @property
     def real_domains(self) -> tuple[str, ...]:
-        """The domains that RFC 2606 and RFC 6761 do not reserve for tests and examples."""
-        return tuple(domain for domain in self.domains if not _RESERVED_DOMAIN.search(domain))
+        """The domains that RFC 2606 and RFC 6761 do not reserve for tests and examples, each once."""
+        domains = dict.fromkeys(pattern.rpartition("@")[2] for pattern in self.patterns)
+        return tuple(domain for domain in domains if not _RESERVED_DOMAIN.search(domain))
 
     def __str__(self) -> str:
         return ", ".join(self.patterns)
@@ -220,46 +184,7 @@ def _read_scope(value: Any) -> Any:
     raise PydanticCustomError("scope_type", "must be a pattern or a list of patterns")
 
 
-_PatternOrList = Annotated[
-    Scope,
-    BeforeValidator(
-        _read_scope, json_schema_input_type=_Pattern | Annotated[list[_Pattern], Field(min_length=1)]
-    ),
-]
-
-
-Severity = Literal["error", "warning"]
-
-
-class Problem(BaseModel):
-    """An error or a warning at a place of a catalog.
-
-    Attributes:
-        line: From 1, as `column`, which counts code points.
-        path: As in `$.personas[3].email`.
-        excerpt: The source around the place; empty after the first 20 problems.
-        caret: Where the place is in the excerpt, from 0.
-    """
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
-
-    file: str
-    line: int
-    column: int
-    path: str
-    message: str
-    severity: Severity = "error"
-    excerpt: str = ""
-    caret: int = 0
-
-
-@dataclass(frozen=True)
-class Source:
-    """The file of a catalog as it was named, its warnings and its positions."""
-
-    file: str = "catalog.json"
-    warnings: tuple[Problem, ...] = ()
-    positions: Positions = field(default_factory=Positions, compare=False, repr=False)
+_PatternOrList = Annotated[Scope, BeforeValidator(_read_scope, json_schema_input_type=_Pattern | _Patterns)]
 
 
 class Catalog(_Entry):
@@ -268,41 +193,37 @@ class Catalog(_Entry):
     editor_schema: str = Field(default="", alias="$schema", description="Where editors find this schema.")
     description: str = Field(default="", description="What this catalog is for.")
     scope: _PatternOrList = Field(
-        default_factory=Scope.default,
+        default_factory=Scope,
         description=f"The emails that this catalog owns, by default {DEFAULT_SCOPE}; other personas are left "
         "alone. Wildcards * and ? stand before the @ only.",
         examples=["books.*@acme.test"],
     )
     allow_real_domain: bool = Field(
-        default=False,
-        description="Allow emails outside the domains that are reserved for tests, such as .test.",
+        default=False, description="Allow a real domain: one that is not reserved for tests, as .test is."
     )
     personas: tuple[Persona, ...] = Field(min_length=1, strict=False, description="The personas.")
     spaces: tuple[Space, ...] = Field(default=(), strict=False, description="The spaces that personas share.")
 
-    _source: Source = PrivateAttr(default_factory=Source)
+    _problems: Problems = PrivateAttr(default_factory=Problems)
 
     def model_post_init(self, context: Any, /) -> None:
-        """Keep the source that the loader passes as the context."""
-        if isinstance(context, Source):
-            self._source = context
+        """Keep the problems of the file, which the loader passes as the context."""
+        if isinstance(context, Problems):
+            self._problems = context
 
     @property
     def file(self) -> str:
         """The file as it was named."""
-        return self._source.file
+        return self._problems.file
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """The warnings, in file order."""
-        return self._source.warnings
+        return self._problems.in_order()
 
     def locate(self, path: JsonPath) -> tuple[int, int]:
-        """Return line and column, from 1, of a value such as `("personas", 3, "systemPrompt")`.
-
-        A missing key is represented by its nearest parent.
-        """
-        return self._source.positions.locate(path)
+        """Return line and column, from 1, of a value such as `("personas", 3, "email")` or its parent."""
+        return self._problems.positions.locate(path)
 
     def persona(self, email: str) -> Persona | None:
         """Return the persona with this email; case is ignored."""
@@ -310,11 +231,7 @@ class Catalog(_Entry):
         return None if index is None else self.personas[index]
 
     def index(self, email: str) -> int:
-        """Return the index of the persona with this email, for `locate`; case is ignored.
-
-        Raises:
-            KeyError: The catalog has no such persona.
-        """
+        """Return the index of the persona with this email, for `locate`; raises KeyError."""
         return self._indexes[email.lower()]
 
     @cached_property

@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
 
 JsonPath = tuple[str | int, ...]
 
-CONSTANTS = ("NaN", "Infinity", "-Infinity")  # Python's decoder accepts them, JSON does not
-
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s"{}\[\]:,]+', re.DOTALL)
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s"{}\[\]:,]+', re.DOTALL)
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,60}")
 _MAX_DEPTH = 50  # what is nested deeper is represented by its parents
 _AROUND = 70  # characters of an excerpt on each side of the place
@@ -38,46 +36,6 @@ def json_path(path: JsonPath) -> str:
         else:
             whole += f".{part}" if _IDENTIFIER.fullmatch(part) else f"[{quote(part)}]"
     return whole
-
-
-class Value(NamedTuple):
-    """One value of a JSON text: its first sign, and the offsets of its key, itself and its parent."""
-
-    path: JsonPath
-    sign: str
-    key_at: int
-    at: int
-    parent_at: int
-
-
-def walk(text: str) -> Iterator[Value]:
-    """Yield the values of a JSON text, parents first; the text must be valid as far as this is read."""
-    path: list[str | int] = []
-    parents = [0]
-    key_at = 0
-    expect_key = False
-    for match in _TOKEN.finditer(text):
-        sign, at = match[0], match.start()
-        if sign in ("}", "]"):
-            path.pop()
-            parents.pop()
-        elif sign == ",":
-            last = path[-1]
-            if isinstance(last, int):
-                path[-1] = last + 1
-            expect_key = isinstance(last, str)
-        elif expect_key:
-            path[-1] = json.loads(sign)
-            key_at = at
-            expect_key = False
-        elif sign != ":":
-            in_object = bool(path) and isinstance(path[-1], str)
-            if len(path) < _MAX_DEPTH:
-                yield Value(tuple(path), sign, key_at if in_object else at, at, parents[-1])
-            if sign in ("{", "["):
-                path.append("" if sign == "{" else 0)
-                parents.append(at)
-                expect_key = sign == "{"
 
 
 class Positions:
@@ -106,20 +64,41 @@ class Positions:
         return (before + after).rstrip(), len(before)
 
     def duplicates(self) -> tuple[JsonPath, ...]:
-        """Return each key that an object has more than once."""
-        seen: set[tuple[int, JsonPath]] = set()
-        found: dict[JsonPath, None] = {}
-        for value in walk(self._text):
-            member = value.parent_at, value.path[-1:]
-            if member in seen:
-                found[value.path] = None
-            seen.add(member)
-        return tuple(found)
+        """Return each key that an object has more than once, but no keys inside the values of such keys."""
+        counts = Counter(path for path, _, _ in _walk(self._text))
+        return tuple(path for path, count in counts.items() if count > 1 and counts[path[:-1]] == 1)
 
     @cached_property
     def _offsets(self) -> dict[JsonPath, tuple[int, int]]:
-        return {value.path: (value.key_at, value.at) for value in walk(self._text)}
+        return {path: (key_at, at) for path, key_at, at in _walk(self._text)}
 
     @cached_property
     def _line_starts(self) -> list[int]:
         return [0, *(match.end() for match in re.finditer("\n", self._text))]
+
+
+def _walk(text: str) -> Iterator[tuple[JsonPath, int, int]]:
+    """Yield the path of each value of a valid JSON text, the offsets of its key and itself; parents first."""
+    path: list[str | int] = []
+    key_at = 0
+    expect_key = False
+    for match in TOKEN.finditer(text):
+        sign, at = match[0], match.start()
+        if sign in ("}", "]"):
+            path.pop()
+        elif sign == ",":
+            last = path[-1]
+            if isinstance(last, int):
+                path[-1] = last + 1
+            expect_key = isinstance(last, str)
+        elif expect_key:
+            path[-1] = json.loads(sign)
+            key_at = at
+            expect_key = False
+        elif sign != ":":
+            in_object = bool(path) and isinstance(path[-1], str)
+            if len(path) < _MAX_DEPTH:
+                yield tuple(path), key_at if in_object else at, at
+            if sign in ("{", "["):
+                path.append("" if sign == "{" else 0)
+                expect_key = sign == "{"

@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from personas.catalog.models import glob
 from personas.errors import UsageError
 
-if TYPE_CHECKING:
-    from personas.catalog.models import Catalog, Persona
-
-_MAX_CANDIDATES = 5
+Found = TypeVar("Found", bound="_Named")
 
 
 class _Named(Protocol):
-    """A persona of a catalog, or a live one."""
-
     @property
     def email(self) -> str: ...
-
     @property
     def name(self) -> str | None: ...
-
-
-Found = TypeVar("Found", bound=_Named)
 
 
 def matches(patterns: Sequence[str], *, email: str, name: str = "", archetype: str = "") -> bool:
@@ -49,17 +40,10 @@ def unmatched(patterns: Sequence[str], items: Iterable[tuple[str, str, str]]) ->
     return tuple(left)
 
 
-def find_persona(catalog: Catalog, who: str) -> Persona:
+def find_persona(personas: Sequence[Found], who: str, place: str) -> Found:
     """Return the persona with this email, part before the @ (`persona.` can be left out) or name.
 
-    Raises:
-        UsageError: None or several match; names the nearest ones or the candidates.
-    """
-    return find_among(catalog.personas, who, f"in {catalog.file}")
-
-
-def find_among(personas: Sequence[Found], who: str, place: str) -> Found:
-    """Return one of these as `find_persona` does; messages say that they are `place`.
+    Messages name the place of these personas, such as `in catalog.json`.
 
     Raises:
         UsageError: None or several match; names the nearest ones or the candidates.
@@ -75,9 +59,8 @@ def find_among(personas: Sequence[Found], who: str, place: str) -> Found:
         if len(found) == 1:
             return found[0]
         if found:
-            emails = ", ".join(persona.email for persona in found[:_MAX_CANDIDATES])
-            more = ", …" if len(found) > _MAX_CANDIDATES else ""
-            message = f"{who!r} matches {len(found)} personas {place}: {emails}{more}."
+            emails = ", ".join(persona.email for persona in found[:5]) + (", …" if len(found) > 5 else "")
+            message = f"{who!r} matches {len(found)} personas {place}: {emails}."
             raise UsageError(message, hint="Use an email.")
     by_text = {
         text.casefold(): persona.email

@@ -11,6 +11,9 @@ def cleanup(
     only: options.Only = None,
     auth: options.Auth = None,
     jwt: options.Jwt = None,
+    kind: options.Service = None,
+    token: options.Token = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
     timeout: options.Timeout = None,
     endpoint: options.Endpoint = None,
@@ -40,7 +43,7 @@ def cleanup(
     from personas.reconcile.plan import make_cleanup_plan
 
     with start_run("cleanup", output, report, quiet, verbose) as run:
-        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
         loaded = run.load_catalog(catalog)
         flow.require_allowed_domain(loaded)
         planned = Options(command="cleanup", force=force, only=tuple(only or ()))

@@ -14,6 +14,9 @@ def dry_run(
     snapshot: options.Snapshot = None,
     auth: options.Auth = None,
     jwt: options.Jwt = None,
+    kind: options.Service = None,
+    token: options.Token = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
     timeout: options.Timeout = None,
     endpoint: options.Endpoint = None,
@@ -51,7 +54,7 @@ def dry_run(
             raise UsageError("--offline compares nothing, but another option needs a comparison.")
         if snapshot is not None and check_passwords:
             raise UsageError("--snapshot cannot check passwords.", hint="Leave out --check-passwords.")
-        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
         loaded = run.load_catalog(catalog, file)
         planned = Options(prune=prune, replace=replace, force=force, only=tuple(only or ()))
         if snapshot is not None:

@@ -31,7 +31,7 @@ def choose_passwords_if_any(config: Config) -> PasswordDeriver | None:
 def require_allowed_domain(catalog: Catalog) -> None:
     """Raise a SafetyError if the catalog has a real domain and does not say that it may write to it."""
     if catalog.scope.real_domains and not catalog.allow_real_domain:
-        domains = ", ".join(domain.removeprefix("@") for domain in catalog.scope.real_domains)
+        domains = ", ".join(catalog.scope.real_domains)
         raise SafetyError(
             f"The scope of {catalog.file} contains a real domain: {domains}. Nothing was changed.",
             hint='Use a domain such as example.test, or set "allowRealDomain": true in the catalog.',

@@ -11,6 +11,9 @@ def list_(
     only: options.Only = None,
     auth: options.Auth = None,
     jwt: options.Jwt = None,
+    kind: options.Service = None,
+    token: options.Token = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
     timeout: options.Timeout = None,
     endpoint: options.Endpoint = None,
@@ -35,9 +38,9 @@ def list_(
     from personas.services.base import Service
 
     with start_run("list", output, report, quiet, verbose) as run:
-        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
         loaded = run.load_catalog_if_any(catalog)
-        scope = loaded.scope if loaded else Scope.default()
+        scope = loaded.scope if loaded else Scope()
         detailed = output is options.Output.JSON or any(file.endswith(".json") for file in report or ())
 
         async def read(service: Service) -> LiveState:

@@ -55,6 +55,8 @@ def login(
     ] = None,
     catalog: options.Catalog = None,
     auth: options.Auth = None,
+    kind: options.Service = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
     timeout: options.Timeout = None,
     verbose: options.Verbose = False,
@@ -86,7 +88,7 @@ def login(
                 raise errors.UsageError(problem)
         if base_url is not None:
             parse_address(base_url, allow_http=True, source="--base-url")
-        config = resolve_config(auth, None, allow_http, timeout)
+        config = resolve_config(auth, None, allow_http, timeout, service=kind, base_path=base_path)
         if everyone:
             emails = [persona.email for persona in run.load_catalog(catalog).personas]
         else:

@@ -75,6 +75,13 @@ Jwt = Annotated[
 ]
 AllowHttp = Annotated[bool, _service("--allow-http", "Allow plain http to another machine.")]
 Timeout = Annotated[float | None, _service("--timeout", "Limit of one request; default 30.", "SECONDS")]
+Service = Annotated[
+    str | None, _service("--service", "mana or better-auth. Variable PERSONAS_SERVICE.", "NAME")
+]
+Token = Annotated[
+    str | None, _service("--token", "Session token for Better Auth. Variable PERSONAS_ADMIN_TOKEN.", "TOKEN")
+]
+BasePath = Annotated[str | None, _service("--base-path", "The path of Better Auth.", hidden=True)]
 Endpoint = Annotated[str | None, _service("--endpoint", "The path of the admin calls.", hidden=True)]
 Concurrency = Annotated[
     int | None, _service("--concurrency", "How many requests at once.", min=1, max=64, hidden=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from personas.cli.options import Output
 from personas.cli.streams import print_line, write_stdout
-from personas.config import github_paths
+from personas.config import variable
 from personas.errors import UsageError
 from personas.report.document import Report, to_json
 from personas.report.messages import error_to_show
@@ -99,11 +99,11 @@ def _write_github(report: Report) -> None:
     """Print annotations, and append to the files that GitHub Actions names."""
     from personas.report.github import to_github
 
-    paths = github_paths()
-    shown = to_github(report, paths.workspace)
+    workspace = variable("GITHUB_WORKSPACE")
+    shown = to_github(report, Path(workspace) if workspace else None)
     outputs = "".join(f"{name}={value}\n" for name, value in shown.outputs.items())
-    for path, text in ((paths.output, outputs), (paths.summary, shown.summary)):
-        if path is not None:
-            with path.open("a", encoding="utf-8", newline="\n") as file:
+    for name, text in (("GITHUB_OUTPUT", outputs), ("GITHUB_STEP_SUMMARY", shown.summary)):
+        if (path := variable(name)) is not None:
+            with Path(path).open("a", encoding="utf-8", newline="\n") as file:
                 file.write(text)
     write_stdout(shown.annotations, machine=True)

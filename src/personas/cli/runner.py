@@ -46,6 +46,7 @@ class Run:
     """One run: what it found and did so far is its `report`.
 
     Attributes:
+        service_kind: Which service the address has; empty until a connection needs it.
         shown: Whether the user has seen the plan, above a question.
         cancel: Requested by the first signal during the changes.
     """
@@ -55,6 +56,7 @@ class Run:
         self.quiet = quiet
         self.verbose = verbose
         self.fail_on_drift = fail_on_drift
+        self.service_kind = ""
         self.shown = False
         self.cancel = Cancel()
         self._started = time.monotonic()
@@ -95,7 +97,9 @@ class Run:
     def find_emails(self, option: str | None, personas: Sequence[str]) -> list[str]:
         """Return the emails of these personas, which must be in the catalog where there is one."""
         if (catalog := self.load_catalog_if_any(option)) is not None:
-            return [find_persona(catalog, persona).email for persona in personas]
+            return [
+                find_persona(catalog.personas, persona, f"in {catalog.file}").email for persona in personas
+            ]
         emails = [persona.strip().lower() for persona in personas]
         for email in filter(email_flaw, emails):
             problem = f"{email!r} is not an email, and there is no {DEFAULT_CATALOG} to find it in."

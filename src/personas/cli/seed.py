@@ -13,6 +13,9 @@ def seed(
     only: options.Only = None,
     auth: options.Auth = None,
     jwt: options.Jwt = None,
+    kind: options.Service = None,
+    token: options.Token = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
     timeout: options.Timeout = None,
     endpoint: options.Endpoint = None,
@@ -45,7 +48,7 @@ def seed(
     from personas.reconcile.changes import Options
 
     with start_run("seed", output, report, quiet, verbose) as run:
-        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
         loaded = run.load_catalog(catalog, file)
         flow.require_allowed_domain(loaded)
         passwords = choose_passwords(config)

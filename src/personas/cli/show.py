@@ -12,6 +12,9 @@ def show(
     catalog: options.Catalog = None,
     auth: options.Auth = None,
     jwt: options.Jwt = None,
+    kind: options.Service = None,
+    token: options.Token = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
     timeout: options.Timeout = None,
     endpoint: options.Endpoint = None,
@@ -27,20 +30,20 @@ def show(
       personas show persona.anna@mana.test -o json
     """
     from personas.catalog.models import Scope
-    from personas.catalog.select import find_among
+    from personas.catalog.select import find_persona
     from personas.cli.runner import start_run
     from personas.reconcile.changes import LiveState
     from personas.reconcile.fetch import fetch_details, fetch_list
     from personas.services.base import Service
 
     with start_run("show", output, report, quiet, verbose) as run:
-        config = resolve_config(auth, jwt, allow_http, timeout, endpoint)
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, None, kind, token, base_path)
         loaded = run.load_catalog_if_any(catalog)
-        scope = loaded.scope if loaded else Scope.default()
+        scope = loaded.scope if loaded else Scope()
 
         async def read(service: Service) -> LiveState:
             live = await fetch_list(service, scope)
-            found = find_among(live.personas, persona, f"at {config.address}")
+            found = find_persona(live.personas, persona, f"at {config.address}")
             one = live.model_copy(update={"personas": (found,), "only": (found.email,)})
             return await fetch_details(service, one)
 

@@ -18,6 +18,9 @@ def spaces(
     only: options.OnlySpaces = None,
     auth: options.Auth = None,
     jwt: options.Jwt = None,
+    kind: options.Service = None,
+    token: options.Token = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
     timeout: options.Timeout = None,
     endpoint: options.Endpoint = None,
@@ -56,7 +59,7 @@ def spaces(
             raise UsageError("--delete and --prune cannot be used together.")
         if fail_on_drift and not dry_run:
             raise UsageError("--fail-on-drift needs --dry-run.")
-        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency)
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
         loaded = run.load_catalog(catalog)
         flow.require_allowed_domain(loaded)
         sign_ins = SignInCache(choose_passwords(config))

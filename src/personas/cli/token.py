@@ -8,6 +8,8 @@ from personas.config import resolve_config
 
 def token(
     auth: options.Auth = None,
+    kind: options.Service = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
     timeout: options.Timeout = None,
     verbose: options.Verbose = False,
@@ -25,6 +27,6 @@ def token(
     from personas.cli.streams import write_stdout
 
     with start_run("token", verbose=verbose) as run:
-        config = resolve_config(auth, None, allow_http, timeout)
+        config = resolve_config(auth, None, allow_http, timeout, service=kind, base_path=base_path)
         found = run.read(lambda service: service.admin_token(), config)
         write_stdout(found.reveal() + "\n")

@@ -29,7 +29,7 @@ def validate(
       personas validate catalogs/*.json
       generate-catalog | personas validate -
     """
-    from personas.catalog.models import Problem
+    from personas.catalog.problems import Problem
     from personas.cli.runner import start_run
 
     with start_run("validate", output, report, quiet, verbose) as run:

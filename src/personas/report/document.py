@@ -6,7 +6,7 @@ import json
 from typing import Any, Literal
 
 from personas import __version__
-from personas.catalog.models import Problem
+from personas.catalog.problems import Problem
 from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result
 from personas.report.sanitize import json_text
 
@@ -67,8 +67,8 @@ class Report(ReportModel):
 
     @property
     def in_sync(self) -> bool:
-        """Whether the plan was compared and found nothing different."""
-        return self.compared and self.plan is not None and not self.plan.drift
+        """Whether there was something to compare, and nothing differs: one line says everything."""
+        return self.compared and self.plan is not None and bool(self.plan.changes) and not self.plan.drift
 
 
 def to_json(report: Report) -> str:

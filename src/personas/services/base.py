@@ -41,7 +41,7 @@ class Service(Protocol):
 
     Attributes:
         address: The address as shown to users.
-        capabilities: Known after `__aenter__`.
+        capabilities: Known after the first call of the admin.
         notes: What users must know about this service, for the report; grows during the run.
         concurrency: How many calls to make at once.
     """

@@ -313,6 +313,7 @@ def _decode(response: httpx.Response, content: bytes, secrets: Sequence[Secret])
         detail=error_detail(body) if response.is_error else "",
         code=redact(str(body.get("code", ""))[:100]) if isinstance(body, dict) else "",
         set_cookies=tuple(response.headers.get_list("set-cookie")),
+        bearer=Secret(token) if (token := response.headers.get("set-auth-token", "")) else None,
     )
 
 

@@ -162,3 +162,4 @@ class Answer:
     server_error: bool = False  # an earlier attempt was answered with a 5xx status
     is_json: bool = True
     set_cookies: tuple[str, ...] = field(default=(), repr=False)
+    bearer: Secret | None = None  # of the header Set-Auth-Token: a session that needs no cookie

@@ -29,11 +29,11 @@ from personas.services.http import HttpClient, HttpOptions, parse_date
 from personas.services.models import Answer, Body, Params, PasswordCheck, Session, Verdict
 
 AUTH = "/api/auth"
-SIGN_IN = f"{AUTH}/sign-in/email"
 EMBEDDED_URL = "http://embedded.localhost"
 # Services limit sign-ins first, often to three at once; three hide the time that hashing takes.
 SIGN_INS_AT_ONCE = 3
 RENEW_BEFORE_SECONDS = 60.0
+TOO_LONG = "the service allows shorter passwords only. Set its maxPasswordLength to 32 or more."
 
 _USE_JWT = "Pass an admin's token with --jwt (MANA_ADMIN_JWT)."
 _CHECK_URL = "Check --auth (MANA_AUTH_URL): the address of the auth service, usually without a path."
@@ -43,7 +43,7 @@ _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
 class NoSessionError(ResponseError):
-    """The password is right, but the service opens no session: unverified email, or a second factor."""
+    """The password is right, but the service opens no session: unverified, banned or with a second factor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class SignInService:
         credentials: Credentials | None = None,
         *,
         endpoint: str = DEFAULT_ENDPOINT,
+        base_path: str = AUTH,
         **options: Unpack[HttpOptions],
     ) -> None:
         place = parse_address(address) if isinstance(address, str) else address
@@ -81,6 +82,7 @@ class SignInService:
         self._http = HttpClient(place.url or EMBEDDED_URL, loopback=place.loopback, **options)
         self.concurrency = self._http.concurrency
         self._endpoint = endpoint
+        self._base_path = base_path
         self._origin = ""
         self._credentials = credentials or Credentials()
         self._admin: AdminToken
@@ -111,16 +113,24 @@ class SignInService:
         body = {"email": email, "password": password.reveal()}
         async with self._slots:
             # Needs no Origin without a cookie. A wrong password may count towards a lock: never repeat it.
-            answer = await self._http.request("POST", SIGN_IN, what=what, body=body, repeat=False)
+            path = f"{self._base_path}/sign-in/email"
+            answer = await self._http.request("POST", path, what=what, body=body, repeat=False)
         match answer.status, answer.code:
             case 200, _ if isinstance(answer.body, dict):
                 if answer.body.get("twoFactorRedirect") is True:
                     raise NoSessionError(f"{what}: this account uses two-factor sign-in.")
-                return read_session(email, answer.body.get("user"), answer.set_cookies)
+                session = read_session(email, answer.body.get("user"), answer.set_cookies)
+                return replace(session, bearer=answer.bearer)
             case 401, "INVALID_EMAIL_OR_PASSWORD":
                 raise WrongPasswordError(f"{what}: email or password is wrong.")
             case 403, "EMAIL_NOT_VERIFIED":
                 raise NoSessionError(f"{what}: the email of this account is not verified.")
+            case 403, "BANNED_USER":
+                raise NoSessionError(f"{what}: this account is banned.")
+            case 400, "PASSWORD_TOO_LONG":
+                raise ResponseError(f"{what}: {TOO_LONG}")
+            case 400, "EMAIL_PASSWORD_DISABLED":
+                raise NotOfferedError(f"{what}: the service does not allow sign-in with a password.")
             case 200 | 401 | 404 | 405, _:
                 message = f"{what}: this is not the auth service's sign-in (HTTP {answer.status})."
                 raise NotOfferedError(message, hint=_CHECK_URL)
@@ -149,7 +159,7 @@ class SignInService:
         """Return a JWT of the signed-in account; raises NotOfferedError, or ResponseError if signed out."""
         what = f"getting a token for {session.email}"
         # Reading needs no Origin, which is known from this token only.
-        answer = await self._http.request("GET", f"{AUTH}/token", what=what, cookie=session.header)
+        answer = await self._http.request("GET", f"{self._base_path}/token", what=what, cookie=session.header)
         match answer.status, answer.body:
             case 200, {"token": str(text)} if _JWT.fullmatch(text):
                 self.remember_origin(token := Secret(text))
@@ -163,7 +173,9 @@ class SignInService:
     async def find_session(self, session: Session) -> Session | None:
         """Return the session as the service knows it now; None if it has ended."""
         what = f"reading the session of {session.email}"
-        answer = await self._http.request("GET", f"{AUTH}/get-session", what=what, cookie=session.header)
+        answer = await self._http.request(
+            "GET", f"{self._base_path}/get-session", what=what, cookie=session.header
+        )
         match answer.status, answer.body:
             case (200, None) | (401, _) if answer.is_json:
                 return None
@@ -178,17 +190,17 @@ class SignInService:
     ) -> Answer:
         """Call a path below `/api/auth` with a session; any status is returned."""
         if not self._origin:
+            self._origin = _origin(self._http.base_url)
             with contextlib.suppress(ResponseError):
                 await self.token(session)
-        origin = self._origin or _origin(self._http.base_url)
         return await self._http.request(
             method,
-            f"{AUTH}/{path}",
+            f"{self._base_path}/{path}",
             what=what,
             params=params,
             body=body,
             cookie=session.header,
-            origin=origin,
+            origin=self._origin,
         )
 
     def remember_origin(self, token: Secret) -> None:

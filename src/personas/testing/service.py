@@ -14,8 +14,8 @@ import httpx
 
 from personas.catalog.models import Catalog, Persona
 from personas.catalog.select import find_persona
-from personas.config import Address, choose_seed_secret, parse_address, resolve_config
-from personas.errors import CredentialsError, PartialFailure, ResponseError, UsageError
+from personas.config import DEFAULT_BASE_PATH, Address, choose_seed_secret, parse_address, resolve_config
+from personas.errors import CredentialsError, NotOfferedError, PartialFailure, ResponseError, UsageError
 from personas.passwords import DEVELOPMENT_SECRET, PasswordDeriver
 from personas.reconcile.apply import apply
 from personas.reconcile.changes import Options, Outcome, Result
@@ -46,13 +46,19 @@ class PersonasService:
     """
 
     def __init__(
-        self, catalog: Catalog, address: Address, passwords: PasswordDeriver, credentials: Credentials
+        self,
+        catalog: Catalog,
+        address: Address,
+        passwords: PasswordDeriver,
+        credentials: Credentials,
+        base_path: str = DEFAULT_BASE_PATH,
     ) -> None:
         self.catalog = catalog
         self.url = address.url
         self._address = address
         self._passwords = passwords
         self._credentials = credentials
+        self._base_path = base_path
         self._sessions: dict[str, Session] = {}
 
     def persona(self, who: str | Persona | None = None, *, archetype: str | None = None) -> Persona:
@@ -64,7 +70,7 @@ class PersonasService:
         if isinstance(who, Persona):
             return who
         if who is not None:
-            return find_persona(self.catalog, who)
+            return find_persona(self.catalog.personas, who, f"in {self.catalog.file}")
         for persona in self.catalog.personas:
             if archetype in {None, persona.archetype}:
                 return persona
@@ -75,6 +81,8 @@ class PersonasService:
 
     def sign_in(self, who: str | Persona | None = None) -> tuple[Session, Secret]:
         """Return a session of a persona and a new JWT; the session is kept for the next call.
+
+        A service without JWTs gives the session token instead.
 
         Raises:
             CredentialsError: The persona is not on the service, or has another password.
@@ -95,7 +103,7 @@ class PersonasService:
     async def _sign_in(self, service: Service, email: str) -> tuple[Session, Secret]:
         if email in self._sessions:
             try:
-                return self._sessions[email], await service.token(self._sessions[email])
+                return self._sessions[email], await _read_token(service, self._sessions[email])
             except ResponseError:  # a test has signed out
                 del self._sessions[email]
         try:
@@ -105,10 +113,10 @@ class PersonasService:
             raise CredentialsError(
                 f"{email} cannot sign in at {self.url}: {error.message}", hint=hint
             ) from None
-        return session, await service.token(session)
+        return session, await _read_token(service, session)
 
     def _call(self, function: Callable[[Service], Awaitable[T]]) -> T:
-        return _run(self._address, self._credentials, function)
+        return _run(self._address, self._credentials, function, self._base_path)
 
     def _client_options(self, who: str | Persona | None) -> dict[str, Any]:
         session, token = self.sign_in(who)
@@ -182,7 +190,19 @@ def open_external(catalog: Catalog, url: str) -> Iterator[PersonasService]:
     config = resolve_config(auth=url)
     if config.address.embedded:
         raise UsageError(f"personas_auth is {url}.", hint="Use embedded, or the URL of a service.")
-    yield PersonasService(catalog, config.address, choose_seed_secret(config), Credentials())
+    yield PersonasService(
+        catalog, config.address, choose_seed_secret(config), Credentials(), config.base_path
+    )
+
+
+async def _read_token(service: Service, session: Session) -> Secret:
+    """Return a JWT, or the session token of a service without JWTs; raises ResponseError if signed out."""
+    try:
+        return await service.token(session)
+    except NotOfferedError:
+        if await service.find_session(session) is None:
+            raise ResponseError(f"The session of {session.email} has ended.") from None
+        return session.bearer or session.cookie
 
 
 async def _seed(
@@ -197,11 +217,17 @@ async def _seed(
     return (*outcomes, *await apply_spaces(plan, service, sign_ins))
 
 
-def _run(address: Address, credentials: Credentials, function: Callable[[Service], Awaitable[T]]) -> T:
+def _run(
+    address: Address,
+    credentials: Credentials,
+    function: Callable[[Service], Awaitable[T]],
+    base_path: str = DEFAULT_BASE_PATH,
+) -> T:
     """Call `function` with the service in another thread, because this one may have a running event loop."""
 
     async def main() -> T:
-        async with ManaService(address, credentials) as service:
+        # Accounts and sessions are the same on every service.
+        async with ManaService(address, credentials, base_path=base_path) as service:
             return await function(service)
 
     with ThreadPoolExecutor(1) as executor:
