@@ -34,7 +34,7 @@ async def apply(
     run = _Run(service, passwords, on_outcome)
     await run_concurrently(plan.actions, run.carry_out, limit=service.concurrency, cancel=cancel)
     reason = run.error.message if run.error else "the run was interrupted"
-    skipped = [_make_outcome(change, Result.SKIPPED, f"not started: {reason}") for change in plan.actions]
+    skipped = [make_outcome(change, Result.SKIPPED, f"not started: {reason}") for change in plan.actions]
     return tuple(run.outcomes.get(outcome.key, outcome) for outcome in skipped)
 
 
@@ -54,7 +54,7 @@ class _Run:
         """Carry out one action, and record how it ended."""
         if self.error is not None:
             return
-        outcome = _make_outcome(change, Result.UNKNOWN, "interrupted before the service answered")
+        outcome = make_outcome(change, Result.UNKNOWN, "interrupted before the service answered")
         try:
             outcome = await self._do(change)
             self.failures = 0
@@ -90,13 +90,13 @@ class _Run:
                 user_id = await service.create(desired, password, existing=change.existing)
             case _:
                 raise TypeError(f"no {change.action} is possible for {change.kind} {change.key}")
-        return _make_outcome(change, Result.DONE, message, user_id)
+        return make_outcome(change, Result.DONE, message, user_id)
 
     def _judge(self, change: Change, error: ServiceError) -> Outcome:
         """Return the outcome of a failed action, and decide whether the run stops."""
         self.failures = self.failures + 1 if isinstance(error, NoResponseError | RateLimitedError) else 0
         result = Result.UNKNOWN if error.maybe_applied else Result.FAILED
-        outcome = _make_outcome(change, result, error.message)
+        outcome = make_outcome(change, result, error.message)
         # Refused credentials and a missing connection concern the whole run.
         fatal = not isinstance(error, ResponseError | NoResponseError)
         if self.error is None and (fatal or self.failures >= MAX_FAILURES_IN_A_ROW):
@@ -105,6 +105,7 @@ class _Run:
         return outcome
 
 
-def _make_outcome(change: Change, result: Result, message: str, user_id: str | None = None) -> Outcome:
-    same = change.model_dump(include={"key", "name", "action"})
+def make_outcome(change: Change, result: Result, message: str, user_id: str | None = None) -> Outcome:
+    """Return how the action of a change ended."""
+    same = change.model_dump(include={"kind", "key", "name", "action"})
     return Outcome(**same, result=result, message=message, id=user_id)
