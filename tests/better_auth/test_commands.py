@@ -164,11 +164,11 @@ def test_another_base_path(start: Start) -> None:
 def test_clients_of_the_pytest_plugin_are_signed_in(start: Start, options: dict[str, Any]) -> None:
     simulated = start(**KIND, **options)
     assert run(simulated, "seed").code == 0
-    with open_external(load_catalog("catalog.json"), simulated.url) as service:
-        for _ in range(2):
-            with service.client("ada") as client:
-                assert client.get("/api/auth/get-session").json()["user"]["email"] == ADA
-        with service.client("ada") as client:
-            assert client.post("/api/auth/sign-out", json={}).status_code == 200
+    service = open_external(load_catalog("catalog.json"), simulated.url)
+    for _ in range(2):
         with service.client("ada") as client:
             assert client.get("/api/auth/get-session").json()["user"]["email"] == ADA
+    with service.client("ada") as client:
+        assert client.post("/api/auth/sign-out", json={}).status_code == 200
+    with service.client("ada") as client:
+        assert client.get("/api/auth/get-session").json()["user"]["email"] == ADA
