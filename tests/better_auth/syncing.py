@@ -15,9 +15,21 @@ from personas.reconcile.fetch import fetch
 from personas.reconcile.plan import make_cleanup_plan, make_plan
 from personas.redact import Secret
 from personas.services.better_auth import BetterAuthService
+from personas.services.http import RetryPolicy
+from personas.services.sign_in import Credentials
+from tests.cli.conftest import SECRET, entry
 
-PASSWORDS = PasswordDeriver(Secret("the-seed-secret-of-these-tests"))
-ADA, BO, CY = "persona.ada@mana.test", "persona.bo@mana.test", "persona.cy@mana.test"
+from .server import ADMIN, ADMIN_PASSWORD, DESCRIPTORS
+
+PASSWORDS = PasswordDeriver(Secret(SECRET))
+KIND: dict[str, Any] = {"fields": ("kind", *DESCRIPTORS)}  # a deployment that declares all fields
+QUICK = RetryPolicy(first_wait=0.001, max_wait=0.002, connect=0.05, total=5)
+
+
+def connect(url: str, **options: Any) -> BetterAuthService:
+    """Return the service, with the admin's email and password."""
+    admin = Credentials(email=ADMIN, password=Secret(ADMIN_PASSWORD))
+    return BetterAuthService(url, admin, **{"retry": QUICK, **options})
 
 
 class Run(NamedTuple):
@@ -39,18 +51,7 @@ class Run(NamedTuple):
 
 def catalog(*names: str, **changes: Any) -> Catalog:
     """A catalog of personas with these names; `changes` apply to each."""
-    personas = [
-        {
-            "name": name.title(),
-            "email": f"persona.{name}@mana.test",
-            "archetype": "researcher",
-            "systemPrompt": f"You are {name}, who tests things with great care.",
-            "moduleMix": {"todo": 0.5, "notes": 1},
-            "tickCadence": "daily",
-            **changes,
-        }
-        for name in names or ("ada", "bo", "cy")
-    ]
+    personas = [entry(name, **changes) for name in names or ("ada", "bo", "cy")]
     return parse_catalog(json.dumps({"personas": personas}), file="catalog.json")
 
 
@@ -59,14 +60,11 @@ async def sync(
     wanted: Catalog,
     *,
     cleanup: bool = False,
-    before: Callable[[], object] | None = None,
-    prune: bool = False,
-    replace: bool = False,
+    before: Callable[[], object] = lambda: None,
+    **options: Any,
 ) -> Run:
     """Read, plan and apply; `before` is called between plan and apply."""
-    live = await fetch(service, wanted, passwords=PASSWORDS, replace=replace)
-    make = make_cleanup_plan if cleanup else make_plan
-    plan = make(wanted, live, Options(prune=prune, replace=replace))
-    if before is not None:
-        before()
+    live = await fetch(service, wanted, passwords=PASSWORDS, replace=options.get("replace", False))
+    plan = (make_cleanup_plan if cleanup else make_plan)(wanted, live, Options(**options))
+    before()
     return Run(plan, await apply(plan, service, PASSWORDS))
