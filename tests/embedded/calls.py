@@ -5,17 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Self
 
 import httpx
 from anyio.from_thread import start_blocking_portal
 
 from personas.embedded.app import make_app
 from personas.embedded.service import Service
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Self
 
 BASE_URL = "http://localhost:3001"
 KEY = "runner-key"

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -11,10 +13,6 @@ import pytest
 import sqlalchemy as sa
 
 from personas.embedded import ServerThread
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 SERVER = os.environ.get("PERSONAS_TEST_DATABASE", "")  # the URL of a PostgreSQL server
 DATABASES = ("sqlite", "postgresql")

@@ -6,7 +6,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import anyio
 import httpx
@@ -19,11 +19,6 @@ from personas.embedded.schema import users
 from personas.embedded.service import Service
 
 from .conftest import Client, persona
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from personas.embedded.service import Service
 
 # Serves until it is killed, with quick hashes.
 SERVE = """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,9 +14,6 @@ from personas.embedded.schema import personas, users
 from personas.embedded.users import make_user
 
 from .calls import ANNA, BO, CLEO, Calls
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 EVIL = "<script>alert('&')</script>"
 

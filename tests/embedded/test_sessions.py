@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import jwt
 import pytest
@@ -10,9 +10,6 @@ from personas.embedded import ServerThread
 from personas.embedded.passwords import Hasher
 
 from .conftest import Client
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ADA = "ada@mana.test"
 
@@ -96,22 +93,20 @@ def test_an_address_signs_in_three_times_in_ten_seconds(client: Client, clock: C
     assert sign_in("203.0.113.9") == 200
 
 
-@pytest.mark.parametrize(
-    ("origin", "status"),
-    [
-        ("https://auth.example.test", 200),
-        ("http://localhost:5173", 200),
-        ("SERVER", 403),
-        ("https://auth.example.test.evil.test", 403),
-        ("", 403),
-    ],
-)
-def test_origin_is_compared_with_the_base_url(origin: str, status: int) -> None:
+def test_origin_is_compared_with_the_base_url() -> None:
     with ServerThread(scrypt_n=2, base_url="https://auth.example.test") as server, Client(server) as client:
         client.create(ADA)
-        client.sign_in(ADA)
-        headers = {"origin": server.url if origin == "SERVER" else origin} if origin else {}
-        assert client.post("/api/auth/sign-out", headers=headers).status_code == status
+        for origin, status in (
+            ("https://auth.example.test", 200),
+            ("http://localhost:5173", 200),
+            (server.url, 403),
+            ("https://auth.example.test.evil.test", 403),
+            (None, 403),
+        ):
+            client.sign_in(ADA)
+            headers = {"origin": origin} if origin else {}
+            assert client.post("/api/auth/sign-out", headers=headers).status_code == status, origin
+            client.cookies.clear()
 
 
 def test_long_passwords_and_emails_are_refused_unhashed(client: Client) -> None:
