@@ -10,13 +10,7 @@ import pytest
 import respx
 
 from personas.config import parse_address
-from personas.errors import (
-    CredentialsError,
-    NotFoundError,
-    NotOfferedError,
-    ResponseError,
-    UnreachableError,
-)
+from personas.errors import CredentialsError, NotFoundError, NotOfferedError, ResponseError, UnreachableError
 from personas.redact import Secret
 from personas.services.better_auth import BetterAuthService
 from personas.services.better_auth_deployment import probe_service
@@ -89,6 +83,7 @@ update = methodcaller("update", ADA, catalog("ada").personas[0], ["name"], PASSW
 read = methodcaller("get_persona", ADA)
 list_all = methodcaller("list_personas")
 
+HALF = FoundUser(ADA.user_id, "")
 REMOVED = "removed the marker (role 'persona'), so the account was deleted again. Check its database hooks."
 LOST = "updating persona.ada@mana.test: skipped, because the account is not a persona any more (role is not "
 ERRORS: dict[type[Exception], list[tuple[methodcaller, str, str, str]]] = {
@@ -98,12 +93,7 @@ ERRORS: dict[type[Exception], list[tuple[methodcaller, str, str, str]]] = {
         (create("vetoed"), "create-user", "recommended-create-vetoed", ": Failed to create"),
         (create("hal"), "create-user", "create-long-password", "Set its maxPasswordLength to"),
         (create("kim"), "create-user", "create-nul", "creating kim@mana.test: HTTP 500."),
-        (
-            create("human", FoundUser(ADA.user_id, "")),
-            "get-user",
-            "get-user",
-            "another email now: persona.ada@",
-        ),
+        (create("human", HALF), "get-user", "get-user", "another email now: persona.ada@"),
         (update, "get-user", "get-user", LOST),
         (list_all, "list-users", "list-sort-unknown", "could not read the list"),
     ],
@@ -131,18 +121,15 @@ ERRORS: dict[type[Exception], list[tuple[methodcaller, str, str, str]]] = {
 
 
 @pytest.mark.parametrize(
-    ("error", "act", "path", "exchange", "message"),
-    [(error, *case) for error, cases in ERRORS.items() for case in cases],
+    ("error", "case"), [(error, case) for error, cases in ERRORS.items() for case in cases]
 )
 async def test_recorded_answer_is_an_error(
     answers: dict[str, str],
     service: BetterAuthService,
     error: type[Exception],
-    act: methodcaller,
-    path: str,
-    exchange: str,
-    message: str,
+    case: tuple[methodcaller, str, str, str],
 ) -> None:
+    act, path, exchange, message = case
     answers["get-session" if path == "get-session" else f"admin/{path}"] = exchange
     with pytest.raises(error) as raised:
         await act(service)

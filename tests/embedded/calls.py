@@ -20,6 +20,18 @@ PASSWORD = "correct-horse-battery"
 ANNA, BO, CLEO = "anna@mana.test", "bo@mana.test", "cleo@mana.test"
 
 
+def persona(email: str, **fields: Any) -> dict[str, Any]:
+    """The body that creates a persona."""
+    return {
+        "email": email,
+        "password": PASSWORD,
+        "archetype": "illustrator",
+        "systemPrompt": "You draw for children's books.",
+        "moduleMix": {"photos": 0.6, "notes": 0.2},
+        **fields,
+    }
+
+
 class Calls:
     """A service with the personas Anna, Bo and Cleo, and a clock that stands still on a Monday."""
 
@@ -49,15 +61,7 @@ class Calls:
 
     def create(self, email: str, **fields: Any) -> None:
         """Create a persona."""
-        body = {
-            "email": email,
-            "name": email.partition("@")[0].title(),
-            "password": PASSWORD,
-            "archetype": "illustrator",
-            "systemPrompt": "You draw for children's books.",
-            "moduleMix": {"photos": 0.6, "notes": 0.2},
-            **fields,
-        }
+        body = persona(email, **{"name": email.partition("@")[0].title(), **fields})
         created = self.request("POST", "/api/v1/admin/personas", json=body, headers=self._admin())
         self.ids[email] = created.json()["userId"]
         self._cookies.pop(email, None)

@@ -18,7 +18,8 @@ from personas.embedded.database import open_database
 from personas.embedded.schema import users
 from personas.embedded.service import Service
 
-from .conftest import Client, persona
+from .calls import persona
+from .conftest import Client
 
 # Serves until it is killed, with quick hashes.
 SERVE = """

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +11,6 @@ from .calls import ANNA, BO, CLEO, Calls, outcome
 
 CLUB = {"name": "Club", "metadata": {"type": "club"}}
 ONLY_OWNER = (400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
-
-
-@pytest.fixture
-def calls(tmp_path: Path) -> Iterator[Calls]:
-    with Calls(tmp_path / "auth.db") as calls:
-        yield calls
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +11,6 @@ from .calls import ANNA, BO, CLEO, Calls
 
 MONDAY = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
 ACTION = {"tickId": "t", "toolName": "todo.create", "result": "ok"}
-
-
-@pytest.fixture
-def calls(tmp_path: Path) -> Iterator[Calls]:
-    with Calls(tmp_path / "auth.db") as calls:
-        yield calls
 
 
 def _due(calls: Calls) -> list[str]:
