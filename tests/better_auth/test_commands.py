@@ -22,9 +22,8 @@ from tests.cli.conftest import (
     write_catalog,
 )
 
-from .conftest import Start
+from .conftest import KIND, Start
 from .server import ADMIN, ADMIN_PASSWORD, Simulated
-from .syncing import KIND
 
 __all__ = ["_commands_are_built_once", "folder"]  # fixtures of the commands' own tests
 
@@ -103,8 +102,23 @@ def test_descriptors_that_are_not_stored_are_one_note(start: Start) -> None:
 def test_wrong_choices_are_refused(
     start: Start, options: list[str], env: dict[str, str], code: int, message: str
 ) -> None:
-    result = run(start(), "list", *options, **env)
-    assert (result.code, message in result.err) == (code, True), result.err
+    simulated = start()
+    result = run(simulated, "seed", *options, **env)
+    assert (result.code, message in result.err, len(simulated.users)) == (code, True, 1), result.err
+
+
+@pytest.mark.parametrize(
+    ("deployment", "message"),
+    [
+        ({"rights": {"create", "list", "get"}}, "personas needs: user:update, user:set-password, "),
+        ({"passwords": False}, "does not allow sign-in with a password"),
+        ({"two_factor": True}, "this account uses two-factor sign-in"),
+    ],
+)
+def test_unsuitable_deployment_is_refused(start: Start, deployment: dict[str, Any], message: str) -> None:
+    simulated = start(**deployment)
+    result = run(simulated, "seed")
+    assert (result.code, message in result.err, len(simulated.users)) == (4, True, 1), result.err
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from personas.services.better_auth_deployment import probe_service
 from personas.services.models import FoundUser, LivePersona, Verdict
 from personas.services.sign_in import Credentials
 
-from .recorded import recorded
-from .syncing import QUICK, catalog
+from .conftest import QUICK, catalog
+from .server import recorded
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from .recorded import Recorded, recorded
-from .server import ADMIN, ADMIN_PASSWORD, DESCRIPTORS, Simulated
+from .server import ADMIN, ADMIN_PASSWORD, DESCRIPTORS, Recorded, Simulated, recorded
 
 IDS = {
     ADMIN: "tZrS2VnX3draqyAMye2fS7MkLtJWGkOJ",

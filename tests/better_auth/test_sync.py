@@ -8,14 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from personas.errors import CredentialsError, ResponseError, SafetyError
+from personas.errors import ResponseError, SafetyError
 from personas.redact import Secret
 from personas.services.models import FoundUser, LivePersona, Verdict
 from tests.cli.conftest import ADA, BO, CY
 
-from .conftest import Start
+from .conftest import KIND, PASSWORDS, Start, catalog, connect, sync
 from .server import ADMIN
-from .syncing import KIND, PASSWORDS, catalog, connect, sync
 
 pytestmark = pytest.mark.anyio
 
@@ -262,23 +261,6 @@ async def test_wrong_passwords_refuse_the_run_and_replace_sets_them(start: Start
     assert (replaced.counts, replaced.results) == ({"update": 3}, {"done"})
     assert {o.action.value for o in replaced.outcomes} == {"update"}
     assert (ended, check.verdict) == (None, Verdict.RIGHT)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"rights": {"create", "list", "get"}}, "user:update, user:set-password"),
-        ({"passwords": False}, "does not allow sign-in with a password"),
-        ({"two_factor": True}, "two-factor"),
-    ],
-)
-async def test_unsuitable_deployment_is_refused(start: Start, options: dict[str, Any], message: str) -> None:
-    simulated = start(**options)
-    async with connect(simulated.url) as service:
-        with pytest.raises(CredentialsError, match=message):
-            await sync(service, catalog())
-
-    assert len(simulated.users) == 1
 
 
 async def test_expired_session_of_admin_is_renewed_once(start: Start) -> None:
