@@ -155,16 +155,12 @@ async def test_deletion_of_a_persona_that_may_be_gone(
 @pytest.mark.parametrize(
     ("exchange", "verdict", "reason"),
     [
-        ("sign-in-persona", Verdict.RIGHT, ""),
         ("sign-in-banned", Verdict.RIGHT, ""),
         ("strict-sign-in-unverified", Verdict.RIGHT, ""),
         ("sign-in-old-password", Verdict.WRONG, ""),
-        ("sign-in-unknown-email", Verdict.WRONG, ""),
         ("sign-in-no-credential", Verdict.WRONG, ""),
         ("sign-in-password-too-long", Verdict.UNKNOWN, "maxPasswordLength"),
         ("no-email-password", Verdict.UNKNOWN, "does not allow sign-in with a password"),
-        ("sign-in-foreign-origin", Verdict.UNKNOWN, "Invalid origin"),
-        ("wrong-path", Verdict.UNKNOWN, "not the auth service's sign-in"),
     ],
 )
 async def test_password_check_by_recorded_sign_in(
