@@ -83,9 +83,7 @@ def test_starts_that_cannot_succeed_are_refused(tmp_path: Path) -> None:
         cases: list[tuple[dict[str, Any], str]] = [
             ({"port": taken.getsockname()[1]}, "cannot listen on 127.0.0.1, port"),
             ({"host": "203.0.113.1"}, "cannot listen on 203.0.113.1"),
-            ({"host": "0.0.0.0"}, "needs a base URL"),
             ({"base_url": "localhost:3001"}, "is not a base URL"),
-            ({"admin_password_file": tmp_path / "none"}, "cannot read the admin's password"),
             ({"admin_password_file": tmp_path / "short"}, "must have 8 to 128 characters"),
         ]
         for options, message in cases:
