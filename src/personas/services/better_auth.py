@@ -11,13 +11,7 @@ import anyio
 from pydantic import Field, ValidationError
 
 from personas.concurrency import run_concurrently
-from personas.errors import (
-    CredentialsError,
-    NotFoundError,
-    NotOfferedError,
-    ResponseError,
-    ServiceError,
-)
+from personas.errors import CredentialsError, NotFoundError, NotOfferedError, ResponseError, ServiceError
 from personas.redact import Secret, redact
 from personas.services.base import DESCRIPTORS, Capabilities
 from personas.services.better_auth_deployment import (
@@ -28,20 +22,8 @@ from personas.services.better_auth_deployment import (
     User,
     inspect,
 )
-from personas.services.models import (
-    Answer,
-    Body,
-    FoundUser,
-    LivePersona,
-    Params,
-    ServiceModel,
-    Session,
-)
-from personas.services.sign_in import (
-    TOO_LONG,
-    SignInService,
-    response_error,
-)
+from personas.services.models import Answer, Body, FoundUser, LivePersona, Params, ServiceModel, Session
+from personas.services.sign_in import TOO_LONG, SignInService, response_error
 
 if TYPE_CHECKING:
     from personas.catalog.models import Persona
