@@ -61,10 +61,9 @@ class World:
             "PERSONA_SEED_SECRET": SECRET,
         }
 
-    def catalog(self, *names: str, file: str = "catalog.json", **more: object) -> Path:
+    def catalog(self, *names: str, file: str = "catalog.json", **more: Any) -> None:
         """Write a catalog of these names or emails; `more` goes into its root, `fields` into each persona."""
         fields = more.pop("fields", {})
-        assert isinstance(fields, dict)
         personas = [
             {
                 "name": name.partition("@")[0].title(),
@@ -78,7 +77,6 @@ class World:
         ]
         path = self.folder / file
         path.write_text(json.dumps({"personas": personas, **more}, indent=2), encoding="utf-8")
-        return path
 
     def edit(self, old: str, new: str, file: str = "catalog.json") -> None:
         """Replace the first place of a text in a catalog."""
@@ -87,9 +85,10 @@ class World:
         assert old in text
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
-    def seed(self, *names: str, secret: str = SECRET, **more: object) -> None:
-        """Write a catalog and seed its personas."""
-        done = self.run("seed", "-c", str(self.catalog(*names, **more)), PERSONA_SEED_SECRET=secret)  # type: ignore[arg-type]  # file is a str
+    def seed(self, *names: str, secret: str = SECRET, **more: Any) -> None:
+        """Write a catalog of these names or emails, and seed them."""
+        self.catalog(*names, **more)
+        done = self.run("seed", PERSONA_SEED_SECRET=secret)
         assert done.code == 0, done.all
 
     def run(self, *arguments: str, script: Script | None = None, **env: str | None) -> Done:
