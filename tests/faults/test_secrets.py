@@ -213,14 +213,10 @@ AWAY = ("--allow-http", "--auth", "http://auth.example.test")
 @pytest.mark.parametrize(
     ("env", "options", "message"),
     [
-        ({"MANA_ADMIN_JWT": f" {TYPED}"}, (), "MANA_ADMIN_JWT has white space"),
         ({"MANA_ADMIN_JWT": TYPED}, (), "The admin token is not a JWT."),
         ({}, ("--jwt", f"{TYPED} x"), "contains white space"),
-        ({"PERSONA_SEED_SECRET": f"{TYPED}\x1b"}, (), "PERSONA_SEED_SECRET contains a control character"),
         ({"PERSONAS_SEED_SECRET": TYPED}, (), "have different values"),
         ({"MANA_ADMIN_PASSWORD": TYPED, "MANA_ADMIN_JWT": None}, (), "MANA_ADMIN_EMAIL is not"),
-        ({"MANA_AUTH_URL": f"https://user:{TYPED}@auth.example.test"}, (), "user name or password"),
-        ({"MANA_AUTH_URL": f"https://auth.example.test/?token={TYPED}"}, (), "must not contain '?'"),
         ({}, ("--auth", f"https://{TYPED}@auth.example.test:x"), "is not an http(s) URL"),
         ({}, ("--auth", f"embedded:postgresql://user:{TYPED}@host/db"), "takes a file, not a URL"),
         ({"http_proxy": f"http://user:{TYPED}@127.0.0.1:9"}, AWAY, "Cannot connect to the proxy 127.0.0.1:9"),

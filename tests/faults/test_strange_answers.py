@@ -34,14 +34,12 @@ JSON, PACKED = ("content-type", "application/json"), ("content-encoding", "gzip"
     [
         Answer(200, {"personas": {}}),
         Answer(200, {"personas": [{"userId": 5, "email": ANNA}]}),
-        Answer(200, b'{"personas": [', (JSON,)),
         Answer(200, b"\xff\xfe\x00", (JSON,)),
         Answer(200, b"[" * 100_000, (JSON,)),
         Answer(200, gzip.compress(b" " * 17 * 2**20, 1), (JSON, PACKED)),
-        Answer(201, {"personas": []}),
         Answer(418, {"error": {"code": 1}, "message": ["a", 2]}),
     ],
-    ids=["an object", "id is a number", "broken", "not UTF-8", "deep", "huge when unpacked", "201", "418"],
+    ids=["an object", "id is a number", "not UTF-8", "deep", "huge when unpacked", "418"],
 )
 def test_list_of_another_shape_ends_the_run_with_one_error(world: World, answer: Answer) -> None:
     world.catalog("anna")
@@ -159,20 +157,12 @@ def test_hostile_errors_of_the_service_are_harmless(world: World, key: str) -> N
         check_run(world, done)
 
 
-@pytest.mark.parametrize(
-    ("attributes", "expected"),
-    [
-        ("Path=/; HttpOnly; Secure; SameSite=None; Partitioned", {"secure": True, "sameSite": "None"}),
-        ("Domain=.mana.how; Path=/app; Max-Age=rubbish", {"domain": ".mana.how", "path": "/app"}),
-    ],
-)
-def test_cookie_keeps_what_the_service_set(
-    world: World, attributes: str, expected: dict[str, object]
-) -> None:
+def test_cookie_keeps_what_the_service_set(world: World) -> None:
     world.seed("anna")
 
     def change(response: httpx.Response) -> Answer:
         cookie = response.headers["set-cookie"].partition(";")[0]
+        attributes = "Domain=.mana.how; Path=/app; Secure; SameSite=None; Partitioned; Max-Age=rubbish"
         headers = (("set-cookie", "other=1; Path=/"), ("set-cookie", f"{cookie}; {attributes}"))
         return Answer(200, response.json(), headers)
 
@@ -180,8 +170,8 @@ def test_cookie_keeps_what_the_service_set(
     done = world.run("login", "anna", "-o", "storage-state", script=script)
     assert done.code == 0, done.all
     (cookie,) = done.json["cookies"]
-    assert {name: cookie[name] for name in expected} == expected
-    assert cookie["name"] == "mana.session_token"
+    assert (cookie["name"], cookie["domain"], cookie["path"]) == ("mana.session_token", ".mana.how", "/app")
+    assert (cookie["secure"], cookie["sameSite"]) == (True, "None")
     done = world.run("login", "anna", script=script)
     assert (done.code, done.out.count(".")) == (0, 2)
 
