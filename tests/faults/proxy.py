@@ -75,12 +75,6 @@ class Request:
     def path(self) -> str:
         return self.target.partition("?")[0]
 
-    @property
-    def json(self) -> dict[str, object]:
-        found = json.loads(self.body or b"{}")
-        assert isinstance(found, dict)
-        return found
-
 
 Script = Callable[[Request], Fault | None]
 

@@ -105,7 +105,7 @@ def echo(request: Request) -> dict[str, object]:
     body = request.body.decode()
     headers = json.dumps(request.headers)
     pairs = "; ".join(f"{name}: {value}" for name, value in request.headers.items())
-    values = ", ".join(str(value) for value in request.json.values())
+    values = ", ".join(str(value) for value in json.loads(request.body or b"{}").values())
     return {
         "error": f"cannot do this: {body}",
         "message": f"{pairs} {values}",

@@ -100,41 +100,31 @@ def test_account_that_cannot_be_the_admin_says_the_cause(
         assert world.count_sessions() == 0
 
 
-def test_second_factor_offers_a_token(world: World) -> None:
-    second_factor = every(Answer(200, {"twoFactorRedirect": True}), path=SIGN_IN)
-    done = world.run("list", script=second_factor, **BY_PASSWORD)
-    assert done.code == 4
-    assert "this account uses two-factor sign-in" in done.err
-    assert "--jwt" in done.err
-    world.catalog("anna")
-    done = world.run("login", "anna", script=second_factor)
-    assert done.code == 4
-    assert "two-factor" in done.err
-
-
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "cause"),
     [
-        Answer(401, {"error": "unauthorized"}),
-        Answer(404, "Not Found"),
-        Answer(404, {"error": "not found"}),
-        Answer(405, "Method Not Allowed"),
-        Answer(200, b"<!doctype html>", (("content-type", "text/html"),)),
+        (Answer(401, {"error": "unauthorized"}), "this is not the auth service's sign-in (HTTP 401)"),
+        (Answer(404, "Not Found"), "this is not the auth service's sign-in (HTTP 404)"),
+        (Answer(404, {"error": "not found"}), "this is not the auth service's sign-in (HTTP 404)"),
+        (Answer(405, "Method Not Allowed"), "this is not the auth service's sign-in (HTTP 405)"),
+        (Answer(200, "<!doctype html>"), "this is not the auth service's sign-in (HTTP 200)"),
+        (Answer(200, {"twoFactorRedirect": True}), "this account uses two-factor sign-in"),
     ],
-    ids=["401 without code", "404", "404 JSON", "405", "HTML"],
+    ids=["401 without code", "404", "404 JSON", "405", "HTML", "second factor"],
 )
-def test_another_kind_of_service_is_not_a_wrong_password(world: World, answer: Answer) -> None:
+def test_sign_in_of_another_kind_is_not_a_wrong_password(world: World, answer: Answer, cause: str) -> None:
     world.catalog("anna")
-    for command in (("list",), ("list", "--service", "mana"), ("login", "anna")):
-        done = world.run(*command, script=every(answer), **BY_PASSWORD)
+    admin = world.run("list", "--service", "mana", script=every(answer), **BY_PASSWORD)
+    persona = world.run("login", "anna", script=every(answer))
+    for done in (admin, persona):
         assert done.code == 4
-        if command == ("list",):
-            assert f"Neither mana nor Better Auth answers at {world.proxy.url}." in done.all
-        else:
-            assert f"this is not the auth service's sign-in (HTTP {answer.status})" in done.all
-        assert "Check --auth " in done.all
+        assert cause in done.all
         for misleading in ("password is wrong", "ADMIN_PASSWORD", "--replace"):
             assert misleading not in done.all
+    assert ("--jwt" if "two-factor" in cause else "Check --auth ") in admin.all
+    done = world.run("list", script=every(answer), **BY_PASSWORD)
+    assert done.code == 4
+    assert f"Neither mana nor Better Auth answers at {world.proxy.url}." in done.all
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/auth/"])
