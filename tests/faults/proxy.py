@@ -85,6 +85,7 @@ class Proxy:
 
     Attributes:
         script: Returns the fault of a request, or None; runs in the thread of the proxy.
+        close: Refuses further connections; for scripts.
     """
 
     upstream: str
@@ -92,6 +93,7 @@ class Proxy:
     script: Script = lambda _: None
     requests: list[Request] = field(default_factory=list)
     arrived: threading.Condition = field(default_factory=threading.Condition)
+    close: Callable[[], None] = lambda: None
 
     def count(self, method: str, path: str = "/") -> int:
         """Return how many requests with this method went to a path that begins so."""
@@ -201,6 +203,7 @@ def open_proxy(upstream: str) -> Iterator[Proxy]:
     with start_blocking_portal() as portal:
         server = portal.call(lambda: asyncio.start_server(proxy.serve, "127.0.0.1", 0))
         proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        proxy.close = server.close
         yield proxy
         # Running connections end with the event loop of the portal.
         portal.call(server.close)
