@@ -37,6 +37,13 @@ def test_human_with_a_catalog_email_stops_the_run(world: World, signed_in: bool)
     assert world.sign_in(BO, OWN_PASSWORD).json()["user"]["id"] == user_id
 
 
+def test_other_humans_of_the_domain_do_not_matter(world: World) -> None:
+    for email in ("human@mana.test", "xpersona.anna@mana.test", "personaxanna@mana.test"):
+        world.sign_up(email)
+    world.seed("anna")
+    assert set(world.live()) == {ANNA}
+
+
 def test_half_created_persona_is_completed(world: World) -> None:
     user_id = world.sign_up(ANNA, password=derive_password(ANNA, SECRET), name="Anna")
     # The password was right, but the service died before it verified the email.
@@ -54,9 +61,10 @@ def test_owner_that_cannot_be_determined_is_skipped(world: World) -> None:
     assert set(world.live()) == {ANNA}
 
 
-def test_only_a_creation_needs_force_without_user_look_up(world: World) -> None:
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_only_a_creation_needs_force_without_user_look_up(world: World, status: int) -> None:
     world.catalog("anna")
-    no_look_up = every(Answer(404, "Not Found"), path=USERS)
+    no_look_up = every(Answer(status, "Not Found"), path=USERS)
     done = world.run("seed", script=no_look_up)
     assert (done.code, world.live()) == (5, {})
     assert "--force" in done.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import ANNA, ENDPOINT, World, results
+from .conftest import ANNA, ENDPOINT, World, results, statuses
 from .proxy import Answer, Break, Edit, Fault, Request, Script, Stall, every
 
 ACTIONS = ("create", "update", "delete", "replace")
@@ -100,3 +100,20 @@ def test_answer_to_a_deletion(
     assert (done.code, results(done)) == (code, [result]), done.all
     assert message in done.json["outcomes"][0]["message"]
     assert done.json["exitCode"] == code
+
+
+def test_service_that_dies_stops_the_run(world: World) -> None:
+    world.catalog("anna", "bo", "kim")
+
+    def die(request: Request) -> Fault | None:
+        if not is_write(request):
+            return None
+        world.proxy.close()
+        return Break("lost")
+
+    done = world.run("seed", "--concurrency", "1", "-o", "json", script=die)
+    assert (done.code, results(done)) == (4, ["unknown", "skipped", "skipped"])
+    assert "Cannot connect" in done.json["error"]["message"]
+    assert set(world.live()) == {ANNA}
+    done = world.run("seed", "-o", "json", MANA_AUTH_URL=world.server.url)
+    assert (done.code, results(done), statuses(done)[ANNA]) == (0, ["done", "done"], "in-sync")

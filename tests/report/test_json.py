@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from personas.reconcile.changes import LiveState, Status
+from personas.reconcile.changes import LiveState
 from personas.report.document import Report, report_schema, to_json
 
 from . import scenarios
@@ -27,19 +27,6 @@ def test_every_report_is_valid(name: str) -> None:
     assert {"command", "exitCode", "requests", "seconds", "version"} <= document.keys()
 
 
-def test_the_plan_has_counts_and_a_checksum() -> None:
-    document = json.loads(to_json(SCENARIOS["preview"]))
-    others = {"conflict": 0, "in-sync": 5, "replace": 2}
-    assert document["plan"]["counts"] == {status.value: others.get(status, 1) for status in Status}
-    assert len(document["plan"]["checksum"]) == 16
-    assert json.loads(to_json(SCENARIOS["conflict"]))["plan"]["checksum"] is None
-
-
-def test_secrets_and_whole_personas_are_not_in_a_plan() -> None:
-    change = json.loads(to_json(SCENARIOS["preview"]))["plan"]["changes"][0]
-    assert change.keys() == {"kind", "key", "name", "status", "action", "fields", "reason", "id", "line"}
-
-
 def test_the_live_part_alone_is_a_snapshot() -> None:
     shown = SCENARIOS["list"]
     part = json.loads(to_json(shown))["live"]
@@ -52,7 +39,7 @@ def test_numbers_that_json_lacks_become_null() -> None:
     assert document["live"]["personas"][0]["moduleMix"] == {"todo": None, "mail": None}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(exclude_categories=()), max_size=40))
 def test_any_text_becomes_json_that_is_safe_to_print(foreign: str) -> None:
     text = to_json(scenarios.foreign(foreign))

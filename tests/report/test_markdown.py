@@ -9,11 +9,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from personas.reconcile.changes import Action, Status
-from personas.report.markdown import MARKER, MAX_BYTES, to_markdown
+from personas.report.markdown import MAX_BYTES, to_markdown
 from personas.report.sanitize import markdown_code, markdown_text
 
 from . import scenarios
-from .scenarios import ANNA, PROMPT, SCENARIOS, change, plan, report
+from .scenarios import ANNA, PROMPT, change, plan, report
 
 _OWN_HTML = re.compile(r"</?(details|summary|b|sub|code)>|<!-- personas-preview -->")
 
@@ -29,15 +29,7 @@ def _words(text: str) -> str:
     )
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_the_marker_and_the_verdict_come_first(name: str) -> None:
-    first, second = to_markdown(SCENARIOS[name]).splitlines()[:2]
-    assert first == MARKER
-    assert second.startswith(f"### personas {SCENARIOS[name].command}")
-    assert to_markdown(SCENARIOS[name], marker="<!-- x -->").startswith("<!-- x -->\n")
-
-
-@pytest.mark.parametrize("length", [100, 2_000])
+@pytest.mark.parametrize("length", [100, 1_000])
 def test_a_long_report_is_cut_with_a_note(length: int) -> None:
     changes = tuple(
         change(ANNA, Status.UPDATE, Action.UPDATE, key=f"{n}@mana.test", fields=(PROMPT,))
@@ -47,7 +39,7 @@ def test_a_long_report_is_cut_with_a_note(length: int) -> None:
     assert len(text.encode()) <= MAX_BYTES
     assert text.count("<details>") == text.count("</details>")
     noted = re.search(r"No room for (?:([\d,]+) personas, )?([\d,]+) changed personas", text)
-    assert bool(noted) == (length == 2_000)
+    assert bool(noted) == (length == 1_000)
     rows = len(re.findall(r"^\| ~ update", text, re.MULTILINE))
     assert rows + int((noted[1] or "0").replace(",", "") if noted else 0) == length
     assert "**Note:** end" in text
@@ -58,7 +50,7 @@ def test_long_foreign_texts_are_cut() -> None:
     assert len(text.encode()) <= MAX_BYTES
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.one_of(st.text(max_size=30), st.text("@#:/.<>[]()|`*_~\\-!&w\n 1ag", max_size=30)))
 def test_foreign_text_cannot_act(foreign: str) -> None:
     text = to_markdown(scenarios.foreign(foreign))

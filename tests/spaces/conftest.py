@@ -1,36 +1,41 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from .world import EMAILS, World, open_world
+from personas.embedded.service import Service
+
+from .world import EMAILS, Rows, World
+
+Prepared = tuple[World, Rows, Rows]
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Databases that tests start from."""
-    folder = tmp_path_factory.mktemp("prepared")
-    with open_world(folder / "world.db") as world:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """One service, and two states of its database: without and with the spaces of the catalog."""
+    place = tmp_path_factory.mktemp("spaces") / "auth.db"
+    embedded = Service(place, base_url="http://embedded.localhost", scrypt_n=2)
+    try:
+        world = World(embedded)
         world.seed(*EMAILS)
-    shutil.copy(folder / "world.db", folder / "sharing.db")
-    with open_world(folder / "sharing.db") as world:
+        empty = world.save()
         run = world.run()
         assert run.results == {"flat": "done", "desk": "done"}, run.messages
-    return folder
+        yield world, empty, world.save()
+    finally:
+        embedded.close()
 
 
 @pytest.fixture
-def world(prepared: Path, tmp_path: Path) -> Iterator[World]:
+def world(prepared: Prepared) -> World:
     """A service with four personas and no shared space."""
-    with open_world(Path(shutil.copy(prepared / "world.db", tmp_path))) as world:
-        yield world
+    prepared[0].restore(prepared[1])
+    return prepared[0]
 
 
 @pytest.fixture
-def sharing(prepared: Path, tmp_path: Path) -> Iterator[World]:
+def sharing(prepared: Prepared) -> World:
     """The same with the catalog's spaces."""
-    with open_world(Path(shutil.copy(prepared / "sharing.db", tmp_path))) as world:
-        yield world
+    prepared[0].restore(prepared[2])
+    return prepared[0]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from personas.catalog.models import Catalog, Space
-from personas.reconcile.changes import Action, Options, Status
+from personas.reconcile.changes import Action, Options
 from personas.services.models import LiveMember, LiveSpace
 from personas.spaces.plan import BROKEN, TAKEN, SpaceState, make_space_plan, selects
 
@@ -53,12 +53,14 @@ def row(
     *,
     fields: str = "",
     options: Options = Options(),  # noqa: B008 - it is frozen
+    delete: bool = False,
 ) -> object:
-    return pytest.param(given, options, status, action, fields.split(), reason, id=name)
+    slug = "attic" if name.startswith("extra-") else "flat"
+    return pytest.param(given, slug, options, delete, (status, action, reason), fields.split(), id=name)
 
 
 @pytest.mark.parametrize(
-    ("given", "options", "status", "action", "fields", "reason"),
+    ("given", "slug", "options", "delete", "decided", "fields"),
     [
         row("missing", state(), "create", CREATE),
         row("equal", state(live()), "in-sync"),
@@ -69,8 +71,8 @@ def row(
         row("no-member", state(live(roles={ADA: "owner", CY: "admin"})), "update", UPDATE, fields="members"),
         row("role", state(live(roles=ROLES | {CY: "member"})), "update", UPDATE, fields="members"),
         row("second-owner", state(live(roles=ROLES | {BO: "owner"})), "update", UPDATE, fields="members"),
-        row("extra-member", MORE, "update", None, "--prune removes the extra members", fields="members"),
-        row("extra-member-prune", MORE, "update", UPDATE, fields="members", options=PRUNE),
+        row("more-members", MORE, "update", None, "--prune removes the extra members", fields="members"),
+        row("more-members-prune", MORE, "update", UPDATE, fields="members", options=PRUNE),
         row("two", state(live(name="Old", roles=WITH_HUMAN)), "update", UPDATE, fields="name members"),
         row("other-owner", BOS, "conflict", None, f"the space belongs to {BO}", fields="owner", options=BOTH),
         row("no-owner", state(live(roles={ADA: "member"})), "conflict", None, OWNERLESS, fields="owner"),
@@ -78,61 +80,38 @@ def row(
         row("unread", state(unread={"flat": "HTTP 500"}), "unknown", None, "HTTP 500", options=BOTH),
         row("broken", state(BROKEN_FLAT), "unknown", None, BROKEN, options=BOTH),
         row("not-live", state(personas={ADA}), "unknown", None, ABSENT),
+        row("extra-kept", state(live(), EXTRA), "extra", None, "not in the catalog"),
+        row("extra-prune", state(live(), EXTRA), "extra", DELETE, options=PRUNE),
+        row("extra-human", state(live(), live("attic", WITH_HUMAN)), "extra", None, NEVER, options=BOTH),
+        row("extra-broken", state(live(), BROKEN_ATTIC), "unknown", None, BROKEN),
+        row("extra-broken-prune", state(live(), BROKEN_ATTIC), "unknown", None, ONLY_FORCE, options=PRUNE),
+        row("extra-broken-force", state(live(), BROKEN_ATTIC), "extra", DELETE, options=BOTH),
+        row("delete", state(live(), EXTRA), "extra", DELETE, delete=True),
+        row("delete-changed", state(live(name="Old")), "extra", DELETE, delete=True),
+        row("delete-human", state(live(roles=WITH_HUMAN)), "extra", None, NEVER, options=FORCE, delete=True),
+        row("delete-taken", state(taken={"flat"}), "conflict", None, TAKEN, options=FORCE, delete=True),
+        row("delete-unread", state(unread={"flat": "no"}), "unknown", None, "no", options=FORCE, delete=True),
+        row("delete-broken", state(BROKEN_FLAT), "unknown", None, ONLY_FORCE, delete=True),
+        row("delete-broken-force", state(BROKEN_FLAT), "extra", DELETE, options=FORCE, delete=True),
     ],
 )
-def test_a_space_of_the_catalog(
-    given: SpaceState, options: Options, status: str, action: Action | None, fields: list[str], reason: str
+def test_a_space_is_compared_and_decided(
+    given: SpaceState, slug: str, options: Options, delete: bool, decided: object, fields: list[str]
 ) -> None:
-    plan = make_space_plan(CATALOG, given, options)
-    [change] = plan.changes
-    assert (change.status, change.action, change.reason) == (status, action, reason)
+    plan = make_space_plan(CATALOG, given, options, delete=delete)
+    [change] = [change for change in plan.changes if change.key == slug]
+    assert (change.status, change.action, change.reason) == decided
     assert [field.field for field in change.fields] == fields
-    assert (change.kind, change.key, change.name) == ("space", "flat", "Flat")
-    assert change.line == CATALOG.locate(("spaces", 0))[0]
+    assert (change.kind, change.name) == ("space", slug.title())
+    assert change.id == (change.live and "s1")
+    assert change.line == (CATALOG.locate(("spaces", 0))[0] if slug == "flat" else None)
     assert [field.line for field in change.fields] == [CATALOG.locate(("spaces", 0, f))[0] for f in fields]
+    assert len(plan.changes) == (1 if slug == "flat" else 2)
 
 
-@pytest.mark.parametrize(
-    ("given", "options", "status", "action", "fields", "reason"),
-    [
-        row("kept", state(live(), EXTRA), "extra", None, "not in the catalog"),
-        row("prune", state(live(), EXTRA), "extra", DELETE, options=PRUNE),
-        row("human", state(live(), live("attic", WITH_HUMAN)), "extra", None, NEVER, options=BOTH),
-        row("broken", state(live(), BROKEN_ATTIC), "unknown", None, BROKEN),
-        row("broken-prune", state(live(), BROKEN_ATTIC), "unknown", None, ONLY_FORCE, options=PRUNE),
-        row("broken-prune-force", state(live(), BROKEN_ATTIC), "extra", DELETE, options=BOTH),
-    ],
-)
-def test_another_space_of_an_owner(
-    given: SpaceState, options: Options, status: str, action: Action | None, fields: list[str], reason: str
-) -> None:
-    changes = {change.key: change for change in make_space_plan(CATALOG, given, options).changes}
-    found = changes["attic"]
-    assert (found.status, found.action, found.reason, found.id) == (status, action, reason, "s1")
-    assert [field.field for field in found.fields] == fields
-    assert changes["flat"].status is Status.IN_SYNC
-
-
-@pytest.mark.parametrize(
-    ("given", "options", "decided"),
-    [
-        (state(), Options(), []),
-        (state(personas=()), Options(), []),
-        (state(live()), Options(), [("extra", DELETE)]),
-        (state(live(name="Old")), Options(), [("extra", DELETE)]),
-        (state(live(roles=WITH_HUMAN)), FORCE, [("extra", None)]),
-        (BOS, FORCE, [("conflict", None)]),
-        (state(taken={"flat"}), FORCE, [("conflict", None)]),
-        (state(unread={"flat": "no"}), FORCE, [("unknown", None)]),
-        (state(BROKEN_FLAT), Options(), [("unknown", None)]),
-        (state(BROKEN_FLAT), FORCE, [("extra", DELETE)]),
-    ],
-)
-def test_deletion_of_a_space_of_the_catalog(
-    given: SpaceState, options: Options, decided: list[object]
-) -> None:
-    plan = make_space_plan(CATALOG, given, options, delete=True)
-    assert [(change.status, change.action) for change in plan.changes] == decided
+def test_a_space_that_does_not_exist_is_not_deleted() -> None:
+    for given in (state(), state(personas=())):
+        assert make_space_plan(CATALOG, given, FORCE, delete=True).changes == ()
 
 
 def test_member_without_an_email_is_never_a_persona() -> None:
@@ -162,7 +141,6 @@ TWO = make_catalog(FLAT, space("desk", CY, DI, name="The desk"))
 @pytest.mark.parametrize(
     ("only", "selected"),
     [
-        ((), {"flat", "desk", "attic"}),
         (("flat",), {"flat"}),
         (("The d*",), {"desk"}),
         ((DI,), {"desk"}),
@@ -170,7 +148,6 @@ TWO = make_catalog(FLAT, space("desk", CY, DI, name="The desk"))
         (("ADA",), {"flat", "attic"}),
         (("Di",), {"desk"}),
         (("att*", "desk"), {"attic", "desk"}),
-        (("nothing",), set()),
     ],
 )
 def test_only_selects_by_slug_name_owner_and_member(only: tuple[str, ...], selected: set[str]) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import anyio
@@ -25,7 +22,6 @@ from personas.reconcile.changes import Action, Change, Options, Outcome, Plan, S
 from personas.redact import Secret
 from personas.services.http import RetryPolicy
 from personas.services.mana import ManaService
-from personas.services.models import LivePersona
 from personas.services.sign_in import Credentials
 from personas.spaces.apply import apply_spaces, release_spaces
 from personas.spaces.client import SignInCache, fetch_spaces
@@ -34,10 +30,11 @@ from personas.spaces.plan import make_space_plan
 ADA, BO, CY, DI = EMAILS = tuple(f"persona.{who}@mana.test" for who in ("ada", "bo", "cy", "di"))
 HUMAN = "human@else.test"
 PASSWORDS = PasswordDeriver(Secret("the seed secret of the tests"))
-BASE_URL = "http://embedded.localhost"
+NOW = dt.datetime.now(dt.UTC)
 SPACES = "/api/auth/organization/"
 
 Result = TypeVar("Result")
+Rows = dict[sa.Table, list[dict[str, Any]]]
 # Returns what is answered instead: status and body; None lets the service answer.
 Fault = Callable[[], tuple[int, Any] | None]
 
@@ -72,29 +69,15 @@ DESK_LIVE = ("Desk", "team", {CY: "owner", BO: "member"})
 BOTH_LIVE = {"flat": FLAT_LIVE, "desk": DESK_LIVE}
 
 
-@dataclass
 class Run:
     """One run of `personas spaces`: its plan, its outcomes, and what it sent."""
 
-    plan: Plan
-    outcomes: tuple[Outcome, ...] = ()
-    requests: list[str] = field(default_factory=list)
-
-    @property
-    def statuses(self) -> dict[str, Status]:
-        return {change.key: change.status for change in self.plan.changes}
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        return {change.key: change.reason for change in self.plan.changes}
-
-    @property
-    def results(self) -> dict[str, str]:
-        return {outcome.key: str(outcome.result) for outcome in self.outcomes}
-
-    @property
-    def messages(self) -> dict[str, str]:
-        return {outcome.key: outcome.message for outcome in self.outcomes}
+    def __init__(self, plan: Plan, outcomes: tuple[Outcome, ...], requests: list[str]) -> None:
+        self.plan, self.outcomes, self.requests = plan, outcomes, requests
+        self.statuses = {change.key: str(change.status) for change in plan.changes}
+        self.reasons = {change.key: change.reason for change in plan.changes}
+        self.results = {outcome.key: str(outcome.result) for outcome in outcomes}
+        self.messages = {outcome.key: outcome.message for outcome in outcomes}
 
 
 class World:
@@ -103,7 +86,24 @@ class World:
         self.requests: list[str] = []
         self.seen: list[Outcome] = []  # what the last run reported
         self.faults: list[tuple[str, Fault, bool]] = []
+        self.cancel = Cancel()
         self._app = make_app(embedded)
+
+    def save(self) -> Rows:
+        """Return what the database has."""
+        return {table: self.rows(table) for table in tables.metadata.sorted_tables}
+
+    def restore(self, saved: Rows) -> None:
+        """Return to a saved database, without faults."""
+        self.cancel = Cancel()
+        self.faults.clear()
+        self.embedded._sign_ins.clear()  # the rate limit
+        with self.embedded.database.write() as connection:
+            for table in reversed(saved):
+                connection.execute(sa.delete(table))
+            for table, rows in saved.items():
+                if rows:
+                    connection.execute(sa.insert(table), rows)
 
     def run(
         self,
@@ -111,23 +111,23 @@ class World:
         *,
         delete: bool = False,
         passwords: PasswordDeriver | None = PASSWORDS,
-        cancel: Cancel | None = None,
         concurrency: int = 4,
         between: Callable[[], object] = lambda: None,
         **options: Any,
     ) -> Run:
         """Plan, and then apply in another event loop, as the command does."""
-        self.requests.clear()
+        self.requests, self.seen = [], []
         sign_ins = SignInCache(passwords)
         chosen = Options(command="spaces", **options)
-        self.seen.clear()
 
         async def preview(service: ManaService) -> Plan:
             state = await fetch_spaces(service, catalog, sign_ins, only=chosen.only)
             return make_space_plan(catalog, state, chosen, delete=delete)
 
         async def carry_out(service: ManaService) -> tuple[Outcome, ...]:
-            return await apply_spaces(plan, service, sign_ins, cancel=cancel, on_outcome=self.seen.append)
+            return await apply_spaces(
+                plan, service, sign_ins, cancel=self.cancel, on_outcome=self.seen.append
+            )
 
         outcomes: tuple[Outcome, ...] = ()
         try:
@@ -137,7 +137,7 @@ class World:
                 outcomes = self.call(carry_out, concurrency=concurrency)
         finally:
             self.call(sign_ins.close)
-        return Run(plan, outcomes, list(self.requests))
+        return Run(plan, outcomes, self.requests)
 
     def release(
         self,
@@ -146,22 +146,21 @@ class World:
         *,
         passwords: PasswordDeriver | None = PASSWORDS,
         force: bool = False,
-        cancel: Cancel | None = None,
     ) -> tuple[Plan, tuple[str, ...]]:
         """Release the spaces of these personas, and then delete those whose action is left."""
         changes = [Change(key=email, status=Status.EXTRA, action=action) for email, action in going.items()]
-
-        def work(service: ManaService) -> Awaitable[tuple[Plan, tuple[str, ...]]]:
-            plan = Plan(changes=tuple(changes))
-            return release_spaces(service, catalog, plan, passwords, force=force, cancel=cancel)
-
-        self.requests.clear()
-        plan, notes = self.call(work)
-        requests = list(self.requests)
+        before = Plan(changes=tuple(changes))
+        self.requests = []
+        plan, notes = self.call(
+            lambda service: release_spaces(
+                service, catalog, before, passwords, force=force, cancel=self.cancel
+            )
+        )
+        released, self.requests = self.requests, []
         assert self.rows(tables.sessions) == []
         for change in plan.actions:
             self.delete_user(change.key)
-        self.requests = requests
+        self.requests = released
         return plan, notes
 
     def call(self, work: Callable[[ManaService], Awaitable[Result]], *, concurrency: int = 4) -> Result:
@@ -208,10 +207,6 @@ class World:
         """Answer such calls without asking the service."""
         self.faults += [(path, lambda: (status, body), False)] * times
 
-    def abort(self) -> None:
-        """Cancel what runs, as a second Ctrl-C does."""
-        self.scope.cancel()
-
     def before(self, call: str, act: Callable[[], object]) -> None:
         """Do something before the next such call."""
 
@@ -220,50 +215,43 @@ class World:
 
         self.faults.append((SPACES + call, fault, False))
 
-    def seed(self, *emails: str, passwords: PasswordDeriver = PASSWORDS) -> None:
+    def seed(self, *emails: str) -> None:
         """Create personas of the catalog."""
-        catalog = make_catalog(people=emails)
-        for persona in catalog.personas:
-            self.call(
-                lambda service, one=persona: service.create(one, passwords.derive(one.email))  # type: ignore[misc]
-            )
 
-    def personas(self) -> tuple[LivePersona, ...]:
-        return self.call(lambda service: service.list_personas())
+        async def create(service: ManaService) -> None:
+            for persona in make_catalog(people=emails).personas:
+                await service.create(persona, PASSWORDS.derive(persona.email))
+
+        self.call(create)
 
     def emails(self) -> set[str]:
-        return {persona.email for persona in self.personas()}
+        return {persona.email for persona in self.call(lambda service: service.list_personas())}
 
-    def add_human(self, slug: str, role: str = "member") -> None:
-        """Someone who is not a persona joins a space."""
-        now = dt.datetime.now(dt.UTC)
-        with self.embedded.database.write() as connection:
-            connection.execute(sa.insert(tables.users).values(make_user(HUMAN, "Human", now)))
-        self.add_member(slug, HUMAN, role)
+    def add_human(self, slug: str) -> None:
+        """An account that is not a persona joins a space."""
+        self.execute(sa.insert(tables.users).values(make_user(HUMAN, "Human", NOW)))
+        self.add_member(slug, HUMAN)
 
     def add_member(self, slug: str, email: str, role: str = "member") -> None:
-        values = {
-            "id": f"{slug} {email.partition('@')[0]}",
-            "organization_id": self._id(tables.organizations.c.slug, slug),
-        }
-        values |= {"user_id": self._id(tables.users.c.email, email), "role": role}
-        with self.embedded.database.write() as connection:
-            now = dt.datetime.now(dt.UTC)
-            connection.execute(sa.insert(tables.members).values(**values, created_at=now))
+        place, user = self._id(tables.organizations.c.slug, slug), self._id(tables.users.c.email, email)
+        about = {"id": f"{place[:9]}{user[:9]}", "role": role, "created_at": NOW}
+        self.execute(sa.insert(tables.members).values(**about, organization_id=place, user_id=user))
 
     def delete_user(self, email: str) -> None:
         """Delete a persona as a tool does that knows nothing of spaces."""
-        live = {persona.email: persona for persona in self.personas()}
-        self.call(lambda service: service.delete(live[email]))
+
+        async def delete(service: ManaService) -> None:
+            [live] = [persona for persona in await service.list_personas() if persona.email == email]
+            await service.delete(live)
+
+        self.call(delete)
 
     def change_password(self, email: str) -> None:
         """Give a persona another password: the one of another persona."""
-        other = next(persona.user_id for persona in self.personas() if persona.email != email)
+        other = self._id(tables.users.c.email, next(e for e in EMAILS if e != email))
         taken = sa.select(tables.accounts.c.password).where(tables.accounts.c.user_id == other)
-        row = sa.update(tables.accounts).where(
-            tables.accounts.c.user_id == self._id(tables.users.c.email, email)
-        )
-        self.execute(row.values(password=taken.scalar_subquery()))
+        mine = tables.accounts.c.user_id == self._id(tables.users.c.email, email)
+        self.execute(sa.update(tables.accounts).where(mine).values(password=taken.scalar_subquery()))
 
     def execute(self, statement: sa.Update | sa.Insert | sa.Delete) -> None:
         with self.embedded.database.write() as connection:
@@ -292,12 +280,3 @@ class World:
 
 async def _swallow(message: Any) -> None:
     """Take what the service answers, and send it nowhere."""
-
-
-@contextmanager
-def open_world(place: Path) -> Iterator[World]:
-    embedded = EmbeddedService(place, base_url=BASE_URL, scrypt_n=2)
-    try:
-        yield World(embedded)
-    finally:
-        embedded.close()

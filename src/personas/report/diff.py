@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
-from typing import NamedTuple
 
 from personas.reconcile.changes import FieldChange
 from personas.report.messages import entry_changes, one_line
@@ -14,15 +13,8 @@ from personas.report.sanitize import shorten
 # A text and its style in rich's words; markdown ignores the styles.
 Piece = tuple[str, str]
 Line = list[Piece]
-
-
-class _Chunk(NamedTuple):
-    """A piece of both texts: the same, or changed."""
-
-    same: bool
-    old: str
-    new: str
-
+# Whether a piece is the same in both texts, and the old and the new one.
+_Chunk = tuple[bool, str, str]
 
 _OLD, _NEW = "red", "green"
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
@@ -51,14 +43,11 @@ def text_diff(old: str, new: str) -> list[Line]:
     """Return lines that begin with `- ` or `+ `: changed words in `[-…-]` and `{+…+}`, with some context."""
     lines: list[Line] = []
     for group in _groups(_chunks(old, new)):
-        for start, style, mark, side in (("- ", _OLD, "[-{}-]", 0), ("+ ", _NEW, "{{+{}+}}", 1)):
-            texts = [(chunk.same, (chunk.old, chunk.new)[side]) for chunk in group]
-            if any(text and not same for same, text in texts):
-                line = [(start, style)]
-                for same, text in texts:
-                    words = shorten(text, _MAX_TEXT)
-                    line += [(words, "") if same else (mark.format(words), style)] if words else []
-                lines.append(line)
+        for start, style, mark, at in (("- ", _OLD, "[-{}-]", 0), ("+ ", _NEW, "{{+{}+}}", 1)):
+            texts = [(same, shorten(sides[at], _MAX_TEXT)) for same, *sides in group if sides[at]]
+            pieces = [(text, "") if same else (mark.format(text), style) for same, text in texts]
+            if not all(same for same, _ in texts):
+                lines.append([(start, style), *pieces])
     return lines
 
 
@@ -68,28 +57,28 @@ def _chunks(old: str, new: str) -> list[_Chunk]:
     before, after = split.findall(old), split.findall(new)
     matcher = SequenceMatcher(None, before, after)
     if matcher.ratio() < _MIN_ALIKE:
-        return [_Chunk(False, old, new)]
+        return [(False, old, new)]
     chunks: list[_Chunk] = []
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         left, right, same = "".join(before[i1:i2]), "".join(after[j1:j2]), tag == "equal"
-        if len(chunks) > 1 and not same and chunks[-1].same and chunks[-1].old.isspace():
-            space, change = chunks.pop().old, chunks.pop()
-            left, right = change.old + space + left, change.new + space + right
-        chunks.append(_Chunk(same, left, right))
+        if len(chunks) > 1 and not same and chunks[-1][0] and chunks[-1][1].isspace():
+            (_, space, _), (_, removed, added) = chunks.pop(), chunks.pop()
+            left, right = removed + space + left, added + space + right
+        chunks.append((same, left, right))
     return chunks
 
 
 def _groups(chunks: list[_Chunk]) -> Iterator[list[_Chunk]]:
     """Yield changes that are near each other, with a little of what surrounds them."""
     group: list[_Chunk] = []
-    for index, chunk in enumerate(chunks):
-        text, first, last = chunk.old, index == 0, index == len(chunks) - 1
-        if not chunk.same or len(text) <= _CONTEXT * (1 if first or last else 2):
-            group.append(chunk)
+    for index, (same, text, _) in enumerate(chunks):
+        first, last = index == 0, index == len(chunks) - 1
+        if not same or len(text) <= _CONTEXT * (1 if first or last else 2):
+            group.append(chunks[index])
             continue
         head, tail = f"{text[:_CONTEXT].rsplit(' ', 1)[0]} …", f"… {text[-_CONTEXT:].split(' ', 1)[-1]}"
         if not first:
-            yield [*group, _Chunk(True, head, head)]
-        group = [] if last else [_Chunk(True, tail, tail)]
+            yield [*group, (True, head, head)]
+        group = [] if last else [(True, tail, tail)]
     if group:
         yield group

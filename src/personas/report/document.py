@@ -7,18 +7,19 @@ from typing import Any, Literal
 
 from personas import __version__
 from personas.catalog.problems import Problem
-from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result
+from personas.reconcile.changes import LiveState, Outcome, Plan, Result
 from personas.report.sanitize import json_text
+from personas.services.models import ServiceModel
 
 
-class ErrorInfo(ReportModel):
+class ErrorInfo(ServiceModel):
     """Why a run ended early."""
 
     message: str
     hint: str = ""
 
 
-class CatalogSize(ReportModel):
+class CatalogSize(ServiceModel):
     """A valid catalog and how much it contains."""
 
     file: str
@@ -26,7 +27,7 @@ class CatalogSize(ReportModel):
     spaces: int = 0
 
 
-class Report(ReportModel):
+class Report(ServiceModel):
     """What one command found and did. This is JSON document version 1.
 
     Attributes:
@@ -67,8 +68,8 @@ class Report(ReportModel):
 
     @property
     def in_sync(self) -> bool:
-        """Whether the plan was compared and found nothing different."""
-        return self.compared and self.plan is not None and not self.plan.drift
+        """Whether there was something to compare, and nothing differs: one line says everything."""
+        return self.compared and self.plan is not None and bool(self.plan.changes) and not self.plan.drift
 
 
 def to_json(report: Report) -> str:

@@ -19,16 +19,16 @@ MAX_BYTES = 60_000  # GitHub takes 65,536 characters in a comment
 _MAX_NOTES = 10
 _LONG = 1_000  # characters of a message
 
-# Lines that stay together, and what they are called if there is no room for them.
+# What the lines are about, for the note if they do not fit, and lines that stay together.
 Block = tuple[str, str]
 
 
-def to_markdown(report: Report, *, marker: str = MARKER) -> str:
+def to_markdown(report: Report) -> str:
     """Return the report as markdown of at most 60,000 bytes; a note says what was left out.
 
-    The first line is `marker`, an HTML comment by which a tool finds its comment on a pull request again.
+    By the first line, an HTML comment, a tool finds its comment on a pull request again.
     """
-    head, tail = _head(report, marker), _tail(report)
+    head, tail = _head(report), _tail(report)
     room = MAX_BYTES - len(f"{head}{tail}".encode()) - 300
     kept, left_out = [], Counter[str]()
     for what, text in _blocks(report):
@@ -42,10 +42,10 @@ def to_markdown(report: Report, *, marker: str = MARKER) -> str:
     return disarm("\n".join(part for part in (head, *kept, note, tail) if part) + "\n")
 
 
-def _head(report: Report, marker: str) -> str:
+def _head(report: Report) -> str:
     title = ": ".join(filter(None, (f"personas {report.command}", markdown_text(messages.verdict(report)))))
     catalogs = ", ".join(map(markdown_code, report.catalogs[:_MAX_NOTES]))
-    lines = [marker, f"### {title}", ""]
+    lines = [MARKER, f"### {title}", ""]
     lines.append(" → ".join(filter(None, (catalogs, markdown_code(report.service)))))
     lines += [f"- {markdown_text(line)}" for line in messages.valid_lines(report)[:_MAX_NOTES]]
     lines += ["", messages.CONFLICT_HINT] if messages.conflicts(report) else []
@@ -71,7 +71,7 @@ def _blocks(report: Report) -> Iterator[Block]:
     if report.plan is not None:
         yield from _plan(report, report.plan)
     elif report.live is not None and report.command == "show":
-        text = to_text(report.model_copy(update={"notes": ()}), width=100, color=False, quiet=True)
+        text = to_text(report, width=100, color=False, quiet=True)
         yield "persona", "\n" + fenced(text.splitlines())
     elif report.live is not None:
         yield from _list(report.live)

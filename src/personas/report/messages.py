@@ -30,7 +30,7 @@ _LABELS = {"systemPrompt": "prompt", "moduleMix": "weights", "tickCadence": "cad
 # The verdict says the same as these errors.
 _IN_VERDICT = {error.exit_code for error in (PartialFailure, DriftFound, Interrupted)}
 CONFLICT_HINT = "Use another email in the catalog."
-LIVE_TITLES = ("name", "email", "archetype", "cadence", "active", "7 d")
+LIVE_TITLES = ("name", "email", "archetype", "active", "7 d")
 
 
 def count(number: int, noun: str) -> str:
@@ -85,9 +85,9 @@ def moment(when: datetime | None, now: datetime) -> str:
 
 def live_cells(persona: LivePersona, now: datetime) -> tuple[str, ...]:
     """Return the cells of a live persona, in the order of LIVE_TITLES; empty if not reported."""
-    actions = known(persona.actions_7d)
+    actions = known(persona.actions_7d, "{:,}")
     active = moment(persona.last_active_at, now) or ("never" if actions else "")
-    texts = (persona.name, persona.email, persona.archetype, persona.tick_cadence, active, actions)
+    texts = (persona.name, persona.email, persona.archetype, active, actions)
     return tuple(map(known, texts))
 
 
@@ -136,13 +136,15 @@ def _result_word(outcome: Outcome) -> str:
 
 
 def _remark(change: Change, outcome: Outcome | None) -> str:
-    """Return the last column of a row: what differs, and the reason."""
-    if outcome is not None and outcome.message:
-        return outcome.message
-    fields = ", ".join(label(f.field) for f in change.fields if f.updatable or not change.reason)
+    """Return the last column of a row: what differs or was updated, and why; of a failure only why."""
+    message = outcome.message if outcome else ""
+    if outcome and message and outcome.result is not Result.DONE:
+        return message
+    reason = message or change.reason
+    fields = ", ".join(label(f.field) for f in change.fields if f.updatable or not reason)
     if fields and change.action is Action.DELETE:
         fields = f"differs: {fields}"
-    return "; ".join(filter(None, (fields, change.reason)))
+    return "; ".join(filter(None, (fields, reason)))
 
 
 def verdict(report: Report) -> str:
@@ -163,7 +165,7 @@ def verdict(report: Report) -> str:
         order = [*(f"{action}d" for action in Action), *Result]
         text = ", ".join([f"{words[word]:,} {word}" for word in order if words[word]] + _kept(plan))
         return f"Interrupted: {text}. Run again to finish." if report.interrupted else text
-    if report.in_sync and plan.changes:
+    if report.in_sync:
         return f"{count(len(plan.changes), plan.kind)} in sync"
     actions = Counter(change.action for change in plan.changes)
     parts = [f"{actions[action]:,} to {action}" for action in Action if actions[action]]

@@ -11,7 +11,6 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 # GitHub's runner obeys lines that begin with `::`, and the older `##[…]` anywhere in a line.
@@ -29,7 +28,7 @@ _LINK_SIGN = re.compile(
 
 def visible(text: str) -> str:
     """Return the text on one line, with everything that cannot be seen written as an escape."""
-    return _UNSAFE.sub(_escape, text) if _UNSAFE.search(text) else text
+    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def shorten(text: str, length: int) -> str:
@@ -51,7 +50,8 @@ def json_text(document: str) -> str:
 
 def markdown_text(text: str, length: int = 300) -> str:
     """Return foreign text for markdown: never markup, a mention, a reference or a link."""
-    return _LINK_SIGN.sub(r"\g<0>&#8203;", _MARKUP.sub(_entity, shorten(text, length).strip()))
+    escaped = _MARKUP.sub(lambda match: f"&#{ord(match[0])};", shorten(text, length).strip())
+    return _LINK_SIGN.sub(r"\g<0>&#8203;", escaped)
 
 
 def markdown_code(text: str, length: int = 300) -> str:
@@ -70,18 +70,6 @@ def fenced(lines: Iterable[str], language: str = "") -> str:
     return f"{fence}{language}\n{body}\n{fence}"
 
 
-def _escape(match: re.Match[str]) -> str:
-    char = match[0]
-    code = ord(char)
-    if code < 0x100:
-        return _NAMED.get(char, f"\\x{code:02x}")
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
 def _json_escape(char: str) -> str:
     units = char.encode("utf-16-be").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
-
-
-def _entity(match: re.Match[str]) -> str:
-    return f"&#{ord(match[0])};"

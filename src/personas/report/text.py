@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-from rich.cells import cell_len
-from rich.console import Console, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
 from rich.text import Text
 
 from personas.catalog.problems import Problem
@@ -24,10 +21,11 @@ from personas.services.models import LivePersona, LiveSpace
 _MIN_WIDTH = 40
 _MAX_CELL = 500  # characters
 _MAX_LOSSES = 20
-_MIN_WRAPPED = 12  # cells
-_INDENT = (0, 0, 0, 2)
+_ARCHETYPE = messages.LIVE_TITLES.index("archetype")
+_MIN_ARCHETYPE = 8  # cells
+_WRAPPER = Console(file=StringIO())  # Text.wrap takes one, and uses it for justified text only
 
-Section = list[RenderableType]
+Section = list[Text]
 
 
 def to_text(report: Report, *, width: int, color: bool, verbose: bool = False, quiet: bool = False) -> str:
@@ -36,16 +34,17 @@ def to_text(report: Report, *, width: int, color: bool, verbose: bool = False, q
     `verbose` also lists what is in sync; `quiet` leaves out notes, and the one line when all is in sync.
     """
     width = max(width, _MIN_WIDTH)
-    sections: list[Section] = [_problems(report), [_prose(line) for line in messages.valid_lines(report)]]
-    if report.plan is not None and (verbose or not _is_calm(report)):
+    sections = [_problems(report), [Text(line) for line in messages.valid_lines(report)]]
+    if report.plan is not None and (verbose or not report.in_sync):
         sections += _plan(report, report.plan, width, verbose=verbose)
     elif report.live is not None:
         sections += _live(report, report.live, width)
     if not quiet:
-        sections.append([_prose(note, mark="Note: ", style="yellow") for note in messages.notes(report)])
-    if not (quiet and _is_calm(report)):
-        sections.append(_end(report))
-    return _render([section for section in sections if section], width=width, color=color)
+        notes = [_prose(note, width, mark="Note: ", style="yellow") for note in messages.notes(report)]
+        sections.append([line for note in notes for line in note])
+    if not (quiet and report.in_sync):
+        sections.append(_end(report, width))
+    return _render([section for section in sections if section], color=color)
 
 
 def format_problem(problem: Problem) -> str:
@@ -83,176 +82,179 @@ def _loss(change: Change) -> str:
     return "  ".join(shorten(part, _MAX_CELL) for part in (change.name, change.key, facts) if part)
 
 
-def _render(sections: Iterable[Section], *, width: int, color: bool) -> str:
+def _render(sections: Sequence[Section], *, color: bool) -> str:
+    lines = [line for section in sections for line in (Text(), *section)][1:]
+    if not color:
+        return disarm("".join(f"{line.plain.rstrip()}\n" for line in lines))
     file = StringIO()
     console = Console(
-        file=file,
-        width=width,
-        height=25,
-        color_system="standard" if color else None,
-        force_terminal=color,
-        no_color=not color,
-        markup=False,
-        highlight=False,
-        emoji=False,
-        legacy_windows=False,
+        file=file, color_system="standard", force_terminal=True, no_color=False, legacy_windows=False
     )
-    for index, section in enumerate(sections):
-        if index:
-            console.print()
-        for part in section:
-            console.print(part, crop=False, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
-    return disarm("".join(f"{line.rstrip()}\n" for line in file.getvalue().split("\n")[:-1]))
+    for line in lines:
+        line.rstrip()
+        console.print(line, crop=False, soft_wrap=True)
+    return disarm(file.getvalue())
 
 
-def _line(*pieces: str | tuple[str, str]) -> Text:
-    """Return a line that is never wrapped or cut."""
-    return Text.assemble(*pieces, no_wrap=True)
+def _prose(text: str, width: int, *, mark: str = "", style: str = "") -> Section:
+    return _beside(Text(), Text.assemble((mark, style), visible(text)), width)
 
 
-def _prose(text: str, *, mark: str = "", style: str = "") -> Text:
-    return Text.assemble((mark, style), visible(text))
+def _beside(lead: Text, body: Text, width: int) -> Section:
+    """Return the lines of a body that is wrapped to the right of its lead."""
+    indent = cell_len(lead.plain)
+    lines = body.wrap(_WRAPPER, max(1, width - indent), overflow="fold")
+    return [Text.assemble(" " * indent if at else lead, line) for at, line in enumerate(lines)]
 
 
-def _texts(*cells: str) -> list[Text]:
-    return [Text(shorten(cell, _MAX_CELL)) for cell in cells]
+def _short(*cells: str) -> list[str]:
+    return [shorten(cell, _MAX_CELL) for cell in cells]
 
 
-def _is_calm(report: Report) -> bool:
-    """Whether one line says everything: compared, in sync, and nothing was done."""
-    return report.in_sync and not report.outcomes and bool(report.plan and report.plan.changes)
+def _fit(cell: str, size: int) -> str:
+    """Return a cell of this size; a longer one ends with an ellipsis."""
+    return set_cell_size(cell if cell_len(cell) <= size else f"{set_cell_size(cell, size - 1)}…", size)
+
+
+def _columns(rows: Iterable[Sequence[str]], width: int) -> Section:
+    """Return indented columns; the last one is wrapped."""
+    shown = [_short(*row) for row in rows]
+    sizes = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
+    section: Section = []
+    for *cells, last in shown:
+        lead = "".join(f"{_fit(cell, sizes[at])}  " for at, cell in enumerate(cells))
+        section += _beside(Text(f"  {lead}"), Text(last), width)
+    return section or [Text("  none")]
 
 
 def _problems(report: Report) -> Section:
     section: Section = []
     for problem in report.problems:
         style = "yellow" if problem.severity == "warning" else "red"
-        section.append(_line((format_problem(problem), style)))
+        section.append(Text(format_problem(problem), style))
         if problem.excerpt:
             before = cell_len(visible(problem.excerpt[: problem.caret]))
-            section.append(_line(f"    {visible(problem.excerpt)}"))
-            section.append(_line(" " * (4 + before), ("^", f"bold {style}")))
+            section.append(Text(f"    {visible(problem.excerpt)}"))
+            section.append(Text.assemble(" " * (4 + before), ("^", f"bold {style}")))
     return section
 
 
 def _plan(report: Report, plan: Plan, width: int, *, verbose: bool) -> list[Section]:
+    found = messages.rows(report, plan, verbose=verbose)
+    size = max((len(row.word) for row in found), default=0)
     rows = [
-        [Text(f"  {sign} {word:<7}", style), *_texts(change.name, change.key, remark)]
-        for change, sign, style, word, remark in messages.rows(report, plan, verbose=verbose)
+        (Text(f"  {sign} {word:<{size}}  ", style), _short(change.name, change.key, remark))
+        for change, sign, style, word, remark in found
     ]
     target = f" → {visible(report.service)}" if report.service else ""
-    sections: list[Section] = [[_line((", ".join(map(visible, report.catalogs)), "bold"), target)]]
-    if rows:
-        sections.append([_table(rows, width, ("", "", "", ""), [row[3].plain for row in rows])])
-    return sections + [_details(change) for change in messages.detailed(report, plan)]
+    head = Text.assemble((", ".join(map(visible, report.catalogs)), "bold"), target)
+    details = [_details(change, width) for change in messages.detailed(report, plan)]
+    return [[head], _rows(rows, width), *details]
 
 
-def _details(change: Change) -> Section:
-    rows: list[tuple[RenderableType, ...]] = []
-    for field in change.fields:
-        lines = [Text.assemble(*line) for line in field_lines(field)]
-        is_diff = any(line.plain.startswith(("- ", "+ ")) for line in lines)
-        # Wrapped text begins after the mark.
-        body = _grid([(line[:2], line[2:]) for line in lines], gap=0) if is_diff else lines[0]
-        rows.append((Text(visible(messages.label(field.field)), "dim"), body))
-    name, key = _texts(change.name or change.key, change.key)
-    return [_line((name.plain, "bold"), f"  {key}"), Padding(_grid(rows), _INDENT)]
+def _rows(rows: Sequence[tuple[Text, Sequence[str]]], width: int) -> Section:
+    """Return rows of lead, name, email and more. What does not fit stands below; an email is never cut."""
+    indent = max((cell_len(lead.plain) for lead, _ in rows), default=0)
+    names, emails = (max((cell_len(cells[at]) for _, cells in rows), default=0) for at in (0, 1))
+    aligned = indent + names + 2 + emails <= width
+    section: Section = []
+    for lead, (name, email, more) in rows:
+        who = (_fit(name, names), _fit(email, emails)) if aligned else (name, email)
+        line = "  ".join(filter(None, who))
+        lines = [line, more] if indent + cell_len(line) <= width else [name, email, more]
+        if aligned and indent + cell_len(f"{line}  {more}") <= width:
+            lines = [f"{line}  {more}"]
+        body = Text("\n".join(filter(None, lines)))
+        section += _beside(lead, body, max(width, indent + emails))
+    return section
 
 
-def _grid(rows: Sequence[Sequence[RenderableType]], *, gap: int = 2) -> Table:
-    """Return rows without borders; the last column is wrapped."""
-    table = Table.grid(padding=(0, gap, 0, 0))
-    for index in range(1, len(rows[0]) + 1):
-        table.add_column(no_wrap=index < len(rows[0]), overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _table(rows: Sequence[Sequence[Text]], width: int, titles: Sequence[str], below: Sequence[str]) -> Table:
-    """Return rows of lead, name, email and more; the first column after the email is wrapped.
-
-    On a narrow page the texts `below` replace those columns, so that no email is cut.
-    """
-    cells = [list(map(Text, titles)), *rows]
-    widths = [max(cell_len(row[at].plain) for row in cells) for at in range(len(titles))]
-    columns = [at for at, size in enumerate(widths) if size]
-    room = width + 2 - sum(widths[at] + 2 for at in columns) + widths[3]
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    if room >= min(widths[3], _MIN_WRAPPED):
-        table.show_header = any(titles)
-        for at in columns:
-            table.add_column(titles[at], no_wrap=at != 3, overflow="fold")
-        for row in rows:
-            wrapped = Text(textwrap.fill(row[3].plain, room, break_on_hyphens=any(titles)))
-            table.add_row(*(wrapped if at == 3 else row[at] for at in columns))
-        return table
-    table.add_column(no_wrap=True, width=widths[0])
-    table.add_column(overflow="fold")
-    for (lead, name, email, *_), more in zip(rows, below, strict=True):
-        table.add_row(lead, Text.assemble(name, "  " if name else "", email, f"\n{more}" if more else ""))
-    needed = 2 + widths[0] + widths[2]
-    table.width = needed if needed > width else None
-    return table
+def _details(change: Change, width: int) -> Section:
+    name, key = _short(change.name or change.key, change.key)
+    labels = [visible(messages.label(field.field)) for field in change.fields]
+    size = max(map(cell_len, labels))
+    section = [Text.assemble((name, "bold"), f"  {key}")]
+    for label, field in zip(labels, change.fields, strict=True):
+        start = Text(f"  {_fit(label, size)}  ", "dim")
+        for line in field_lines(field):
+            # Wrapped text begins after the mark.
+            marks = 1 if line[0][0] in {"- ", "+ "} else 0
+            section += _beside(Text.assemble(start, *line[:marks]), Text.assemble(*line[marks:]), width)
+            start = Text(" " * (size + 4))
+    return section
 
 
 def _live(report: Report, live: LiveState, width: int) -> list[Section]:
     if report.command == "show":
-        return [section for persona in live.personas for section in _show(persona, live)]
+        return [section for persona in live.personas for section in _show(persona, live, width)]
     place = f"{visible(live.service)} ({visible(', '.join(live.scope))})"
     if not live.personas:
-        return [[_line(f"No personas on {place}")]]
-    rows = [_texts("", *messages.live_cells(persona, live.taken_at)) for persona in live.personas]
-    forms = ("  {}", "{}", "active {}", "{} actions")
-    below = [
-        ", ".join(form.format(it) for form, it in zip(forms, row[3:], strict=True) if it) for row in rows
+        return [[Text(f"No personas on {place}")]]
+    rows = [_short(*messages.live_cells(persona, live.taken_at)) for persona in live.personas]
+    return [[Text(place)], _list(rows, width)]
+
+
+def _list(rows: Sequence[Sequence[str]], width: int) -> Section:
+    """Return a line for each persona. An archetype can be cut or left out, an email never."""
+    table = [messages.LIVE_TITLES, *rows]
+    sizes = [max(map(cell_len, column)) if any(column[1:]) else 0 for column in zip(*table, strict=True)]
+    archetype, sizes[_ARCHETYPE] = sizes[_ARCHETYPE], 0
+    room = width - sum(size + 2 for size in sizes if size)
+    if room < -2:
+        forms = ("{}", "active {}", "{} actions")
+        more = [
+            ", ".join(form.format(cell) for form, cell in zip(forms, row[2:], strict=True) if cell)
+            for row in rows
+        ]
+        return _rows([(Text("· "), [*row[:2], below]) for row, below in zip(rows, more, strict=True)], width)
+    if room >= _MIN_ARCHETYPE:
+        sizes[_ARCHETYPE] = min(archetype, room)
+    lines = [
+        "  ".join(_fit(cell, size) for cell, size in zip(row, sizes, strict=True) if size) for row in table
     ]
-    return [[_line(place)], [_table(rows, width, ("", *messages.LIVE_TITLES), below)]]
+    return [Text(lines[0], "dim"), *map(Text, lines[1:])]
 
 
-def _show(persona: LivePersona, live: LiveState) -> list[Section]:
-    name, email, *cells = messages.live_cells(persona, live.taken_at)
-    facts = list(zip(("archetype", "cadence", "last active", "7-day actions"), cells, strict=True))
-    facts.append(("created", messages.moment(persona.created_at, live.taken_at)))
-    weights = "" if persona.module_mix is None else messages.one_line(persona.module_mix)
-    facts += [("user id", persona.user_id), ("weights", weights)]
+def _show(persona: LivePersona, live: LiveState, width: int) -> list[Section]:
+    name, email, archetype, active, actions = messages.live_cells(persona, live.taken_at)
+    facts = [
+        ("archetype", archetype),
+        ("cadence", known(persona.tick_cadence)),
+        ("last active", active),
+        ("7-day actions", actions),
+        ("created", messages.moment(persona.created_at, live.taken_at)),
+        ("user id", persona.user_id),
+        ("weights", "" if persona.module_mix is None else messages.one_line(persona.module_mix)),
+    ]
     prompt = "\n".join(map(visible, (persona.system_prompt or "").split("\n")))
-    actions = []
+    latest = []
     for action in persona.recent_actions or ():
         when, took = messages.moment(action.created_at, live.taken_at), known(action.latency_ms, "{:,.0f} ms")
-        actions.append((when, action.tool, took, f"{action.result} {action.error_message or ''}"))
+        latest.append((when, action.tool, took, f"{action.result} {action.error_message or ''}"))
     feedback = [
         (item.module, known(item.ratings, "ratings: {}"), known(item.mean, "mean: {:.1f} of 5"))
         for item in persona.feedback or ()
     ]
-    head = _line((visible(name or email), "bold"), f"  {visible(email)}")
-    parts: list[tuple[str, object, RenderableType]] = [
-        ("Prompt", persona.system_prompt, Padding(Text(prompt), _INDENT)),
-        ("Last actions", persona.recent_actions, _facts(actions)),
-        ("Feedback", persona.feedback, _facts(feedback)),
-    ]
+    head = Text.assemble((visible(name or email), "bold"), f"  {visible(email)}")
+    parts = (
+        ("Prompt", persona.system_prompt, _beside(Text("  "), Text(prompt), width)),
+        ("Last actions", persona.recent_actions, _columns(latest, width)),
+        ("Feedback", persona.feedback, _columns(feedback, width)),
+    )
     # A service does not have what is None.
-    shown = [[_line((title, "bold")), part] for title, value, part in parts if value is not None]
-    return [[head, _facts([fact for fact in facts if fact[1]])], *shown]
+    shown = [[Text(title, "bold"), *lines] for title, value, lines in parts if value is not None]
+    return [[head, *_columns([fact for fact in facts if fact[1]], width)], *shown]
 
 
-def _facts(rows: Sequence[Sequence[str]]) -> RenderableType:
-    return Padding(_grid([_texts(*row) for row in rows] or [[Text("none")]]), _INDENT)
-
-
-def _end(report: Report) -> Section:
-    verdict = messages.verdict(report)
-    section: Section = []
-    if messages.conflicts(report):
-        section += [_prose(f" {verdict}", mark="✗", style="bold red"), _prose(f"  {messages.CONFLICT_HINT}")]
-    elif _is_calm(report):
-        section.append(_prose(f" {verdict} {messages.cost(report)}", mark="✓", style="green"))
-    elif verdict and report.command != "show":
-        spent = bool(report.outcomes) or report.live is not None
-        section.append(_prose(f"{verdict} {messages.cost(report)}" if spent else verdict))
+def _end(report: Report, width: int) -> Section:
+    verdict, clashes = messages.verdict(report), messages.conflicts(report)
+    if report.in_sync or report.outcomes or report.live is not None:
+        verdict = f"{verdict} {messages.cost(report)}"
+    mark, style = ("✗ ", "bold red") if clashes else ("✓ ", "green") if report.in_sync else ("", "")
+    section = _prose(verdict, width, mark=mark, style=style) if verdict and report.command != "show" else []
+    section += [Text(f"  {messages.CONFLICT_HINT}")] if clashes else []
     if checksum := messages.checksum(report):
-        section.append(_line(f"Checksum {checksum} (for --expect-plan)"))
+        section.append(Text(f"Checksum {checksum} (for --expect-plan)"))
     if error := messages.error_to_show(report):
-        section.append(_line((f"Error: {visible(error.message)}", "red")))
-        section += [_line(f"  {visible(error.hint)}")] if error.hint else []
+        section.append(Text(format_error(error), "red"))
     return section

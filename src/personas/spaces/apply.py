@@ -171,9 +171,9 @@ async def release_spaces(
 ) -> tuple[Plan, tuple[str, ...]]:
     """Delete the spaces of personas that a plan deletes or replaces, and end their other memberships.
 
-    Returns the plan and notes. Personas whose spaces cannot be released lose their action and get a reason;
-    with `force` they keep it. Costs no request if no space of the catalog names these personas; but personas
-    outside the catalog may be members that it no longer names, so its spaces are read for them.
+    Returns the plan and notes. If the spaces of a persona cannot be released, it loses its action and gets a
+    reason; with `force` it keeps the action. Makes no request if no space of the catalog names these personas
+    and all are in the catalog: others may still be members of a space that no longer names them.
     """
     going = _going(plan)
     named = {email for space in catalog.spaces for email in space.emails}
@@ -190,7 +190,7 @@ async def release_spaces(
     problems = _find_problems(catalog, state, release, failures, going)
     notes = []
     if released := [change.key for change in release.actions if change.key not in failures]:
-        notes.append(f"Deleted or left before their owners and members: {', '.join(released)}.")
+        notes.append(f"Deleted or left before their owners and members: {', '.join(sorted(released))}.")
     if released and any(change.action is Action.REPLACE for change in plan.actions):
         notes.append("Run `personas spaces` to create these spaces and memberships again.")
     if force:

@@ -104,7 +104,7 @@ class SpaceClient:
         what, path = f"reading the space {space.slug}", "get-full-organization"
         answer = await self._call(path, what, params={"organizationId": space.space_id}, allow=500)
         if answer.status == 500:
-            # The service cannot show a space that has a member whose account was deleted.
+            # The service cannot show a space after the account of a member was deleted.
             return space.model_copy(update={"members": (), "broken": True, "reader": self.session.email})
         found = self._live(_parse(_SPACE, answer, what))
         if found.space_id != space.space_id or not found.members:
@@ -129,7 +129,7 @@ class SpaceClient:
 
     async def invite(self, live: LiveSpace, email: str, role: str) -> str:
         """Invite a persona, also again; return the invitation's id."""
-        # Without `resend`, the service refuses the repetition of a call whose answer was lost.
+        # Without `resend`, the service refuses a repeated call after the first answer was lost.
         what, body = f"inviting {email}", {"email": email, "role": role, "resend": True}
         return _parse(_INVITATION, await self._write(live, "invite-member", f"{what} to", **body), what).id
 
