@@ -16,7 +16,7 @@ from personas.embedded import ServerThread, schema
 from personas.services import http
 from tests.commands import Done, run, start
 
-from .proxy import NO_TLS, Answer, Proxy, Script, open_proxy
+from .proxy import NO_TLS, Proxy, Script, open_proxy
 
 ENDPOINT = "/api/v1/admin/personas"
 SIGN_IN = "/api/auth/sign-in/email"
@@ -24,8 +24,6 @@ ANNA, BO, KIM = (f"persona.{name}@mana.test" for name in ("anna", "bo", "kim"))
 # With characters that JSON and URLs escape.
 SECRET = 'the "seed secret" of\\the tests, 100 % ü'
 ADMIN_PASSWORD = 'the "password" of\\the admin/ü+1'
-# The wait is longer than a run accepts, so it is not repeated.
-RATE_LIMIT = Answer(429, {"message": "Too many requests"}, (("x-retry-after", "400"),))
 # Sign in as the admin instead of using a token.
 BY_PASSWORD: dict[str, Any] = {
     "MANA_ADMIN_JWT": None,
