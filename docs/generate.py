@@ -27,7 +27,8 @@ DOCS = ROOT / "docs"
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 # These differ from run to run.
 VOLATILE = re.compile(
-    r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d[ T]\d\d:\d\d\S*|[0-9a-f]{16}|terminal-\d+|textLength=\"[0-9.]+\""
+    r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d[ T]\d\d:\d\d\S*|[0-9a-f]{16}|\d+ requests?"
+    r"|terminal-\d+|textLength=\"[0-9.]+\""
 )
 BROKEN = """{
   "personas": [
