@@ -73,6 +73,8 @@ def iso(moment: dt.datetime | None) -> str | None:
     """A moment as JavaScript writes it: `2026-11-23T08:28:49.577Z`."""
     if moment is None:
         return None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(dt.UTC)
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -18,7 +17,6 @@ from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, utf16_length
 from personas.embedded.service import Service
 
 MAX_AGENT: Final = 300
-EXTENDED_BELOW: Final = dt.timedelta(days=6)  # a session of seven days that is a day old
 
 
 def _email(place: str, value: object) -> Iterator[str]:
@@ -144,7 +142,7 @@ def get_session(request: Request) -> Response:
         response = JSONResponse(None)
         service.cookies.clear(response)
         return response
-    extended = user.session_expires_at <= service.clock() + EXTENDED_BELOW
+    extended = user.is_day_old
     if extended:
         with service.database.write() as connection:
             users.extend_session(connection, token, service.clock())

@@ -294,9 +294,10 @@ def _change_invitation(connection: Connection, invitation_id: str, **values: Any
 
 def accept_invitation(connection: Connection, call: Call) -> dict[str, Any]:
     """Become a member by an invitation to the own email."""
-    query = sa.select(invitations).where(invitations.c.id == call.body["invitationId"])
+    pending = sa.and_(invitations.c.status == "pending", invitations.c.expires_at > call.now)
+    query = sa.select(invitations).where(invitations.c.id == call.body["invitationId"], pending)
     invitation = connection.execute(query).one_or_none()
-    if invitation is None or invitation.status != "pending" or invitation.expires_at <= call.now:
+    if invitation is None:
         raise auth_error(400, "INVITATION_NOT_FOUND")
     if invitation.email != call.user.email:
         raise auth_error(403, "YOU_ARE_NOT_THE_RECIPIENT_OF_THE_INVITATION")

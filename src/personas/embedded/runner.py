@@ -29,7 +29,7 @@ def due(request: Request) -> Response:
     service = Service.for_runner(request)
     now = service.clock()
     day_ago, hour_ago = now - dt.timedelta(days=1), now - dt.timedelta(hours=1)
-    cadences = ["daily", "weekdays"] if now.astimezone(dt.UTC).weekday() < SATURDAY else ["daily"]
+    cadences = ["daily", "weekdays"] if now.weekday() < SATURDAY else ["daily"]
     active, cadence = personas.c.last_active_at, personas.c.tick_cadence
     query = (
         sa.select(*COLUMNS, *DETAILS)

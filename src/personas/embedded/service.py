@@ -197,9 +197,9 @@ class Service:
 
 
 def _ensure_setting(connection: Connection, name: str, default: str) -> str:
-    value = connection.scalar(sa.select(settings.c.value).where(settings.c.name == name))
+    value = connection.scalar(sa.select(settings.c.value).where(settings.c.id == name))
     if value is None:
-        connection.execute(sa.insert(settings).values(name=name, value=default))
+        connection.execute(sa.insert(settings).values(id=name, value=default))
     return value or default
 
 
