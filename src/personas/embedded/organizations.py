@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from personas.embedded.answers import Crash, as_json, auth_error, query_text
 from personas.embedded.bodies import non_empty, optional, record, shape, string
-from personas.embedded.members import Call, describe_member, find_member, get, list_members, may, post
+from personas.embedded.members import (
+    PREFIX,
+    Call,
+    describe_member,
+    find_member,
+    is_manager,
+    is_owner,
+    list_members,
+    post,
+)
 from personas.embedded.schema import invitations, members, organizations
 from personas.embedded.service import Service
 from personas.embedded.tokens import make_id
@@ -58,7 +69,7 @@ def _show(connection: Connection, user_id: str, slug: str, space_id: str) -> dic
     # The real service reads the members before it checks who calls: a space with a deleted member crashes for
     # every user, also for a new one with the old owner's email.
     found = list_members(connection, space.id)
-    if find_member(connection, space.id, user_id=user_id) is None:
+    if find_member(connection, space.id, members.c.user_id == user_id) is None:
         raise auth_error(403, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION")
     invited = connection.execute(
         sa.select(invitations)
@@ -99,7 +110,7 @@ def check_slug(connection: Connection, call: Call) -> dict[str, Any]:
 
 def update(connection: Connection, call: Call) -> dict[str, Any]:
     """Change the given fields of a space."""
-    space = _require_permission(connection, call, "update")
+    space = _find_managed(connection, call, is_manager, "UPDATE")
     changes = {key: value for key, value in call.body["data"].items() if key in FIELDS}
     holder = _find(connection, changes.get("slug", space.slug))
     if holder is not None and holder.id != space.id:
@@ -112,7 +123,7 @@ def update(connection: Connection, call: Call) -> dict[str, Any]:
 
 def delete(connection: Connection, call: Call) -> dict[str, Any]:
     """Delete a space with its members and invitations; works for a broken one as well."""
-    space = _require_permission(connection, call, "delete")
+    space = _find_managed(connection, call, is_owner, "DELETE")
     if space.metadata.get("type") == "personal":
         message = "The personal space cannot be deleted. Delete the user account instead."
         raise auth_error(403, "SPACE_PERSONAL_UNDELETABLE", message)
@@ -120,15 +131,17 @@ def delete(connection: Connection, call: Call) -> dict[str, Any]:
     return as_json(space)
 
 
-def _require_permission(connection: Connection, call: Call, act: str) -> sa.Row[Any]:
+def _find_managed(
+    connection: Connection, call: Call, is_allowed: Callable[[str], bool], act: str
+) -> sa.Row[Any]:
     if not call.space_id:
         raise auth_error(400, "ORGANIZATION_NOT_FOUND")
     space = _find(connection, "", call.space_id)
-    member = find_member(connection, call.space_id, user_id=call.user.id)
+    member = find_member(connection, call.space_id, members.c.user_id == call.user.id)
     if space is None or member is None:
         raise auth_error(400, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION")
-    if not may(member.role, f"organization:{act}"):
-        raise auth_error(403, f"YOU_ARE_NOT_ALLOWED_TO_{act.upper()}_THIS_ORGANIZATION")
+    if not is_allowed(member.role):
+        raise auth_error(403, f"YOU_ARE_NOT_ALLOWED_TO_{act}_THIS_ORGANIZATION")
     return space
 
 
@@ -138,8 +151,8 @@ _changes: Final = shape(name=optional(non_empty), slug=optional(non_empty), **_f
 _named: Final = shape(organizationId=string)
 
 routes: Final = [
-    get("list", list_spaces),
-    get("get-full-organization", get_full_organization),
+    Route(f"{PREFIX}/list", list_spaces),
+    Route(f"{PREFIX}/get-full-organization", get_full_organization),
     post("create", _space, create, unauthorized=None),
     post("check-slug", shape(slug=string), check_slug),
     post(

@@ -14,16 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 CADENCES: Final = ("daily", "weekdays", "hourly")
-MAX_INTEGER: Final = 2**31 - 1
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,10}\s*", re.ASCII)
 
 metadata = sa.MetaData()
-
-
-class UnstorableError(ValueError):
-    """A value that the real service's database refuses as well, such as a text with a NUL."""
 
 
 class Text(sa.TypeDecorator[str]):
@@ -59,11 +53,11 @@ class Integer(sa.TypeDecorator[int]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:  # noqa: ARG002 - overridden
         """Refuse other values."""
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
+        if isinstance(value, str):
             value = int(value)
-        if value is None or (type(value) is int and -MAX_INTEGER - 1 <= value <= MAX_INTEGER):
-            return value
-        raise UnstorableError("not an integer of four bytes")
+        if value is not None and (type(value) is not int or not -(2**31) <= value < 2**31):
+            raise ValueError("not an integer of four bytes")
+        return value
 
 
 # All moments are in UTC; SQLite has no time zones and returns them without one.
@@ -78,7 +72,7 @@ def drop_surrogates(text: str) -> str:
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         if "\0" in value:
-            raise UnstorableError("a text with a NUL cannot be stored")
+            raise ValueError("a text with a NUL cannot be stored")
         return drop_surrogates(value)
     if isinstance(value, dict):
         return {_clean(key): _clean(item) for key, item in value.items()}
