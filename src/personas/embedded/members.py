@@ -45,6 +45,12 @@ class Call:
         """The id of the space, empty if the call names none."""
         return str(self.body.get("organizationId", ""))
 
+    @property
+    def role(self) -> str:
+        """The wanted role; a list of roles has commas."""
+        role = self.body["role"]
+        return role if isinstance(role, str) else ",".join(role)
+
 
 UNAUTHORIZED: Final = {"message": "Unauthorized", "code": "UNAUTHORIZED"}
 Work: TypeAlias = Callable[[Connection, Call], Any]
@@ -77,15 +83,9 @@ def post(
 
 def _roles(place: str, value: object) -> Iterator[str]:
     """Check for a role, or a list of roles."""
-    if not isinstance(value, str) and not (
-        isinstance(value, list) and all(isinstance(role, str) for role in value)
-    ):
+    roles = value if isinstance(value, list) else [value]
+    if not all(isinstance(role, str) for role in roles):
         yield f"[{place}] Invalid input"
-
-
-def _list_roles(call: Call) -> list[str]:
-    role = call.body["role"]
-    return [role] if isinstance(role, str) else role
 
 
 # --- members ------------------------------------------------------------------------------------------------
@@ -164,24 +164,18 @@ def _is_only_owner(connection: Connection, space_id: str) -> bool:
 
 def update_member_role(connection: Connection, call: Call) -> dict[str, Any]:
     """Give a member another role, which may be any word."""
-    roles = _list_roles(call)
-    if roles == [""]:
+    if call.body["role"] in ("", [""]):
         raise Refusal(400, None)
     own = _find_own(connection, call)
     member = _find_by_id(connection, call.body["memberId"])
-    makes_owner = "owner" in roles
-    if member.organization_id != own.organization_id or (
-        (makes_owner or is_owner(member.role)) and not is_owner(own.role)
-    ):
+    is_allowed = is_owner if is_owner(call.role) or is_owner(member.role) else is_manager
+    if member.organization_id != own.organization_id or not is_allowed(own.role):
         raise auth_error(403, "YOU_ARE_NOT_ALLOWED_TO_UPDATE_THIS_MEMBER")
-    steps_down = member.id == own.id and is_owner(own.role) and not makes_owner
+    steps_down = member.id == own.id and is_owner(own.role) and not is_owner(call.role)
     if steps_down and _is_only_owner(connection, own.organization_id):
         raise auth_error(400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_WITHOUT_AN_OWNER")
-    if not is_manager(own.role):
-        raise auth_error(403, "YOU_ARE_NOT_ALLOWED_TO_UPDATE_THIS_MEMBER")
-    role = ",".join(roles)
-    connection.execute(sa.update(members).where(members.c.id == member.id).values(role=role))
-    return {**describe_member(member, with_user=False), "role": role}
+    connection.execute(sa.update(members).where(members.c.id == member.id).values(role=call.role))
+    return {**describe_member(member, with_user=False), "role": call.role}
 
 
 def remove_member(connection: Connection, call: Call) -> dict[str, Any]:
@@ -221,12 +215,12 @@ def leave(connection: Connection, call: Call) -> dict[str, Any]:
 
 def invite_member(connection: Connection, call: Call) -> dict[str, Any]:
     """Invite an email, which need not belong to a user; `resend` renews an invitation that is pending."""
-    space_id, email, role = call.space_id, call.body["email"].lower(), ",".join(_list_roles(call))
+    space_id, email = call.space_id, call.body["email"].lower()
     if not space_id:
         raise auth_error(400, "ORGANIZATION_NOT_FOUND")
     if not is_email(email):
         raise auth_error(400, "INVALID_EMAIL")
-    _check_may_invite(_find_own(connection, call).role, role)
+    _check_may_invite(_find_own(connection, call).role, call.role)
     if find_member(connection, space_id, users.c.email == email) is not None:
         raise auth_error(400, "USER_IS_ALREADY_A_MEMBER_OF_THIS_ORGANIZATION")
     pending = sa.select(invitations).where(
@@ -243,18 +237,10 @@ def invite_member(connection: Connection, call: Call) -> dict[str, Any]:
         return _change_invitation(connection, same.id, expires_at=expires_at)
     if len(found) >= MAX_INVITATIONS:
         raise auth_error(403, "INVITATION_LIMIT_REACHED")
-    values = {
-        "id": make_id(),
-        "organization_id": space_id,
-        "email": email,
-        "role": role,
-        "status": "pending",
-        "inviter_id": call.user.id,
-        "expires_at": expires_at,
-        "created_at": call.now,
-    }
-    connection.execute(sa.insert(invitations).values(values))
-    return as_json(values)
+    values = {"organization_id": space_id, "email": email, "role": call.role, "status": "pending"}
+    origin = {"inviter_id": call.user.id, "expires_at": expires_at, "created_at": call.now}
+    new = sa.insert(invitations).values(id=make_id(), **values, **origin)
+    return as_json(connection.execute(new.returning(*invitations.c)).one())
 
 
 def _check_may_invite(own_role: str, role: str) -> None:
