@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from personas.embedded import bodies, users
 from personas.embedded.answers import Crash, Refusal, as_json, auth_error
-from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, utf16_length
+from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, js_length
 from personas.embedded.service import Service
 
 MAX_AGENT: Final = 300
@@ -74,9 +74,9 @@ async def create_user(service: Service, body: Any) -> dict[str, Any]:
     """
     wanted = bodies.validate(body, SIGN_UP, bodies.record)
     password = wanted["password"]
-    if utf16_length(password) < MIN_PASSWORD:
+    if js_length(password) < MIN_PASSWORD:
         raise auth_error(400, "PASSWORD_TOO_SHORT")
-    if utf16_length(password) > MAX_PASSWORD:
+    if js_length(password) > MAX_PASSWORD:
         raise auth_error(400, "PASSWORD_TOO_LONG")
     image = wanted.get("image") or None
     password_hash = await service.hash(password)

@@ -96,8 +96,8 @@ def is_owner(role: str) -> bool:
     return "owner" in role.split(",")
 
 
-def is_manager(role: str) -> bool:
-    """Return whether a role allows to change a space, its members and its invitations."""
+def manages(role: str) -> bool:
+    """Return whether a role may change a space, its members and its invitations."""
     return is_owner(role) or "admin" in role.split(",")
 
 
@@ -168,7 +168,7 @@ def update_member_role(connection: Connection, call: Call) -> dict[str, Any]:
         raise Refusal(400, None)
     own = _find_own(connection, call)
     member = _find_by_id(connection, call.body["memberId"])
-    is_allowed = is_owner if is_owner(call.role) or is_owner(member.role) else is_manager
+    is_allowed = is_owner if is_owner(call.role) or is_owner(member.role) else manages
     if member.organization_id != own.organization_id or not is_allowed(own.role):
         raise auth_error(403, "YOU_ARE_NOT_ALLOWED_TO_UPDATE_THIS_MEMBER")
     steps_down = member.id == own.id and is_owner(own.role) and not is_owner(call.role)
@@ -193,7 +193,7 @@ def remove_member(connection: Connection, call: Call) -> dict[str, Any]:
         owners = [each for each in list_members(connection, own.organization_id) if is_owner(each.role)]
         if own.role != "owner" or len(owners) <= 1:
             raise auth_error(400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
-    if not is_manager(own.role):
+    if not manages(own.role):
         raise auth_error(401, "YOU_ARE_NOT_ALLOWED_TO_DELETE_THIS_MEMBER")
     if member.organization_id != own.organization_id:
         raise auth_error(400, "MEMBER_NOT_FOUND")
@@ -244,7 +244,7 @@ def invite_member(connection: Connection, call: Call) -> dict[str, Any]:
 
 
 def _check_may_invite(own_role: str, role: str) -> None:
-    if not is_manager(own_role):
+    if not manages(own_role):
         raise auth_error(403, "YOU_ARE_NOT_ALLOWED_TO_INVITE_USERS_TO_THIS_ORGANIZATION")
     words = [word.strip() for word in role.split(",")]
     unknown = [word for word in words if word and word not in ROLES]

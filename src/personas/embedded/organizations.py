@@ -14,13 +14,12 @@ from starlette.routing import Route
 from personas.embedded.answers import Crash, as_json, auth_error, query_text
 from personas.embedded.bodies import non_empty, optional, record, shape, string
 from personas.embedded.members import (
-    PREFIX,
     Call,
     describe_member,
     find_member,
-    is_manager,
     is_owner,
     list_members,
+    manages,
     post,
 )
 from personas.embedded.schema import invitations, members, organizations
@@ -108,7 +107,7 @@ def check_slug(connection: Connection, call: Call) -> dict[str, Any]:
 
 def update(connection: Connection, call: Call) -> dict[str, Any]:
     """Change the given fields of a space."""
-    space = _find_managed(connection, call, is_manager, "UPDATE")
+    space = _find_managed(connection, call, manages, "UPDATE")
     changes = {key: value for key, value in call.body["data"].items() if key in FIELDS}
     if changes.get("slug", space.slug) != space.slug and _is_taken(connection, changes["slug"]):
         raise auth_error(400, "ORGANIZATION_SLUG_ALREADY_TAKEN")
@@ -148,8 +147,8 @@ _changes: Final = shape(name=optional(non_empty), slug=optional(non_empty), **_f
 _update: Final = shape(data=_changes, organizationId=optional(string))
 
 routes: Final = [
-    Route(f"{PREFIX}/list", list_spaces),
-    Route(f"{PREFIX}/get-full-organization", get_full_organization),
+    Route("/api/auth/organization/list", list_spaces),
+    Route("/api/auth/organization/get-full-organization", get_full_organization),
     post("create", _space, create, unauthorized=None),
     post("check-slug", shape(slug=string), check_slug),
     post("update", _update, update, unauthorized={"message": "User not found"}),

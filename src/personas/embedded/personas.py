@@ -15,22 +15,16 @@ from starlette.routing import Route
 from personas.embedded.answers import Crash, Refusal, as_json, query_number, query_text, refused
 from personas.embedded.auth import create_user
 from personas.embedded.bodies import parse_json, read_body
-from personas.embedded.passwords import MIN_PASSWORD, utf16_length
+from personas.embedded.passwords import MIN_PASSWORD, js_length
 from personas.embedded.schema import CADENCES, persona_actions, persona_feedback, personas, sessions, users
 from personas.embedded.service import Service
 
 RECENT: Final = dt.timedelta(days=7)
 LAST_ACTIONS: Final = 20
 TIERS: Final = ("guest", "public", "beta", "alpha", "founder")
-COLUMNS: Final = (
-    personas.c.user_id,
-    users.c.email,
-    personas.c.archetype,
-    personas.c.tick_cadence,
-    personas.c.last_active_at,
-)
-DETAILS: Final = (personas.c.system_prompt, personas.c.module_mix)
-FOUND: Final = (users.c.id, users.c.email, users.c.name, users.c.role, users.c.created_at)
+COLUMNS: Final = (users.c.email, *personas.c["user_id", "archetype", "tick_cadence", "last_active_at"])
+DETAILS: Final = (*personas.c["system_prompt", "module_mix"],)
+FOUND: Final = (*users.c["id", "email", "name", "role", "created_at"],)
 FALSY: Final = (None, False, 0, "")  # to JavaScript; an empty list or object is not
 
 
@@ -116,11 +110,10 @@ def _check(fields: dict[str, Any]) -> None:
     email, password = fields.get("email"), fields.get("password")
     if email not in FALSY and not isinstance(email, str | list):
         raise Crash  # it has no method `includes`
-    length = utf16_length(password) if isinstance(password, str) else None
-    length = len(password) if isinstance(password, list) else length
+    is_short = isinstance(password, str | list) and js_length(password) < MIN_PASSWORD
     problems = {
         "email required": email in FALSY or "@" not in email,
-        "password ≥ 8 chars required": password in FALSY or (length is not None and length < MIN_PASSWORD),
+        "password ≥ 8 chars required": password in FALSY or is_short,
         "archetype required": fields.get("archetype") in FALSY,
         "systemPrompt required": fields.get("systemPrompt") in FALSY,
         "moduleMix object required": not isinstance(fields.get("moduleMix"), dict | list),
