@@ -129,7 +129,7 @@ def list_members(connection: Connection, space_id: str) -> list[sa.Row[Any]]:
     return found
 
 
-def describe_member(member: sa.Row[Any], *, with_user: bool = True) -> dict[str, Any]:
+def show_member(member: sa.Row[Any], *, with_user: bool = True) -> dict[str, Any]:
     """A membership as answers show it."""
     described = as_json({name: value for name, value in member._asdict().items() if name in members.c})
     if with_user:
@@ -175,7 +175,7 @@ def update_member_role(connection: Connection, call: Call) -> dict[str, Any]:
     if steps_down and _is_only_owner(connection, own.organization_id):
         raise auth_error(400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_WITHOUT_AN_OWNER")
     connection.execute(sa.update(members).where(members.c.id == member.id).values(role=call.role))
-    return {**describe_member(member, with_user=False), "role": call.role}
+    return {**show_member(member, with_user=False), "role": call.role}
 
 
 def remove_member(connection: Connection, call: Call) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def remove_member(connection: Connection, call: Call) -> dict[str, Any]:
     if member.organization_id != own.organization_id:
         raise auth_error(400, "MEMBER_NOT_FOUND")
     connection.execute(sa.delete(members).where(members.c.id == member.id))
-    return {"member": describe_member(member, with_user=by_email)}
+    return {"member": show_member(member, with_user=by_email)}
 
 
 def leave(connection: Connection, call: Call) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def leave(connection: Connection, call: Call) -> dict[str, Any]:
     if is_owner(member.role) and _is_only_owner(connection, call.space_id):
         raise auth_error(400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
     connection.execute(sa.delete(members).where(members.c.id == member.id))
-    return describe_member(member)
+    return show_member(member)
 
 
 # --- invitations --------------------------------------------------------------------------------------------

@@ -13,15 +13,7 @@ from starlette.routing import Route
 
 from personas.embedded.answers import Crash, as_json, auth_error, query_text
 from personas.embedded.bodies import non_empty, optional, record, shape, string
-from personas.embedded.members import (
-    Call,
-    describe_member,
-    find_member,
-    is_owner,
-    list_members,
-    manages,
-    post,
-)
+from personas.embedded.members import Call, find_member, is_owner, list_members, manages, post, show_member
 from personas.embedded.schema import invitations, members, organizations
 from personas.embedded.service import Service
 from personas.embedded.tokens import make_id
@@ -77,7 +69,7 @@ def get_full_organization(request: Request) -> Response:
         answer = {
             **as_json(space),
             "invitations": [as_json(each) for each in invited],
-            "members": [describe_member(each) for each in found],
+            "members": [show_member(each) for each in found],
         }
     return JSONResponse(answer)
 

@@ -118,7 +118,7 @@ def _check(fields: dict[str, Any]) -> None:
         "systemPrompt required": fields.get("systemPrompt") in FALSY,
         "moduleMix object required": not isinstance(fields.get("moduleMix"), dict | list),
         f"tickCadence must be one of {', '.join(CADENCES)}": (
-            fields.get("tickCadence") not in FALSY and fields["tickCadence"] not in CADENCES
+            fields.get("tickCadence") not in (*FALSY, *CADENCES)
         ),
     }
     details = [words for words, applies in problems.items() if applies]
@@ -128,14 +128,12 @@ def _check(fields: dict[str, Any]) -> None:
 
 async def _sign_up(service: Service, fields: dict[str, Any]) -> str:
     """Sign a new user up; the id, which is an invented one if the email in lower case is taken."""
-    name = fields.get("name")
-    name = fields["email"].partition("@")[0] if name is None else name
-    credentials = {"email": fields["email"], "name": name, "password": fields["password"]}
+    email, name, password = fields["email"], fields.get("name"), fields["password"]
+    name = email.partition("@")[0] if name is None else name
     try:
-        user = await create_user(service, credentials)
+        user = await create_user(service, {"email": email, "name": name, "password": password})
     except Refusal as refusal:
-        message = (refusal.body or {}).get("message")
-        raise refused(500, "Sign-up failed", message) from None
+        raise refused(500, "Sign-up failed", (refusal.body or {}).get("message")) from None
     return str(user["id"])
 
 
