@@ -98,7 +98,7 @@ def _show_persona(service: Service, user_id: str) -> Response:
     try:
         with service.database.read() as connection:
             found = describe_persona(connection, user_id.replace("\0", ""))
-            feedback = list_last(connection, persona_feedback, user_id)
+            feedback = list_last(connection, persona_feedback, found["persona"]["userId"])
     except Refusal:
         return PlainTextResponse("No persona has this id.", 404)
     weights = list_weights(found["persona"]["moduleMix"])
@@ -120,19 +120,13 @@ def list_weights(mix: object) -> list[tuple[str, Any, float]]:
     return sorted(found, key=lambda each: (-each[2], each[0]))
 
 
-# --- templates ----------------------------------------------------------------------------------------------
-
 TEMPLATES: Final = Environment(
     loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 STYLE: Final = resources.files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")
 STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-HEADERS: Final = {
-    "content-security-policy": (
-        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; base-uri 'none'"
-    ),
-    "cache-control": "no-store",
-}
+POLICY: Final = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; base-uri 'none'"
+HEADERS: Final = {"content-security-policy": POLICY, "cache-control": "no-store"}
 
 
 def _render(template: str, **values: object) -> Response:

@@ -14,7 +14,6 @@ from typing import Any, Final
 MIN_PASSWORD: Final = 8  # in UTF-16 units, as JavaScript counts
 MAX_PASSWORD: Final = 128
 SCRYPT_N: Final = 16384
-MAX_MEMORY: Final = 64 * 1024 * 1024
 
 
 def js_length(value: str | list[Any]) -> int:
@@ -45,5 +44,5 @@ class Hasher:
 
     def _derive(self, password: str, salt: str) -> str:
         text = unicodedata.normalize("NFKC", password).encode("utf-8", "ignore")
-        key = hashlib.scrypt(text, salt=salt.encode(), n=self._n, r=16, p=1, maxmem=MAX_MEMORY, dklen=64)
+        key = hashlib.scrypt(text, salt=salt.encode(), n=self._n, r=16, p=1, maxmem=2**26, dklen=64)
         return key.hex()

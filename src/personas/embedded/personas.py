@@ -23,8 +23,8 @@ RECENT: Final = dt.timedelta(days=7)
 LAST_ACTIONS: Final = 20
 TIERS: Final = ("guest", "public", "beta", "alpha", "founder")
 COLUMNS: Final = (users.c.email, *personas.c["user_id", "archetype", "tick_cadence", "last_active_at"])
-DETAILS: Final = (*personas.c["system_prompt", "module_mix"],)
-FOUND: Final = (*users.c["id", "email", "name", "role", "created_at"],)
+DETAILS: Final = tuple(personas.c["system_prompt", "module_mix"])
+FOUND: Final = tuple(users.c["id", "email", "name", "role", "created_at"])
 FALSY: Final = (None, False, 0, "")  # to JavaScript; an empty list or object is not
 
 

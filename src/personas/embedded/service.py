@@ -45,7 +45,8 @@ class Service:
     """One service on its database; handlers get it by `Service.of(request)`.
 
     The first start makes the tables, the keys and an admin without a password. `base_url` is the issuer of
-    tokens; without a `service_key` the runner's calls are refused. Raises EmbeddedError.
+    tokens; without a `service_key` the runner's calls are refused. A small power of two as `scrypt_n` makes
+    quick password hashes, for tests. The clock returns UTC. Raises EmbeddedError.
     """
 
     def __init__(
