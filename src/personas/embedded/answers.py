@@ -83,10 +83,7 @@ def _camel_case(name: str) -> str:
 
 
 def as_json(row: sa.Row[*tuple[Any, ...]] | Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
-    """The columns of a row with names in camelCase and moments as text.
-
-    With a prefix, only the columns that begin with it, without it.
-    """
+    """The columns of a row, or those with a prefix: names in camelCase, moments as text."""
     columns = row if isinstance(row, Mapping) else row._asdict()
     return {
         _camel_case(name.removeprefix(prefix)): iso(value) if isinstance(value, dt.datetime) else value

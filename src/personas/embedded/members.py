@@ -117,11 +117,7 @@ def find_member(connection: Connection, space_id: str, who: sa.ColumnElement[boo
 
 
 def list_members(connection: Connection, space_id: str) -> list[sa.Row[Any]]:
-    """The members of a space.
-
-    Raises:
-        Crash: The user of a member was deleted: the real service cannot list such a space any more.
-    """
+    """The members of a space; a Crash if the user of one was deleted, as on the real service."""
     query = select_members(members.c.organization_id == space_id).limit(MAX_MEMBERS)
     found = list(connection.execute(query))
     if any(member.email is None for member in found):

@@ -107,7 +107,7 @@ async def upsert_persona(request: Request) -> Response:
 
 def _check(fields: dict[str, Any]) -> None:
     """Check a body as the real service does, loosely, as JavaScript compares; refuse with every problem."""
-    email, password = fields.get("email"), fields.get("password")
+    email, password, cadence = fields.get("email"), fields.get("password"), fields.get("tickCadence")
     if email not in FALSY and not isinstance(email, str | list):
         raise Crash  # it has no method `includes`
     is_short = isinstance(password, str | list) and js_length(password) < MIN_PASSWORD
@@ -117,9 +117,7 @@ def _check(fields: dict[str, Any]) -> None:
         "archetype required": fields.get("archetype") in FALSY,
         "systemPrompt required": fields.get("systemPrompt") in FALSY,
         "moduleMix object required": not isinstance(fields.get("moduleMix"), dict | list),
-        f"tickCadence must be one of {', '.join(CADENCES)}": (
-            fields.get("tickCadence") not in (*FALSY, *CADENCES)
-        ),
+        f"tickCadence must be one of {', '.join(CADENCES)}": cadence not in (*FALSY, *CADENCES),
     }
     details = [words for words, applies in problems.items() if applies]
     if details:
@@ -139,9 +137,8 @@ async def _sign_up(service: Service, fields: dict[str, Any]) -> str:
 
 def _stamp(connection: Connection, user_id: str, now: dt.datetime) -> None:
     """Make a user a persona, with its name and password as they are."""
-    changed = sa.update(users).where(users.c.id == user_id)
     values = {"kind": "persona", "access_tier": "founder", "email_verified": True, "updated_at": now}
-    connection.execute(changed.values(values))
+    connection.execute(sa.update(users).where(users.c.id == user_id).values(values))
 
 
 def _store(connection: Connection, user_id: str, fields: dict[str, Any], now: dt.datetime) -> None:
