@@ -12,8 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from personas.catalog.positions import JsonPath, quote
-from personas.catalog.problems import Problem, Problems
+from personas.catalog.problems import JsonPath, Problem, Problems, quote
 
 DEFAULT_SCOPE = "*@mana.test"
 MAX_SLUG = 60
