@@ -11,13 +11,7 @@ import anyio
 from pydantic import Field, ValidationError
 
 from personas.concurrency import run_concurrently
-from personas.errors import (
-    CredentialsError,
-    NotFoundError,
-    NotOfferedError,
-    ResponseError,
-    ServiceError,
-)
+from personas.errors import CredentialsError, NotFoundError, NotOfferedError, ResponseError, ServiceError
 from personas.redact import Secret, redact
 from personas.services.base import DESCRIPTORS, Capabilities
 from personas.services.better_auth_deployment import (
@@ -28,20 +22,8 @@ from personas.services.better_auth_deployment import (
     User,
     inspect,
 )
-from personas.services.models import (
-    Answer,
-    Body,
-    FoundUser,
-    LivePersona,
-    Params,
-    ServiceModel,
-    Session,
-)
-from personas.services.sign_in import (
-    TOO_LONG,
-    SignInService,
-    response_error,
-)
+from personas.services.models import Answer, Body, FoundUser, LivePersona, Params, ServiceModel, Session
+from personas.services.sign_in import TOO_LONG, SignInService, response_error
 
 if TYPE_CHECKING:
     from personas.catalog.models import Persona
@@ -339,9 +321,8 @@ class BetterAuthService(SignInService):
 
 def _values(persona: Persona, fields: Collection[str]) -> dict[str, object]:
     """Return the catalog's values of these fields, by their JSON names."""
-    return {
-        key: value for key, value in persona.model_dump(mode="json", by_alias=True).items() if key in fields
-    }
+    values = persona.model_dump(mode="json", by_alias=True)
+    return {key: value for key, value in values.items() if key in fields}
 
 
 def _split(emails: Sequence[str]) -> Iterator[list[str]]:
