@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from personas.errors import DriftFound
 from personas.reconcile.changes import Plan, Status
@@ -20,12 +20,8 @@ _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
 _KINDS = {"failed": "error", "conflict": "error", "unknown": "warning"}
 
-# The kind, the message, and the file, line and column: empty or None where there is none.
-_Annotation = tuple[str, str, str, int | None, int | None]
 
-
-@dataclass(frozen=True, slots=True)
-class GithubOutput:
+class GithubOutput(NamedTuple):
     """Workflow commands for stdout, values for `GITHUB_OUTPUT` (empty if not compared), and the summary."""
 
     annotations: str
@@ -39,15 +35,17 @@ def to_github(report: Report, workspace: Path | None, *, folder: Path | None = N
     The files of annotations are relative to `workspace`, those of the report to `folder` (the current one).
     """
     folder = folder or Path.cwd()
-    annotations = [*_annotations(report)]
-    lines = []
-    for kind in ("error", "warning", "notice"):
-        found = [annotation for annotation in annotations if annotation[0] == kind]
-        kept = found if len(found) <= _MAX_OF_A_KIND else found[: _MAX_OF_A_KIND - 1]
-        lines += [_command(annotation, workspace or folder, folder) for annotation in kept]
-        if more := len(found) - len(kept):
-            lines.append(f"::{kind}::and {more:,} more; the summary lists them")
-    return GithubOutput("".join(f"{line}\n" for line in lines), _outputs(report.plan), to_markdown(report))
+    commands: dict[str, list[str]] = {"error": [], "warning": [], "notice": []}
+    for kind, message, file, line, column in _annotations(report):
+        properties = _properties(file, line, column, workspace or folder, folder)
+        text = disarm(shorten(message, _LONG).translate(_DATA))
+        commands[kind].append(f"::{kind}{properties}::{text}\n")
+    for kind, found in commands.items():
+        if len(found) > _MAX_OF_A_KIND:
+            more = len(found) - _MAX_OF_A_KIND + 1
+            found[-more:] = [f"::{kind}::and {more:,} more; the summary lists them\n"]
+    annotations = "".join(command for found in commands.values() for command in found)
+    return GithubOutput(annotations, _outputs(report.plan), to_markdown(report))
 
 
 def _outputs(plan: Plan | None) -> dict[str, str]:
@@ -56,7 +54,8 @@ def _outputs(plan: Plan | None) -> dict[str, str]:
     return {"changed": changed, **counts, "checksum": (plan.checksum if plan else None) or ""}
 
 
-def _annotations(report: Report) -> Iterator[_Annotation]:
+def _annotations(report: Report) -> Iterator[tuple[str, str, str, int | None, int | None]]:
+    """Yield kind, message, file, line and column; empty or None where there is none."""
     for it in report.problems:
         yield it.severity, it.message, it.file, it.line, it.column
     file = report.catalogs[0] if len(report.catalogs) == 1 else ""
@@ -69,13 +68,10 @@ def _annotations(report: Report) -> Iterator[_Annotation]:
         yield "error", f"{error.message} {error.hint}".strip(), "", None, None
 
 
-def _command(annotation: _Annotation, workspace: Path, folder: Path) -> str:
-    kind, message, file, line, column = annotation
+def _properties(file: str, line: int | None, column: int | None, workspace: Path, folder: Path) -> str:
     path = Path(os.path.normpath(folder / file))
-    properties = ""
     # Standard input and files outside the workspace have no place in the repository.
-    if file and not file.startswith("<") and path.is_relative_to(workspace):
-        name = disarm(shorten(path.relative_to(workspace).as_posix(), _LONG).translate(_PROPERTY))
-        numbers = "".join(f",{key}={number}" for key, number in (("line", line), ("col", column)) if number)
-        properties = f" file={name}{numbers}"
-    return f"::{kind}{properties}::{disarm(shorten(message, _LONG).translate(_DATA))}"
+    if not file or file.startswith("<") or not path.is_relative_to(workspace):
+        return ""
+    name = disarm(shorten(path.relative_to(workspace).as_posix(), _LONG).translate(_PROPERTY))
+    return f" file={name}{f',line={line}' if line else ''}{f',col={column}' if column else ''}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from personas.reconcile.changes import Change, Kind, LiveState, Plan
 from personas.report import messages
-from personas.report.diff import field_lines
 from personas.report.document import Report
-from personas.report.messages import count
+from personas.report.messages import count, field_lines
 from personas.report.sanitize import disarm, fenced, markdown_code, markdown_text, visible
 from personas.report.text import to_text
 
@@ -45,8 +44,8 @@ def to_markdown(report: Report) -> str:
 def _head(report: Report) -> str:
     title = ": ".join(filter(None, (f"personas {report.command}", markdown_text(messages.verdict(report)))))
     catalogs = ", ".join(map(markdown_code, report.catalogs[:_MAX_NOTES]))
-    lines = [MARKER, f"### {title}", ""]
-    lines.append(" → ".join(filter(None, (catalogs, markdown_code(report.service)))))
+    sides = " → ".join(filter(None, (catalogs, markdown_code(report.service))))
+    lines = [MARKER, f"### {title}", "", sides]
     lines += [f"- {markdown_text(line)}" for line in messages.valid_lines(report)[:_MAX_NOTES]]
     lines += ["", messages.CONFLICT_HINT] if messages.conflicts(report) else []
     if error := messages.error_to_show(report):
@@ -77,19 +76,18 @@ def _blocks(report: Report) -> Iterator[Block]:
         yield from _list(report.live)
 
 
-def _table(what: str, titles: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Iterator[Block]:
-    head = [f"| {' | '.join(titles)} |"]
-    head.append("|" + " --- |" * (head[0].count("|") - 1))
-    for index, row in enumerate(rows):
-        line = f"| {' | '.join(row)} |"
-        yield what, line if index else "\n".join(["", *head, line])
+def _table(what: str, titles: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Iterator[Block]:
+    head = f"\n| {' | '.join(titles)} |\n|{' --- |' * len(titles)}\n"
+    for row in rows:
+        yield what, f"{head}| {' | '.join(row)} |"
+        head = ""
 
 
 def _problems(report: Report) -> Iterator[Block]:
-    rows = []
-    for problem in report.problems:
-        place = markdown_code(f"{problem.file}:{problem.line}:{problem.column}")
-        rows.append((place, problem.severity, markdown_text(problem.message, _LONG)))
+    rows = (
+        (markdown_code(f"{it.file}:{it.line}:{it.column}"), it.severity, markdown_text(it.message, _LONG))
+        for it in report.problems
+    )
     return _table("problem", ("where", "", "problem"), rows)
 
 
@@ -116,8 +114,6 @@ def _details(change: Change) -> str:
 
 
 def _list(live: LiveState) -> Iterator[Block]:
-    rows = []
-    for persona in live.personas:
-        name, email, *more = messages.live_cells(persona, live.taken_at)
-        rows.append((markdown_text(name), markdown_code(email), *map(markdown_text, more)))
+    cells = (messages.live_cells(persona, live.taken_at) for persona in live.personas)
+    rows = ((markdown_text(name), markdown_code(at), *map(markdown_text, more)) for name, at, *more in cells)
     return _table("persona", messages.LIVE_TITLES, rows)
