@@ -33,7 +33,6 @@ PATTERNS = {
     _SLUG: "lower-case words and digits joined by single hyphens",
 }
 
-
 Cadence = Literal["daily", "weekdays", "hourly"]
 SpaceType = Literal["family", "team", "practice", "brand", "club"]
 Role = Literal["member", "admin"]
