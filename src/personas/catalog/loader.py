@@ -47,8 +47,7 @@ Place = tuple[JsonPath, dict[str, Any]]
 def load_catalog(file: str | os.PathLike[str]) -> Catalog:
     """Read and check a catalog file: JSON in UTF-8, at most 10 MB; `-` is standard input.
 
-    Raises:
-        CatalogError: It cannot be read or is invalid; carries every problem.
+    Raises CatalogError with every problem if it cannot be read or is invalid.
     """
     source = os.fspath(file)
     name = "<stdin>" if source == "-" else source
@@ -73,8 +72,7 @@ def load_catalog(file: str | os.PathLike[str]) -> Catalog:
 def parse_catalog(text: str, *, file: str = "catalog.json") -> Catalog:
     """Read and check the text of a catalog; `file` is its name for messages.
 
-    Raises:
-        CatalogError: It is invalid; carries every problem, warnings included, in file order.
+    Raises CatalogError with every problem, warnings included, in file order.
     """
     text = text.removeprefix("\ufeff")
     problems = Problems(file, Positions(text))

@@ -45,11 +45,11 @@ def json_path(path: JsonPath) -> str:
     return "$" + "".join(f".{name[1:-1]}" if _IDENTIFIER.fullmatch(name) else f"[{name}]" for name in names)
 
 
+@dataclass(eq=False, repr=False)
 class Positions:
     """Finds lines and columns in a JSON text; the text is read once, when the first place is asked for."""
 
-    def __init__(self, text: str = "") -> None:
-        self._text = text
+    text: str = ""
 
     def locate(self, path: JsonPath, *, at_key: bool = False) -> tuple[int, int]:
         """Return line and column of a value, or of its key; of the nearest parent if it is missing."""
@@ -66,22 +66,22 @@ class Positions:
     def excerpt(self, line: int, column: int) -> tuple[str, int]:
         """Return the source around a place, from its line alone, and the place's offset in that excerpt."""
         at = self._line_starts[line - 1] + column - 1
-        before = self._text[at - min(column - 1, _AROUND) : at].lstrip()
-        after, *_ = self._text[at : at + _AROUND].split("\n")
+        before = self.text[at - min(column - 1, _AROUND) : at].lstrip()
+        after, *_ = self.text[at : at + _AROUND].split("\n")
         return (before + after).rstrip(), len(before)
 
     def duplicates(self) -> tuple[JsonPath, ...]:
         """Return each key that an object has more than once, but no keys inside the values of such keys."""
-        counts = Counter(path for path, _, _ in _walk(self._text))
+        counts = Counter(path for path, _, _ in _walk(self.text))
         return tuple(path for path, count in counts.items() if count > 1 and counts[path[:-1]] == 1)
 
     @cached_property
     def _offsets(self) -> dict[JsonPath, tuple[int, int]]:
-        return {path: (key_at, at) for path, key_at, at in _walk(self._text)}
+        return {path: (key_at, at) for path, key_at, at in _walk(self.text)}
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        return [0, *(match.end() for match in re.finditer("\n", self._text))]
+        return [0, *(match.end() for match in re.finditer("\n", self.text))]
 
 
 class Problem(BaseModel):

@@ -43,10 +43,7 @@ def unmatched(patterns: Sequence[str], items: Iterable[tuple[str, str, str]]) ->
 def find_persona(personas: Sequence[Found], who: str, place: str) -> Found:
     """Return the persona with this email, part before the @ (`persona.` can be left out) or name.
 
-    Messages name the place of these personas, such as `in catalog.json`.
-
-    Raises:
-        UsageError: None or several match; names the nearest ones or the candidates.
+    Raises UsageError if none or several match; it names them and the place, such as `in catalog.json`.
     """
     wanted = who.strip().casefold()
     prefix = common_prefix(persona.email for persona in personas)

@@ -55,13 +55,11 @@ def _head(report: Report) -> str:
 
 
 def _tail(report: Report) -> str:
-    lines = []
-    for note in messages.notes(report)[:_MAX_NOTES]:
-        lines += ["", f"> **Note:** {markdown_text(note, _LONG)}"]
+    lines = [f"\n> **Note:** {markdown_text(note, _LONG)}" for note in messages.notes(report)[:_MAX_NOTES]]
     facts = [messages.cost(report).strip("()")] if report.requests else []
     if checksum := messages.checksum(report):
         facts.insert(0, f"Checksum `{checksum}` (for `--expect-plan`)")
-    lines += ["", f"<sub>{' · '.join(facts)}</sub>"] if facts else []
+    lines += [f"\n<sub>{' · '.join(facts)}</sub>"] if facts else []
     return "\n".join(lines)
 
 

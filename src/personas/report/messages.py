@@ -93,8 +93,7 @@ def live_cells(persona: LivePersona, now: datetime) -> tuple[str, ...]:
     """Return the cells of a live persona, in the order of LIVE_TITLES; empty if not reported."""
     actions = known(persona.actions_7d, "{:,}")
     active = moment(persona.last_active_at, now) or ("never" if actions else "")
-    texts = (persona.name, persona.email, persona.archetype, active, actions)
-    return tuple(map(known, texts))
+    return (persona.name or "", persona.email, persona.archetype or "", active, actions)
 
 
 def cost(report: Report) -> str:
@@ -219,8 +218,7 @@ def error_to_show(report: Report) -> ErrorInfo | None:
 
 def conflicts(report: Report) -> tuple[Change, ...]:
     """Return the conflicts that ended the run before any write; those of spaces are only skipped."""
-    plan = report.plan
-    return plan.of(Status.CONFLICT) if plan is not None and plan.kind is Kind.PERSONA else ()
+    return report.plan.of(Status.CONFLICT) if report.plan and report.plan.kind is Kind.PERSONA else ()
 
 
 def field_lines(change: FieldChange) -> list[Line]:
