@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import typer.main
 
-from personas import __version__
 from personas.cli.app import app
 
 from .conftest import personas
@@ -71,15 +70,6 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     assert (result.code, result.out) == (2, "")
     assert "Value error" not in result.err
     assert result.err
-
-
-def test_version_and_module() -> None:
-    assert personas("--version").out == f"personas {__version__}\n"
-    command = [sys.executable, "-m", "personas", "--version"]
-    assert (
-        subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        == f"personas {__version__}\n"
-    )
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from personas.passwords import derive_password
 from tests.faults.proxy import open_proxy
 
-from .conftest import ADA, BO, CY, SECRET, Service, entry, personas, write_catalog
+from .conftest import ADA, BO, CY, Service, entry, personas, write_catalog
 
 STATE = ("-o", "storage-state")
 KEEP = (*STATE, "--out", "ada.json", "--reuse")
@@ -178,15 +177,6 @@ def test_login_works_on_the_embedded_service_in_process() -> None:
 def test_wrong_arguments_end_before_any_sign_in(arguments: tuple[str, ...], text: str) -> None:
     result = personas("login", *arguments, "--auth", "http://127.0.0.1:1")
     assert (result.code, result.out, text in result.err) == (2, "", True)
-
-
-def test_no_secret_appears_but_the_one_that_was_asked_for(seeded: Service) -> None:
-    for secret in (SECRET, "another-secret-0123"):
-        password = derive_password(ADA, secret)
-        result = personas(
-            "login", "ada", "--out", "x", "-v", "--auth", seeded.url, PERSONA_SEED_SECRET=secret
-        )
-        assert (result.out, secret in result.err, password in result.err) == ("", False, False)
 
 
 def test_token_is_printed_for_the_embedded_service_and_for_a_password(seeded: Service) -> None:

@@ -62,13 +62,6 @@ def test_the_json_document_is_complete_also_after_an_error(service: Service) -> 
     assert personas("seed", "--auth", "x", "-o", "json").json["exitCode"] == 2
 
 
-def test_markdown_is_printed(seeded: Service) -> None:
-    write_catalog(entry("ada", archetype="parent"))
-    out = personas("dry-run", *seeded.at, "-o", "markdown").out
-    assert "extra" in out
-    assert "|" in out
-
-
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_text_keeps_to_the_width(seeded: Service, columns: int) -> None:
     write_catalog(entry("ada", archetype="a long archetype " * 8), entry("bo"), entry("eve"))

@@ -69,13 +69,6 @@ def test_a_slug_of_another_owner_is_a_conflict(sharing: Service) -> None:
         assert (result.code, "conflict" in result.out) == (6, True)
 
 
-def test_cleanup_releases_spaces_first_so_that_slugs_stay_usable(sharing: Service) -> None:
-    assert personas("cleanup", *sharing.at, "--yes").code == 0
-    assert sharing.emails == set()
-    assert personas("seed", *sharing.at).code == 0
-    assert personas("spaces", *sharing.at).code == 0
-
-
 def test_replace_asks_to_run_spaces_again(sharing: Service) -> None:
     catalog = [entry("ada", name="Another"), entry("bo"), entry("cy")]
     write_catalog(*catalog, spaces=[space(), space("desk", BO, (CY,))])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from personas import __version__
 from tests.faults.proxy import Hold, every, open_proxy
 
 from .conftest import SECRET, Service, entry, write_catalog
@@ -26,30 +27,29 @@ PROGRAM = [sys.executable, "-m", "personas"]
 def start(*args: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
     env = {"PATH": os.environ["PATH"], "PERSONA_SEED_SECRET": SECRET, **options.pop("env", {})}
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.run([*PROGRAM, *args], env=env, timeout=60, check=False, **options)
+    return subprocess.run([*PROGRAM, *args], env=env, timeout=120, check=False, **options)
 
 
 def test_a_reader_that_has_gone_is_not_an_error(seeded: Service) -> None:
-    for command in (["list", *seeded.at, "--report", "r.json"], ["seed", "--help"]):
-        reading, writing = os.pipe()
-        os.close(reading)
-        with os.fdopen(writing, "w") as pipe:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        for command in (["list", *seeded.at, "--report", "r.json"], ["seed", "--help"]):
             done = start(*command, stdout=pipe)
             assert (done.returncode, done.stderr) == (0, b"")
-            if "--help" in command:
-                assert start("cleanup", *seeded.at, stdout=pipe, stderr=pipe).returncode == 5
+        assert start("cleanup", "--only", "missing", stdout=pipe, stderr=pipe).returncode == 4
     assert Path("r.json").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_a_full_disk_is_reported() -> None:
-    for command in (["validate"], ["password", "ada"]):
-        with Path("/dev/full").open("w") as full:
-            done = start(*command, stdout=full)
-        assert (done.returncode, b"No space left on device" in done.stderr) == (2, True)
+@pytest.mark.parametrize("command", [["validate"], ["password", "ada"]])
+def test_a_full_disk_is_reported(command: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = start(*command, stdout=full)
+    assert (done.returncode, b"No space left on device" in done.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
+@pytest.mark.parametrize("closed", [">&-", "2>&- <&-"])
 def test_closed_streams_break_nothing(closed: str) -> None:
     command = f'"{sys.executable}" -m personas validate {closed}'
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
@@ -61,18 +61,18 @@ def test_machine_formats_are_utf_8_and_text_falls_back() -> None:
     document = start("validate", "-o", "json", env={"PYTHONIOENCODING": "cp1252"})
     assert "größe" in json.loads(document.stdout.decode("utf-8"))["problems"][0]["message"]
     text = start("validate", env={"PYTHONIOENCODING": "ascii"})
-    assert (text.returncode, b"gr??e" in text.stdout or b"gr?" in text.stdout) == (0, True)
+    assert (text.returncode, b"gr?" in text.stdout) == (0, True)
 
 
-@pytest.mark.parametrize("env", [{"COLUMNS": "0"}, {"TERMINAL_WIDTH": "wide"}])
-def test_an_unusable_width_is_ignored(env: dict[str, str]) -> None:
-    wrong = start("seed", "--no-such-option", env=env)
+def test_an_unusable_width_is_ignored() -> None:
+    wrong = start("seed", "--no-such-option", env={"COLUMNS": "0", "TERMINAL_WIDTH": "wide"})
     assert (wrong.returncode, b"--no-such-option" in wrong.stderr) == (2, True)
 
 
 def test_a_profiler_can_run_the_program() -> None:
     command = [sys.executable, "-m", "cProfile", "-m", "personas", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(f"personas {__version__}\n")
     assert "function calls" in done.stdout
 
 
@@ -102,7 +102,7 @@ class Terminal:
         return self.process.wait()
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._terminal], [], [], 20)
+        ready, _, _ = select.select([self._terminal], [], [], 60)
         assert ready, self.screen
         try:
             part = os.read(self._terminal, 65536)
@@ -112,7 +112,7 @@ class Terminal:
         return bool(part)
 
 
-def test_a_terminal_shows_progress_colour_and_a_question(seeded: Service) -> None:
+def test_a_terminal_shows_progress_and_a_question(seeded: Service) -> None:
     with Path("out.json").open("w") as out:
         terminal = Terminal("cleanup", *seeded.at, "-o", "json", stdout=out)
         terminal.wait_for("[y/N]")
@@ -125,39 +125,23 @@ def test_a_terminal_shows_progress_colour_and_a_question(seeded: Service) -> Non
     assert Path("out.json").read_text("utf-8").startswith("{")
 
 
-@pytest.mark.parametrize(
-    ("answer", "code", "text"),
-    [
-        ("no\n", 5, "Not confirmed"),
-        ("\n", 5, "Not confirmed"),
-        ("\x04", 5, "Not confirmed"),
-        (signal.SIGINT, 130, "Interrupted"),
-    ],
-)
-def test_anything_but_yes_changes_nothing(
-    seeded: Service, answer: str | signal.Signals, code: int, text: str
-) -> None:
+@pytest.mark.parametrize("answer", ["no\n", "\x04"])
+def test_anything_but_yes_changes_nothing(seeded: Service, answer: str) -> None:
     terminal = Terminal("cleanup", *seeded.at)
     terminal.wait_for("[y/N]")
-    if isinstance(answer, str):
-        terminal.type(answer)
-    else:
-        terminal.process.send_signal(answer)
-    assert (terminal.end(), len(seeded.emails)) == (code, 3)
-    assert f"{text}" in terminal.screen
-    assert "Nothing was changed." in terminal.screen
+    terminal.type(answer)
+    assert (terminal.end(), len(seeded.emails)) == (5, 3)
+    assert "Not confirmed. Nothing was changed." in terminal.screen
     assert terminal.screen.count("persona.ada@mana.test") == 1
 
 
-def test_a_dumb_terminal_and_ci_get_no_bar(seeded: Service) -> None:
-    for terminal, code, text in (
-        (Terminal("seed", *seeded.at, TERM="dumb"), 0, "in sync"),
-        (Terminal("cleanup", *seeded.at, CI="true"), 5, "Add --yes"),
-    ):
-        assert terminal.end() == code
-        assert text in terminal.screen
-        assert "\x1b[?25l" not in terminal.screen
-    assert len(seeded.emails) == 3
+def test_a_dumb_terminal_gets_no_bar_and_ci_no_question(seeded: Service) -> None:
+    terminal = Terminal("cleanup", *seeded.at, TERM="dumb", CI="true")
+    assert (terminal.end(), len(seeded.emails)) == (5, 3)
+    assert "Add --yes" in terminal.screen
+    dumb = Terminal("list", *seeded.at, TERM="dumb")
+    assert dumb.end() == 0
+    assert "\x1b" not in terminal.screen + dumb.screen
 
 
 def test_init_asks_for_the_scope() -> None:

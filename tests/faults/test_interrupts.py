@@ -61,6 +61,8 @@ def test_signal_lets_running_requests_finish(world: World, number: signal.Signal
     report = read_report(world)
     assert (report["interrupted"], report["exitCode"]) == (True, 130)
     assert Counter(outcome["result"] for outcome in report["outcomes"]) == {"done": 4, "skipped": 8}
+    messages = {outcome["message"] for outcome in report["outcomes"] if outcome["result"] == "skipped"}
+    assert messages == {"not started: the run was interrupted"}
     created = {outcome["key"] for outcome in report["outcomes"] if outcome["result"] == "done"}
     assert set(world.live()) == created
     assert world.run("seed").code == 0

@@ -4,15 +4,26 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from .world import World, open_world
+from personas.embedded import EmbeddedService, open_embedded
+
+from .world import World
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")  # not longer: tests of other folders run event loops of their own
 def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with open_world() as opened:
+@pytest.fixture(scope="module")
+async def embedded() -> AsyncIterator[EmbeddedService]:
+    async with open_embedded(None, scrypt_n=2) as opened:
         yield opened
+
+
+@pytest.fixture
+async def world(embedded: EmbeddedService) -> AsyncIterator[World]:
+    """The same service for every test, without the users of the last one."""
+    world = World(embedded)
+    world.clear()
+    async with world.service:
+        yield world

@@ -16,9 +16,7 @@ from personas.redact import Secret
 from personas.services.mana import ManaService
 from personas.services.models import LivePersona, PasswordCheck, Verdict
 
-SECRET = "a-seed-secret-for-tests"
-PASSWORDS = PasswordDeriver(Secret(SECRET))
-OTHER_PASSWORDS = PasswordDeriver(Secret("another-seed-secret"))
+PASSWORDS = PasswordDeriver(Secret("a-seed-secret-for-tests"))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 FIXED = ManaService.capabilities
@@ -52,7 +50,7 @@ def entry(who: str, **changes: Any) -> dict[str, Any]:
 
 def make_catalog(*personas: str | dict[str, Any], **root: Any) -> Catalog:
     entries = [entry(who) if isinstance(who, str) else who for who in personas]
-    return parse_catalog(json.dumps({"personas": entries} | root, indent=1))
+    return parse_catalog(json.dumps({"personas": entries} | root, indent=2))
 
 
 def make_live(who: str, **changes: Any) -> LivePersona:

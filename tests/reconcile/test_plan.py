@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from personas.errors import UsageError
-from personas.reconcile.changes import Change, FieldChange, LiveState, Options, Owner, Ownership, Status
+from personas.reconcile.changes import Change, FieldChange, LiveState, Options, Owner, Status
 from personas.reconcile.plan import make_cleanup_plan, make_plan
-from personas.services.models import FoundUser, LivePersona, PasswordCheck
+from personas.services.base import Capabilities
+from personas.services.models import FoundUser, LivePersona, PasswordCheck, Verdict
 
 from .making import (
+    FIXED,
     FLEXIBLE,
     RIGHT,
     UNTOLD,
@@ -27,36 +29,9 @@ ADA = email_of("ada")
 USER = FoundUser("u1", ADA)
 
 
-def owned(ownership: Ownership, reason: str = "") -> dict[str, Owner]:
-    return {ADA: Owner(ownership=ownership, reason=reason, user=USER)}
-
-
 def only_change(state: LiveState, **options: Any) -> Change:
     (change,) = plan_for(make_catalog("ada"), state, **options).changes
     return change
-
-
-# One persona of the catalog
-
-
-@pytest.mark.parametrize(
-    ("owners", "expected"),
-    [
-        ({}, ("create", "create", "")),
-        (owned(Ownership.FREE), ("create", "create", "")),
-        (owned(Ownership.HALF_CREATED), ("create", "create", "completes a half-created persona")),
-        (owned(Ownership.FOREIGN), ("conflict", "", "belongs to an account that is not a persona")),
-        (owned(Ownership.UNKNOWN, "why"), ("unknown", "", "cannot determine who owns this email: why")),
-    ],
-)
-@pytest.mark.parametrize("everything", [False, True])
-def test_owner_of_new_email_decides(
-    owners: dict[str, Owner], expected: tuple[str, str, str], everything: bool
-) -> None:
-    change = only_change(make_state(owners=owners), prune=everything, replace=everything, force=everything)
-    assert describe(change)[1:] == expected
-    assert change.existing == (USER if owners else None)
-    assert (change.id, change.live, change.fields, change.name) == (None, None, (), "Ada")
 
 
 PROMPT, MIX = entry("ada")["systemPrompt"], {"todo": 0.5, "notes": 1.0}
@@ -80,132 +55,122 @@ def test_different_field_is_an_update(live: dict[str, Any], field: tuple[str, An
     assert (change.id, change.line, change.name) == ("id-ada", 3, "Ada")
 
 
-@pytest.mark.parametrize(
-    "live",
-    [
-        {},
-        {"moduleMix": {"notes": 1.0, "todo": 1 / 2}},
-        {"email": ADA.upper()},
-        {"emailVerified": True},
-        {"actions7d": 5, "lastActiveAt": "2026-01-01T00:00:00Z"},
-    ],
-)
-def test_same_meaning_is_in_sync(live: dict[str, Any]) -> None:
-    change = only_change(make_state(make_live("ada", **live)), prune=True, replace=True)
-    assert describe(change) == ("ada", "in-sync", "", "")
-    assert not change.is_drift
+RENAMED, BOTH, CADENCE = {"name": "Eve"}, {"name": "Eve", "archetype": "other"}, {"tickCadence": "hourly"}
+TIMED_OUT = {"unread": {"id-ada": "timed out"}, "passwords": {ADA: WRONG}}
 
 
-RENAMED = {"name": "Eve"}
-BOTH = {"name": "Eve", "archetype": "other"}
+def signs_in(password: PasswordCheck) -> dict[str, Any]:
+    return {"passwords": {ADA: password}}
+
+
+def owned(verdict: Verdict, reason: str = "") -> dict[str, Any]:
+    return {"owners": {ADA: Owner(verdict=verdict, reason=reason, user=USER)}}
 
 
 @pytest.mark.parametrize(
-    ("live", "password", "replace", "expected"),
+    ("live", "state", "expected"),
     [
-        (RENAMED, RIGHT, False, ("replace", "", "only --replace changes name")),
-        (RENAMED, RIGHT, True, ("replace", "replace", "")),
-        (RENAMED, UNTOLD, True, ("replace", "replace", "")),
-        (BOTH, RIGHT, False, ("replace", "update", "name still differs; --replace re-creates it")),
-        (BOTH, RIGHT, True, ("replace", "replace", "")),
-        ({}, WRONG, False, ("replace", "", "only --replace changes password")),
-        ({}, WRONG, True, ("replace", "replace", "")),
-        (BOTH, WRONG, False, ("replace", "update", "name, password still differs; --replace re-creates it")),
-        ({}, UNTOLD, True, ("unknown", "", "password not checked: a second factor")),
-        ({"archetype": "x"}, UNTOLD, False, ("update", "update", "password not checked: a second factor")),
-        ({"archetype": "x"}, RIGHT, True, ("update", "update", "")),
-        ({}, RIGHT, True, ("in-sync", "", "")),
+        (None, {}, "create, create"),
+        (None, owned(Verdict.RIGHT), "create, create, completes a half-created persona"),
+        (None, owned(Verdict.WRONG), "conflict, belongs to an account that is not a persona"),
+        (None, owned(Verdict.UNKNOWN, "why"), "unknown, cannot determine who owns this email: why"),
+        ({}, {}, "in-sync"),
+        ({}, signs_in(RIGHT), "in-sync"),
+        ({"moduleMix": {"notes": 1.0, "todo": 1 / 2}}, {}, "in-sync"),
+        ({"email": ADA.upper(), "emailVerified": True}, {}, "in-sync"),
+        ({"actions7d": 5, "lastActiveAt": "2026-01-01T00:00:00Z"}, {}, "in-sync"),
+        (RENAMED, signs_in(RIGHT), "replace, only --replace changes name"),
+        (BOTH, {}, "replace, update, name still differs; --replace re-creates it"),
+        ({}, signs_in(WRONG), "replace, only --replace changes password"),
+        (BOTH, signs_in(WRONG), "replace, update, name, password still differs; --replace re-creates it"),
+        ({}, signs_in(UNTOLD), "unknown, password not checked: a second factor"),
+        (CADENCE, signs_in(UNTOLD), "update, update, password not checked: a second factor"),
+        (CADENCE, signs_in(RIGHT), "update, update"),
+        (BOTH, TIMED_OUT, "unknown, could not be read: timed out"),
     ],
 )
-def test_what_an_update_cannot_change_is_replaced_on_request(
-    live: dict[str, Any], password: PasswordCheck, replace: bool, expected: tuple[str, str, str]
+def test_status_action_and_reason_of_one_persona(
+    live: dict[str, Any] | None, state: dict[str, Any], expected: str
 ) -> None:
-    state = make_state(make_live("ada", **live), passwords={ADA: password})
-    assert describe(only_change(state, replace=replace))[1:] == expected
+    personas = [] if live is None else [make_live("ada", **live)]
+    change = only_change(make_state(*personas, **state))
+    assert ", ".join(filter(None, describe(change))) == f"ada, {expected}"
+    assert change.is_drift is (expected != "in-sync")
+    assert (change.live, change.id) == ((personas[0], "id-ada") if personas else (None, None))
+    assert change.existing == (USER if "owners" in state else None)
+    assert bool(change.fields) is (change.status in {Status.UPDATE, Status.REPLACE})
+    forced = only_change(make_state(*personas, **state), prune=True, replace=True, force=True)
+    if change.status is Status.REPLACE:
+        assert describe(forced) == ("ada", "replace", "replace", "")
+    else:
+        assert forced == change
 
 
-def test_fixed_fields_are_marked_and_a_password_has_no_values() -> None:
-    state = make_state(make_live("ada", **BOTH), passwords={ADA: WRONG})
-    assert only_change(state).fields == (
-        FieldChange(field="name", old="Eve", new="Ada", updatable=False, line=4),
-        FieldChange(field="archetype", old="other", new="researcher", line=6),
-        FieldChange(field="password", updatable=False, line=3),
-    )
+@pytest.mark.parametrize(
+    ("capabilities", "expected", "fields"),
+    [
+        (FIXED, "replace", [("name", False, 4), ("archetype", True, 6), ("password", False, 3)]),
+        (None, "replace", [("name", False, 4), ("archetype", True, 6), ("password", False, 3)]),
+        (FLEXIBLE, "update", [("name", True, 4), ("password", True, 3)]),
+    ],
+)
+def test_capabilities_decide_what_is_updated(
+    capabilities: Capabilities | None, expected: str, fields: list[tuple[str, bool, int]]
+) -> None:
+    state = make_state(make_live("ada", **BOTH), passwords={ADA: WRONG}, capabilities=capabilities)
+    change = only_change(state, replace=True)
+    assert (change.status, change.action) == (expected, expected)
+    assert [(field.field, field.updatable, field.line) for field in change.fields] == fields
+    assert change.fields[-1] == FieldChange(field="password", updatable=fields[-1][1], line=3)
 
 
-@pytest.mark.parametrize("replace", [False, True])
-def test_service_that_can_change_name_and_password_updates_them(replace: bool) -> None:
-    state = make_state(make_live("ada", **BOTH), passwords={ADA: WRONG}, capabilities=FLEXIBLE)
-    change = only_change(state, replace=replace)
-    assert describe(change)[1:] == ("update", "update", "")
-    assert [(field.field, field.updatable) for field in change.fields] == [("name", True), ("password", True)]
+NO_PROMPT = {"systemPrompt": None, "moduleMix": None}
+NOT_STORED = "Not stored on this service: archetype, systemPrompt, moduleMix, tickCadence."
+NO_VALUE = "Not compared, because there is no live value: name, systemPrompt, moduleMix."
 
 
-def test_unread_persona_is_unknown_and_not_written() -> None:
-    state = make_state(make_live("ada", **BOTH), unread={"id-ada": "timed out"}, passwords={ADA: WRONG})
-    change = only_change(state, prune=True, replace=True)
-    assert describe(change)[1:] == ("unknown", "", "could not be read: timed out")
-    assert change.fields == ()
-
-
-# What was not compared
-
-
-def test_fields_that_the_service_does_not_store_are_one_note() -> None:
-    state = make_state(make_live("ada", archetype="x", systemPrompt=None), "bo", capabilities=FLEXIBLE)
-    plan = plan_for(make_catalog("ada", "bo"), state)
-    assert plan.notes == ("Not stored on this service: archetype, systemPrompt, moduleMix, tickCadence.",)
-    assert not plan.drift
-
-
-def test_fields_without_live_value_are_one_note_after_the_others() -> None:
-    live = [make_live("ada", name=None), make_live("bo", moduleMix=None, systemPrompt=None), make_live("cy")]
-    plan = plan_for(make_catalog("ada", "bo", "cy"), make_state(*live, notes=("First.",)))
-    gaps = "Not compared, because there is no live value: name, systemPrompt, moduleMix."
-    assert (plan.notes, plan.drift) == (("First.", gaps), ())
-
-
-@pytest.mark.parametrize(("extra", "unread"), [("eve", {}), ("ada", {"id-ada": "timed out"})])
-def test_gaps_of_personas_that_are_not_compared_are_not_noted(extra: str, unread: dict[str, str]) -> None:
-    live = make_live(extra, systemPrompt=None, moduleMix=None)
-    assert plan_for(make_catalog("ada"), make_state(live, unread=unread)).notes == ()
-
-
-def test_snapshot_without_capabilities_counts_descriptors_as_updatable() -> None:
-    fields = only_change(make_state(make_live("ada", **BOTH), capabilities=None)).fields
-    assert [(field.field, field.updatable) for field in fields] == [("name", False), ("archetype", True)]
-
-
-# Extra personas
+@pytest.mark.parametrize(
+    ("live", "state", "notes"),
+    [
+        ([make_live("ada", archetype="x", **NO_PROMPT)], {"capabilities": FLEXIBLE}, [NOT_STORED]),
+        ([make_live("ada", name=None), make_live("bo", **NO_PROMPT)], {"notes": ("1",)}, ["1", NO_VALUE]),
+        ([make_live("bo", name=None, **NO_PROMPT)], {"capabilities": None}, [NO_VALUE]),
+        ([make_live("eve", **NO_PROMPT)], {}, []),
+        ([make_live("ada", **NO_PROMPT)], {"unread": {"id-ada": "timed out"}}, []),
+    ],
+)
+def test_fields_that_are_not_compared_are_one_note(
+    live: list[LivePersona], state: dict[str, Any], notes: list[str]
+) -> None:
+    plan = plan_for(make_catalog("ada", "bo"), make_state(*live, **state))
+    assert list(plan.notes) == notes
+    assert not plan.of(Status.UPDATE, Status.REPLACE)
 
 
 @pytest.mark.parametrize(
     ("options", "action"), [({}, ""), ({"force": True, "replace": True}, ""), ({"prune": True}, "delete")]
 )
-def test_extra_persona_is_deleted_only_with_prune(options: dict[str, bool], action: str) -> None:
-    plan = plan_for(make_catalog("ada"), make_state("ada", "eve"), **options)
-    (extra,) = plan.of(Status.EXTRA)
-    assert describe(extra) == ("eve", "extra", action, "not in the catalog")
-    assert (extra.name, extra.id, extra.live, extra.desired) == ("Eve", "id-eve", make_live("eve"), None)
-
-
-@pytest.mark.parametrize("prune", [False, True])
-def test_second_live_persona_with_same_email_is_extra(prune: bool) -> None:
+def test_extra_personas_are_deleted_only_with_prune(options: dict[str, bool], action: str) -> None:
     double = make_live("ada", email=ADA.upper(), userId="a-second")
-    for state in (make_state("ada", double, "ada"), make_state(double, "ada")):
-        plan = plan_for(make_catalog("ada"), state, prune=prune)
-        extra, same = plan.changes
-        assert (extra.id, extra.status, bool(extra.action)) == ("a-second", "extra", prune)
-        assert (same.id, same.status, same.key) == ("id-ada", "in-sync", ADA)
-        assert extra.key == f"{ADA.upper()} (a-second)"
-        assert extra.reason == "a second live persona with this email"
+    for live in ((double, "ada"), ("ada", double, "ada")):
+        plan = plan_for(make_catalog("ada"), make_state("eve", *live), **options)
+        assert [(change.id, *describe(change)[1:]) for change in plan.changes] == [
+            ("a-second", "extra", action, "a second live persona with this email"),
+            ("id-eve", "extra", action, "not in the catalog"),
+            ("id-ada", "in-sync", "", ""),
+        ]
+        assert [change.key for change in plan.changes] == [f"{ADA.upper()} (a-second)", email_of("eve"), ADA]
+        second, eve, _ = plan.changes
+        assert (second.name, eve.name, second.live, eve.live) == ("Ada", "Eve", double, make_live("eve"))
 
 
 def test_extra_and_new_persona_of_same_name_are_a_changed_email() -> None:
     catalog = make_catalog(entry("new", name="Ada"), "bo", "cy", entry("fay", name="Bo"))
-    owners = {email_of("cy"): Owner(ownership=Ownership.HALF_CREATED)}
+    owners = {email_of("cy"): Owner(verdict=Verdict.RIGHT)}
     state = make_state(make_live("old", name="Ada"), "bo", make_live("eve", name=None), owners=owners)
-    reasons = {describe(change)[0]: change.reason for change in plan_for(catalog, state).drift}
+    plan = plan_for(catalog, state)
+    assert {change.name for change in plan.drift} == {"Ada", "Cy", "Bo", ""}
+    reasons = {describe(change)[0]: change.reason for change in plan.drift}
     assert reasons == {
         "new": f"changed email? {email_of('old')} has the same name and is not in the catalog",
         "old": f"not in the catalog; changed email? {email_of('new')} has the same name",
@@ -215,26 +180,16 @@ def test_extra_and_new_persona_of_same_name_are_a_changed_email() -> None:
     }
 
 
-# The whole plan
-
-
 def test_plan_is_sorted_by_action_status_and_name() -> None:
     catalog = make_catalog("zoe", "bo", entry("x", name="amy"), "kim", "ida", "lea", "una", "mia", "eli")
     live = [make_live(who, archetype="x") for who in ("zoe", "bo")]
     live += [make_live("kim", name="Kay"), make_live("lea", name="Lee")]
     live += [make_live("x", name="amy", archetype="y"), *map(make_live, ("ida", "mia", "eva"))]
-    state = make_state(
-        *live,
-        passwords={email_of("mia"): UNTOLD},
-        owners={email_of("una"): Owner(ownership=Ownership.FOREIGN)},
-        others=4,
-    )
+    owners = {email_of("una"): Owner(verdict=Verdict.WRONG)}
+    state = make_state(*live, passwords={email_of("mia"): UNTOLD}, owners=owners, others=4)
     plan = plan_for(catalog, state)
-    whole = " ".join(f"{describe(change)[0]}:{change.status}" for change in plan.changes)
-    assert whole == (
-        "eli:create x:update bo:update zoe:update kim:replace lea:replace "
-        "eva:extra una:conflict mia:unknown ida:in-sync"
-    )
+    names = [describe(change)[0] for change in plan.changes]
+    assert names == ["eli", "x", "bo", "zoe", "kim", "lea", "eva", "una", "mia", "ida"]
     assert (plan.service, plan.scope, plan.others) == (state.service, ("*@mana.test",), 4)
     backwards = state.model_copy(update={"personas": tuple(reversed(state.personas))})
     assert plan_for(catalog, backwards) == plan
@@ -242,81 +197,55 @@ def test_plan_is_sorted_by_action_status_and_name() -> None:
     assert actions == ["create", *["update"] * 3, *["replace"] * 2, "delete"]
 
 
-@pytest.mark.parametrize(
-    ("only", "expected"),
-    [
-        (("ada",), ["ada"]),
-        (("ADA", "cy"), ["ada", "cy"]),
-        (("researcher",), ["ada", "bo", "eve"]),
-        (("coder",), ["ada", "cy"]),
-        (("Bob",), ["bo"]),
-        (("eve",), ["eve"]),
-        ((), ["ada", "bo", "cy", "eve"]),
-    ],
-)
 @pytest.mark.parametrize("limited", ["run", "snapshot"])
-def test_only_selects_by_catalog_and_live_values(
-    only: tuple[str, ...], expected: list[str], limited: str
-) -> None:
+def test_only_selects_by_catalog_and_live_values(limited: str) -> None:
     catalog = make_catalog("ada", "bo", entry("cy", archetype="coder"))
     live: list[str | LivePersona] = [make_live("ada", archetype="coder"), make_live("bo", name="Bob"), "eve"]
-    state = make_state(*live, only=only if limited == "snapshot" else ())
-    plan = plan_for(catalog, state, only=only if limited == "run" else ())
-    assert sorted(describe(change)[0] for change in plan.changes) == expected
+    patterns = {"researcher": "ada bo eve", "coder": "ada cy", "Bob": "bo", "ADA eve": "ada eve", "bo": "bo"}
+    for only, expected in patterns.items():
+        state = make_state(*live, only=only.split() if limited == "snapshot" else ())
+        plan = plan_for(catalog, state, only=only.split() if limited == "run" else ())
+        assert sorted(describe(change)[0] for change in plan.changes) == expected.split()
 
 
-@pytest.mark.parametrize("make", [make_plan, make_cleanup_plan])
-def test_pattern_without_match_is_a_usage_error(make: Any) -> None:
-    with pytest.raises(UsageError, match="No persona matches --only 'jonsa', 'x'"):
-        make(make_catalog("ada"), make_state("eve"), Options(only=("ada", "jonsa", "eve", "x")))
-
-
-def test_other_scope_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match=r"is books\.\*@mana\.test, not \*@mana\.test as in catalog\.json"):
-        make_plan(make_catalog("ada"), make_state(scope=("books.*@mana.test",)))
+def test_unmatched_pattern_or_other_scope_is_a_usage_error() -> None:
+    for make in (make_plan, make_cleanup_plan):
+        with pytest.raises(UsageError, match=r"No persona matches --only 'jonsa', 'x'\.$"):
+            make(make_catalog("ada"), make_state("eve"), Options(only=("ada", "jonsa", "eve", "x")))
+    with pytest.raises(
+        UsageError, match=r"is b\*@mana\.test, c@mana\.test, not \*@mana\.test as in catalog\.json\.$"
+    ):
+        make_plan(make_catalog("ada"), make_state(scope=("b*@mana.test", "c@mana.test")))
     both = ["a*@mana.test", "p*@mana.test"]
     assert make_plan(make_catalog("ada", scope=both), make_state(scope=tuple(reversed(both)))).changes
 
 
-def test_ten_thousand_personas_are_planned() -> None:
-    names = [f"p{number}" for number in range(10_000)]
-    entries = [entry(name) for name in names]
-    state = make_state(*(make_live(name, archetype="x") for name in names[5_000:]), "eve")
-    counts = plan_for(make_catalog(*entries), state).counts
-    assert (counts[Status.CREATE], counts[Status.UPDATE], counts[Status.EXTRA]) == (5_000, 5_000, 1)
-
-
-# Cleanup
-
-
 def test_cleanup_deletes_every_live_persona_and_counts_the_drift() -> None:
-    catalog = make_catalog("ada", "bo", "cy", "dee", "fay")
-    live: list[str | LivePersona] = [
+    live = [
         make_live("ada", systemPrompt=None, moduleMix=None),
         make_live("bo", archetype="x"),
         make_live("cy", name="Eve", tickCadence="hourly"),
-        "eve",
+        make_live("hal", archetype="x"),
+        *map(make_live, ("eve", "fin", "gil")),
     ]
-    plan = make_cleanup_plan(catalog, make_state(*live, others=2, notes=("First.",)))
+    state = make_state(*live, others=2, notes=("First.",), unread={"id-gil": "timed out"})
+    catalog = make_catalog("ada", "bo", "cy", "dee", "fay", "gil", "hal", "ivy")
+    plan = make_cleanup_plan(catalog, state)
     assert [describe(change) for change in plan.changes] == [
         ("bo", "update", "delete", ""),
+        ("hal", "update", "delete", ""),
         ("cy", "replace", "delete", ""),
         ("ada", "extra", "delete", ""),
         ("eve", "extra", "delete", "not in the catalog"),
+        ("fin", "extra", "delete", "not in the catalog"),
+        ("gil", "extra", "delete", ""),
     ]
-    drift = "2 changed, 2 not live, 1 not in the catalog"
+    drift = "3 changed, 3 not live, 2 not in the catalog"
     note = f"Catalog and service differ before the cleanup, compared by the list: {drift}."
     assert (plan.notes, plan.others) == (("First.", note), 2)
+    plan = make_cleanup_plan(catalog, state, Options(only=("ada", "gil")))
+    assert (len(plan.actions), plan.notes) == (2, ("First.",))
 
-
-def test_cleanup_without_drift_has_no_note_and_unread_is_deleted_too() -> None:
-    state = make_state("ada", "bo", unread={"id-bo": "timed out"})
-    plan = make_cleanup_plan(make_catalog("ada", "bo", "cy"), state, Options(only=("ada", "bo")))
-    assert {describe(change)[1:] for change in plan.changes} == {("extra", "delete", "")}
-    assert (len(plan.actions), plan.notes) == (2, ())
-
-
-# The checksum
 
 VARIANTS: list[tuple[str | dict[str, Any], LiveState, dict[str, Any]]] = [
     ("ada", make_state(), {}),
@@ -332,7 +261,7 @@ VARIANTS: list[tuple[str | dict[str, Any], LiveState, dict[str, Any]]] = [
     ),
     *(("ada", make_state(make_live("ada", **live)), {}) for live, _ in FIELDS),
     ("ada", make_state(make_live("ada", systemPrompt="\ud800\x00")), {}),
-    ("ada", make_state(owners=owned(Ownership.UNKNOWN)), {}),
+    ("ada", make_state(**owned(Verdict.UNKNOWN)), {}),
     ("ada", make_state("ada"), {}),
 ]
 
@@ -344,4 +273,4 @@ def test_checksum_covers_changes_options_and_service() -> None:
     # Not where a persona stands, what is in sync, or whether it is a preview.
     same = plan_for(make_catalog("bo", "ada"), make_state("bo"), command="dry-run")
     assert same.checksum == sums[0]
-    assert plan_for(make_catalog("ada"), make_state(owners=owned(Ownership.FOREIGN))).checksum is None
+    assert plan_for(make_catalog("ada"), make_state(**owned(Verdict.WRONG))).checksum is None

@@ -16,13 +16,11 @@ from personas.report.document import Report
 from .making import NOON, make_catalog, make_live, make_state
 
 STATE = make_state("ada", make_live("bo", archetype="other", actions7d=3), only=("*",), others=2)
-HINT = "Make a snapshot with: personas list -o json"
 
 
 def write(file: Path, document: Any) -> Path:
-    if not isinstance(document, bytes):
-        document = (document if isinstance(document, str) else json.dumps(document)).encode()
-    file.write_bytes(document)
+    text = document if isinstance(document, str) else json.dumps(document)
+    file.write_text(text, "utf-8", "surrogateescape")
     return file
 
 
@@ -33,7 +31,6 @@ def dump(model: LiveState | Report) -> Any:
 @pytest.mark.parametrize(
     "document",
     [dump(STATE), dump(Report(command="list", live=STATE)), f"\ufeff{json.dumps(dump(STATE))}"],
-    ids=["the live part", "the report of list", "with a byte order mark"],
 )
 def test_snapshot_is_what_list_prints(tmp_path: Path, document: Any) -> None:
     state = read_snapshot(write(tmp_path / "live.json", document), now=NOON + timedelta(days=1))
@@ -51,30 +48,16 @@ def test_old_snapshot_has_a_note(tmp_path: Path) -> None:
     assert read_snapshot(fresh).notes == ()
 
 
-def test_snapshot_without_details_compares_the_rest(tmp_path: Path) -> None:
-    brief = make_live("ada", systemPrompt=None, moduleMix=None, tickCadence="hourly")
-    plan = make_plan(
-        make_catalog("ada"), read_snapshot(write(tmp_path / "x", dump(make_state(brief))), now=NOON)
-    )
-    assert [field.field for field in plan.changes[0].fields] == ["tickCadence"]
-    assert plan.notes == ("Not compared, because there is no live value: systemPrompt, moduleMix.",)
-
-
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        ("", "Expecting value"),
-        (b"\xff\xfe{", "codec can't decode"),
+        ("\udcff\udcfe{", "codec can't decode"),
         ("{", "line 1 column 2"),
         ("[" * 100_000, "recursion"),
-        ([], "live: Input should be a valid dictionary"),
-        ({"version": 1, "live": None}, "live: Input should be"),
+        ({"version": 1, "live": None}, "live: Input should be a valid dictionary"),
         ({"version": 1}, "live.takenAt: Field required"),
         (dump(STATE) | {"takenAt": "2026-03-01T12:00:00"}, "live.takenAt: Input should have timezone info"),
-        (
-            dump(STATE) | {"personas": [{"userId": 1}]},
-            "live.personas.0.userId: Input should be a valid string",
-        ),
+        (dump(STATE) | {"personas": [{"userId": 1}]}, "live.personas.0.userId: Input should be"),
     ],
 )
 def test_other_file_is_a_usage_error(tmp_path: Path, document: Any, reason: str) -> None:
@@ -83,10 +66,10 @@ def test_other_file_is_a_usage_error(tmp_path: Path, document: Any, reason: str)
         read_snapshot(file)
     assert caught.value.message.startswith(f"{file} is not a snapshot of live personas: ")
     assert reason in caught.value.message
-    assert caught.value.hint == HINT
+    assert caught.value.hint == "Make a snapshot with: personas list -o json"
 
 
-@pytest.mark.parametrize(("place", "reason"), [("missing.json", "No such file"), (".", "Is a directory")])
-def test_unreadable_file_is_a_usage_error(tmp_path: Path, place: str, reason: str) -> None:
-    with pytest.raises(UsageError, match=f"Cannot read the snapshot .*: {reason}"):
-        read_snapshot(tmp_path / place)
+def test_unreadable_file_is_a_usage_error(tmp_path: Path) -> None:
+    for file, reason in ((tmp_path / "missing.json", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(UsageError, match=f"Cannot read the snapshot .*: {reason}"):
+            read_snapshot(file)

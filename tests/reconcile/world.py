@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,8 +12,7 @@ import sqlalchemy as sa
 from starlette.responses import JSONResponse
 
 from personas.catalog.models import Catalog
-from personas.embedded import open_embedded, schema, users
-from personas.passwords import PasswordDeriver
+from personas.embedded import EmbeddedService, schema, users
 from personas.reconcile.apply import apply
 from personas.reconcile.changes import Options, Outcome, Plan
 from personas.reconcile.fetch import fetch
@@ -45,12 +43,18 @@ class Event:
 class World:
     """A service with humans, half-created and other personas; an ASGI application around it."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, embedded: EmbeddedService) -> None:
         self.seen: list[str] = []
-        self.database = app.state.service.database
-        self.hasher = app.state.service.hasher
-        self.service: ManaService
-        self._app = app
+        self.database = embedded.app.state.service.database
+        self.hasher = embedded.app.state.service.hasher
+        self.service = ManaService(
+            "embedded",
+            Credentials(token_factory=embedded.admin_token),
+            app=self,
+            concurrency=4,
+            retry=RetryPolicy(attempts=2, first_wait=0.001),
+        )
+        self._app = embedded.app
         self._events: list[Event] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
@@ -77,16 +81,15 @@ class World:
     def count(self, pattern: str) -> int:
         return sum(re.match(pattern, request) is not None for request in self.seen)
 
-    def add_human(self, who: str, password: str = "a-human-password", *, signed_in: bool = False) -> str:
+    def add_human(self, who: str, password: str = "a-human-password", *, signed_in: bool = False) -> None:
         human = users.make_user(email_of(who), who.title(), NOON)
         with self.database.write() as connection:
             users.add_user(connection, human, self.hasher.hash(password))
             if signed_in:
                 users.begin_session(connection, human["id"], NOON + timedelta(days=3_000), None, "browser")
-        return str(human["id"])
 
-    def add_half_created(self, who: str, *, signed_in: bool = False) -> str:
-        return self.add_human(who, PASSWORDS.derive(email_of(who)).reveal(), signed_in=signed_in)
+    def add_half_created(self, who: str, *, signed_in: bool = False) -> None:
+        self.add_human(who, PASSWORDS.derive(email_of(who)).reveal(), signed_in=signed_in)
 
     def change(self, who: str, table: sa.Table = schema.users, **values: Any) -> None:
         """Change a row of the user, in place."""
@@ -94,26 +97,25 @@ class World:
         user = sa.select(schema.users.c.id).where(schema.users.c.email == email_of(who)).scalar_subquery()
         self._write(sa.update(table).where(column == user).values(**values))
 
-    def set_password(self, who: str, password: str = "another-password") -> None:
-        self.change(who, schema.accounts, password=self.hasher.hash(password))
+    def set_password(self, who: str) -> None:
+        self.change(who, schema.accounts, password=self.hasher.hash("another-password"))
 
     def delete(self, who: str) -> None:
         self._write(sa.delete(schema.users).where(schema.users.c.email == email_of(who)))
+
+    def clear(self) -> None:
+        self._write(sa.delete(schema.users).where(schema.users.c.role != "admin"))
 
     def _write(self, statement: Any) -> None:
         with self.database.write() as connection:
             connection.execute(statement)
 
-    def emails(self, kind: str) -> set[str]:
-        """The local parts of `persona` or `human` users, without the admin."""
+    def users(self, kind: str = "persona") -> set[str]:
+        """The `persona` or `human` users, without the admin."""
         user = schema.users.c
         with self.database.read() as connection:
             rows = connection.scalars(sa.select(user.email).where(user.kind == kind, user.role != "admin"))
             return {who_has(email) for email in rows}
-
-    @property
-    def personas(self) -> set[str]:
-        return self.emails("persona")
 
     async def plan(self, catalog: Catalog, *, prune: bool = False, **options: Any) -> Plan:
         """What `dry-run` shows."""
@@ -121,28 +123,10 @@ class World:
         chosen = {name: options.get(name, False) for name in ("replace", "force")}
         return make_plan(catalog, state, Options(prune=prune, only=options.get("only", ()), **chosen))
 
-    async def apply(
-        self, plan: Plan, *, passwords: PasswordDeriver | None = PASSWORDS
-    ) -> tuple[Outcome, ...]:
-        return await apply(plan, self.service, passwords)
+    async def apply(self, plan: Plan) -> tuple[Outcome, ...]:
+        return await apply(plan, self.service, PASSWORDS)
 
-    async def seed(self, catalog: Catalog) -> tuple[Outcome, ...]:
+    async def seed(self, catalog: Catalog) -> None:
         """What `seed` does; a failure ends the test."""
         outcomes = await self.apply(await self.plan(catalog))
         assert {outcome.result for outcome in outcomes} <= {"done"}, outcomes
-        return outcomes
-
-
-@asynccontextmanager
-async def open_world(concurrency: int = 4) -> AsyncIterator[World]:
-    async with open_embedded(None, scrypt_n=2) as embedded:
-        world = World(embedded.app)
-        world.service = ManaService(
-            "embedded",
-            Credentials(token_factory=embedded.admin_token),
-            app=world,
-            concurrency=concurrency,
-            retry=RetryPolicy(attempts=2, first_wait=0.001),
-        )
-        async with world.service:
-            yield world

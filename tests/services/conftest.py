@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
 
 import pytest
 import respx
 
+from personas.config import parse_address
+from personas.errors import ServiceError
 from personas.redact import Secret
 from personas.services.http import RetryPolicy
 from personas.services.mana import ManaService
@@ -20,9 +22,7 @@ from .server import Server, serve
 
 URL = "http://localhost:3001"
 PERSONAS = "/api/v1/admin/personas"
-USERS = "/api/v1/admin/users"
 QUICK = RetryPolicy(attempts=4, first_wait=0.001, max_wait=0.002, connect=0.05, total=5)
-PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def jwt(**claims: Any) -> str:
@@ -32,16 +32,10 @@ def jwt(**claims: Any) -> str:
     return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "c2ln"])
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+async def error_of(call: Awaitable[object]) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        await call
+    return caught.value
 
 
 @pytest.fixture
@@ -58,6 +52,10 @@ def mana() -> Iterator[respx.MockRouter]:
 
 
 @pytest.fixture
-async def service(mana: respx.MockRouter) -> AsyncIterator[ManaService]:  # noqa: ARG001 - answers its calls
-    async with ManaService(URL, Credentials(token=Secret(jwt())), retry=QUICK) as opened:
+async def service(
+    mana: respx.MockRouter,  # noqa: ARG001 - answers its calls
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[ManaService]:
+    monkeypatch.setenv("HTTP_PROXY", "ftp://not.used.on.loopback")
+    async with ManaService(parse_address(URL), Credentials(token=Secret(jwt())), retry=QUICK) as opened:
         yield opened

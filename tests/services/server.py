@@ -6,83 +6,68 @@ import asyncio
 import json
 import socket
 import ssl
-import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 
-RESET, CLOSE, STALL, HALF = "reset", "close", "stall", "half"
+CLOSE, STALL, HALF = "close", "stall", "half"
 Reply = bytes | str
 
 
 def answer(status: int = 200, body: object = None, **headers: str) -> bytes:
     """The bytes of a JSON answer; header names have `_` for `-`."""
     content = json.dumps(body).encode()
+    headers["content_length"] = str(len(content))
     lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items()]
-    head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
-    return f"{head}{''.join(lines)}\r\n".encode() + content
+    return f"HTTP/1.1 {status} X\r\n{''.join(lines)}\r\n".encode() + content
+
+
+OK = answer(body={"ok": True})
 
 
 @dataclass
 class Server:
-    """Sends the replies in their order, and the last one for ever.
+    """Sends the replies in their order, and the last one for ever."""
 
-    Attributes:
-        seen: The request lines that arrived; `heads` has whole heads.
-        connections: How many connections there have been.
-    """
-
-    replies: list[Reply] = field(default_factory=lambda: [answer(body={"ok": True})])
-    seen: list[str] = field(default_factory=list)
-    heads: list[str] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=lambda: [OK])
+    heads: list[str] = field(default_factory=list)  # what arrived, in lower case
     connections: int = 0
     port: int = 0
-    scheme: str = "http"
+    url: str = ""
 
     @property
-    def url(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.port}"
+    def seen(self) -> list[str]:
+        """The request lines that arrived."""
+        return [head.partition(" http/1.1")[0] for head in self.heads]
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        try:
+        with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
             while await self._answer_one(reader, writer):
                 pass
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = head.partition("content-length: ")[2].partition("\r\n")[0]
         await reader.readexactly(int(length or 0))
         self.heads.append(head)
-        self.seen.append(head.partition(" http/1.1")[0])
-        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        reply, *others = self.replies
+        self.replies = others or [reply]
         if reply == STALL:
             await reader.read(1)
-        elif reply == RESET:
-            # Closing with unsent data and no linger time sends RST.
-            raw = writer.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
-        elif reply == HALF:
-            writer.write(answer(body={"ok": True})[:-5])
+        elif reply != CLOSE:
+            writer.write(reply if isinstance(reply, bytes) else OK[:-5])
             await writer.drain()
-        elif isinstance(reply, bytes):
-            writer.write(reply)
-            await writer.drain()
-            return True
-        return False
+        return isinstance(reply, bytes)
 
 
 @asynccontextmanager
 async def serve(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """Run a server in this event loop."""
-    state = Server(scheme="https" if tls else "http")
+    state = Server()
     listener = await asyncio.start_server(state.handle, "127.0.0.1", 0, ssl=tls)
     state.port = listener.sockets[0].getsockname()[1]
+    state.url = f"{'https' if tls else 'http'}://127.0.0.1:{state.port}"
     yield state
     listener.close()
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from personas import __version__
-from personas.cli import (
-    cleanup,
-    dry_run,
-    init,
-    list as list_command,
-    login,
-    password,
-    schema,
-    seed,
-    serve,
-    show,
-    spaces,
-    token,
-    validate,
-)
+from personas.cli.cleanup import cleanup
+from personas.cli.dry_run import dry_run
+from personas.cli.init import init
+from personas.cli.list import list_
+from personas.cli.login import login
+from personas.cli.options import option
+from personas.cli.password import password
+from personas.cli.schema import schema
+from personas.cli.seed import seed
+from personas.cli.serve import serve
+from personas.cli.show import show
+from personas.cli.spaces import spaces
 from personas.cli.streams import prepare_streams
+from personas.cli.token import token
+from personas.cli.validate import validate
 from personas.config import drop_unusable_widths
 from personas.redact import redact
 
@@ -34,7 +33,7 @@ class _Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> Any:
         """Return the parts of the usage line, without braces around arguments."""
-        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def parse_args(self, ctx: Any, args: Any) -> Any:
         """Parse the arguments; a token in a wrong place is not repeated in the message."""
@@ -57,24 +56,26 @@ app = typer.Typer(
   personas dry-run --auth embedded    try it without a service
   personas seed --auth embedded""",
 )
-
-_COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
-    ("seed", seed.seed, seed.EXAMPLES),
-    ("dry-run", dry_run.dry_run, dry_run.EXAMPLES),
-    ("cleanup", cleanup.cleanup, cleanup.EXAMPLES),
-    ("list", list_command.list_, list_command.EXAMPLES),
-    ("show", show.show, show.EXAMPLES),
-    ("spaces", spaces.spaces, spaces.EXAMPLES),
-    ("init", init.init, init.EXAMPLES),
-    ("validate", validate.validate, validate.EXAMPLES),
-    ("schema", schema.schema, schema.EXAMPLES),
-    ("password", password.password, password.EXAMPLES),
-    ("login", login.login, login.EXAMPLES),
-    ("token", token.token, token.EXAMPLES),
-    ("serve", serve.serve, serve.EXAMPLES),
+_COMMANDS = (
+    seed,
+    dry_run,
+    cleanup,
+    list_,
+    show,
+    spaces,
+    init,
+    validate,
+    schema,
+    password,
+    login,
+    token,
+    serve,
 )
-for _name, _function, _examples in _COMMANDS:
-    app.command(_name, cls=_Command, epilog=_examples)(_function)
+for _function in _COMMANDS:
+    # The examples come after the options.
+    _help, _, _examples = (inspect.getdoc(_function) or "").partition("\n\nExamples:")
+    _name = _function.__name__.strip("_").replace("_", "-")
+    app.command(_name, cls=_Command, help=_help, epilog=f"Examples:{_examples}")(_function)
 
 
 def _print_version(value: bool) -> None:
@@ -86,7 +87,7 @@ def _print_version(value: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, option("--version", "Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     pass

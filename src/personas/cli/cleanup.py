@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from personas.cli import options
-
-if TYPE_CHECKING:
-    from personas.reconcile.changes import Plan
-
-EXAMPLES = """Examples:
-  personas cleanup --dry-run
-  personas cleanup --only 'books.*' --yes
-  personas cleanup --auth embedded"""
+from personas.config import resolve_config
 
 
 def cleanup(
@@ -39,12 +30,14 @@ def cleanup(
 
     Lists what is lost and asks. The catalog's spaces are deleted first.
     Personas outside the scope stay.
+
+    Examples:
+      personas cleanup --dry-run
+      personas cleanup --only 'books.*' --yes
+      personas cleanup --auth embedded
     """
     from personas.cli import flow
-    from personas.cli.confirm import confirm
-    from personas.cli.connect import connect
     from personas.cli.runner import start_run
-    from personas.config import resolve_config
     from personas.reconcile.changes import Options
     from personas.reconcile.fetch import fetch_list
     from personas.reconcile.plan import make_cleanup_plan
@@ -54,18 +47,13 @@ def cleanup(
         loaded = run.load_catalog(catalog)
         flow.require_allowed_domain(loaded)
         planned = Options(command="cleanup", force=force, only=tuple(only or ()))
-
-        async def read() -> Plan:
-            async with connect(run, config) as service:
-                live = await fetch_list(service, loaded.scope, only=planned.only, catalog=loaded)
-            return make_cleanup_plan(loaded, live, planned)
-
-        plan = run.read(read)
+        live = run.read(
+            lambda service: fetch_list(service, loaded.scope, only=planned.only, catalog=loaded), config
+        )
+        plan = make_cleanup_plan(loaded, live, planned)
         run.add(plan=plan)
         if dry_run or not plan.actions:
             return
-        losses = flow.describe_losses(loaded, plan)
-        confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
         # Their passwords sign in as the owners of spaces, which are deleted first.
         passwords = flow.choose_passwords_if_any(config) if loaded.spaces else None
-        flow.apply_personas(run, config, loaded, plan, passwords, force=force)
+        flow.apply_personas(run, config, loaded, plan, passwords, yes=yes)

@@ -13,33 +13,26 @@ from personas.errors import PersonasError
 if TYPE_CHECKING:
     from personas.catalog.models import Persona
 
-# zsh evaluates what it is offered, the help included.
+# Shells act on other characters; zsh evaluates what it is offered, the help included.
 _PLAIN = re.compile(r"[A-Za-z0-9._@+-]+")
 
 
 def complete_persona(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Offer the part of each email before the @; whole emails once an @ is typed."""
-    offers = []
-    for persona in _personas(ctx):
-        text = persona.email if "@" in incomplete else persona.email.partition("@")[0]
-        offers.append((text, persona.archetype))
-    return _keep_plain(offers)
+    emails = {persona.email: persona.archetype for persona in _personas(ctx)}
+    return _offer({e if "@" in incomplete else e.partition("@")[0]: text for e, text in emails.items()})
 
 
 def complete_pattern(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Offer every archetype, and what `complete_persona` offers."""
-    archetypes = {persona.archetype for persona in _personas(ctx)}
-    offers = [(archetype, "archetype") for archetype in sorted(archetypes)]
-    return _keep_plain(offers) + complete_persona(ctx, incomplete)
+    archetypes = sorted({persona.archetype for persona in _personas(ctx)})
+    return _offer(dict.fromkeys(archetypes, "archetype")) + complete_persona(ctx, incomplete)
 
 
-def _keep_plain(offers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Leave out offers, and help texts, with any character that a shell could act on."""
-    return [
-        (text, help_text if _PLAIN.fullmatch(help_text) else "")
-        for text, help_text in offers
-        if _PLAIN.fullmatch(text)
-    ]
+def _offer(texts: dict[str, str]) -> list[tuple[str, str]]:
+    """Return plain texts with their help, where that is plain too."""
+    plain = {text: about for text, about in texts.items() if _PLAIN.fullmatch(text)}
+    return [(text, about if _PLAIN.fullmatch(about) else "") for text, about in plain.items()]
 
 
 def _personas(ctx: typer.Context) -> tuple[Persona, ...]:

@@ -8,20 +8,18 @@ import sys
 import typer
 
 from personas.cli.runner import Run
-from personas.cli.streams import is_interactive, print_line
-from personas.config import is_ci, is_production
+from personas.cli.streams import can_ask, print_line
+from personas.config import is_production
 from personas.errors import Interrupted, SafetyError
 
 
 def confirm(run: Run, losses: str, question: str, *, yes: bool, force: bool = False) -> None:
-    """Ask on a terminal before the losses that a text describes (empty: none); elsewhere require --yes.
+    """Ask on a terminal before the losses that a text describes; elsewhere require --yes.
 
     Raises:
         SafetyError: The answer was no, stdin is not a terminal, or this is production without --force.
         Interrupted: Ctrl-C at the question.
     """
-    if not losses:
-        return
     if is_production():
         if not force:
             message = "This run deletes data in production. Nothing was changed."
@@ -29,7 +27,7 @@ def confirm(run: Run, losses: str, question: str, *, yes: bool, force: bool = Fa
         print_line("--force: deleting in production.")
     if yes:
         return
-    if is_ci() or not is_interactive():
+    if not can_ask():
         message = "Cannot ask for confirmation (not a terminal). Nothing was changed."
         raise SafetyError(message, hint="Add --yes to confirm.")
     print(losses, file=sys.stderr)

@@ -2,65 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
+from personas.cli.progress import log_request, log_wait
 from personas.config import BETTER_AUTH, JWT_HINT, JWT_REFUSED, MANA
 from personas.errors import CredentialsError, NotOfferedError, ServiceError, UsageError
 from personas.services.mana import ManaService
 from personas.services.sign_in import Credentials
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from personas.cli.runner import Run
     from personas.config import Config
-    from personas.embedded import EmbeddedService
     from personas.services.base import Service
-    from personas.services.better_auth import BetterAuthService
     from personas.services.http import HttpOptions
-
-_KINDS: WeakKeyDictionary[Run, str] = WeakKeyDictionary()  # which service the address of a run has
 
 
 @asynccontextmanager
 async def connect(
-    run: Run, config: Config, *, admin: bool = True, create: bool = False, preview: bool = False
+    run: Run, config: Config, *, admin: bool = True, create: bool | None = None
 ) -> AsyncIterator[Service]:
     """Connect to the service of a run; its requests and notes count for the run.
 
-    Without `admin`, credentials may be missing. Where the file of an embedded service does not exist,
-    `create` creates it, and with `preview` a temporary one stands in for it.
+    Without `admin`, credentials may be missing. If the file of an embedded service does not exist, `create`
+    creates it; False uses a temporary one instead, and None raises a UsageError.
     """
     async with AsyncExitStack() as stack:
         app = None
         credentials = Credentials(config.token, config.admin_email, config.admin_password)
         if (file := config.address.embedded) is not None:
-            if not (file.exists() or create or preview):
-                hint = "Create it with: personas seed --auth embedded"
+            if create is None and not file.exists():
+                hint = "Run seed first, with the same --auth."
                 raise UsageError(f"{file} does not exist.", hint=hint)
-            opened = await stack.enter_async_context(
-                _open_embedded(file if file.exists() or create else None)
-            )
+            stack.enter_context(explain_embedded_errors())
+            from personas.embedded import open_embedded
+
+            opened = await stack.enter_async_context(open_embedded(file if create or file.exists() else None))
             app, credentials = opened.app, Credentials(token_factory=opened.admin_token)
-            config = replace(config, service=MANA)
+            run.service_kind = MANA
         elif admin and not config.has_credentials:
             raise CredentialsError(
                 f"The admin credentials for {config.address} are missing.",
                 hint="Set MANA_ADMIN_JWT, or MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; for Better Auth "
                 "PERSONAS_ADMIN_TOKEN. To try without a service, add --auth embedded.",
             )
+        # Accounts and sessions are the same on both: only the admin calls matter.
+        kind = run.service_kind or config.service or ("" if admin else MANA)
+        run.service_kind = kind or await _probe(run, config)
         options: HttpOptions = {
             "timeout": config.timeout,
             "concurrency": config.concurrency,
             "app": app,
-            "observe": run.progress.observe,
-            "on_wait": run.progress.log_wait,
+            "observe": log_request if run.verbose else None,
+            "on_wait": log_wait,
         }
-        service = _make_service(config, await _find_out(run, config, admin=admin), credentials, options)
+        service = _make_service(run.service_kind, config, credentials, options)
         try:
             yield await stack.enter_async_context(service)
         except NotOfferedError:
@@ -71,13 +68,10 @@ async def connect(
                         raise UsageError(JWT_REFUSED, hint=JWT_HINT) from None
             raise
         finally:
-            notes = tuple(note for note in service.notes if note not in run.report.notes)
-            run.add(requests=service.requests, notes=notes, service=service.address)
+            run.add(requests=service.requests, notes=tuple(service.notes), service=service.address)
 
 
-def _make_service(
-    config: Config, kind: str, credentials: Credentials, options: HttpOptions
-) -> ManaService | BetterAuthService:
+def _make_service(kind: str, config: Config, credentials: Credentials, options: HttpOptions) -> Service:
     if kind == MANA:
         return ManaService(
             config.address, credentials, endpoint=config.endpoint, base_path=config.base_path, **options
@@ -87,22 +81,14 @@ def _make_service(
     return BetterAuthService(config.address, credentials, base_path=config.base_path, **options)
 
 
-async def _find_out(run: Run, config: Config, *, admin: bool) -> str:
-    """Return which service to use; the address is asked once in a run, and only if the admin calls matter."""
-    if run not in _KINDS:
-        # Accounts and sessions are the same on both.
-        kind = config.service or (None if admin else MANA)
-        _KINDS[run] = kind or await _probe(run, config)
-    return _KINDS[run]
-
-
 async def _probe(run: Run, config: Config) -> str:
+    """Find out which service has the address; without credentials."""
     from personas.services.better_auth_deployment import probe_service
 
-    def observe(method: str, path: str, status: int | ServiceError, seconds: float) -> None:
+    def observe(method: str, path: str, result: int | ServiceError, seconds: float) -> None:
         run.add(requests=1)
-        if run.progress.observe is not None:
-            run.progress.observe(method, path, status, seconds)
+        if run.verbose:
+            log_request(method, path, result, seconds)
 
     return await probe_service(
         config.address,
@@ -113,20 +99,15 @@ async def _probe(run: Run, config: Config) -> str:
     )
 
 
-@asynccontextmanager
-async def _open_embedded(file: Path | None) -> AsyncIterator[EmbeddedService]:
+@contextmanager
+def explain_embedded_errors() -> Iterator[None]:
+    """Turn errors of the embedded service, and a missing library of it, into usage errors."""
     try:
-        from personas.embedded import EmbeddedError, open_embedded
+        from personas.embedded import EmbeddedError
     except ModuleNotFoundError as error:
-        raise not_installed(error) from None
+        message = f"The embedded service is not installed: {error.name} is missing."
+        raise UsageError(message, hint="Install it with: pip install 'personas[embedded]'") from None
     try:
-        async with open_embedded(file) as opened:
-            yield opened
+        yield
     except EmbeddedError as error:
         raise UsageError(error.message, hint=error.hint) from None
-
-
-def not_installed(error: ModuleNotFoundError) -> UsageError:
-    """Return the error for a library of the embedded service that is not installed."""
-    hint = "Install it with: pip install 'personas[embedded]'"
-    return UsageError(f"The embedded service is not installed: {error.name} is missing.", hint=hint)

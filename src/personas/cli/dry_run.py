@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from personas.cli import options
+from personas.config import resolve_config
 from personas.errors import UsageError
-
-EXAMPLES = """Examples:
-  personas dry-run --auth https://auth.staging.example.com
-  personas dry-run --fail-on-drift -o github        in CI
-  personas dry-run --snapshot live.json             from: personas list -o json"""
 
 
 def dry_run(
@@ -40,16 +36,19 @@ def dry_run(
 
     Compares with the service if one is named, if there are credentials, or if
     an option needs it. Otherwise it only validates the catalog.
+
+    Examples:
+      personas dry-run --auth https://auth.staging.example.com
+      personas dry-run --fail-on-drift -o github        in CI
+      personas dry-run --snapshot live.json             from: personas list -o json
     """
     from personas.cli import flow
     from personas.cli.runner import start_run
-    from personas.config import resolve_config
     from personas.reconcile.changes import Options
     from personas.reconcile.fetch import read_snapshot
     from personas.reconcile.plan import make_plan
 
-    with start_run("dry-run", output, report, quiet, verbose) as run:
-        run.fail_on_drift = fail_on_drift
+    with start_run("dry-run", output, report, quiet, verbose, fail_on_drift) as run:
         needs_live = fail_on_drift or prune or replace or check_passwords
         if offline and (snapshot is not None or needs_live):
             raise UsageError("--offline compares nothing, but another option needs a comparison.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from personas.catalog.models import Catalog
-from personas.cli.connect import connect
-from personas.cli.runner import Run
-from personas.cli.streams import print_line
-from personas.config import Config, choose_seed_secret
+from personas.cli.confirm import confirm
+from personas.cli.password import choose_passwords
+from personas.cli.runner import Observer, Run
+from personas.config import Config
 from personas.errors import PartialFailure, SafetyError
 from personas.passwords import PasswordDeriver
 from personas.reconcile.apply import apply
@@ -16,15 +16,8 @@ from personas.reconcile.changes import Options, Outcome, Plan, Status
 from personas.reconcile.fetch import fetch
 from personas.reconcile.plan import make_plan
 from personas.report.text import describe_deletions
+from personas.services.base import Service
 from personas.spaces.apply import release_spaces, spaces_to_release
-
-
-def choose_passwords(config: Config) -> PasswordDeriver:
-    """Return the password deriver; print a line if it uses the development secret. Raises SafetyError."""
-    passwords = choose_seed_secret(config)
-    if passwords.development:
-        print_line("Using the public development seed secret; set PERSONA_SEED_SECRET for another one.")
-    return passwords
 
 
 def choose_passwords_if_any(config: Config) -> PasswordDeriver | None:
@@ -52,25 +45,20 @@ def read_plan(
     passwords: PasswordDeriver | None,
     options: Options,
     *,
-    check_passwords: bool = False,
+    check_passwords: bool,
     create: bool = False,
 ) -> Plan:
     """Read the live state and compare the catalog with it; `create` creates an embedded service."""
-
-    async def read() -> Plan:
-        async with connect(run, config, create=create, preview=True) as service:
-            live = await fetch(
-                service,
-                catalog,
-                passwords=passwords,
-                only=options.only,
-                check_passwords=check_passwords,
-                replace=options.replace,
-                force=options.force,
-            )
-        return make_plan(catalog, live, options)
-
-    plan = run.read(read)
+    job = partial(
+        fetch,
+        catalog=catalog,
+        passwords=passwords,
+        only=options.only,
+        check_passwords=check_passwords,
+        replace=options.replace,
+        force=options.force,
+    )
+    plan = make_plan(catalog, run.read(job, config, create=create), options)
     run.add(plan=plan)
     return plan
 
@@ -91,38 +79,28 @@ def check_plan(plan: Plan, expected: str | None = None) -> None:
         )
 
 
-def describe_losses(catalog: Catalog, plan: Plan) -> str:
-    """Return what a plan of personas deletes, spaces included; empty if nothing."""
-    losses = describe_deletions(plan)
-    if losses and (slugs := spaces_to_release(catalog, plan)):
-        losses = f"{losses.rstrip()}\nTheir spaces will be deleted first: {', '.join(slugs)}."
-    return losses
-
-
 def apply_personas(
-    run: Run,
-    config: Config,
-    catalog: Catalog,
-    plan: Plan,
-    passwords: PasswordDeriver | None,
-    *,
-    force: bool = False,
+    run: Run, config: Config, catalog: Catalog, plan: Plan, passwords: PasswordDeriver | None, *, yes: bool
 ) -> None:
-    """Carry out a plan of personas; first release the spaces of those that are deleted.
+    """Ask before anything is deleted, and carry out a plan of personas.
 
-    Raises PartialFailure if some were kept because their spaces could not be released.
+    First releases the spaces of those that are deleted; raises PartialFailure if some were kept because that
+    was not possible.
     """
+    if losses := describe_deletions(plan):
+        if slugs := spaces_to_release(catalog, plan):
+            losses = f"{losses}\nTheir spaces will be deleted first: {', '.join(slugs)}."
+        confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=plan.options.force)
 
-    async def job(on_outcome: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
-        async with connect(run, config) as service:
-            released = plan
-            if catalog.spaces:
-                released, notes = await release_spaces(
-                    service, catalog, plan, passwords, force=force, cancel=run.cancel
-                )
-                run.add(plan=released, notes=notes)
-            return await apply(released, service, passwords, cancel=run.cancel, on_outcome=on_outcome)
+    async def job(service: Service, on_outcome: Observer) -> tuple[Outcome, ...]:
+        released = plan
+        if catalog.spaces:
+            released, notes = await release_spaces(
+                service, catalog, plan, passwords, force=plan.options.force, cancel=run.cancel
+            )
+            run.add(plan=released, notes=notes)
+        return await apply(released, service, passwords, cancel=run.cancel, on_outcome=on_outcome)
 
-    run.write(job, plan)
+    run.write(job, config, plan)
     if kept := len(plan.actions) - len(run.report.outcomes):
         raise PartialFailure(f"{kept} kept because their spaces could not be released.")

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from personas.cli import options
-
-if TYPE_CHECKING:
-    from personas.reconcile.changes import LiveState
-
-EXAMPLES = """Examples:
-  personas list --only 'solo-*'
-  personas list -o json > live.json    for personas dry-run --snapshot"""
+from personas.config import resolve_config
 
 
 def list_(
@@ -34,12 +26,16 @@ def list_(
     """List the live personas: last activity, and actions of 7 days.
 
     JSON has all details of each persona and can be used as a snapshot.
+
+    Examples:
+      personas list --only 'solo-*'
+      personas list -o json > live.json    for personas dry-run --snapshot
     """
     from personas.catalog.models import Scope
-    from personas.cli.connect import connect
     from personas.cli.runner import start_run
-    from personas.config import resolve_config
+    from personas.reconcile.changes import LiveState
     from personas.reconcile.fetch import fetch_details, fetch_list
+    from personas.services.base import Service
 
     with start_run("list", output, report, quiet, verbose) as run:
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
@@ -47,10 +43,9 @@ def list_(
         scope = loaded.scope if loaded else Scope()
         detailed = output is options.Output.JSON or any(file.endswith(".json") for file in report or ())
 
-        async def read() -> LiveState:
-            async with connect(run, config) as service:
-                live = await fetch_list(service, scope, only=tuple(only or ()), catalog=loaded)
-                return await fetch_details(service, live) if detailed else live
+        async def read(service: Service) -> LiveState:
+            live = await fetch_list(service, scope, only=tuple(only or ()), catalog=loaded)
+            return await fetch_details(service, live) if detailed else live
 
-        live = run.read(read)
+        live = run.read(read, config)
         run.add(live=live, notes=tuple(live.unread.values()))

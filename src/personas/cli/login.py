@@ -6,9 +6,6 @@ import contextlib
 import json
 import os
 import shlex
-import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,33 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-import typer
-
+from personas import errors
 from personas.cli import options
+from personas.cli.options import option
+from personas.cli.password import choose_passwords
 from personas.cli.streams import print_line, write_stdout
-from personas.errors import (
-    NoResponseError,
-    NotOfferedError,
-    PartialFailure,
-    RateLimitedError,
-    ResponseError,
-    ServiceError,
-    UnreachableError,
-    UsageError,
-    WrongPasswordError,
-)
+from personas.config import parse_address, resolve_config
 from personas.redact import Secret
 
 if TYPE_CHECKING:
     from personas.passwords import PasswordDeriver
     from personas.services.base import Service
     from personas.services.models import Session
-
-EXAMPLES = """Examples:
-  curl -H "$(personas login anna -o cookie)" http://localhost:3001/…
-  personas login anna -o storage-state --out anna.json --reuse
-  personas login --all -o storage-state --dir auth"""
-
 
 # A session that ends sooner is not reused: the tests that get it need time.
 _MIN_LIFETIME = timedelta(hours=1)
@@ -59,25 +41,17 @@ class Form(StrEnum):
 
 def login(
     personas: options.PersonaArguments = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Every persona of the catalog.")] = False,
+    everyone: Annotated[bool, option("--all", "Every persona of the catalog.")] = False,
     output: Annotated[
-        Form, typer.Option("--output", "-o", metavar="FORM", help="jwt, cookie, env or storage-state.")
+        Form, option("--output -o", "jwt (default), cookie, env or storage-state.", "FORM")
     ] = Form.JWT,
-    out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="Write to FILE, mode 0600.")
-    ] = None,
+    out: Annotated[str | None, option("--out", "Write to FILE, mode 0600.", "FILE")] = None,
     folder: Annotated[
-        str | None,
-        typer.Option("--dir", metavar="DIR", help="Write a file for each, such as persona.anna.jwt."),
+        str | None, option("--dir", "Write a file for each, such as persona.anna.jwt.", "DIR")
     ] = None,
-    reuse: Annotated[
-        bool, typer.Option("--reuse", help="Keep a storage-state file while its session works.")
-    ] = False,
+    reuse: Annotated[bool, option("--reuse", "Keep a storage-state file while its session works.")] = False,
     base_url: Annotated[
-        str | None,
-        typer.Option(
-            "--base-url", metavar="URL", help="Where a browser finds the service, if not at --auth."
-        ),
+        str | None, option("--base-url", "Where a browser finds the service, if not at --auth.", "URL")
     ] = None,
     catalog: options.Catalog = None,
     auth: options.Auth = None,
@@ -91,12 +65,14 @@ def login(
 
     Needs no admin: the password is derived from the email and
     PERSONA_SEED_SECRET. Without a catalog, PERSONA must be an email.
+
+    Examples:
+      curl -H "$(personas login anna -o cookie)" http://localhost:3001/…
+      personas login anna -o storage-state --out anna.json --reuse
+      personas login --all -o storage-state --dir auth
     """
-    from personas.cli.connect import connect
-    from personas.cli.flow import choose_passwords
     from personas.cli.output import check_writable
     from personas.cli.runner import start_run
-    from personas.config import parse_address, resolve_config
 
     with start_run("login", verbose=verbose) as run:
         named = personas or []
@@ -109,7 +85,7 @@ def login(
             (reuse and out is None and folder is None, "--reuse needs --out or --dir."),
         ):
             if is_wrong:
-                raise UsageError(problem)
+                raise errors.UsageError(problem)
         if base_url is not None:
             parse_address(base_url, allow_http=True, source="--base-url")
         config = resolve_config(auth, None, allow_http, timeout, service=kind, base_path=base_path)
@@ -120,31 +96,23 @@ def login(
         files: dict[str, Path] = {}
         if folder is not None:
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-            files = {
-                email: check_writable(name, "--dir") for email, name in _name_files(emails, folder, output)
-            }
+            names = _name_files(emails, output)
+            files = {email: check_writable(f"{folder}/{names[email]}", "--dir") for email in emails}
         elif out is not None:
             files = {emails[0]: check_writable(out, "--out")}
-        passwords = choose_passwords(config)
-        writer = _SessionWriter(passwords, output, files, str(config.address), reuse, base_url)
-
-        async def sign_in() -> None:
-            async with connect(run, config, admin=False) as service:
-                await writer.sign_in_all(service, emails)
-
-        run.read(sign_in, "Signing in")
+        writer = _SessionWriter(choose_passwords(config), output, files, reuse, base_url)
+        run.read(lambda service: writer.sign_in_all(service, emails), config, "Signing in", admin=False)
         if folder is not None:
             kept = f", {writer.kept} of them kept" if writer.kept else ""
             print_line(f"{len(files)} files in {folder}{kept}.")
 
 
-def _name_files(emails: Sequence[str], folder: str, form: Form) -> Iterator[tuple[str, str]]:
-    """Return a file for each email, named by the part before the @ where that is unique."""
+def _name_files(emails: list[str], form: Form) -> dict[str, str]:
+    """Return a file name for each email: the part before the @ where that is unique."""
     ending = "json" if form is Form.STORAGE_STATE else form.value
-    parts = Counter(email.partition("@")[0] for email in emails)
-    for email in emails:
-        local = email.partition("@")[0]
-        yield email, f"{folder}/{local if parts[local] == 1 else email}.{ending}"
+    parts = [email.partition("@")[0] for email in emails]
+    names = [part if parts.count(part) == 1 else email for email, part in zip(emails, parts, strict=True)]
+    return {email: f"{name}.{ending}" for email, name in zip(emails, names, strict=True)}
 
 
 @dataclass
@@ -153,31 +121,34 @@ class _SessionWriter:
 
     passwords: PasswordDeriver
     form: Form
-    files: Mapping[str, Path]
-    address: str
+    files: dict[str, Path]
     reuse: bool
     base_url: str | None
     kept: int = 0
 
-    async def sign_in_all(self, service: Service, emails: Sequence[str]) -> None:
+    async def sign_in_all(self, service: Service, emails: list[str]) -> None:
         """Sign in as each persona; one failure stops no other, unless the same would happen to all."""
         from personas.concurrency import run_concurrently
 
-        failures: list[ServiceError] = []
+        failures: list[errors.ServiceError] = []
 
         async def sign_in(email: str) -> None:
             try:
                 await self._sign_in(service, email)
-            except ServiceError as error:
-                stops = isinstance(error, UnreachableError | NotOfferedError | RateLimitedError)
-                if len(emails) == 1 or (stops and not isinstance(error, NoResponseError)):
+            except errors.ServiceError as error:
+                stops = isinstance(
+                    error, errors.UnreachableError | errors.NotOfferedError | errors.RateLimitedError
+                )
+                if len(emails) == 1 or (stops and not isinstance(error, errors.NoResponseError)):
                     raise
                 failures.append(error)
                 print_line(f"Failed: {error.message}")
 
         await run_concurrently(emails, sign_in, limit=service.concurrency)
         if failures:
-            raise PartialFailure(f"{len(failures)} of {len(emails)} sign-ins failed.", hint=failures[0].hint)
+            raise errors.PartialFailure(
+                f"{len(failures)} of {len(emails)} sign-ins failed.", hint=failures[0].hint
+            )
 
     async def _sign_in(self, service: Service, email: str) -> None:
         file = self.files.get(email)
@@ -186,28 +157,25 @@ class _SessionWriter:
             return
         try:
             session = await service.sign_in(email, self.passwords.derive(email))
-        except WrongPasswordError:
+        except errors.WrongPasswordError:
             secret = "the development secret" if self.passwords.development else "PERSONA_SEED_SECRET"
-            raise WrongPasswordError(
-                f"{email} cannot sign in at {self.address}: email or password is wrong.",
+            raise errors.WrongPasswordError(
+                f"{email} cannot sign in at {service.address}: email or password is wrong.",
                 hint=f"Create the persona with seed; if it exists, it was not seeded with {secret}.",
             ) from None
-        text = await self._render(service, session)
+        match self.form:
+            case Form.JWT:
+                text = (await service.token(session)).reveal() + "\n"
+            case Form.COOKIE:
+                text = f"Cookie: {session.header.reveal()}\n"
+            case Form.ENV:
+                text = await self._to_variables(service, session)
+            case Form.STORAGE_STATE:
+                text = json.dumps(self._to_state(service, session), indent=2) + "\n"
         if file is None:
             write_stdout(text, machine=True)
         else:
             _write_private_file(file, text)
-
-    async def _render(self, service: Service, session: Session) -> str:
-        match self.form:
-            case Form.JWT:
-                return (await service.token(session)).reveal() + "\n"
-            case Form.COOKIE:
-                return f"Cookie: {session.header.reveal()}\n"
-            case Form.ENV:
-                return await self._to_variables(service, session)
-            case Form.STORAGE_STATE:
-                return json.dumps(self._to_state(session), indent=2) + "\n"
 
     async def _to_variables(self, service: Service, session: Session) -> str:
         from personas.report.sanitize import disarm, visible
@@ -216,20 +184,20 @@ class _SessionWriter:
             "PERSONA_EMAIL": session.email,
             "PERSONA_NAME": session.name or "",
             "PERSONA_USER_ID": session.user_id or "",
-            "PERSONA_SERVICE": self.address,
+            "PERSONA_SERVICE": service.address,
             "PERSONA_COOKIE": session.header.reveal(),
             "PERSONA_EXPIRES_AT": session.expires_at.isoformat() if session.expires_at else "",
         }
-        with contextlib.suppress(NotOfferedError):  # a service without tokens still has cookies
+        with contextlib.suppress(errors.NotOfferedError):  # a service without tokens still has cookies
             variables["PERSONA_JWT"] = (await service.token(session)).reveal()
         lines = (f"export {name}={shlex.quote(visible(value))}\n" for name, value in variables.items())
         return disarm("".join(lines))
 
-    def _to_state(self, session: Session) -> dict[str, Any]:
+    def _to_state(self, service: Service, session: Session) -> dict[str, Any]:
         """Return Playwright's storage state; browsers ignore the key `service`."""
-        host = urlsplit(self.base_url or self.address).hostname
+        host = urlsplit(self.base_url or service.address).hostname
         if not host:
-            raise UsageError(
+            raise errors.UsageError(
                 "A browser cannot reach the embedded service in process.",
                 hint="Run: personas serve. Then pass its address with --base-url.",
             )
@@ -244,48 +212,45 @@ class _SessionWriter:
             "secure": session.secure,
             "sameSite": session.same_site,
         }
-        return {"cookies": [cookie], "origins": [], "service": self.address}
+        return {"cookies": [cookie], "origins": [], "service": service.address}
 
     async def _is_usable(self, service: Service, email: str, file: Path) -> bool:
         """Return whether a file has a session of this persona that still works at this service."""
+        from personas.services.models import Session
+
+        if (kept := _read_state(file)) is None:
+            return False
+        issuer, name, value, domain = kept
+        if issuer != service.address:
+            print_line(f"{file} is not reused: its session belongs to {issuer}.")
+            return False
+        host = urlsplit(self.base_url or "").hostname
+        # Name and value become a header: nothing else may hide in them.
+        if not f"{name}{value}".isprintable() or ";" in value or (host and domain.strip("[]") != host):
+            return False
         try:
-            kept = self._read_session(email, file)
-            found = await service.find_session(kept) if kept else None
-        except ResponseError:
+            found = await service.find_session(Session(email, name, Secret(value)))
+        except errors.ResponseError:
             return False
         if found is None or found.email.lower() != email:
             return False
         return found.expires_at is None or found.expires_at - datetime.now(UTC) >= _MIN_LIFETIME
 
-    def _read_session(self, email: str, file: Path) -> Session | None:
-        from personas.services.models import Session
 
-        try:
-            state = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-            cookie, issuer = state["cookies"][0], state.get("service")
-            name, value, domain = (str(cookie[key]) for key in ("name", "value", "domain"))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return None
-        host = urlsplit(self.base_url or "").hostname
-        if issuer != self.address:
-            print_line(f"{file} is not reused: its session belongs to {issuer or 'an unknown service'}.")
-            return None
-        # Both become a header: nothing else may hide in them.
-        if not f"{name}{value}".isprintable() or ";" in value or (host and domain.strip("[]") != host):
-            return None
-        return Session(email, name, Secret(value))
+def _read_state(file: Path) -> tuple[str, str, str, str] | None:
+    """Return the service of a storage-state file, and name, value and domain of its cookie."""
+    try:
+        state = json.loads(file.read_text("utf-8"))
+        cookie = state["cookies"][0]
+        return str(state["service"]), str(cookie["name"]), str(cookie["value"]), str(cookie["domain"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _write_private_file(path: Path, text: str) -> None:
-    """Replace a file at once by one with mode 0600; a pipe or a device is written as it is."""
-    if path.exists() and not path.is_file():
-        path.write_text(text, "utf-8")
-        return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # has this mode
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    """Write a file with mode 0600, a new one where one existed; a pipe or a device is written as it is."""
+    if path.is_file():
+        path.unlink()
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)

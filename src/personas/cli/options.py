@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,109 +20,90 @@ class Output(StrEnum):
     GITHUB = "github"
 
 
-_catalog = partial(typer.Option, rich_help_panel="Catalog", show_default=False)
-_service = partial(typer.Option, rich_help_panel="Service", show_default=False)
-_safety = partial(typer.Option, rich_help_panel="Safety", show_default=False)
-_output = partial(typer.Option, rich_help_panel="Output", show_default=False)
+def option(names: str, text: str, metavar: str = "", panel: str | None = None, **more: Any) -> Any:
+    """Return an option with its help text in a panel; a flag has no metavar."""
+    return typer.Option(
+        *names.split(), help=text, metavar=metavar, rich_help_panel=panel, show_default=False, **more
+    )
 
-_persona = partial(
-    typer.Argument,
+
+_catalog = partial(option, panel="Catalog")
+_service = partial(option, panel="Service")
+_safety = partial(option, panel="Safety")
+_output = partial(option, panel="Output")
+
+_persona = typer.Argument(
     metavar="PERSONA",
     show_default=False,
     help="An email, its part before the @, or a unique name.",
     autocompletion=complete_persona,
 )
-PersonaArgument = Annotated[str, _persona()]
-PersonaArguments = Annotated[list[str] | None, _persona()]
+PersonaArgument = Annotated[str, _persona]
+PersonaArguments = Annotated[list[str] | None, _persona]
 CatalogArgument = Annotated[
     str | None, typer.Argument(metavar="FILE", show_default=False, help="The same as --catalog.")
 ]
 Catalog = Annotated[
     str | None,
-    _catalog(
-        "--catalog",
-        "-c",
-        metavar="FILE",
-        help="The catalog. Variable PERSONAS_CATALOG; default catalog.json.",
-    ),
+    _catalog("--catalog -c", "The catalog. Variable PERSONAS_CATALOG; default catalog.json.", "FILE"),
 ]
 Only = Annotated[
     list[str] | None,
     _catalog(
-        "--only",
-        metavar="PATTERN",
-        help="Only personas with this email, name or archetype (glob).",
-        autocompletion=complete_pattern,
+        "--only", "Only this email, name or archetype (glob).", "PATTERN", autocompletion=complete_pattern
     ),
 ]
 OnlySpaces = Annotated[
-    list[str] | None,
-    _catalog("--only", metavar="PATTERN", help="Only spaces with this slug, name or member (glob)."),
+    list[str] | None, _catalog("--only", "Only spaces with this slug, name or member (glob).", "PATTERN")
 ]
-Snapshot = Annotated[
-    str | None, _catalog("--snapshot", metavar="FILE", help="Compare with a file from 'list -o json'.")
-]
+Snapshot = Annotated[str | None, _catalog("--snapshot", "Compare with a file from 'list -o json'.", "FILE")]
 
 Auth = Annotated[
     str | None,
     _service(
         "--auth",
-        metavar="URL",
-        help="The auth service, or embedded[:FILE]. Variable MANA_AUTH_URL or PERSONAS_AUTH_URL; "
+        "The auth service, or embedded[:FILE]. Variable MANA_AUTH_URL or PERSONAS_AUTH_URL; "
         "default http://localhost:3001.",
+        "URL",
     ),
 ]
 Jwt = Annotated[
     str | None,
     _service(
-        "--jwt",
-        metavar="TOKEN",
-        help="An admin's token, - for stdin, or @FILE. Variable MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT.",
+        "--jwt", "Admin token, - for stdin or @FILE. Variable MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT.", "TOKEN"
     ),
 ]
-AllowHttp = Annotated[bool, _service("--allow-http", help="Allow plain http to another machine.")]
-Timeout = Annotated[
-    float | None, _service("--timeout", metavar="SECONDS", help="Limit of one request; default 30.")
-]
+AllowHttp = Annotated[bool, _service("--allow-http", "Allow plain http to another machine.")]
+Timeout = Annotated[float | None, _service("--timeout", "Limit of one request; default 30.", "SECONDS")]
 Service = Annotated[
-    str | None,
-    _service("--service", metavar="NAME", help="mana or better-auth. Variable PERSONAS_SERVICE."),
+    str | None, _service("--service", "mana or better-auth. Variable PERSONAS_SERVICE.", "NAME")
 ]
 Token = Annotated[
-    str | None,
-    _service(
-        "--token", metavar="TOKEN", help="A session token for Better Auth. Variable PERSONAS_ADMIN_TOKEN."
-    ),
+    str | None, _service("--token", "Session token for Better Auth. Variable PERSONAS_ADMIN_TOKEN.", "TOKEN")
 ]
-BasePath = Annotated[
-    str | None, typer.Option("--base-path", metavar="PATH", hidden=True, help="The path of Better Auth.")
-]
-Endpoint = Annotated[str | None, _service("--endpoint", hidden=True, help="The path of the admin calls.")]
+BasePath = Annotated[str | None, _service("--base-path", "The path of Better Auth.", hidden=True)]
+Endpoint = Annotated[str | None, _service("--endpoint", "The path of the admin calls.", hidden=True)]
 Concurrency = Annotated[
-    int | None, _service("--concurrency", min=1, max=64, hidden=True, help="How many requests at once.")
+    int | None, _service("--concurrency", "How many requests at once.", min=1, max=64, hidden=True)
 ]
-Offline = Annotated[bool, _service("--offline", help="Only validate the catalog.")]
+Offline = Annotated[bool, _service("--offline", "Only validate the catalog.")]
 
-DryRun = Annotated[bool, _safety("--dry-run", help="Show the plan and change nothing.")]
-Prune = Annotated[bool, _safety("--prune", help="Delete personas that are not in the catalog.")]
+DryRun = Annotated[bool, _safety("--dry-run", "Show the plan and change nothing.")]
+Prune = Annotated[bool, _safety("--prune", "Delete personas that are not in the catalog.")]
 PruneSpaces = Annotated[
-    bool, _safety("--prune", help="Remove members, and other spaces of the owners, not in the catalog.")
+    bool, _safety("--prune", "Remove members, and other spaces of the owners, not in the catalog.")
 ]
-Replace = Annotated[bool, _safety("--replace", help="Delete and create again if name or password differs.")]
-CheckPasswords = Annotated[bool, _safety("--check-passwords", help="Sign in as every persona, not only two.")]
-ExpectPlan = Annotated[
-    str | None, _safety("--expect-plan", metavar="SUM", help="Refuse a plan with another checksum.")
-]
-Yes = Annotated[bool, _safety("--yes", "-y", help="Do not ask before deleting.")]
-Force = Annotated[bool, _safety("--force", help="Lift safety rules; each one is printed.")]
+Replace = Annotated[bool, _safety("--replace", "Delete and create again if name or password differs.")]
+CheckPasswords = Annotated[bool, _safety("--check-passwords", "Sign in as every persona, not only two.")]
+ExpectPlan = Annotated[str | None, _safety("--expect-plan", "Refuse a plan with another checksum.", "SUM")]
+Delete = Annotated[bool, _safety("--delete", "Delete the catalog's spaces.")]
+Yes = Annotated[bool, _safety("--yes -y", "Do not ask before deleting.")]
+Force = Annotated[bool, _safety("--force", "Lift safety rules; each one is printed.")]
 
-Format = Annotated[
-    Output, _output("--output", "-o", metavar="FORMAT", help="text, json, markdown or github.")
-]
+Format = Annotated[Output, _output("--output -o", "text, json, markdown or github.", "FORMAT")]
 Reports = Annotated[
-    list[str] | None,
-    _output("--report", metavar="FILE", help="Also write the report to FILE (.json, .md, .txt)."),
+    list[str] | None, _output("--report", "Also write the report to FILE (.json, .md, .txt).", "FILE")
 ]
-FailOnDrift = Annotated[bool, _output("--fail-on-drift", help="Exit with 10 if catalog and service differ.")]
-Quiet = Annotated[bool, _output("--quiet", "-q", help="No progress or notes; nothing when in sync.")]
-Verbose = Annotated[bool, _output("--verbose", "-v", help="Print requests; a traceback for a bug.")]
+FailOnDrift = Annotated[bool, _output("--fail-on-drift", "Exit with 10 if catalog and service differ.")]
+Quiet = Annotated[bool, _output("--quiet -q", "No progress or notes; nothing when in sync.")]
+Verbose = Annotated[bool, _output("--verbose -v", "Print requests; a traceback for a bug.")]

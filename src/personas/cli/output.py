@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -45,19 +44,17 @@ def check_writable(name: str, option: str) -> Path:
     return path
 
 
-def check_report_files(names: Sequence[str]) -> list[Path]:
-    """Return the files of --report. Raises UsageError if one cannot be written, or has another ending."""
-    for name in names:
-        if name and Path(name).suffix.lower() not in _SUFFIXES:
-            raise UsageError(f"--report {name}: unknown ending.", hint=f"Use {', '.join(_SUFFIXES)}.")
-    return [check_writable(name, "--report") for name in names]
+def check_report_file(name: str) -> Path:
+    """Return a file of --report. Raises UsageError if it cannot be written, or has another ending."""
+    if name and Path(name).suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"--report {name}: unknown ending.", hint=f"Use {', '.join(_SUFFIXES)}.")
+    return check_writable(name, "--report")
 
 
-def write_report_files(report: Report, files: Sequence[Path]) -> None:
-    """Write the report to each file in the format of its ending; in place, as a bind mount needs it."""
-    for file in files:
-        text = _render(report, _SUFFIXES[file.suffix.lower()])
-        file.write_text(text, "utf-8", errors="backslashreplace")
+def write_report_file(report: Report, file: Path) -> None:
+    """Write the report in the format of the file's ending; in place, as a bind mount needs it."""
+    text = _render(report, _SUFFIXES[file.suffix.lower()])
+    file.write_text(text, "utf-8", errors="backslashreplace")
 
 
 def show_report(report: Report, output: Output, *, quiet: bool, verbose: bool, shown: bool) -> None:
@@ -65,28 +62,27 @@ def show_report(report: Report, output: Output, *, quiet: bool, verbose: bool, s
 
     `shown`: the plan stands above a question already.
     """
-    problems = report.problems
-    untold = report.error
+    error, problems = report.error, report.problems
     if output is Output.GITHUB:
         _write_github(report)
     elif output is not Output.TEXT:
         write_stdout(_render(report, output), machine=True)
     else:
-        found = report.model_copy(update={"error": None, "problems": ()})
-        has_result = report.plan is not None or report.live is not None or report.error is None
+        result = report.model_copy(update={"error": None})
         if report.command == "validate":
-            # Problems are what it was asked for.
-            found = found.model_copy(update={"problems": problems})
-            has_result, problems = has_result or bool(problems), ()
-        if has_result and (report.applied or not shown):
+            problems = ()  # they are its result
+        else:
+            result = result.model_copy(update={"problems": ()})
+        found = report.plan or report.live or result.problems or error is None
+        if found and (report.applied or not shown):
             console = Console()  # knows NO_COLOR, FORCE_COLOR and TERM
             color = console.color_system is not None and not console.no_color
-            write_stdout(to_text(found, width=console.width, color=color, verbose=verbose, quiet=quiet))
-            untold = error_to_show(report)
+            write_stdout(to_text(result, width=console.width, color=color, verbose=verbose, quiet=quiet))
+            error = error_to_show(report)
         for problem in problems:
             print_line(format_problem(problem))
-    if untold is not None:
-        print(format_error(untold), file=sys.stderr)
+    if error is not None:
+        print(format_error(error), file=sys.stderr)
 
 
 def _render(report: Report, output: Output) -> str:

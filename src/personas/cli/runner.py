@@ -20,18 +20,22 @@ from personas.catalog.loader import load_catalog
 from personas.catalog.models import Catalog, email_flaw
 from personas.catalog.select import find_persona
 from personas.cli.options import Output
-from personas.cli.output import check_report_files, show_report, write_report_files
-from personas.cli.progress import Progress
+from personas.cli.output import check_report_file, show_report, write_report_file
+from personas.cli.progress import show_progress
 from personas.cli.streams import print_line
 from personas.concurrency import Cancel
-from personas.config import DEFAULT_CATALOG, variable
+from personas.config import DEFAULT_CATALOG, Config, variable
 from personas.errors import CatalogError, DriftFound, Interrupted, PartialFailure, PersonasError, UsageError
-from personas.reconcile.changes import Action, Change, Outcome, Plan, Result, Status
+from personas.reconcile.apply import make_outcome
+from personas.reconcile.changes import Outcome, Plan, Result, Status
 from personas.redact import redact
 from personas.report.document import CatalogSize, ErrorInfo, Report
 from personas.report.text import format_error
+from personas.services.base import Service
 
 T = TypeVar("T")
+Observer = Callable[[Outcome], None]
+Apply = Callable[[Service, Observer], Awaitable[tuple[Outcome, ...]]]
 
 _NOTHING_CHANGED = "Interrupted. Nothing was changed."
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -42,15 +46,17 @@ class Run:
     """One run: what it found and did so far is its `report`.
 
     Attributes:
-        fail_on_drift: Whether drift makes the run fail.
+        service_kind: Which service the address has; empty until a connection needs it.
         shown: Whether the user has seen the plan, above a question.
         cancel: Requested by the first signal during the changes.
     """
 
-    def __init__(self, command: str, progress: Progress) -> None:
+    def __init__(self, command: str, *, quiet: bool, verbose: bool, fail_on_drift: bool) -> None:
         self.report = Report(command=command)
-        self.progress = progress
-        self.fail_on_drift = False
+        self.quiet = quiet
+        self.verbose = verbose
+        self.fail_on_drift = fail_on_drift
+        self.service_kind = ""
         self.shown = False
         self.cancel = Cancel()
         self._started = time.monotonic()
@@ -100,75 +106,99 @@ class Run:
             raise UsageError(problem, hint="Use an email, or name the catalog with --catalog.")
         return emails
 
-    def read(self, job: Callable[[], Awaitable[T]], what: str = "Reading") -> T:
-        """Run an async job that changes nothing; a signal ends it at once (Interrupted)."""
-        self.progress.start(what)
-        try:
-            return _run_async(job, lambda scope: scope.cancel())
-        finally:
-            self.progress.stop()
+    def read(
+        self, job: Callable[[Service], Awaitable[T]], config: Config, what: str = "Reading", **connection: Any
+    ) -> T:
+        """Connect as `connect` says, and run a job that changes nothing; a signal ends it (Interrupted)."""
+        with show_progress(what, hidden=self.quiet or self.verbose):
+            return self._run(job, config, lambda scope: scope.cancel(), **connection)
 
-    def write(
-        self, job: Callable[[Callable[[Outcome], None]], Awaitable[tuple[Outcome, ...]]], plan: Plan
-    ) -> None:
-        """Run an async job that carries out a plan and calls an observer with each outcome.
+    def write(self, job: Apply, config: Config, plan: Plan) -> None:
+        """Connect, and run a job that carries out a plan and calls an observer with each outcome.
 
         The first signal lets running requests finish, the second one ends them. Raises Interrupted then,
         or the ServiceError that stopped the run; `outcomes` has what was done in any case.
         """
-        observed: dict[str, Outcome] = {}
-
-        def observe(outcome: Outcome) -> None:
-            observed[outcome.key] = outcome
-            self.progress.advance()
+        reason = "not started: the run was interrupted"
+        observed = {change.key: make_outcome(change, Result.SKIPPED, reason) for change in plan.actions}
 
         def on_signal(scope: anyio.CancelScope) -> None:
             if self.cancel.requested:
                 scope.cancel()
-                return
-            self.cancel.request()
-            print_line("Interrupted. Finishing running requests; press Ctrl-C again to abort.")
+            else:
+                self.cancel.request()
+                print_line("Interrupted. Finishing running requests; press Ctrl-C again to abort.")
 
         self.add(applied=True)
-        self.progress.start("Applying", total=len(plan.actions))
-        try:
-            outcomes = _run_async(partial(job, observe), on_signal)
-        except Interrupted:
-            outcomes = tuple(observed.get(change.key) or _skip(change) for change in plan.actions)
-        finally:
-            self.progress.stop()
+        with show_progress("Applying", len(plan.actions), hidden=self.quiet or self.verbose) as advance:
+
+            def observe(outcome: Outcome) -> None:
+                observed[outcome.key] = outcome
+                advance()
+
+            try:
+                outcomes = self._run(lambda service: job(service, observe), config, on_signal)
+            except Interrupted:
+                outcomes = tuple(observed.values())
         self.add(outcomes=outcomes)
         if self.cancel.requested:
             raise Interrupted("Interrupted.")
         for error in (outcome.stopped_by for outcome in outcomes if outcome.stopped_by):
             raise error
 
+    def _run(
+        self,
+        job: Callable[[Service], Awaitable[T]],
+        config: Config,
+        on_signal: Callable[[anyio.CancelScope], None],
+        **connection: Any,
+    ) -> T:
+        """Run a job in an event loop of its own, and call `on_signal` there for each signal.
+
+        Raises Interrupted if `on_signal` cancelled the scope.
+        """
+        from personas.cli.connect import connect  # `validate` needs no HTTP
+
+        async def main() -> T:
+            before = {}
+            with anyio.CancelScope() as scope:
+                # Not the loop's own handlers, which Windows does not have.
+                call = partial(asyncio.get_running_loop().call_soon_threadsafe, on_signal, scope)
+                for number in _SIGNALS:
+                    if signal.getsignal(number) is not signal.SIG_IGN:  # set by nohup
+                        before[number] = signal.signal(number, lambda *_: call())
+                try:
+                    async with connect(self, config, **connection) as service:
+                        return await job(service)
+                finally:
+                    for number, handler in before.items():
+                        signal.signal(number, handler)
+            raise Interrupted(_NOTHING_CHANGED)
+
+        return anyio.run(main)
+
     def finish(self, error: PersonasError | None) -> Report:
         """Return the report at the end of the run."""
-        found = self.report
+        found, plan, code = self.report, self.report.plan, 0
+        # A persona's conflict refused the run before; a space of another owner is only skipped.
+        unsure = plan and found.command != "cleanup" and plan.of(Status.UNKNOWN, Status.CONFLICT)
+        if error is not None:
+            code = error.exit_code
+        elif found.failures or unsure:
+            code = PartialFailure.exit_code
+        elif self.fail_on_drift and plan and plan.drift:
+            code = DriftFound.exit_code
         return found.model_copy(
             update={
-                "valid": () if found.plan or found.live else found.valid,
-                "compared": found.plan is not None,
+                "valid": () if plan or found.live else found.valid,
+                "compared": plan is not None,
                 "notes": tuple(dict.fromkeys(found.notes)),
                 "error": error and ErrorInfo(message=redact(error.message), hint=redact(error.hint)),
                 "interrupted": isinstance(error, Interrupted),
-                "exit_code": error.exit_code if error else self._exit_code(),
+                "exit_code": code,
                 "seconds": round(time.monotonic() - self._started, 3),
             }
         )
-
-    def _exit_code(self) -> int:
-        """Return the exit code of a run without an error."""
-        plan = self.report.plan
-        if self.report.failures:
-            return PartialFailure.exit_code
-        if plan is None or self.report.command == "cleanup":
-            return 0
-        # A persona's conflict refused the run before; a space that belongs to another owner is only skipped.
-        if plan.of(Status.UNKNOWN, Status.CONFLICT):
-            return PartialFailure.exit_code
-        return DriftFound.exit_code if self.fail_on_drift and plan.drift else 0
 
 
 @contextmanager
@@ -178,17 +208,18 @@ def start_run(
     reports: Sequence[str] | None = None,
     quiet: bool = False,
     verbose: bool = False,
+    fail_on_drift: bool = False,
 ) -> Iterator[Run]:
     """Run the body of a command, report it, and exit with its code; `output` is None for no report.
 
     Raises:
         typer.Exit: Always.
     """
-    run = Run(command, Progress(quiet=quiet, verbose=verbose))
+    run = Run(command, quiet=quiet, verbose=verbose, fail_on_drift=fail_on_drift)
     files: list[Path] = []
     error: PersonasError | None = None
     try:
-        files = check_report_files(reports or ())
+        files = [check_report_file(name) for name in reports or ()]
         yield run
     except PersonasError as raised:
         error = raised
@@ -201,7 +232,8 @@ def start_run(
     found = run.finish(error)
     code = found.exit_code
     try:
-        write_report_files(found, files)
+        for file in files:
+            write_report_file(found, file)
         if output is not None:
             show_report(found, output, quiet=quiet, verbose=verbose, shown=run.shown)
         elif found.error is not None:
@@ -213,18 +245,6 @@ def start_run(
     raise typer.Exit(code)
 
 
-def _skip(change: Change) -> Outcome:
-    """Return the outcome of an action that was not started before the run was aborted."""
-    return Outcome(
-        kind=change.kind,
-        key=change.key,
-        name=change.name,
-        action=change.action or Action.UPDATE,
-        result=Result.SKIPPED,
-        message="not started: the run was interrupted",
-    )
-
-
 def _describe_bug(error: Exception, *, verbose: bool) -> PersonasError:
     """Return a bug as an error; its own message may contain secrets and is printed only with --verbose."""
     if verbose:
@@ -232,32 +252,3 @@ def _describe_bug(error: Exception, *, verbose: bool) -> PersonasError:
             print_line(line)
     hint = "" if verbose else "Add --verbose for a traceback, and report it."
     return PersonasError(f"This is a bug in personas: {type(error).__name__}.", hint=hint)
-
-
-def _run_async(job: Callable[[], Awaitable[T]], on_signal: Callable[[anyio.CancelScope], None]) -> T:
-    """Run a job in an event loop of its own, and call `on_signal` there for each signal.
-
-    Raises Interrupted if `on_signal` cancelled the scope.
-    """
-
-    async def main() -> T:
-        with anyio.CancelScope() as scope, _handle_signals(partial(on_signal, scope)):
-            return await job()
-        raise Interrupted(_NOTHING_CHANGED)
-
-    return anyio.run(main)
-
-
-@contextmanager
-def _handle_signals(call: Callable[[], None]) -> Iterator[None]:
-    """Call a function in the running event loop for each signal; works on Windows as well."""
-    loop = asyncio.get_running_loop()
-    before = {}
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # set by nohup
-            before[number] = signal.signal(number, lambda *_: loop.call_soon_threadsafe(call))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

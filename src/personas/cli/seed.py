@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from personas.cli import options
-
-EXAMPLES = """Examples:
-  personas seed --auth embedded             try it without a service
-  personas seed --auth https://auth.staging.example.com -c staging.json
-  personas seed --prune --yes               also delete extra personas"""
+from personas.cli.password import choose_passwords
+from personas.config import resolve_config
 
 
 def seed(
@@ -40,25 +37,25 @@ def seed(
     Instead of --jwt, set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD, or
     PERSONAS_ADMIN_EMAIL and PERSONAS_ADMIN_PASSWORD. Passwords are derived from
     PERSONA_SEED_SECRET or PERSONAS_SEED_SECRET.
+
+    Examples:
+      personas seed --auth embedded             try it without a service
+      personas seed --auth https://auth.staging.example.com -c staging.json
+      personas seed --prune --yes               also delete extra personas
     """
     from personas.cli import flow
-    from personas.cli.confirm import confirm
     from personas.cli.runner import start_run
-    from personas.config import resolve_config
     from personas.reconcile.changes import Options
 
     with start_run("seed", output, report, quiet, verbose) as run:
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
         loaded = run.load_catalog(catalog, file)
         flow.require_allowed_domain(loaded)
-        passwords = flow.choose_passwords(config)
+        passwords = choose_passwords(config)
         planned = Options(prune=prune, replace=replace, force=force, only=tuple(only or ()))
         plan = flow.read_plan(
             run, config, loaded, passwords, planned, check_passwords=check_passwords, create=not dry_run
         )
         flow.check_plan(plan, expect_plan)
-        if dry_run or not plan.actions:
-            return
-        losses = flow.describe_losses(loaded, plan)
-        confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
-        flow.apply_personas(run, config, loaded, plan, passwords, force=force)
+        if plan.actions and not dry_run:
+            flow.apply_personas(run, config, loaded, plan, passwords, yes=yes)

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from personas.cli import options
+from personas.config import resolve_config
 from personas.errors import ResponseError
-
-if TYPE_CHECKING:
-    from personas.reconcile.changes import LiveState
-
-EXAMPLES = """Examples:
-  personas show anna
-  personas show persona.anna@mana.test -o json"""
 
 
 def show(
@@ -31,27 +23,31 @@ def show(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show one live persona: prompt, weights, last actions and feedback."""
+    """Show one live persona: prompt, weights, last actions and feedback.
+
+    Examples:
+      personas show anna
+      personas show persona.anna@mana.test -o json
+    """
     from personas.catalog.models import Scope
     from personas.catalog.select import find_persona
-    from personas.cli.connect import connect
     from personas.cli.runner import start_run
-    from personas.config import resolve_config
+    from personas.reconcile.changes import LiveState
     from personas.reconcile.fetch import fetch_details, fetch_list
+    from personas.services.base import Service
 
     with start_run("show", output, report, quiet, verbose) as run:
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, None, kind, token, base_path)
         loaded = run.load_catalog_if_any(catalog)
         scope = loaded.scope if loaded else Scope()
 
-        async def read() -> LiveState:
-            async with connect(run, config) as service:
-                live = await fetch_list(service, scope)
-                found = find_persona(live.personas, persona, f"at {config.address}")
-                one = live.model_copy(update={"personas": (found,), "only": (found.email,)})
-                return await fetch_details(service, one)
+        async def read(service: Service) -> LiveState:
+            live = await fetch_list(service, scope)
+            found = find_persona(live.personas, persona, f"at {config.address}")
+            one = live.model_copy(update={"personas": (found,), "only": (found.email,)})
+            return await fetch_details(service, one)
 
-        live = run.read(read)
+        live = run.read(read, config)
         if live.unread:
             raise ResponseError(" ".join(live.unread.values()))
         run.add(live=live)

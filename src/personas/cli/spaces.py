@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from personas.cli import options
+from personas.cli.password import choose_passwords
+from personas.config import resolve_config
 from personas.errors import UsageError
 
 if TYPE_CHECKING:
-    from personas.reconcile.changes import Outcome, Plan
-
-EXAMPLES = """Examples:
-  personas spaces --dry-run
-  personas spaces --prune --yes        also remove what is not in the catalog
-  personas spaces --delete --only familie-brandt"""
+    from personas.reconcile.changes import Plan
 
 
 def spaces(
@@ -33,9 +27,7 @@ def spaces(
     concurrency: options.Concurrency = None,
     dry_run: options.DryRun = False,
     prune: options.PruneSpaces = False,
-    delete: Annotated[
-        bool, typer.Option("--delete", rich_help_panel="Safety", help="Delete the catalog's spaces.")
-    ] = False,
+    delete: options.Delete = False,
     yes: options.Yes = False,
     force: options.Force = False,
     output: options.Format = options.Output.TEXT,
@@ -47,19 +39,22 @@ def spaces(
     """Create and update the shared spaces of the catalog.
 
     Signs in as their owners and members, who must be live: run seed first.
+
+    Examples:
+      personas spaces --dry-run
+      personas spaces --prune --yes        also remove what is not in the catalog
+      personas spaces --delete --only familie-brandt
     """
     from personas.cli import flow
     from personas.cli.confirm import confirm
-    from personas.cli.connect import connect
-    from personas.cli.runner import start_run
-    from personas.config import resolve_config
-    from personas.reconcile.changes import Options
+    from personas.cli.runner import Observer, start_run
+    from personas.reconcile.changes import Options, Outcome
+    from personas.services.base import Service
     from personas.spaces.apply import apply_spaces
     from personas.spaces.client import SignInCache, fetch_spaces
     from personas.spaces.plan import make_space_plan
 
-    with start_run("spaces", output, report, quiet, verbose) as run:
-        run.fail_on_drift = fail_on_drift
+    with start_run("spaces", output, report, quiet, verbose, fail_on_drift) as run:
         if delete and prune:
             raise UsageError("--delete and --prune cannot be used together.")
         if fail_on_drift and not dry_run:
@@ -67,33 +62,30 @@ def spaces(
         config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
         loaded = run.load_catalog(catalog)
         flow.require_allowed_domain(loaded)
-        sign_ins = SignInCache(flow.choose_passwords(config))
+        sign_ins = SignInCache(choose_passwords(config))
         planned = Options(command="spaces", prune=prune, force=force, only=tuple(only or ()))
 
-        async def read() -> Plan:
-            async with connect(run, config) as service:
-                state = await fetch_spaces(service, loaded, sign_ins, only=planned.only)
-                plan = make_space_plan(loaded, state, planned, delete=delete)
-                # No session is left open behind a question: the answer may be no.
-                if dry_run or not plan.actions or _describe_losses(plan):
-                    await sign_ins.close(service)
-                return plan
+        async def read(service: Service) -> Plan:
+            state = await fetch_spaces(service, loaded, sign_ins, only=planned.only)
+            plan = make_space_plan(loaded, state, planned, delete=delete)
+            # No session is left open behind a question: the answer may be no.
+            if dry_run or not plan.actions or _describe_losses(plan):
+                await sign_ins.close(service)
+            return plan
 
-        async def write(on_outcome: Callable[[Outcome], None]) -> tuple[Outcome, ...]:
-            async with connect(run, config) as service:
-                try:
-                    return await apply_spaces(
-                        plan, service, sign_ins, cancel=run.cancel, on_outcome=on_outcome
-                    )
-                finally:
-                    await sign_ins.close(service)
+        async def write(service: Service, on_outcome: Observer) -> tuple[Outcome, ...]:
+            try:
+                return await apply_spaces(plan, service, sign_ins, cancel=run.cancel, on_outcome=on_outcome)
+            finally:
+                await sign_ins.close(service)
 
-        plan = run.read(read)
+        plan = run.read(read, config)
         run.add(plan=plan)
         if dry_run or not plan.actions:
             return
-        confirm(run, _describe_losses(plan), f"Delete at {config.address}?", yes=yes, force=force)
-        run.write(write, plan)
+        if losses := _describe_losses(plan):
+            confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
+        run.write(write, config, plan)
 
 
 def _describe_losses(plan: Plan) -> str:

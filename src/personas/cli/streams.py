@@ -6,6 +6,7 @@ import io
 import sys
 from typing import Any, TextIO
 
+from personas.config import is_ci
 from personas.redact import redact
 
 
@@ -55,6 +56,6 @@ def print_line(text: str) -> None:
     print(disarm(visible(redact(text))), file=sys.stderr, flush=True)
 
 
-def is_interactive() -> bool:
-    """Return whether a question can be shown and answered."""
-    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
+def can_ask() -> bool:
+    """Return whether a question can be shown and answered; never in CI."""
+    return not is_ci() and bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())

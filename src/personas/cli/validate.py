@@ -9,10 +9,6 @@ import typer
 from personas.cli import options
 from personas.errors import CatalogError
 
-EXAMPLES = """Examples:
-  personas validate catalogs/*.json
-  generate-catalog | personas validate -"""
-
 
 def validate(
     files: Annotated[
@@ -28,6 +24,10 @@ def validate(
     """Check catalogs and print every error and warning with its place.
 
     Exits with code 3 for an error; warnings alone do not fail.
+
+    Examples:
+      personas validate catalogs/*.json
+      generate-catalog | personas validate -
     """
     from personas.catalog.problems import Problem
     from personas.cli.runner import start_run

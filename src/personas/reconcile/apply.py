@@ -9,7 +9,7 @@ from personas.catalog.models import Persona
 from personas.concurrency import Cancel, run_concurrently
 from personas.errors import NoResponseError, RateLimitedError, ResponseError, SafetyError, ServiceError
 from personas.passwords import PasswordDeriver
-from personas.reconcile.changes import Action, Change, Kind, Outcome, Plan, Result
+from personas.reconcile.changes import Action, Change, Outcome, Plan, Result
 from personas.reconcile.fetch import MAX_FAILURES_IN_A_ROW
 from personas.services.base import Service
 from personas.services.models import LivePersona
@@ -34,8 +34,8 @@ async def apply(
     run = _Run(service, passwords, on_outcome)
     await run_concurrently(plan.actions, run.carry_out, limit=service.concurrency, cancel=cancel)
     reason = run.error.message if run.error else "the run was interrupted"
-    skipped = [_make_outcome(change, Result.SKIPPED, f"not started: {reason}") for change in plan.actions]
-    return tuple(run.outcomes.get((outcome.kind, outcome.key), outcome) for outcome in skipped)
+    skipped = [make_outcome(change, Result.SKIPPED, f"not started: {reason}") for change in plan.actions]
+    return tuple(run.outcomes.get(outcome.key, outcome) for outcome in skipped)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class _Run:
     service: Service
     passwords: PasswordDeriver | None
     on_outcome: Callable[[Outcome], None] | None
-    outcomes: dict[tuple[Kind, str], Outcome] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     error: ServiceError | None = None
     failures: int = 0
@@ -54,7 +54,7 @@ class _Run:
         """Carry out one action, and record how it ended."""
         if self.error is not None:
             return
-        outcome = _make_outcome(change, Result.UNKNOWN, "interrupted before the service answered")
+        outcome = make_outcome(change, Result.UNKNOWN, "interrupted before the service answered")
         try:
             outcome = await self._do(change)
             self.failures = 0
@@ -65,7 +65,7 @@ class _Run:
             if change.key in self.deleted and outcome.result is not Result.DONE:
                 message = f"deleted; re-creation unconfirmed, run seed again: {outcome.message}"
                 outcome = outcome.model_copy(update={"message": message})
-            self.outcomes[change.kind, change.key] = outcome
+            self.outcomes[change.key] = outcome
             if self.on_outcome is not None:
                 self.on_outcome(outcome)
 
@@ -78,8 +78,10 @@ class _Run:
                 message = "" if await service.delete(live) else "already gone"
             case Action.UPDATE, Persona() as desired, LivePersona() as live if password:
                 fields = [item.field for item in change.fields if item.updatable]
-                await service.update(live, desired, fields, password)
+                user_id = await service.update(live, desired, fields, password)
                 message = change.reason  # what still differs
+                if user_id != live.user_id:
+                    message = "re-created: it was deleted meanwhile"
             case Action.REPLACE, Persona() as desired, LivePersona() as live if password:
                 await service.delete(live)
                 self.deleted.add(change.key)
@@ -88,13 +90,13 @@ class _Run:
                 user_id = await service.create(desired, password, existing=change.existing)
             case _:
                 raise TypeError(f"no {change.action} is possible for {change.kind} {change.key}")
-        return _make_outcome(change, Result.DONE, message, user_id)
+        return make_outcome(change, Result.DONE, message, user_id)
 
     def _judge(self, change: Change, error: ServiceError) -> Outcome:
         """Return the outcome of a failed action, and decide whether the run stops."""
         self.failures = self.failures + 1 if isinstance(error, NoResponseError | RateLimitedError) else 0
         result = Result.UNKNOWN if error.maybe_applied else Result.FAILED
-        outcome = _make_outcome(change, result, error.message)
+        outcome = make_outcome(change, result, error.message)
         # Refused credentials and a missing connection concern the whole run.
         fatal = not isinstance(error, ResponseError | NoResponseError)
         if self.error is None and (fatal or self.failures >= MAX_FAILURES_IN_A_ROW):
@@ -103,6 +105,7 @@ class _Run:
         return outcome
 
 
-def _make_outcome(change: Change, result: Result, message: str, user_id: str | None = None) -> Outcome:
+def make_outcome(change: Change, result: Result, message: str, user_id: str | None = None) -> Outcome:
+    """Return how the action of a change ended."""
     same = change.model_dump(include={"kind", "key", "name", "action"})
     return Outcome(**same, result=result, message=message, id=user_id)

@@ -7,18 +7,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
 from pydantic import AwareDatetime, ConfigDict, Field, computed_field
 
 from personas.catalog.models import Persona, Space
 from personas.errors import ServiceError
 from personas.services.base import Capabilities
-from personas.services.models import FoundUser, LivePersona, LiveSpace, PasswordCheck, ServiceModel
-
-
-class ReportModel(ServiceModel):
-    """Base of everything that reports contain."""
+from personas.services.models import FoundUser, LivePersona, LiveSpace, PasswordCheck, ServiceModel, Verdict
 
 
 class Kind(StrEnum):
@@ -62,7 +57,7 @@ class Result(StrEnum):
 Value = str | Mapping[str, float] | Mapping[str, str] | None
 
 
-class FieldChange(ReportModel):
+class FieldChange(ServiceModel):
     """One field that differs.
 
     Attributes:
@@ -79,7 +74,7 @@ class FieldChange(ReportModel):
     line: int | None = None
 
 
-class Change(ReportModel):
+class Change(ServiceModel):
     """One persona or space, and how catalog and service differ about it.
 
     Attributes:
@@ -108,7 +103,7 @@ class Change(ReportModel):
         return self.status is not Status.IN_SYNC
 
 
-class Options(ReportModel):
+class Options(ServiceModel):
     """What a run may do. Part of the checksum, except `command`: a preview has the checksum of the run."""
 
     command: str = "seed"
@@ -118,7 +113,7 @@ class Options(ReportModel):
     only: tuple[str, ...] = ()
 
 
-class Plan(ReportModel):
+class Plan(ServiceModel):
     """All changes of one run, sorted: what the run does first, in-sync last, each by name.
 
     Attributes:
@@ -154,14 +149,8 @@ class Plan(ReportModel):
             for c in self.changes
             if c.is_drift or c.action
         ]
-        whole: list[Any] = [
-            self.kind,
-            self.service,
-            self.scope,
-            self.options.model_dump(exclude={"command"}),
-            drift,
-        ]
-        text = json.dumps(whole, sort_keys=True, default=str)
+        options = self.options.model_dump(exclude={"command"})
+        text = json.dumps([self.kind, self.service, self.scope, options, drift], sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
     @property
@@ -179,7 +168,7 @@ class Plan(ReportModel):
         return tuple(change for change in self.changes if change.status in statuses)
 
 
-class Outcome(ReportModel):
+class Outcome(ServiceModel):
     """How the action of one change ended.
 
     Attributes:
@@ -201,31 +190,27 @@ class Outcome(ReportModel):
     stopped_by: ServiceError | None = Field(default=None, exclude=True, repr=False)
 
 
-class Ownership(StrEnum):
-    """Who has the email of a persona that is not live."""
+class Owner(ServiceModel):
+    """The account that has the email of a persona that is not live.
 
-    FREE = "free"
-    HALF_CREATED = "half-created"
-    FOREIGN = "foreign"
-    UNKNOWN = "unknown"
+    Attributes:
+        verdict: Whether the derived password signs in. If so, the account is a half-created persona.
+        reason: Why that is unknown.
+    """
 
-
-class Owner(ReportModel):
-    """Who has one email, and why that is known or unknown."""
-
-    ownership: Ownership
+    verdict: Verdict
     reason: str = ""
     user: FoundUser | None = Field(default=None, exclude=True)
 
 
-class LiveState(ReportModel):
+class LiveState(ServiceModel):
     """The personas of a service inside a scope, at one moment. `list -o json` prints it; a snapshot is one.
 
     Attributes:
         only: The patterns that limited what was read; empty for everything in scope.
         others: How many live personas are outside the scope.
         unread: Why details could not be read, by user id.
-        owners: Who has the emails of catalog personas that are not live, by email.
+        owners: The accounts with emails of catalog personas that are not live, by email.
         passwords: Whether derived passwords sign in, by email.
         notes: What a reader must know about how the state was read.
         everyone: Every live persona, also outside the scope and not selected by `only`.

@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from personas.catalog.models import Catalog
 from personas.concurrency import Cancel, run_concurrently
 from personas.errors import SafetyError
 from personas.passwords import PasswordDeriver
-from personas.reconcile.changes import LiveState, Owner, Ownership
+from personas.reconcile.changes import LiveState, Owner
 from personas.services.base import Service
 from personas.services.models import FoundUser, PasswordCheck, Verdict
 
-Checks = Mapping[str, PasswordCheck]  # by email
+Checks = dict[str, PasswordCheck]  # by email
 
-_LIMITED = PasswordCheck(Verdict.UNKNOWN, "not tried, the service limits sign-ins", rate_limited=True)
-_OWNERSHIP = {
-    Verdict.RIGHT: Ownership.HALF_CREATED,
-    Verdict.WRONG: Ownership.FOREIGN,
-    Verdict.UNKNOWN: Ownership.UNKNOWN,
-}
+_GONE = PasswordCheck(Verdict.UNKNOWN, "the persona was deleted meanwhile")
+_LIMITED = PasswordCheck(Verdict.UNKNOWN, "not tried, the service limits sign-ins")
 
 
 async def find_owners(
     service: Service, emails: Collection[str], state: LiveState, passwords: PasswordDeriver | None
 ) -> dict[str, Owner]:
-    """Return who has each of these emails (lower case), which no live persona of the service has.
+    """Return the accounts that have these emails (lower case), which no live persona of the service has.
 
     Raises NotOfferedError if the service has no user look-up.
     """
-    owners = dict.fromkeys(emails, Owner(ownership=Ownership.FREE))
     doubtful: list[str] = []
     for domain in {email[email.index("@") :] for email in emails}:
         personas = sum(persona.email.lower().endswith(domain) for persona in state.everyone)
         # As many accounts as live personas: the domain has no other accounts.
         if await service.count_users(domain) != personas:
             doubtful += [email for email in emails if email.endswith(domain)]
+    owners: dict[str, Owner] = {}
     users: dict[str, FoundUser] = {}
-    for email, found in (await service.find_users(doubtful) if doubtful else {}).items():
+    for email, found in (await service.find_users(doubtful)).items():
         if isinstance(found, FoundUser):
             users[email] = found
         else:
-            owners[email] = Owner(ownership=Ownership.UNKNOWN, reason=found.message)
+            owners[email] = Owner(verdict=Verdict.UNKNOWN, reason=found.message)
     no_secret = PasswordCheck(Verdict.UNKNOWN, "there is no seed secret to sign in with")
     checks: Checks = dict.fromkeys(users, no_secret)
     if passwords is not None:
         checks = await check_passwords(service, users, passwords)
     for email, check in checks.items():
-        owners[email] = Owner(ownership=_OWNERSHIP[check.verdict], reason=check.reason, user=users[email])
+        owners[email] = Owner(verdict=check.verdict, reason=check.reason, user=users[email])
     return owners
 
 
@@ -56,9 +52,9 @@ async def check_seed_secret(
     catalog: Catalog,
     state: LiveState,
     passwords: PasswordDeriver,
-    check: Collection[str] = (),
+    check: Collection[str],
     *,
-    replace: bool = False,
+    replace: bool,
 ) -> tuple[Checks, tuple[str, ...]]:
     """Sign in as the oldest and the newest live persona of the catalog; if one fails, as all of them.
 
@@ -69,21 +65,24 @@ async def check_seed_secret(
     live.sort(key=lambda p: (p.created_at.timestamp() if p.created_at else 0.0, p.email))
     emails = list(dict.fromkeys(persona.email.lower() for persona in live))
     checks = await check_passwords(service, emails[:1] + emails[1:][-1:], passwords)
-    if Verdict.WRONG in {result.verdict for result in checks.values()}:
+    if _select(checks, Verdict.WRONG):
         check = set(emails)
     checks = await check_passwords(service, [e for e in emails if e in check], passwords, checks)
-    verdicts = [result.verdict for result in checks.values()]
-    wrong = verdicts.count(Verdict.WRONG)
-    if wrong and Verdict.RIGHT not in verdicts and not replace:
-        message = f"The seed secret does not match: {wrong} of {wrong} sign-ins failed."
+    if wrong := _select(checks, Verdict.WRONG):
+        # The account of a persona that was deleted meanwhile does not sign in either.
+        listed = {persona.email.lower() for persona in await service.list_personas()}
+        checks |= {email: _GONE for email in wrong if email not in listed}
+    wrong = _select(checks, Verdict.WRONG)
+    if wrong and not _select(checks, Verdict.RIGHT) and not replace:
+        message = f"The seed secret does not match: {len(wrong)} of {len(wrong)} sign-ins failed."
         raise SafetyError(message, hint=_hint(service, passwords))
-    unknown = [email for email, result in checks.items() if result.verdict is Verdict.UNKNOWN]
+    unknown = _select(checks, Verdict.UNKNOWN)
     if not unknown:
         return checks, ()
     reason = checks[unknown[0]].reason.rstrip(".")
     note = f"Could not check the seed secret with {len(unknown)} of {len(checks)} personas: {reason}."
     # A sample that did not have to be checked is only a note.
-    return {e: result for e, result in checks.items() if e in check or e not in unknown}, (note,)
+    return {email: result for email, result in checks.items() if email in check}, (note,)
 
 
 async def check_passwords(
@@ -102,6 +101,10 @@ async def check_passwords(
 
     await run_concurrently(left, check, limit=service.concurrency, cancel=cancel)
     return dict.fromkeys(left, _LIMITED) | checks
+
+
+def _select(checks: Checks, verdict: Verdict) -> list[str]:
+    return [email for email, result in checks.items() if result.verdict is verdict]
 
 
 def _hint(service: Service, passwords: PasswordDeriver) -> str:

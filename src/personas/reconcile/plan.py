@@ -15,8 +15,6 @@ from personas.reconcile.changes import (
     FieldChange,
     LiveState,
     Options,
-    Owner,
-    Ownership,
     Plan,
     Status,
     Value,
@@ -28,11 +26,11 @@ Decision = tuple[Status, Action | None, str]
 
 # The catalog's fields by their JSON names.
 _ATTRIBUTES = {to_camel(a): a for a in ("name", "archetype", "system_prompt", "module_mix", "tick_cadence")}
-_MISSING: dict[Ownership, Decision] = {
-    Ownership.FREE: (Status.CREATE, Action.CREATE, ""),
-    Ownership.HALF_CREATED: (Status.CREATE, Action.CREATE, "completes a half-created persona"),
-    Ownership.FOREIGN: (Status.CONFLICT, None, "belongs to an account that is not a persona"),
-    Ownership.UNKNOWN: (Status.UNKNOWN, None, "cannot determine who owns this email"),
+# What to do about an email that another account has, by whether the derived password signs in.
+_TAKEN: dict[Verdict, Decision] = {
+    Verdict.RIGHT: (Status.CREATE, Action.CREATE, "completes a half-created persona"),
+    Verdict.WRONG: (Status.CONFLICT, None, "belongs to an account that is not a persona"),
+    Verdict.UNKNOWN: (Status.UNKNOWN, None, "cannot determine who owns this email"),
 }
 _EXTRA = "not in the catalog"
 _DOUBLE = "a second live persona with this email"
@@ -96,7 +94,7 @@ def require_matches(only: Sequence[str], catalog: Catalog | None, personas: Iter
 
 def is_selected(only: Sequence[str], *sides: object) -> bool:
     """Whether a pattern matches one side of a persona; without patterns every persona is selected."""
-    return not only or any(
+    return any(
         matches(only, email=side.email, name=side.name or "", archetype=side.archetype or "")
         for side in sides
         if isinstance(side, Persona | LivePersona)
@@ -114,8 +112,10 @@ def _index(personas: Iterable[LivePersona]) -> tuple[dict[str, LivePersona], lis
 
 
 def _make_extra(key: str, live: LivePersona, reason: str, options: Options) -> Change:
-    change = Change(key=key, name=live.name or "", status=Status.EXTRA, reason=reason, live=live)
-    return change.model_copy(update={"id": live.user_id, "action": Action.DELETE if options.prune else None})
+    name, action = live.name or "", Action.DELETE if options.prune else None
+    return Change(
+        key=key, name=name, status=Status.EXTRA, action=action, reason=reason, id=live.user_id, live=live
+    )
 
 
 def _compare(
@@ -123,10 +123,10 @@ def _compare(
 ) -> Change:
     """Return the change of one catalog persona; an email that was not looked up counts as free."""
     fields: tuple[FieldChange, ...] = ()
-    owner = live.owners.get(desired.email, Owner(ownership=Ownership.FREE))
+    owner = live.owners.get(desired.email)
     if current is None:
-        status, action, reason = _MISSING[owner.ownership]
-        reason = f"{reason}: {owner.reason}" if owner.reason else reason
+        status, action, reason = _TAKEN[owner.verdict] if owner else (Status.CREATE, Action.CREATE, "")
+        reason = f"{reason}: {owner.reason}" if owner and owner.reason else reason
     elif current.user_id in live.unread:
         status, action, reason = Status.UNKNOWN, None, f"could not be read: {live.unread[current.user_id]}"
     else:
@@ -143,7 +143,7 @@ def _compare(
         line=catalog.locate(("personas", catalog.index(desired.email)))[0],
         desired=desired,
         live=current,
-        existing=owner.user,
+        existing=owner.user if owner else None,
     )
 
 
@@ -174,13 +174,14 @@ def _find_differences(
 def _decide(fields: Sequence[FieldChange], password: PasswordCheck | None, *, replace: bool) -> Decision:
     """Return status, action and reason of a live catalog persona."""
     # Fields can be updated whatever the password is: without a verdict about it, only equal ones are unknown.
-    unchecked = password is not None and password.verdict is Verdict.UNKNOWN
-    reason = f"password not checked: {password.reason}" if password and unchecked else ""
+    unchecked = ""
+    if password is not None and password.verdict is Verdict.UNKNOWN:
+        unchecked = f"password not checked: {password.reason}"
     fixed = ", ".join(field.field for field in fields if not field.updatable)
     if not fields:
-        return (Status.UNKNOWN if unchecked else Status.IN_SYNC), None, reason
+        return (Status.UNKNOWN if unchecked else Status.IN_SYNC), None, unchecked
     if not fixed:
-        return Status.UPDATE, Action.UPDATE, reason
+        return Status.UPDATE, Action.UPDATE, unchecked
     if replace:
         return Status.REPLACE, Action.REPLACE, ""
     if any(field.updatable for field in fields):
@@ -199,7 +200,7 @@ def _mark_changed_emails(changes: Sequence[Change]) -> Iterator[Change]:
         elif change.reason == _EXTRA and change.name in new:
             hint = f"changed email? {new[change.name]} has the same name"
         reason = "; ".join(part for part in (change.reason, hint) if part)
-        yield change.model_copy(update={"reason": reason}) if hint else change
+        yield change.model_copy(update={"reason": reason})
 
 
 def _find_gaps(live: LiveState, changes: Iterable[Change]) -> Iterator[str]:

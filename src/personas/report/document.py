@@ -7,18 +7,19 @@ from typing import Any, Literal
 
 from personas import __version__
 from personas.catalog.problems import Problem
-from personas.reconcile.changes import LiveState, Outcome, Plan, ReportModel, Result
+from personas.reconcile.changes import LiveState, Outcome, Plan, Result
 from personas.report.sanitize import json_text
+from personas.services.models import ServiceModel
 
 
-class ErrorInfo(ReportModel):
+class ErrorInfo(ServiceModel):
     """Why a run ended early."""
 
     message: str
     hint: str = ""
 
 
-class CatalogSize(ReportModel):
+class CatalogSize(ServiceModel):
     """A valid catalog and how much it contains."""
 
     file: str
@@ -26,7 +27,7 @@ class CatalogSize(ReportModel):
     spaces: int = 0
 
 
-class Report(ReportModel):
+class Report(ServiceModel):
     """What one command found and did. This is JSON document version 1.
 
     Attributes:

@@ -70,8 +70,11 @@ class Service(Protocol):
 
     async def update(
         self, live: LivePersona, persona: Persona, fields: Collection[str], password: Secret
-    ) -> None:
-        """Update these fields (JSON names, and `password`) to the catalog's values."""
+    ) -> str:
+        """Update these fields (JSON names, and `password`) to the catalog's values; return the user id.
+
+        The id is a new one if the persona was deleted meanwhile, and the service created it again.
+        """
 
     async def delete(self, live: LivePersona) -> bool:
         """Delete the persona for good; False if it was already gone. A warning raises ResponseError."""

@@ -144,8 +144,8 @@ class BetterAuthService(SignInService):
 
     async def update(
         self, live: LivePersona, persona: Persona, fields: Collection[str], password: Secret
-    ) -> None:
-        """Update these fields; a new password ends the persona's sessions."""
+    ) -> str:
+        """Update these fields, return the user id; a new password ends the persona's sessions."""
         what = f"updating {persona.email}"
         await self._guard(live.user_id, persona.email, what)
         data = _values(persona, fields)
@@ -155,6 +155,7 @@ class BetterAuthService(SignInService):
             await self._update_user(live.user_id, data, what)
         if "password" in fields:
             await self._set_password(live.user_id, password, what)
+        return live.user_id
 
     async def delete(self, live: LivePersona) -> bool:
         """Delete the persona for good; False if it was already gone."""

@@ -101,7 +101,7 @@ async def probe_service(
         answer = await http.request("GET", f"{base_path}/ok", what=what)
         if answer.status != 200 or answer.body != {"ok": True}:
             message = f"Neither mana nor Better Auth answers at {address}."
-            hint = "Check --auth and --base-path, or name the service with --service mana|better-auth."
+            hint = "Check --auth (MANA_AUTH_URL), or name the service: --service mana|better-auth."
             raise NotOfferedError(message, hint=hint)
         answer = await http.request("GET", f"{base_path}/admin/list-users", what=what)
     if answer.status == 401:

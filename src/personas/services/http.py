@@ -40,7 +40,7 @@ class RetryPolicy:
     attempts: int = 8
     first_wait: float = 0.1  # doubled for each further attempt
     max_wait: float = 5.0  # of the waits that the service did not ask for
-    connect: float = 3.0  # how long to try while there is no connection
+    connect: float = 3.0  # how long to try to connect
     total: float = 60.0  # how long to try in all, waits included
 
     def wait(self, attempt: int) -> float:
@@ -68,7 +68,6 @@ class _Failure:
     seconds: float = 0.0  # how long to repeat the call
     received: bool = True  # whether the service may have received the request
     status: int = 0
-    shared: bool = False  # whether all workers must wait
     wait: float | None = None  # the wait that the service asked for
 
 
@@ -128,12 +127,11 @@ class HttpClient:
         does, for errors; `repeat` is whether to send it again when the service may have received it.
         Raises UnreachableError, NoResponseError, RateLimitedError or ResponseError.
         """
-        headers = {
-            "origin": origin,
-            "authorization": f"Bearer {bearer.reveal()}" if bearer else "",
-            "cookie": cookie.reveal() if cookie else "",
-        }
-        headers = {name: value for name, value in headers.items() if value}
+        headers = {"origin": origin} if origin else {}
+        if bearer:
+            headers["authorization"] = f"Bearer {bearer.reveal()}"
+        if cookie:
+            headers["cookie"] = cookie.reveal()
         request = self._client.build_request(method, path, params=params, json=body, headers=headers)
         secrets = [secret for secret in (bearer, cookie) if secret]
         started, attempt = 0.0, 0
@@ -141,7 +139,9 @@ class HttpClient:
         while True:
             attempt += 1
             async with self._slots:
-                await self._wait_for_pause()
+                # A loop, because other workers can extend the pause meanwhile.
+                while (pause := self._resume_at - time.monotonic()) > 0:  # noqa: ASYNC110 - the time is known
+                    await anyio.sleep(pause)
                 started = started or time.monotonic()
                 left = self._retry.total - (time.monotonic() - started)
                 result = await self._attempt(request, what, secrets, min(self._timeout, max(left, 1.0)))
@@ -154,15 +154,10 @@ class HttpClient:
             if late or attempt >= self._retry.attempts or (result.received and not repeat):
                 result.error.maybe_applied = method != "GET" and (lost or server_error)
                 raise result.error
-            if result.shared:
+            if result.status in {429, 503}:  # it refuses the other workers as well
                 self._pause(wait, result.error.message)
             else:
                 await anyio.sleep(wait)
-
-    async def _wait_for_pause(self) -> None:
-        # A loop, because other workers can extend the pause meanwhile.
-        while (seconds := self._resume_at - time.monotonic()) > 0:  # noqa: ASYNC110 - the time is known
-            await anyio.sleep(seconds)
 
     def _pause(self, seconds: float, reason: str) -> None:
         """Let all requests wait; those that are refused at the same time announce a long wait once."""
@@ -176,14 +171,10 @@ class HttpClient:
     ) -> Answer | _Failure:
         self.requests += 1
         started = time.monotonic()
-        result: Answer | _Failure
         try:
             with anyio.fail_after(seconds):
-                response = await self._client.send(request, stream=True)
-                try:
+                async with contextlib.aclosing(await self._client.send(request, stream=True)) as response:
                     answer = _decode(response, await _read(response, what), secrets)
-                finally:
-                    await response.aclose()
             result = self._examine(response, answer, what)
         except Exception as error:  # noqa: BLE001 - servers provoke many kinds in the library
             result = self._explain(error, what, seconds)
@@ -209,9 +200,9 @@ class HttpClient:
         if status == 429:
             asked = "" if wait is None else f" for {wait:.0f} s"
             limited = RateLimitedError(f"{what}: rate limited{asked} ({reason}).", hint=hint)
-            return _Failure(limited, total, received=False, status=status, shared=True, wait=wait)
+            return _Failure(limited, total, received=False, status=status, wait=wait)
         busy = NoResponseError(f"{what}: the service is not available ({reason}).", hint=hint)
-        return _Failure(busy, total, status=status, shared=status == 503, wait=wait)
+        return _Failure(busy, total, status=status, wait=wait)
 
     def _explain(self, error: Exception, what: str, seconds: float) -> _Failure:
         """Return what an exception of the library means."""
@@ -234,7 +225,7 @@ class HttpClient:
     def _not_connected(self, error: Exception) -> _Failure:
         place, hint = self._shown, "Check --auth (MANA_AUTH_URL), and that the service is running."
         if self._proxy is not None:
-            place = f"the proxy {self._proxy.url.host}:{self._proxy.url.port or 80}"
+            place = f"the proxy {self._proxy.url.netloc.decode()}"
             hint = f"Check {self._proxy_variable} and NO_PROXY."
         reason, seconds = redact(str(error)) or "no connection in time", self._retry.connect
         reason = reason.replace("All connection attempts failed", "nothing answers there")

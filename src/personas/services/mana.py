@@ -92,8 +92,7 @@ class ManaService(SignInService):
         answer = await self._send("GET", self._path(live), what)
         detail = _read(_Detail, self._check(answer, what), what)
         # The detail lacks what the list has (actions of 7 days), and the other way round.
-        read = {name: getattr(detail.persona, name) for name in detail.persona.model_fields_set}
-        read |= {"recent_actions": detail.recent_actions, "feedback": detail.feedback_by_module}
+        read = dict(detail.persona, recent_actions=detail.recent_actions, feedback=detail.feedback_by_module)
         return live.model_copy(update={name: value for name, value in read.items() if value is not None})
 
     async def create(self, persona: Persona, password: Secret, *, existing: FoundUser | None = None) -> str:
@@ -103,10 +102,10 @@ class ManaService(SignInService):
 
     async def update(
         self, live: LivePersona, persona: Persona, fields: Collection[str], password: Secret
-    ) -> None:
+    ) -> str:
         """Update the descriptors; the service demands name and password, but does not change them."""
         del live, fields  # the service finds the persona by email, and replaces all descriptors at once
-        await self._save(persona, password, f"updating {persona.email}")
+        return await self._save(persona, password, f"updating {persona.email}")
 
     async def _save(self, persona: Persona, password: Secret, what: str) -> str:
         body = persona.model_dump(mode="json", by_alias=True) | {"password": password.reveal()}

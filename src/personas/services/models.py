@@ -79,7 +79,7 @@ class LiveSpace(ServiceModel):
 
     Attributes:
         type: None if the service has no types of spaces; empty if this space has none.
-        broken: Whether the service can no longer read it: it has a member whose account was deleted.
+        broken: Whether the service can no longer read it: the account of a member was deleted.
         metadata: What the service stores with it; an update must send all of it again.
         reader: The email of the persona that was signed in to read it.
     """

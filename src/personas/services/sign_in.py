@@ -227,7 +227,7 @@ class AdminToken:
             return self._token
 
     def renew(self, token: Secret) -> bool:
-        """Forget a token that the service refused; False if there is no other one."""
+        """Forget a token that the service refused; False if it cannot be renewed."""
         if self._token is token and not self._credentials.token:
             self._token = None
         return not self._credentials.token
@@ -348,7 +348,7 @@ def _seconds(claims: Mapping[str, Any], name: str, default: float) -> float:
 
 def _expiry(attributes: Mapping[str, str]) -> datetime | None:
     """Return when a cookie expires; Max-Age goes before Expires."""
-    if re.fullmatch(r"-?\d{1,9}", attributes.get("max-age", ""), re.ASCII):
+    if re.fullmatch(r"-?\d{1,9}", attributes.get("max-age", "")):
         return datetime.now(UTC) + timedelta(seconds=int(attributes["max-age"]))
     return parse_date(attributes.get("expires", ""))
 
