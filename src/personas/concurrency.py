@@ -11,11 +11,7 @@ Item = TypeVar("Item")
 
 
 class Cancel:
-    """A request to stop: running calls finish, and no further item is started.
-
-    Attributes:
-        requested: Whether to stop.
-    """
+    """A request to stop: running calls finish, and no further item is started."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -34,8 +30,7 @@ async def run_concurrently(
 ) -> None:
     """Call `worker` with each item, at most `limit` at once, in order of the items.
 
-    Raises:
-        Exception: The first exception of a worker, not in a group; the other workers are cancelled.
+    Raises the first exception of a worker, not in a group; the other workers are cancelled.
     """
     waiting = iter(items)
 

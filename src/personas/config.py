@@ -42,17 +42,11 @@ SYNONYMS = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The address of an auth service.
+    """The address of an auth service."""
 
-    Attributes:
-        url: Its base URL without a trailing slash; empty for the embedded service.
-        loopback: Whether it is certainly on this machine.
-        embedded: The database file of the embedded service; None for a URL.
-    """
-
-    url: str
-    loopback: bool
-    embedded: Path | None = None
+    url: str  # without a trailing slash; empty for the embedded service
+    loopback: bool  # whether it is certainly on this machine
+    embedded: Path | None = None  # the database file of the embedded service
 
     def __str__(self) -> str:
         return f"embedded:{self.embedded}" if self.embedded else self.url
@@ -84,8 +78,7 @@ class Config:
 def variable(name: str) -> str | None:
     """Return the value of a variable, named by a key of SYNONYMS or in full; None if unset or empty.
 
-    Raises:
-        UsageError: There is white space around the value, or two names have different values.
+    Raises UsageError if there is white space around the value, or two names have different values.
     """
     found: dict[str, str] = {}
     for full_name in SYNONYMS.get(name, (name,)):
@@ -128,14 +121,13 @@ def resolve_config(
     if bool(email) != bool(password) and secret is None:
         is_set, is_missing = ("EMAIL", "PASSWORD") if email else ("PASSWORD", "EMAIL")
         raise UsageError(f"MANA_ADMIN_{is_set} is set but MANA_ADMIN_{is_missing} is not.")
-    base_path = base_path or variable("PERSONAS_BASE_PATH")
     source = "MANA_AUTH_URL" if auth is None else "--auth"
     return Config(
         address=parse_address(DEFAULT_AUTH if named is None else named, allow_http=allow_http, source=source),
         service_named=named is not None,
         service=kind,
-        endpoint=_parse_path(endpoint or DEFAULT_ENDPOINT, "--endpoint", DEFAULT_ENDPOINT),
-        base_path=_parse_path(base_path or DEFAULT_BASE_PATH, "--base-path", DEFAULT_BASE_PATH),
+        endpoint=_parse_path(endpoint, "--endpoint", DEFAULT_ENDPOINT),
+        base_path=_parse_path(base_path or variable("PERSONAS_BASE_PATH"), "--base-path", DEFAULT_BASE_PATH),
         token=secret,
         admin_email=email,
         admin_password=Secret(password) if password else None,
@@ -167,8 +159,7 @@ def drop_unusable_widths() -> None:
 def choose_seed_secret(config: Config) -> PasswordDeriver:
     """Return the password deriver of a run; on loopback the development secret is the default.
 
-    Raises:
-        SafetyError: It is missing, or it is the development secret, off loopback or in production.
+    Raises SafetyError if off loopback or in production the secret is missing, or is the development secret.
     """
     deriver = PasswordDeriver(config.seed_secret or Secret(DEVELOPMENT_SECRET))
     if not deriver.development or (config.address.loopback and not config.production):
@@ -210,13 +201,14 @@ def parse_address(text: str, *, allow_http: bool = False, source: str = "--auth"
     elif split.query or split.fragment:
         problem = "must not contain '?' or '#'"
     if problem:
-        hint = "Use a URL such as https://auth.example.com, or embedded."
-        raise UsageError(f"{source} {problem}.", hint=hint)
+        raise UsageError(
+            f"{source} {problem}.", hint="Use a URL such as https://auth.example.com, or embedded."
+        )
     url = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
     loopback = _is_loopback(split.hostname or "")
     if split.scheme == "http" and not loopback and not allow_http:
-        problem = f"{source} {url} uses plain http to another machine, which exposes tokens and passwords."
-        raise SafetyError(problem, hint="Use https, or pass --allow-http if you trust the network.")
+        message = f"{source} {url} uses plain http to another machine, which exposes tokens and passwords."
+        raise SafetyError(message, hint="Use https, or pass --allow-http if you trust the network.")
     return Address(url=url, loopback=loopback)
 
 
@@ -249,17 +241,17 @@ def _choose_service(
     return named or (MANA if endpoint else None), None
 
 
-def _parse_path(text: str, option: str, example: str) -> str:
+def _parse_path(text: str | None, option: str, default: str) -> str:
+    text = text or default
     if not text.startswith("/") or not text.isascii() or any(c in text for c in "?#\\% ") or ".." in text:
-        raise UsageError(f"{option} is not a path.", hint=f"Use a path such as {example}.")
+        raise UsageError(f"{option} is not a path.", hint=f"Use a path such as {default}.")
     return f"/{text.strip('/')}".rstrip("/")
 
 
 def read_token(text: str, source: str) -> Secret:
     """Return a token given as TOKEN, `-` (stdin) or `@FILE`, without a BOM and a `Bearer` prefix.
 
-    Raises:
-        UsageError: The token is missing, or it is not one word of ASCII.
+    Raises UsageError if it is missing, or is not one word of ASCII.
     """
     try:
         if text == "-":

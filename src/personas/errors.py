@@ -9,12 +9,7 @@ if TYPE_CHECKING:
 
 
 class PersonasError(Exception):
-    """What happened, and what to do about it; a subclass, unless it is a bug.
-
-    Attributes:
-        message: What happened, and to which persona or place.
-        hint: What to do next; empty if there is nothing useful to say.
-    """
+    """What happened (`message`), and what to do next (`hint`, can be empty); itself only for bugs."""
 
     exit_code: ClassVar[int] = 1
 
@@ -43,8 +38,7 @@ class CatalogError(PersonasError):
 class ServiceError(PersonasError):
     """The service is unreachable or refused the credentials or a call.
 
-    Attributes:
-        maybe_applied: Whether the service may have carried out the call nevertheless.
+    With `maybe_applied`, the service may have carried out the call nevertheless.
     """
 
     exit_code = 4

@@ -17,26 +17,17 @@ _LENGTH = 32
 
 
 def derive_password(email: str, secret: str) -> str:
-    """Return the password of one persona: at most 32 ASCII letters and digits.
-
-    Args:
-        email: The persona's email, used exactly as given.
-        secret: The seed secret.
-    """
+    """Return the password for an email, used exactly as given: at most 32 ASCII letters and digits."""
     digest = hmac.digest(secret.encode(), email.encode(), "sha256")
     return re.sub("[^A-Za-z0-9]", "", base64.b64encode(digest).decode("ascii"))[:_LENGTH]
 
 
 class PasswordDeriver:
-    """Derives passwords with one seed secret.
-
-    Attributes:
-        development: Whether the secret is the public development secret.
-    """
+    """Derives passwords with one seed secret."""
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
-        self.development = secret.reveal() == DEVELOPMENT_SECRET
+        self.development = secret.reveal() == DEVELOPMENT_SECRET  # which is public
 
     def derive(self, email: str) -> Secret:
         """Return the password of the persona with this email."""

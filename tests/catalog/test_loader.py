@@ -10,8 +10,7 @@ from hypothesis import given, strategies as st
 
 from personas.catalog.loader import MAX_BYTES, load_catalog, parse_catalog
 from personas.catalog.models import Persona
-from personas.catalog.positions import json_path
-from personas.catalog.problems import MAX_PROBLEMS
+from personas.catalog.problems import MAX_PROBLEMS, json_path
 from personas.errors import CatalogError
 
 from .making import (

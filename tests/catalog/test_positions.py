@@ -5,7 +5,7 @@ import json
 import pytest
 
 from personas.catalog.loader import parse_catalog
-from personas.catalog.positions import JsonPath, Positions, json_path
+from personas.catalog.problems import JsonPath, Positions, json_path
 
 from .making import make_text
 

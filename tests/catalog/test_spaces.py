@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from personas.catalog.checks import personal_slugs
-from personas.catalog.loader import parse_catalog
+from personas.catalog.loader import parse_catalog, personal_slugs
 from personas.catalog.models import Member, Space
 
 from .making import ANNA, BO, CY, REMOVED, ROOT, make_spaces, make_text, only_problem_of, problems_of

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from personas.reconcile.changes import FieldChange, Value
-from personas.report.diff import field_lines, text_diff
+from personas.report.messages import field_lines, text_diff
 from personas.report.sanitize import disarm, visible
 
 from .scenarios import ANNA, JONAS

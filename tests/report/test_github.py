@@ -7,8 +7,7 @@ import pytest
 from personas.catalog.problems import Problem
 from personas.reconcile.changes import Action, Status
 from personas.report.document import Report
-from personas.report.github import GithubOutput, to_github
-from personas.report.markdown import to_markdown
+from personas.report.markdown import GithubOutput, to_github, to_markdown
 
 from .scenarios import CHANGES, HOSTILE, PERSONAS, SCENARIOS, change, foreign, plan, report
 

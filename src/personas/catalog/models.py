@@ -12,8 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from personas.catalog.positions import JsonPath, quote
-from personas.catalog.problems import Problem, Problems
+from personas.catalog.problems import JsonPath, Problem, Problems, quote
 
 DEFAULT_SCOPE = "*@mana.test"
 MAX_SLUG = 60
@@ -33,7 +32,6 @@ PATTERNS = {
     _SCOPE: f'emails in lower case, with * and ? before the @ only, as in "{DEFAULT_SCOPE}"',
     _SLUG: "lower-case words and digits joined by single hyphens",
 }
-
 
 Cadence = Literal["daily", "weekdays", "hourly"]
 SpaceType = Literal["family", "team", "practice", "brand", "club"]

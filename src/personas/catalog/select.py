@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from itertools import takewhile
+from os.path import commonprefix
 from typing import Protocol, TypeVar
 
 from personas.catalog.models import glob
@@ -32,21 +32,18 @@ def matches(patterns: Sequence[str], *, email: str, name: str = "", archetype: s
 
 def unmatched(patterns: Sequence[str], items: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
     """Return the patterns that match none of these (email, name, archetype)."""
-    left = dict.fromkeys(patterns)
-    for email, name, archetype in items:
-        for pattern in tuple(left):
-            if matches((pattern,), email=email, name=name, archetype=archetype):
-                del left[pattern]
-    return tuple(left)
+    texts = list(items)
+    return tuple(
+        pattern
+        for pattern in dict.fromkeys(patterns)
+        if not any(matches((pattern,), email=email, name=name, archetype=kind) for email, name, kind in texts)
+    )
 
 
 def find_persona(personas: Sequence[Found], who: str, place: str) -> Found:
     """Return the persona with this email, part before the @ (`persona.` can be left out) or name.
 
-    Messages name the place of these personas, such as `in catalog.json`.
-
-    Raises:
-        UsageError: None or several match; names the nearest ones or the candidates.
+    Raises UsageError if none or several match; it names them and the place, such as `in catalog.json`.
     """
     wanted = who.strip().casefold()
     prefix = common_prefix(persona.email for persona in personas)
@@ -75,9 +72,7 @@ def find_persona(personas: Sequence[Found], who: str, place: str) -> Found:
 def common_prefix(emails: Iterable[str]) -> str:
     """Return how all parts before the @ begin, up to a separator: `persona.`; empty if they differ."""
     # Something must be left of each part, so its last character does not count.
-    parts = [email.partition("@")[0][:-1] for email in emails] or [""]
-    pairs = zip(min(parts), max(parts), strict=False)
-    same = "".join(char for char, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    same = commonprefix([email.partition("@")[0][:-1] for email in emails])  # noqa: RUF071 - by characters
     return same[: max(same.rfind(separator) for separator in "._+-") + 1]
 
 

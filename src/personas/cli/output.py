@@ -97,7 +97,7 @@ def _render(report: Report, output: Output) -> str:
 
 def _write_github(report: Report) -> None:
     """Print annotations, and append to the files that GitHub Actions names."""
-    from personas.report.github import to_github
+    from personas.report.markdown import to_github
 
     workspace = variable("GITHUB_WORKSPACE")
     shown = to_github(report, Path(workspace) if workspace else None)

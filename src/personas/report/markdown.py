@@ -1,23 +1,32 @@
-"""The report as markdown, for a comment on a pull request or the summary of a CI step."""
+"""The report for reviews and CI: as markdown, and as annotations and outputs of GitHub Actions."""
 
 from __future__ import annotations
 
+import os.path
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
+from pathlib import Path
+from typing import NamedTuple
 
-from personas.reconcile.changes import Change, Kind, LiveState, Plan
+from personas.errors import DriftFound
+from personas.reconcile.changes import Change, Kind, LiveState, Plan, Status
 from personas.report import messages
-from personas.report.diff import field_lines
 from personas.report.document import Report
-from personas.report.messages import count
-from personas.report.sanitize import disarm, fenced, markdown_code, markdown_text, visible
+from personas.report.messages import count, field_lines
+from personas.report.sanitize import disarm, fenced, markdown_code, markdown_text, shorten, visible
 from personas.report.text import to_text
 
 MARKER = "<!-- personas-preview -->"
 MAX_BYTES = 60_000  # GitHub takes 65,536 characters in a comment
 _MAX_NOTES = 10
+_MAX_OF_A_KIND = 10  # GitHub shows no more annotations of one step
 _LONG = 1_000  # characters of a message
+
+# How workflow commands escape messages and properties, and the kinds of annotations of a change.
+_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
+_KINDS = {"failed": "error", "conflict": "error", "unknown": "warning"}
 
 # What the lines are about, for the note if they do not fit, and lines that stay together.
 Block = tuple[str, str]
@@ -45,8 +54,8 @@ def to_markdown(report: Report) -> str:
 def _head(report: Report) -> str:
     title = ": ".join(filter(None, (f"personas {report.command}", markdown_text(messages.verdict(report)))))
     catalogs = ", ".join(map(markdown_code, report.catalogs[:_MAX_NOTES]))
-    lines = [MARKER, f"### {title}", ""]
-    lines.append(" → ".join(filter(None, (catalogs, markdown_code(report.service)))))
+    sides = " → ".join(filter(None, (catalogs, markdown_code(report.service))))
+    lines = [MARKER, f"### {title}", "", sides]
     lines += [f"- {markdown_text(line)}" for line in messages.valid_lines(report)[:_MAX_NOTES]]
     lines += ["", messages.CONFLICT_HINT] if messages.conflicts(report) else []
     if error := messages.error_to_show(report):
@@ -56,13 +65,11 @@ def _head(report: Report) -> str:
 
 
 def _tail(report: Report) -> str:
-    lines = []
-    for note in messages.notes(report)[:_MAX_NOTES]:
-        lines += ["", f"> **Note:** {markdown_text(note, _LONG)}"]
+    lines = [f"\n> **Note:** {markdown_text(note, _LONG)}" for note in messages.notes(report)[:_MAX_NOTES]]
     facts = [messages.cost(report).strip("()")] if report.requests else []
     if checksum := messages.checksum(report):
         facts.insert(0, f"Checksum `{checksum}` (for `--expect-plan`)")
-    lines += ["", f"<sub>{' · '.join(facts)}</sub>"] if facts else []
+    lines += [f"\n<sub>{' · '.join(facts)}</sub>"] if facts else []
     return "\n".join(lines)
 
 
@@ -77,19 +84,18 @@ def _blocks(report: Report) -> Iterator[Block]:
         yield from _list(report.live)
 
 
-def _table(what: str, titles: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Iterator[Block]:
-    head = [f"| {' | '.join(titles)} |"]
-    head.append("|" + " --- |" * (head[0].count("|") - 1))
-    for index, row in enumerate(rows):
-        line = f"| {' | '.join(row)} |"
-        yield what, line if index else "\n".join(["", *head, line])
+def _table(what: str, titles: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Iterator[Block]:
+    head = f"\n| {' | '.join(titles)} |\n|{' --- |' * len(titles)}\n"
+    for row in rows:
+        yield what, f"{head}| {' | '.join(row)} |"
+        head = ""
 
 
 def _problems(report: Report) -> Iterator[Block]:
-    rows = []
-    for problem in report.problems:
-        place = markdown_code(f"{problem.file}:{problem.line}:{problem.column}")
-        rows.append((place, problem.severity, markdown_text(problem.message, _LONG)))
+    rows = (
+        (markdown_code(f"{it.file}:{it.line}:{it.column}"), it.severity, markdown_text(it.message, _LONG))
+        for it in report.problems
+    )
     return _table("problem", ("where", "", "problem"), rows)
 
 
@@ -116,8 +122,62 @@ def _details(change: Change) -> str:
 
 
 def _list(live: LiveState) -> Iterator[Block]:
-    rows = []
-    for persona in live.personas:
-        name, email, *more = messages.live_cells(persona, live.taken_at)
-        rows.append((markdown_text(name), markdown_code(email), *map(markdown_text, more)))
+    cells = (messages.live_cells(persona, live.taken_at) for persona in live.personas)
+    rows = ((markdown_text(name), markdown_code(at), *map(markdown_text, more)) for name, at, *more in cells)
     return _table("persona", messages.LIVE_TITLES, rows)
+
+
+class GithubOutput(NamedTuple):
+    """Workflow commands for stdout, values for `GITHUB_OUTPUT` (empty if not compared), and the summary."""
+
+    annotations: str
+    outputs: dict[str, str]
+    summary: str
+
+
+def to_github(report: Report, workspace: Path | None, *, folder: Path | None = None) -> GithubOutput:
+    """Return annotations, outputs and summary.
+
+    The files of annotations are relative to `workspace`, those of the report to `folder` (the current one).
+    """
+    folder = folder or Path.cwd()
+    commands: dict[str, list[str]] = {"error": [], "warning": [], "notice": []}
+    for kind, message, file, line, column in _annotations(report):
+        properties = _properties(file, line, column, workspace or folder, folder)
+        text = disarm(shorten(message, _LONG).translate(_DATA))
+        commands[kind].append(f"::{kind}{properties}::{text}\n")
+    for kind, found in commands.items():
+        if len(found) > _MAX_OF_A_KIND:
+            more = len(found) - _MAX_OF_A_KIND + 1
+            found[-more:] = [f"::{kind}::and {more:,} more; the summary lists them\n"]
+    annotations = "".join(command for found in commands.values() for command in found)
+    return GithubOutput(annotations, _outputs(report.plan), to_markdown(report))
+
+
+def _outputs(plan: Plan | None) -> dict[str, str]:
+    changed = str(bool(plan.drift or plan.actions)).lower() if plan else ""
+    counts = {status.value: str(plan.counts[status]) if plan else "" for status in Status}
+    return {"changed": changed, **counts, "checksum": (plan.checksum if plan else None) or ""}
+
+
+def _annotations(report: Report) -> Iterator[tuple[str, str, str, int | None, int | None]]:
+    """Yield kind, message, file, line and column; empty or None where there is none."""
+    for it in report.problems:
+        yield it.severity, it.message, it.file, it.line, it.column
+    file = report.catalogs[0] if len(report.catalogs) == 1 else ""
+    drift = "warning" if report.exit_code == DriftFound.exit_code else "notice"
+    for change, _, _, word, remark in messages.rows(report, report.plan) if report.plan else ():
+        line = next((field.line for field in change.fields if field.line), change.line)
+        message = f"{change.name} ({change.key}): {word}{f': {remark}' if remark else ''}"
+        yield _KINDS.get(word, drift), message, file, line, None
+    if error := messages.error_to_show(report):
+        yield "error", f"{error.message} {error.hint}".strip(), "", None, None
+
+
+def _properties(file: str, line: int | None, column: int | None, workspace: Path, folder: Path) -> str:
+    path = Path(os.path.normpath(folder / file))
+    # Standard input and files outside the workspace have no place in the repository.
+    if not file or file.startswith("<") or not path.is_relative_to(workspace):
+        return ""
+    name = disarm(shorten(path.relative_to(workspace).as_posix(), _LONG).translate(_PROPERTY))
+    return f" file={name}{f',line={line}' if line else ''}{f',col={column}' if column else ''}"

@@ -1,16 +1,18 @@
-"""The words that all views share: rows, values, times and the verdict."""
+"""The words that all views share: rows, values and how they differ, times and the verdict."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from difflib import SequenceMatcher
+from typing import Any
 
 from personas.errors import DriftFound, Interrupted, PartialFailure, SafetyError, ServiceError
-from personas.reconcile.changes import Action, Change, Kind, Outcome, Plan, Result, Status, Value
+from personas.reconcile.changes import Action, Change, FieldChange, Kind, Outcome, Plan, Result, Status, Value
 from personas.report.document import ErrorInfo, Report
-from personas.report.sanitize import visible
+from personas.report.sanitize import shorten, visible
 from personas.services.models import LivePersona
 
 # The sign and the style of each word that a row can begin with; a done action has those of the action.
@@ -32,6 +34,22 @@ _IN_VERDICT = {error.exit_code for error in (PartialFailure, DriftFound, Interru
 CONFLICT_HINT = "Use another email in the catalog."
 LIVE_TITLES = ("name", "email", "archetype", "active", "7 d")
 
+# A change with sign, style, word and remark: one line of the table of changes.
+Row = tuple[Change, str, str, str, str]
+# A text and its style in rich's words; markdown ignores the styles.
+Piece = tuple[str, str]
+Line = list[Piece]
+# Whether a piece is the same in both texts, and the old and the new one.
+_Chunk = tuple[bool, str, str]
+
+_OLD, _NEW = "red", "green"
+_WORD = re.compile(r"\s+|\w+|[^\w\s]")
+_SENTENCE = re.compile(r"[^.\n]+[.\n]*|[.\n]+")
+_CONTEXT = 60  # characters around a change
+_SHORT = 60  # texts up to this length stand on one line: old → new
+_MAX_TEXT = 5_000  # characters; difflib compares longer texts too slowly by words
+_MIN_ALIKE = 0.35  # below it, marks inside the text would be noise
+
 
 def count(number: int, noun: str) -> str:
     """Return a number with its noun: `1 persona`, `2,000 personas`."""
@@ -48,28 +66,16 @@ def label(field: str) -> str:
     return _LABELS.get(field, field)
 
 
-def entry(value: str | float) -> str:
-    """Return a role or a weight as people write it: `admin`, `0.3`, `1`."""
-    return visible(value) if isinstance(value, str) else f"{value:.12g}"
-
-
 def one_line(value: Value) -> str:
     """Return a value on one line; a missing one is `not set`."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{visible(key)} {entry(item)}" for key, item in value.items()) or "none"
+        return ", ".join(f"{visible(key)} {_entry(item)}" for key, item in value.items()) or "none"
     return "not set" if value is None else visible(value)
 
 
-def entry_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return how two mappings differ: `photos 0.25 → 0.3`, `+notes 0.2`, `-mail 0.3`."""
-    parts = []
-    for key in dict.fromkeys([*new, *old]):
-        before, after = old.get(key), new.get(key)
-        if after is None or before is None:
-            parts.append(f"+{visible(key)} {entry(after)}" if after is not None else f"-{visible(key)}")
-        elif before != after:
-            parts.append(f"{visible(key)} {entry(before)} → {entry(after)}")
-    return parts
+def _entry(value: str | float) -> str:
+    """Return a role or a weight as people write it: `admin`, `0.3`, `1`."""
+    return visible(value) if isinstance(value, str) else f"{value:.12g}"
 
 
 def moment(when: datetime | None, now: datetime) -> str:
@@ -87,23 +93,12 @@ def live_cells(persona: LivePersona, now: datetime) -> tuple[str, ...]:
     """Return the cells of a live persona, in the order of LIVE_TITLES; empty if not reported."""
     actions = known(persona.actions_7d, "{:,}")
     active = moment(persona.last_active_at, now) or ("never" if actions else "")
-    texts = (persona.name, persona.email, persona.archetype, active, actions)
-    return tuple(map(known, texts))
+    return (persona.name or "", persona.email, persona.archetype or "", active, actions)
 
 
 def cost(report: Report) -> str:
     """Return what a run cost: `(15 requests, 0.5 s)`."""
     return f"({count(report.requests, 'request')}, {report.seconds:.1f} s)"
-
-
-class Row(NamedTuple):
-    """One line of the table of changes."""
-
-    change: Change
-    sign: str
-    style: str
-    word: str
-    remark: str
 
 
 def rows(report: Report, plan: Plan, *, verbose: bool = False) -> list[Row]:
@@ -113,7 +108,7 @@ def rows(report: Report, plan: Plan, *, verbose: bool = False) -> list[Row]:
     """
     outcomes = {(outcome.kind, outcome.key): outcome for outcome in report.outcomes}
     stopped = report.interrupted or report.exit_code == ServiceError.exit_code
-    found = []
+    found: list[Row] = []
     for change in plan.changes:
         outcome = outcomes.get((change.kind, change.key))
         unsure = outcome is not None and outcome.result in {Result.FAILED, Result.UNKNOWN}
@@ -121,7 +116,7 @@ def rows(report: Report, plan: Plan, *, verbose: bool = False) -> list[Row]:
             planned = (change.action or change.status).value
             word = _result_word(outcome) if outcome else planned
             sign, style = _SIGNS.get(word, _SIGNS[planned])
-            found.append(Row(change, sign, style, word, _remark(change, outcome)))
+            found.append((change, sign, style, word, _remark(change, outcome)))
     return found
 
 
@@ -223,5 +218,73 @@ def error_to_show(report: Report) -> ErrorInfo | None:
 
 def conflicts(report: Report) -> tuple[Change, ...]:
     """Return the conflicts that ended the run before any write; those of spaces are only skipped."""
-    plan = report.plan
-    return plan.of(Status.CONFLICT) if plan is not None and plan.kind is Kind.PERSONA else ()
+    return report.plan.of(Status.CONFLICT) if report.plan and report.plan.kind is Kind.PERSONA else ()
+
+
+def field_lines(change: FieldChange) -> list[Line]:
+    """Return how one field differs: `old → new`, or the lines of a diff for a long text."""
+    old, new = change.old, change.new
+    if change.field == "password":
+        return [[("does not match the seed secret", "")]]
+    if isinstance(old, str) and isinstance(new, str) and old != new and max(len(old), len(new)) > _SHORT:
+        return text_diff(old, new)
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return [[piece for part in _entry_changes(old, new) for piece in ((", ", ""), part)][1:]]
+    return [[(one_line(old), _OLD), (" → ", ""), (one_line(new), _NEW)]]
+
+
+def _entry_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Piece]:
+    """Yield how two mappings differ: `photos 0.25 → 0.3`, `+notes 0.2`, `-mail`."""
+    for key in dict.fromkeys([*new, *old]):
+        before, after, name = old.get(key), new.get(key), visible(key)
+        if before is None:
+            yield f"+{name} {_entry(new[key])}", _NEW
+        elif after is None:
+            yield f"-{name}", _OLD
+        elif before != after:
+            yield f"{name} {_entry(before)} → {_entry(after)}", ""
+
+
+def text_diff(old: str, new: str) -> list[Line]:
+    """Return lines that begin with `- ` or `+ `: changed words in `[-…-]` and `{+…+}`, with some context."""
+    lines: list[Line] = []
+    for group in _groups(_chunks(old, new)):
+        for start, style, mark, at in (("- ", _OLD, "[-{}-]", 0), ("+ ", _NEW, "{{+{}+}}", 1)):
+            texts = [(same, shorten(sides[at], _MAX_TEXT)) for same, *sides in group if sides[at]]
+            pieces = [(text, "") if same else (mark.format(text), style) for same, text in texts]
+            if not all(same for same, _ in texts):
+                lines.append([(start, style), *pieces])
+    return lines
+
+
+def _chunks(old: str, new: str) -> list[_Chunk]:
+    """Return the texts in pieces that are the same or changed; white space does not separate two changes."""
+    split = _WORD if max(len(old), len(new)) < _MAX_TEXT else _SENTENCE
+    before, after = split.findall(old), split.findall(new)
+    matcher = SequenceMatcher(None, before, after)
+    if matcher.ratio() < _MIN_ALIKE:
+        return [(False, old, new)]
+    chunks: list[_Chunk] = []
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        left, right, same = "".join(before[i1:i2]), "".join(after[j1:j2]), tag == "equal"
+        if len(chunks) > 1 and not same and chunks[-1][0] and chunks[-1][1].isspace():
+            (_, space, _), (_, removed, added) = chunks.pop(), chunks.pop()
+            left, right = removed + space + left, added + space + right
+        chunks.append((same, left, right))
+    return chunks
+
+
+def _groups(chunks: list[_Chunk]) -> Iterator[list[_Chunk]]:
+    """Yield changes that are near each other, with a little of what surrounds them."""
+    group: list[_Chunk] = []
+    for index, (same, text, _) in enumerate(chunks):
+        first, last = index == 0, index == len(chunks) - 1
+        if not same or len(text) <= _CONTEXT * (1 if first or last else 2):
+            group.append(chunks[index])
+            continue
+        head, tail = f"{text[:_CONTEXT].rsplit(' ', 1)[0]} …", f"… {text[-_CONTEXT:].split(' ', 1)[-1]}"
+        if not first:
+            yield [*group, (True, head, head)]
+        group = [] if last else [(True, tail, tail)]
+    if group:
+        yield group

@@ -12,9 +12,8 @@ from rich.text import Text
 from personas.catalog.problems import Problem
 from personas.reconcile.changes import Action, Change, LiveState, Plan
 from personas.report import messages
-from personas.report.diff import field_lines
 from personas.report.document import ErrorInfo, Report
-from personas.report.messages import count, known
+from personas.report.messages import count, field_lines, known
 from personas.report.sanitize import disarm, shorten, visible
 from personas.services.models import LivePersona, LiveSpace
 
@@ -141,7 +140,7 @@ def _problems(report: Report) -> Section:
 
 def _plan(report: Report, plan: Plan, width: int, *, verbose: bool) -> list[Section]:
     found = messages.rows(report, plan, verbose=verbose)
-    size = max((len(row.word) for row in found), default=0)
+    size = max((len(word) for *_, word, _ in found), default=0)
     rows = [
         (Text(f"  {sign} {word:<{size}}  ", style), _short(change.name, change.key, remark))
         for change, sign, style, word, remark in found

@@ -118,15 +118,11 @@ class BetterAuthService(SignInService):
         if existing is not None:
             user = await self._guard(existing.user_id, persona.email, what, marked=False)
             return await self._complete(user, persona, what)
-        mark = deployment.mark([])
-        body: dict[str, object] = {
-            "email": persona.email,
-            "name": persona.name,
-            "password": password.reveal(),
-        }
-        if "role" in mark:
-            body["role"] = mark.pop("role")
-        body["data"] = {**_values(persona, deployment.fields), "emailVerified": True, **mark}
+        data: dict[str, object] = {**_values(persona, deployment.fields), "emailVerified": True}
+        body: dict[str, object] = {"email": persona.email, "name": persona.name, "data": data}
+        body["password"] = password.reveal()
+        # The call takes a role beside the data, but the field `kind` among them.
+        (body if deployment.marker == "role" else data).update(deployment.mark([]))
         answer = await self._send("POST", "create-user", what, body=body)
         if answer.code == _TAKEN or (answer.status >= 500 and not answer.code):
             # An attempt without an answer, or another run, may have created it.
@@ -320,9 +316,8 @@ class BetterAuthService(SignInService):
 
 def _values(persona: Persona, fields: Collection[str]) -> dict[str, object]:
     """Return the catalog's values of these fields, by their JSON names."""
-    return {
-        key: value for key, value in persona.model_dump(mode="json", by_alias=True).items() if key in fields
-    }
+    values = persona.model_dump(mode="json", by_alias=True)
+    return {key: value for key, value in values.items() if key in fields}
 
 
 def _split(emails: Sequence[str]) -> Iterator[list[str]]:

@@ -54,11 +54,9 @@ class AdminSession:
 
     def renew(self, session: Session) -> bool:
         """Forget a session that the service refused; False if there is no way to open another one."""
-        if self._credentials.token:
-            return False
-        if self._session is session:
+        if self._session is session and not self._credentials.token:
             self._session = None
-        return True
+        return not self._credentials.token
 
     async def close(self) -> None:
         """End the session, unless it was given."""
@@ -86,11 +84,7 @@ class AdminSession:
 
 
 async def probe_service(
-    address: Address,
-    *,
-    base_path: str,
-    endpoint: str = DEFAULT_ENDPOINT,
-    **options: Unpack[HttpOptions],
+    address: Address, *, base_path: str, endpoint: str = DEFAULT_ENDPOINT, **options: Unpack[HttpOptions]
 ) -> Literal["mana", "better-auth"]:
     """Return which service answers at an address; sends up to three requests, without credentials.
 
@@ -158,17 +152,11 @@ class User(ServiceModel):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What a deployment declares.
+    """What a deployment declares."""
 
-    Attributes:
-        admin_id: The id of the admin who asked.
-        marker: What marks personas: the field `kind`, or the role.
-        fields: The descriptors that are stored.
-    """
-
-    admin_id: str
-    marker: Literal["kind", "role"]
-    fields: frozenset[str]
+    admin_id: str  # of the admin who asked
+    marker: Literal["kind", "role"]  # what marks personas
+    fields: frozenset[str]  # the descriptors that are stored
 
     def is_persona(self, user: User) -> bool:
         """Whether the account has the marker."""
@@ -188,9 +176,8 @@ class Deployment:
     def to_live(self, user: User) -> LivePersona:
         """Return the persona, without the fields that are not stored."""
         known = {field: getattr(user, field) for field in ("email", "name", "email_verified", "created_at")}
-        stored = {
-            field: value for field, value in user.model_dump(by_alias=True).items() if field in self.fields
-        }
+        values = user.model_dump(by_alias=True)
+        stored = {field: values[field] for field in self.fields}
         return LivePersona.model_validate({"user_id": user.id, **known, **stored})
 
 

@@ -94,13 +94,12 @@ class _Run:
             # Everyone must be signed in before the first write, so that no space is left half made.
             owner, *_ = [self.sign_ins.client(self.service, email) for email in _people(change)]
             match change.action, change.desired, change.live:
-                case Action.DELETE, _, LiveSpace() as live:
-                    await _delete(owner, live)
-                    self.report(change, Result.DONE)
+                case Action.DELETE, _, LiveSpace() as found:
+                    await _delete(owner, found)
                 case _, Space() as space, live:
                     found = live if isinstance(live, LiveSpace) else await self._create(owner, space)
                     await self._update(owner, space, await owner.read(found))
-                    self.report(change, Result.DONE, space_id=found.space_id)
+            self.report(change, Result.DONE, space_id=found.space_id)
         except ResponseError as error:
             self.report(change, Result.FAILED, error.message)
         except ServiceError as error:
@@ -217,15 +216,12 @@ def _plan_release(catalog: Catalog, state: SpaceState, going: set[str], *, force
     deleted = {change.key for change in plan.actions}
     departures = []
     for live in state.spaces.values():
-        staying = tuple(
-            Member.model_construct(email=label(member), role=member.role)
-            for member in live.members
-            if label(member) != live.reader and label(member) not in going
-        )
+        staying = [member for member in live.members if label(member) not in {live.reader, *going}]
         if len(staying) + 1 < len(live.members) and live.slug not in deleted:
             # Not validated: members can have roles that a catalog cannot name.
+            members = tuple(Member.model_construct(email=label(m), role=m.role) for m in staying)
             space = Space.model_construct(
-                slug=live.slug, name=live.name, type=live.type, owner=live.reader, members=staying
+                slug=live.slug, name=live.name, type=live.type, owner=live.reader, members=members
             )
             change = Change(kind=Kind.SPACE, key=live.slug, status=Status.UPDATE, action=Action.UPDATE)
             departures.append(change.model_copy(update={"desired": space, "live": live}))
@@ -245,9 +241,8 @@ def _find_problems(
     for change in release.changes:
         slug, owner = change.key, owners.get(change.key, "")
         if slug in failures:
-            problems[slug] = dict.fromkeys(
-                going & {owner, *map(label, state.spaces[slug].members)}, failures[slug]
-            )
+            inside = going & {owner, *map(label, state.spaces[slug].members)}
+            problems[slug] = dict.fromkeys(inside, failures[slug])
         elif not change.action and change.status is not Status.CONFLICT:
             problems.setdefault(slug, {owner: change.reason})
     return problems

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
+from urllib.parse import urlencode
 
 from pydantic import AliasPath, BeforeValidator, Field, TypeAdapter, ValidationError
 
@@ -15,7 +16,7 @@ from personas.concurrency import Cancel, run_concurrently
 from personas.errors import NoResponseError, ResponseError, ServiceError, UsageError, WrongPasswordError
 from personas.passwords import PasswordDeriver
 from personas.services.base import Service
-from personas.services.models import Answer, LiveMember, LiveSpace, ServiceModel, Session
+from personas.services.models import Answer, Body, LiveMember, LiveSpace, ServiceModel, Session
 from personas.services.sign_in import response_error
 from personas.spaces.plan import SpaceState, selects
 
@@ -101,8 +102,8 @@ class SpaceClient:
 
     async def read(self, space: LiveSpace) -> LiveSpace:
         """Return a space as it is now, with its members; without them if it is broken."""
-        what, path = f"reading the space {space.slug}", "get-full-organization"
-        answer = await self._call(path, what, params={"organizationId": space.space_id}, allow=500)
+        what, query = f"reading the space {space.slug}", urlencode({"organizationId": space.space_id})
+        answer = await self._call(f"get-full-organization?{query}", what, allow=500)
         if answer.status == 500:
             # The service cannot show a space after the account of a member was deleted.
             return space.model_copy(update={"members": (), "broken": True, "reader": self.session.email})
@@ -156,18 +157,10 @@ class SpaceClient:
         what = f"{doing} the space {live.slug}"
         return await self._call(name, what, body | {"organizationId": live.space_id})
 
-    async def _call(
-        self,
-        name: str,
-        what: str,
-        body: dict[str, object] | None = None,
-        *,
-        params: dict[str, str] | None = None,
-        allow: int = 200,
-    ) -> Answer:
+    async def _call(self, name: str, what: str, body: Body = None, *, allow: int = 200) -> Answer:
         """Make one call; `allow` is a status that is an answer too."""
         method, path = "GET" if body is None else "POST", f"organization/{name}"
-        answer = await self.service.call(self.session, method, path, what=what, params=params, body=body)
+        answer = await self.service.call(self.session, method, path, what=what, body=body)
         if answer.status in {200, allow}:
             return answer
         raise response_error(answer, what)

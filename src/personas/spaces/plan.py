@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from personas.catalog.models import Catalog, Space
 from personas.catalog.select import matches
-from personas.reconcile.changes import Action, Change, FieldChange, Kind, Options, Plan, Status
+from personas.reconcile.changes import Action, Change, FieldChange, Kind, Options, Plan, Status, Value
 from personas.services.models import LiveMember, LiveSpace
 
 TAKEN = "another space has this slug; choose another one in the catalog"
@@ -43,14 +43,10 @@ def compare_space(space: Space, live: LiveSpace, *, extras: bool = True) -> tupl
     found = {label(m): m.role for m in live.members if label(m) != space.owner}
     if not extras:
         found = {email: role for email, role in found.items() if email in members}
-    fields = []
-    if live.name != space.name:
-        fields.append(FieldChange(field="name", old=live.name, new=space.name))
-    if live.type not in {None, space.type}:
-        fields.append(FieldChange(field="type", old=live.type, new=str(space.type)))
-    if found != members:
-        fields.append(FieldChange(field="members", old=found, new=members))
-    return tuple(fields)
+    kind = space.type if live.type is None else live.type
+    pairs: list[tuple[str, Value, Value]] = [("name", live.name, space.name), ("type", kind, space.type)]
+    pairs.append(("members", found, members))
+    return tuple(FieldChange(field=field, old=old, new=new) for field, old, new in pairs if old != new)
 
 
 def make_space_plan(catalog: Catalog, state: SpaceState, options: Options, *, delete: bool = False) -> Plan:
@@ -144,11 +140,8 @@ def _plan_extra(live: LiveSpace, state: SpaceState, options: Options) -> Change:
 
 def _delete_space(live: LiveSpace, state: SpaceState, force: bool) -> tuple[Status, Action | None, str]:
     if outsiders := [label(m) for m in live.members if label(m) not in state.personas]:
-        return (
-            Status.EXTRA,
-            None,
-            f"never deleted, because some members are not live personas: {', '.join(outsiders)}",
-        )
+        reason = f"never deleted, because some members are not live personas: {', '.join(outsiders)}"
+        return Status.EXTRA, None, reason
     if live.broken and not force:
         return Status.UNKNOWN, None, f"{BROKEN}; its members are unknown, so only --force deletes it"
     return Status.EXTRA, Action.DELETE, ""
