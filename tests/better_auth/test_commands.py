@@ -11,25 +11,24 @@ import pytest
 from personas.catalog.loader import load_catalog
 from personas.testing.service import open_external
 from tests.cli.conftest import (
-    Result,
-    _commands_are_built_once,
     entry,
     folder,
     personas,
     write_catalog,
 )
+from tests.commands import Done
 
 from .conftest import Start
 from .server import ADMIN, ADMIN_PASSWORD, DESCRIPTORS, Simulated
 
-__all__ = ["_commands_are_built_once", "folder"]  # fixtures of the commands' own tests
+__all__ = ["folder"]  # a fixture of the commands' own tests
 
 KIND: dict[str, Any] = {"fields": ("kind", *DESCRIPTORS)}
 ENV = {"PERSONAS_ADMIN_EMAIL": ADMIN, "PERSONAS_ADMIN_PASSWORD": ADMIN_PASSWORD}
 ADA, BO = "persona.ada@mana.test", "persona.bo@mana.test"
 
 
-def run(simulated: Simulated, command: str, *options: str, **env: str) -> Result:
+def run(simulated: Simulated, command: str, *options: str, **env: str) -> Done:
     return personas(command, *options, "--auth", simulated.url, **{**ENV, **env})
 
 

@@ -116,8 +116,3 @@ def test_the_catalog_can_be_named_by_a_variable() -> None:
     assert personas("dry-run").code == 3
     assert "other.json: 3 personas" in personas("dry-run", PERSONAS_CATALOG="other.json").out
     assert "other.json: 3 personas" in personas("dry-run", "other.json").out
-
-
-def test_an_unreachable_service_is_exit_code_4(unused_url: str) -> None:
-    result = personas("seed", "--auth", unused_url, "--jwt", "eyJhIjoxfQ.eyJhIjoxfQ.c")
-    assert (result.code, unused_url in result.err, result.out) == (4, True, "")

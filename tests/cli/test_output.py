@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ADA, BO, SECRET, Service, entry, personas, run_unchecked, write_catalog
+from tests.commands import run
+
+from .conftest import ADA, BO, SECRET, Service, entry, personas, write_catalog
 
 
 def test_reports_are_written_also_when_the_run_fails(seeded: Service) -> None:
@@ -94,7 +96,7 @@ def test_a_bug_is_exit_code_1_without_secrets(verbose: bool, monkeypatch: pytest
 
     monkeypatch.setattr("personas.cli.flow.make_plan", fail)
     options = ("-v",) if verbose else ()
-    result = run_unchecked("seed", "--auth", "embedded", *options, "-o", "json")
+    result = run("seed", "--auth", "embedded", *options, "-o", "json")
     assert (result.code, "This is a bug in personas: RuntimeError." in result.err) == (1, True)
     assert ("Traceback" in result.err) == verbose
     assert SECRET not in result.out + result.err

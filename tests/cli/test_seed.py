@@ -34,14 +34,6 @@ def test_seed_keeps_extra_personas_without_prune(seeded: Service) -> None:
     assert seeded.emails == {ADA}
 
 
-def test_replace_needs_its_option_and_is_no_failure(seeded: Service) -> None:
-    write_catalog(entry("ada", name="Another"), entry("bo"), entry("cy"))
-    assert personas("seed", *seeded.at).code == 0
-    assert personas("dry-run", *seeded.at, "--fail-on-drift").code == 10
-    assert personas("seed", *seeded.at, "--replace", "--yes").code == 0
-    assert personas("dry-run", *seeded.at, "--fail-on-drift").code == 0
-
-
 def test_a_dry_run_of_seed_changes_nothing_and_creates_no_file(service: Service) -> None:
     assert "3 to create" in personas("seed", *service.at, "--dry-run").out
     assert service.emails == set()
