@@ -88,11 +88,6 @@ class Service:
         body["password"] = derive_password(body["email"], secret)
         assert self.ask("POST", "/api/v1/admin/personas", json=body).status_code == 200
 
-    def sign_up(self, email: str, password: str = "a-human-password") -> None:
-        """Create an account that is not a persona."""
-        body = {"email": email, "password": password, "name": "A human"}
-        assert self.ask("POST", "/api/v1/auth/register", json=body).is_success
-
 
 @pytest.fixture(scope="session")
 def _server() -> Iterator[ServerThread]:

@@ -12,12 +12,7 @@ from personas.cli.app import app
 from .conftest import personas
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
-NAMES = ["cleanup", "dry-run", "init", "list", "login", "password", "schema", "seed", "serve", "show"]
-NAMES += ["spaces", "token", "validate"]
-
-
-def test_the_commands() -> None:
-    assert sorted(COMMANDS) == NAMES
+NAMES = sorted(COMMANDS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,11 +35,10 @@ def test_help_names_every_option_and_ends_with_examples(name: str, monkeypatch: 
 
 def test_help_of_seed_names_both_forms_of_the_variables() -> None:
     out = " ".join(personas("seed", "--help", COLUMNS="200").out.split())
-    for name in ("AUTH_URL", "ADMIN_JWT"):
-        assert f"MANA_{name}" in out
-        assert f"PERSONAS_{name}" in out
-    for name in ("MANA_ADMIN_EMAIL", "PERSONA_SEED_SECRET", "PERSONAS_SEED_SECRET", "PERSONAS_CATALOG"):
-        assert name in out
+    names = "AUTH_URL ADMIN_JWT ADMIN_EMAIL CATALOG SEED_SECRET"
+    assert [name for name in names.split() if f"PERSONAS_{name}" not in out] == []
+    assert [name for name in names.split()[:3] if f"MANA_{name}" not in out] == []
+    assert "PERSONA_SEED_SECRET" in out
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,6 @@ def test_a_report_is_written_in_place_and_keeps_mode_and_symlink() -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["catalog.json", "link.json", "real.json"]
 
 
-def test_a_session_can_go_to_a_device(seeded: Service) -> None:
-    assert personas("login", "ada", "--out", "/dev/null", "--auth", seeded.url).code == 0
-    assert Path("/dev/null").is_char_device()
-
-
 def test_github_gets_annotations_outputs_and_a_summary(seeded: Service, folder: Path) -> None:
     write_catalog(entry("ada", archetype="parent"), entry("bo"), entry("cy", archetype="solo-dev"))
     env = {"GITHUB_STEP_SUMMARY": "summary.md", "GITHUB_OUTPUT": "outputs", "GITHUB_WORKSPACE": str(folder)}
@@ -56,7 +51,8 @@ def test_github_gets_annotations_outputs_and_a_summary(seeded: Service, folder: 
 
 
 def test_the_json_document_is_complete_also_after_an_error(service: Service) -> None:
-    service.sign_up(BO)
+    account = {"email": BO, "password": "a-human-password", "name": "A human"}
+    assert service.ask("POST", "/api/v1/auth/register", json=account).is_success
     document = personas("seed", *service.at, "-o", "json").json
     assert (document["command"], document["exitCode"], document["version"]) == ("seed", 5, 1)
     assert document["error"]["hint"]

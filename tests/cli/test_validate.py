@@ -31,11 +31,7 @@ def test_validate_prints_every_problem_with_its_place() -> None:
     assert [line.split(":")[1] for line in lines] == ["5", "24", "1"]
     assert "cannot be read" in lines[2]
     assert "2 errors, 1 warning" in result.out
-
-
-def test_validate_of_a_missing_or_empty_name() -> None:
-    missing = personas("validate", "missing.json")
-    assert (missing.code, "personas init" in missing.err + missing.out) == (3, True)
+    assert "personas init" in personas("validate", "missing.json").err
     assert personas("validate", "").code == 2
     assert personas("validate", "catalog.json", "-c", "catalog.json").code == 2
 
@@ -62,12 +58,11 @@ def test_the_password_of_a_persona(who: str) -> None:
 
 @pytest.mark.parametrize("who", ["@", "adaa@mana.test", "nobody", ""])
 def test_no_password_for_what_is_not_in_the_catalog(who: str) -> None:
-    for file in ("catalog.json", None):
-        if file is None:
-            Path("catalog.json").unlink()
-            who = who.partition("@mana.test")[0]
-        result = personas("password", who)
-        assert (result.code, result.out) == (2, "")
+    result = personas("password", who)
+    assert (result.code, result.out) == (2, "")
+    Path("catalog.json").unlink()
+    result = personas("password", who.removesuffix("@mana.test"))
+    assert (result.code, result.out) == (2, "")
 
 
 def test_an_email_needs_no_catalog() -> None:
