@@ -17,23 +17,14 @@ def make_personas(*people: tuple[str, str]) -> tuple[Persona, ...]:
     return parse_catalog(make_text(*personas, scope=["*@mana.test", "*@acme.test"])).personas
 
 
-MATCHING = [
-    ADA,
-    "PERSONA.ADA@*",
-    "persona.ada",
-    "ada",
-    "a?a",
-    "Ada O'Neil [QA]",
-    "*[qa]",
-    "*o'neil*",
-    "solo-*",
-]
+NAME = "Ada O'Neil [QA]"
+MATCHING = [ADA, "PERSONA.ADA@*", "persona.ada", "ada", "a?a", NAME, "*[qa]", "*o'neil*", "solo-*"]
 OTHER = ["ad", "mana.test", "[a]da", ""]
 
 
 @pytest.mark.parametrize("pattern", [*MATCHING, *OTHER])
 def test_a_pattern_matches_email_local_part_name_or_archetype(pattern: str) -> None:
-    matched = matches([pattern], email=ADA, name="Ada O'Neil [QA]", archetype="solo-dev")
+    matched = matches([pattern], email=ADA, name=NAME, archetype="solo-dev")
     assert matched is (pattern in MATCHING)
 
 
