@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,7 @@ class Service:
     """The embedded service on a port, empty at the start of each test."""
 
     server: ServerThread
-    at: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.at = ("--auth", self.server.url, "--jwt", self.server.admin_token())
+    at: tuple[str, ...]  # the options that name it
 
     @property
     def url(self) -> str:
@@ -103,7 +100,7 @@ def service(_server: ServerThread) -> Service:
                 connection.execute(sa.delete(users).where(users.c.email != ADMIN_EMAIL))
             elif table.name != "settings":
                 connection.execute(sa.delete(table))
-    return Service(_server)
+    return Service(_server, ("--auth", _server.url, "--jwt", _server.admin_token()))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,24 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     assert (result.code, result.out) == (2, "")
     assert "Value error" not in result.err
     assert result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "text"),
+    [
+        (("--host", "0.0.0.0"), 2, "base"),
+        (("--host", "no-such-host.invalid"), 2, "cannot listen"),
+        (("--admin-password-file", "missing.txt"), 2, "missing.txt"),
+        (("--database", "catalog.json"), 2, "database"),
+        (("--database", "catalog.json", "--reset"), 5, "Add --yes"),
+        (("--database", "catalog.json", "--reset", "--yes"), 5, "production"),
+    ],
+)
+def test_serve_refuses_what_cannot_work(options: tuple[str, ...], code: int, text: str) -> None:
+    environment = "production" if text == "production" else "test"
+    result = personas("serve", "--port", "0", *options, NODE_ENV=environment)
+    assert (result.code, result.out, text in result.err) == (code, "", True)
+    assert Path("catalog.json").read_text("utf-8").startswith("{")
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -60,16 +60,12 @@ def test_the_json_document_is_complete_also_after_an_error(service: Service) -> 
     assert personas("seed", "--auth", "x", "-o", "json").json["exitCode"] == 2
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120])
-def test_text_keeps_to_the_width(seeded: Service, columns: int) -> None:
+def test_text_keeps_to_the_width_and_has_colours_where_they_are_wanted(seeded: Service) -> None:
     write_catalog(entry("ada", archetype="a long archetype " * 8), entry("bo"), entry("eve"))
     for command in (["dry-run", *seeded.at], ["list", *seeded.at], ["show", "ada", *seeded.at], ["validate"]):
-        out = personas(*command, COLUMNS=str(columns)).out
-        assert max(len(line) for line in out.splitlines()) <= columns, out
-
-
-def test_colours_only_where_they_are_wanted(seeded: Service) -> None:
-    write_catalog(entry("ada"))
+        for columns in (60, 80, 120):
+            out = personas(*command, COLUMNS=str(columns)).out
+            assert max(len(line) for line in out.splitlines()) <= columns, out
     coloured = [
         "\x1b[" in personas("dry-run", *seeded.at, **env).out
         for env in ({}, {"FORCE_COLOR": "1"}, {"FORCE_COLOR": "1", "NO_COLOR": "1"})
