@@ -18,9 +18,10 @@ from io import StringIO
 from pathlib import Path
 
 import typer.main
-from personas.cli.app import app
 from rich.console import Console
 from rich.text import Text
+
+from personas.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -14,25 +14,24 @@ from tests.cli.conftest import (
     ADA,
     BO,
     SECRET,
-    Result,
-    _commands_are_built_once,
     entry,
     folder,
     personas,
     write_catalog,
 )
+from tests.commands import Done
 
 from .conftest import KIND, Start
 from .server import ADMIN, ADMIN_PASSWORD, Simulated
 
-__all__ = ["_commands_are_built_once", "folder"]  # fixtures of the commands' own tests
+__all__ = ["folder"]  # a fixture of the commands' own tests
 
 ENV = {"PERSONAS_ADMIN_EMAIL": ADMIN, "PERSONAS_ADMIN_PASSWORD": ADMIN_PASSWORD}
 NO_ADMIN = dict.fromkeys(ENV, "")
 JWT = "eyJhIjoxfQ.eyJyb2xlIjoiYWRtaW4ifQ.c2ln"
 
 
-def run(simulated: Simulated, command: str, *options: str, **env: str) -> Result:
+def run(simulated: Simulated, command: str, *options: str, **env: str) -> Done:
     return personas(command, *options, "--auth", simulated.url, **{**ENV, **env})
 
 

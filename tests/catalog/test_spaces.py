@@ -21,6 +21,7 @@ def test_a_member_is_an_email_or_an_email_with_a_role() -> None:
 
 
 TAKEN = "is the slug of a persona's personal space; choose another one"
+ROLE = "must be 'member' or 'admin', not"
 SLUG = "must be lower-case words and digits joined by single hyphens, not"
 
 # A field of a space, its value, the path of the error below the space, and the message.
@@ -32,12 +33,7 @@ RULES: list[tuple[str, object, str, str]] = [
     ("slug", "flat\n", "slug", f'"slug" {SLUG} "flat\\n"'),
     ("slug", "x" * 61, "slug", f'"slug" must be at most 60 characters, not "{"x" * 59}…"'),
     ("slug", 5, "slug", '"slug" must be a string, not 5'),
-    (
-        "slug",
-        "persona-bo",
-        "slug",
-        '"persona-bo" is the slug of a persona\'s personal space; choose another one',
-    ),
+    ("slug", "persona-bo", "slug", f'"persona-bo" {TAKEN}'),
     ("name", "", "name", '"name" must not be empty'),
     ("type", "x", "type", "\"type\" must be 'family', 'team', 'practice', 'brand' or 'club', not \"x\""),
     ("owner", REMOVED, "owner", '"owner" is missing'),
@@ -51,31 +47,21 @@ RULES: list[tuple[str, object, str, str]] = [
     ("members", ["bo"], "members[0]", 'members[0] is not a valid email address: "bo"'),
     ("members", [{"role": "admin"}], "members[0].email", '"email" is missing'),
     ("members", [7], "members[0]", "members[0] must be an object, not 7"),
-    (
-        "members",
-        [{"email": BO, "role": "owner"}],
-        "members[0].role",
-        "\"role\" must be 'member' or 'admin', not \"owner\"",
-    ),
+    ("members", [{"email": BO, "role": "owner"}], "members[0].role", f'"role" {ROLE} "owner"'),
 ]
-
-
-@pytest.mark.parametrize(("field", "value", "path", "message"), RULES)
-def test_a_wrong_space_is_an_error_at_its_place(field: str, value: object, path: str, message: str) -> None:
-    problem = only_problem_of(make_spaces({field: value}))
-    assert (problem.path, problem.message) == (f"$.spaces[0].{path}", message)
 
 
 @pytest.mark.parametrize(
     ("spaces", "path", "message"),
     [
-        ((7,), "$.spaces[0]", "spaces[0] must be an object, not 7"),
-        (({}, {"name": "B"}), "$.spaces[1].slug", 'the slug "flat" is already used on line 33'),
+        *((({field: value},), f"[0].{path}", message) for field, value, path, message in RULES),
+        ((7,), "[0]", "spaces[0] must be an object, not 7"),
+        (({}, {"name": "B"}), "[1].slug", 'the slug "flat" is already used on line 33'),
     ],
 )
-def test_a_wrong_list_of_spaces_is_an_error(spaces: Any, path: str, message: str) -> None:
+def test_a_wrong_space_is_an_error_at_its_place(spaces: Any, path: str, message: str) -> None:
     problem = only_problem_of(make_spaces(*spaces))
-    assert (problem.path, problem.message) == (path, message)
+    assert (problem.path, problem.message) == (f"$.spaces{path}", message)
 
 
 def test_spaces_know_personas_that_are_wrong_elsewhere() -> None:
