@@ -33,14 +33,6 @@ def test_a_comparison_without_credentials_fails(option: str) -> None:
     assert json.loads(Path("r.json").read_text("utf-8"))["error"]["message"] in result.err
 
 
-def test_an_embedded_service_without_database_shows_everything_as_create() -> None:
-    result = personas("dry-run", "--auth", EMBEDDED)
-    assert result.code == 0
-    assert f"catalog.json → {EMBEDDED}" in result.out
-    assert "3 to create" in result.out
-    assert not Path(".personas").exists()
-
-
 def test_drift_fails_only_on_request_and_passwords_need_a_secret(seeded: Service) -> None:
     write_catalog(entry("ada", moduleMix={"todo": 1}), entry("bo"), entry("cy", archetype="solo-dev"))
     shown = personas("dry-run", *seeded.at)

@@ -29,7 +29,9 @@ def test_seed_keeps_extra_personas_without_prune(seeded: Service) -> None:
 def test_a_dry_run_of_seed_changes_nothing_and_seed_creates_the_embedded_service(service: Service) -> None:
     assert "3 to create" in personas("seed", *service.at, "--dry-run").out
     assert service.emails == set()
-    assert personas("seed", "--auth", "embedded", "--dry-run").code == 0
+    result = personas("seed", "--auth", "embedded:.personas/auth.db", "--dry-run")
+    assert (result.code, "3 to create" in result.out) == (0, True)
+    assert "catalog.json → embedded:.personas/auth.db" in result.out
     assert not Path(".personas").exists()
     assert personas("seed", "--auth", "embedded").code == 0
     assert "in sync" in personas("seed", "--auth", "embedded:.personas/auth.db").out
