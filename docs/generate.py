@@ -18,16 +18,18 @@ from io import StringIO
 from pathlib import Path
 
 import typer.main
-from personas.cli.app import app
 from rich.console import Console
 from rich.text import Text
+
+from personas.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 # These differ from run to run.
 VOLATILE = re.compile(
-    r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d[ T]\d\d:\d\d\S*|[0-9a-f]{16}|terminal-\d+|textLength=\"[0-9.]+\""
+    r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d[ T]\d\d:\d\d\S*|[0-9a-f]{16}|\d+ requests?"
+    r"|terminal-\d+|textLength=\"[0-9.]+\""
 )
 BROKEN = """{
   "personas": [

@@ -55,15 +55,11 @@ def run(*arguments: str, env: Mapping[str, str | None] | None = None, stdin: str
     return Done(code, out, err)
 
 
-def start(*arguments: str, folder: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start a command as a program; the caller waits for it."""
+def start(
+    *arguments: str, folder: Path, env: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[str]:
+    """Start a command as a program, with other streams by `options`; the caller waits for it."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONUNBUFFERED": "1", **(env or {})}
-    return subprocess.Popen(
-        [sys.executable, "-m", "personas", *arguments],
-        cwd=folder,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    command = [sys.executable, "-m", "personas", *arguments]
+    return subprocess.Popen(command, cwd=folder, env=environ, text=True, **streams)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.commands import run
 
 ROOT = Path(__file__).parent.parent
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -66,26 +69,27 @@ class Runner:
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Runner:
-    (tmp_path / "catalog.json").write_bytes((ROOT / "catalog.json").read_bytes())
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "catalog.json", tmp_path)
     return Runner(tmp_path)
 
 
-def run_personas(folder: Path, *arguments: str) -> bytes:
-    command: list[str | Path] = [Path(sys.executable).parent / "personas", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout
-
-
 def test_preview_without_a_service_checks_only_the_catalog(runner: Runner) -> None:
+    # Nothing of the checkout is run.
+    for name in ("venv", "pip", "personas", "json", "sitecustomize"):
+        (runner.folder / f"{name}.py").write_text("open('was-run', 'w').close()\n")
+
     done = runner.run("Preview")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert runner.summary.read_text(encoding="utf-8").startswith("<!-- personas-preview -->")
     assert runner.preview.exists()
+    assert not (runner.folder / "was-run").exists()
 
 
 def test_preview_with_a_service_sets_every_output(runner: Runner) -> None:
-    run_personas(runner.folder, "seed", "--auth", "embedded", "--only", "anna")
+    assert run("seed", "--auth", "embedded", "--only", "anna").code == 0
     done = runner.run("Preview", auth="embedded", **{"seed-secret": "dev-persona-seed-secret-rotate-in-prod"})
 
     assert done.returncode == 0
@@ -96,9 +100,9 @@ def test_preview_with_a_service_sets_every_output(runner: Runner) -> None:
 
 
 def test_preview_with_a_snapshot_needs_no_secret(runner: Runner) -> None:
-    run_personas(runner.folder, "seed", "--auth", "embedded", "--only", "jonas")
-    snapshot = run_personas(runner.folder, "list", "-o", "json", "--auth", "embedded")
-    (runner.folder / "live.json").write_bytes(snapshot)
+    assert run("seed", "--auth", "embedded", "--only", "jonas").code == 0
+    live = run("list", "-o", "json", "--auth", "embedded").out
+    (runner.folder / "live.json").write_text(live, encoding="utf-8")
 
     # One pattern a line.
     done = runner.run("Preview", snapshot="live.json", only="anna\n\nresearcher\r\n")
@@ -109,19 +113,23 @@ def test_preview_with_a_snapshot_needs_no_secret(runner: Runner) -> None:
 
 def test_service_without_credentials_fails_the_step(runner: Runner) -> None:
     done = runner.run("Preview", auth="https://auth.example.com", **{"fail-on-drift": "true"})
-
     assert done.returncode == 4
-    assert "MANA_ADMIN_JWT" in done.stdout + done.stderr
     assert re.search(r"^::error.*MANA_ADMIN_JWT", done.stdout, re.MULTILINE)
 
 
-def test_nothing_of_the_checkout_is_run(runner: Runner) -> None:
-    for name in ("venv", "pip", "personas", "json", "sitecustomize"):
-        (runner.folder / f"{name}.py").write_text("open('was-run', 'w').close()\n")
+def test_broken_catalog_fails_the_step_with_an_annotation(runner: Runner) -> None:
+    (runner.folder / "catalog.json").write_text('{"personas": [\n  {"name": ""}\n]}')
 
-    assert runner.run("Preview").returncode == 0
-    assert not (runner.folder / "was-run").exists()
+    done = runner.run("Preview")
+
+    assert done.returncode == 3
+    assert re.search(r"^::error .*file=catalog\.json,line=2,", done.stdout, re.MULTILINE)
+    assert runner.preview.stat().st_size > 0
+
+
+def test_python_runs_isolated_and_no_input_is_part_of_a_script() -> None:
     for step in STEPS.values():
+        assert "${{" not in step["run"]
         for line in step["run"].splitlines():
             if re.match(r'\s*(if )?"\S*(python|PYTHON|candidate)" ', line):
                 assert re.search(r'(python|PYTHON|candidate)" -I ', line), line
@@ -156,16 +164,6 @@ def test_workflow_pins_every_action() -> None:
     assert [use for use in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", use)] == []
 
 
-def test_broken_catalog_fails_the_step_with_an_annotation(runner: Runner) -> None:
-    (runner.folder / "catalog.json").write_text('{"personas": [\n  {"name": ""}\n]}')
-
-    done = runner.run("Preview")
-
-    assert done.returncode == 3
-    assert re.search(r"^::error .*file=catalog\.json,line=2,", done.stdout, re.MULTILINE)
-    assert runner.preview.stat().st_size > 0
-
-
 @pytest.mark.parametrize(
     ("gh", "writing"),
     [
@@ -194,39 +192,25 @@ def test_pull_request_has_one_comment_per_key(runner: Runner, gh: str, writing: 
         assert comment.read_text() == f"{marker}\nWhat would change\n"
 
 
-def test_comment_key_cannot_leave_the_marker(runner: Runner) -> None:
+@pytest.mark.parametrize(
+    ("key", "code", "printed"),
+    [
+        ("a --> b", 1, "::error title=personas::comment-key may contain"),
+        ("", 0, "::notice"),  # a fork may not comment
+    ],
+)
+def test_comment_that_is_not_written(runner: Runner, key: str, code: int, printed: str) -> None:
     runner.preview.write_text("<!-- personas-preview -->\n")
-    done = runner.run("Comment", **{"comment-key": "a --> b"})
-    assert done.returncode == 1
-    assert "::error title=personas::comment-key may contain" in done.stdout
-
-
-def test_fork_without_permission_to_comment_succeeds(runner: Runner) -> None:
-    runner.preview.write_text("What would change")
     runner.fake_gh("exit 1")
-
-    done = runner.run("Comment")
-
-    assert done.returncode == 0
-    assert "::notice" in done.stdout
-
-
-def test_no_input_is_part_of_a_script() -> None:
-    assert [name for name, step in STEPS.items() if "${{" in step["run"]] == []
+    done = runner.run("Comment", **{"comment-key": key})
+    assert done.returncode == code
+    assert printed in done.stdout
 
 
 def test_pre_commit_hook_validates_the_given_file(tmp_path: Path) -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     (tmp_path / "catalog.json").write_text(json.dumps({"personas": []}))
-    name, *rest = hook["entry"].split()
-
-    done = subprocess.run(
-        [Path(sys.executable).parent / name, *rest, "catalog.json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 3
-    assert "catalog.json:1:" in done.stdout
+    program, *arguments = hook["entry"].split()
+    done = run(*arguments, str(tmp_path / "catalog.json"))
+    assert (program, done.code) == ("personas", 3)
+    assert "catalog.json:1:" in done.out

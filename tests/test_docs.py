@@ -11,18 +11,24 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from personas import parse_catalog
 from personas.embedded import ServerThread
+from personas.embedded.service import ADMIN_EMAIL
+from tests.commands import run
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(?:<!-- (?P<note>[^>]+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
 # These ask a question, and the tests are not a terminal.
 ASKING = {"personas cleanup": 5}
+PASSWORD = "the password of the admin"
+# What the fixtures did.
+PREPARED = ("export ", ". .venv/bin/activate")
 
 
 @dataclass(frozen=True)
@@ -42,82 +48,81 @@ def all_blocks(language: str) -> list[object]:
         pytest.param(block, id=f"{page.name}-{number}")
         for page in PAGES
         for number, block in enumerate(blocks(page))
-        if block.language == language and not block.note.startswith("not run:")
+        if block.language == language and not block.note.startswith(("not run:", "file: "))
     ]
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerThread]:
+    with ServerThread(scrypt_n=16, admin_password=PASSWORD) as server:
+        yield server
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with the catalog and an empty virtual environment to activate."""
+def env(server: ServerThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The folder and the variables that the examples use, with the catalog's personas on two services."""
+    monkeypatch.chdir(tmp_path)
     for name in ("catalog.json", "catalog.schema.json", "Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    (tmp_path / ".venv" / "bin" / "activate").touch()
-    return tmp_path
+    Path("pytest.ini").write_text("[pytest]\n")  # goes before the options in pyproject.toml
+    # The embedded service in this process: hashing would take most of the time.
+    monkeypatch.setattr("personas.embedded.app.SCRYPT_N", 16)
+    env = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "MANA_AUTH_URL": server.url,
+        "MANA_ADMIN_JWT": server.admin_token(),
+        "YOUR_API": server.url + "/health?",
+    }
+    for auth in (server.url, "embedded"):
+        assert run("seed", "--quiet", "--auth", auth, env=env).code == 0
+    return env
 
 
-@pytest.fixture
-def env(folder: Path) -> Iterator[dict[str, str]]:
-    """A service on a port with the catalog's personas, in the variables that the examples use."""
-    with ServerThread(folder / "served.db", scrypt_n=16) as server:
-        environ = {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "HOME": str(folder),
-            "MANA_AUTH_URL": server.url,
-            "MANA_ADMIN_JWT": server.admin_token(),
-            "YOUR_API": server.url + "/health?",
-        }
-        for auth in (server.url, "embedded"):
-            command = [sys.executable, "-m", "personas", "seed", "--quiet", "--auth", auth]
-            subprocess.run(command, cwd=folder, env=environ, check=True)
-        yield environ
+def run_shell(script: str, env: dict[str, str]) -> None:
+    command = ["bash", "-e", "-o", "pipefail", "-c", script]
+    options: dict[str, Any] = {"env": env, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+    done = subprocess.run(command, check=False, **options)
+    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the examples are for a POSIX shell")
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if any(b.language == "sh" for b in blocks(p))], ids=lambda p: p.name
 )
-def test_shell_examples_run(page: Path, folder: Path, env: dict[str, str]) -> None:
+def test_shell_examples_run(page: Path, env: dict[str, str]) -> None:
     for block in blocks(page):
         if block.note.startswith("file: "):
-            (folder / block.note.removeprefix("file: ")).write_text(block.text)
+            Path(block.note.removeprefix("file: ")).write_text(block.text)
         if block.language != "sh" or block.note.startswith("not run:"):
             continue
-        lines = [line.partition("  # ")[0].strip() for line in block.text.splitlines()]
-        asking = [line for line in lines if line in ASKING]
-        # The variables have real values already; make would install, so it only shows its commands.
-        script = [line for line in lines if not line.startswith("export ") and line not in asking]
-        done = run("\n".join(re.sub(r"^make", "make -n", line) for line in script), folder, env)
-        assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
-        for line in asking:
-            assert run(line, folder, env).returncode == ASKING[line]
-
-
-def run(script: str, folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = ["bash", "-e", "-o", "pipefail", "-c", script]
-    return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-    )
+        lines = [line.partition(" # ")[0].strip() for line in block.text.splitlines()]
+        lines = [line for line in lines if line and not line.startswith(PREPARED)]
+        if all(re.fullmatch(r"personas [\w .-]+", line) for line in lines):
+            # Without the shell, in this process: starting the program takes longer than most commands.
+            for line in lines:
+                assert run(*line.split()[1:], env=env).code == ASKING.get(line, 0), line
+        else:
+            # make would install, so it only shows its commands.
+            run_shell("\n".join(re.sub(r"^make", "make -n", line) for line in lines), env)
 
 
 @pytest.mark.parametrize("block", all_blocks("python"))
-def test_python_examples_run(block: Block, folder: Path, env: dict[str, str]) -> None:
+def test_python_examples_run(block: Block, env: dict[str, str], server: ServerThread) -> None:
     if "def test_" in block.text:
-        (folder / "test_example.py").write_text(block.text)
-        (folder / "pytest.ini").write_text("[pytest]\n")
-        arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
-    else:
-        text = block.text.replace("http://localhost:3001", env["MANA_AUTH_URL"])
-        credentials = 'email="admin@example.com", password=Secret("the admin\'s password")'
-        text = text.replace(credentials, f'token=Secret("{env["MANA_ADMIN_JWT"]}")')
-        (folder / "example.py").write_text(
-            text.replace("the seed secret", "dev-persona-seed-secret-rotate-in-prod")
-        )
-        arguments = ["example.py"]
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+        Path("test_example.py").write_text(block.text)
+        run_shell("pytest -q test_example.py", env)
+        return
+    text = block.text
+    for shown, used in (
+        ("http://localhost:3001", server.url),
+        ("admin@example.com", ADMIN_EMAIL),
+        ("the admin's password", PASSWORD),
+        ("the seed secret", "dev-persona-seed-secret-rotate-in-prod"),
+    ):
+        assert shown in text
+        text = text.replace(shown, used)
+    exec(compile(text, "example.py", "exec"), {"__name__": "__main__"})
 
 
 @pytest.mark.parametrize("block", all_blocks("json"))

@@ -70,33 +70,33 @@ RULES: list[tuple[str, object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value", "complaint"), RULES)
-def test_a_wrong_value_is_an_error_at_its_place(field: str, value: object, complaint: str) -> None:
-    problem = only_problem_of(make_text({field: value}))
-    assert (problem.path, problem.message) == (f"$.personas[0].{field}", f'"{field}" {complaint}')
-
-
-@pytest.mark.parametrize(
-    ("key", "weight", "complaint"),
-    [
-        ("todo", '"1"', 'must be a number, not "1"'),
-        ("todo", "true", "must be a number, not true"),
-        ("todo", "-0.5", "must be 0 or more, not -0.5"),
-        ("todo", "1e999", "must be a finite number, not inf"),
-        ("todo", "-1e999", "must be a finite number, not -inf"),
-        ("todo", "9" * 5000, "must be a finite number, not inf"),
-        ("to\\u0000do", "1", "contains the character U+0000, which cannot be stored"),
-    ],
-)
-def test_a_wrong_weight_is_an_error_at_its_place(key: str, weight: str, complaint: str) -> None:
-    problem = only_problem_of(make_text().replace('"todo": 1', f'"{key}": {weight}'))
-    path = "$.personas[0].moduleMix" + (".todo" if key == "todo" else f'["{key}"]')
-    assert (problem.path, problem.message) == (path, f'"{key}" {complaint}')
+# The same for a key of "moduleMix" and its weight, as the file has them.
+WEIGHTS = [
+    ("todo", '"1"', 'must be a number, not "1"'),
+    ("todo", "true", "must be a number, not true"),
+    ("todo", "-0.5", "must be 0 or more, not -0.5"),
+    ("todo", "1e999", "must be a finite number, not inf"),
+    ("todo", "-1e999", "must be a finite number, not -inf"),
+    ("todo", "9" * 5000, "must be a finite number, not inf"),
+    ("to\\u0000do", "1", "contains the character U+0000, which cannot be stored"),
+]
 
 
 @pytest.mark.parametrize(
     ("text", "path", "message"),
     [
+        *(
+            (make_text({name: value}), f"$.personas[0].{name}", f'"{name}" {wrong}')
+            for name, value, wrong in RULES
+        ),
+        *(
+            (
+                make_text().replace('"todo": 1', f'"{key}": {weight}'),
+                "$.personas[0].moduleMix" + (".todo" if key == "todo" else f'["{key}"]'),
+                f'"{key}" {wrong}',
+            )
+            for key, weight, wrong in WEIGHTS
+        ),
         ("7", "$", "a catalog must be an object, not 7"),
         ('{"personas": {}}', "$.personas", '"personas" must be a list, not an object'),
         ('{"personas": []}', "$.personas", '"personas" must not be empty'),
@@ -104,9 +104,14 @@ def test_a_wrong_weight_is_an_error_at_its_place(key: str, weight: str, complain
         ("{}", "$.personas", '"personas" is missing'),
         (make_text(description=5), "$.description", '"description" must be a string, not 5'),
         (make_text(allowRealDomain=1), "$.allowRealDomain", '"allowRealDomain" must be true or false, not 1'),
+        (
+            make_text({"email": "a@mana.test"}, {"email": "a@mana.test"}),
+            "$.personas[1].email",
+            'the email "a@mana.test" is already used on line 5',
+        ),
     ],
 )
-def test_a_document_of_another_shape_is_an_error(text: str, path: str, message: str) -> None:
+def test_a_fault_is_one_error_at_its_place(text: str, path: str, message: str) -> None:
     problem = only_problem_of(text)
     assert (problem.path, problem.message) == (path, message)
 
@@ -122,46 +127,38 @@ def test_duplicate_keys_are_errors_at_the_last_one() -> None:
     assert source_at(text, problems[1]).startswith('"personas": [')
 
 
-def test_duplicate_emails_are_errors_that_name_the_first_line() -> None:
-    problem = only_problem_of(make_text({"email": "a@mana.test"}, {"email": "a@mana.test"}))
-    assert problem.path == "$.personas[1].email"
-    assert problem.message == 'the email "a@mana.test" is already used on line 5'
-
-
-@pytest.mark.parametrize(
-    ("text", "path", "key", "near"),
-    [
-        (make_text({"tick_cadence": 1}), "$.personas[0]", "tick_cadence", "tickCadence"),
-        (make_text({"NAME": 1}), "$.personas[0]", "NAME", "name"),
-        (make_text({"zzz": 1}), "$.personas[0]", "zzz", ""),
-        (make_text(descripton=1), "$", "descripton", "description"),
-        (make_spaces({"tpye": 1}), "$.spaces[0]", "tpye", "type"),
-        (make_spaces({"members": [{"email": BO, "rolle": 1}]}), "$.spaces[0].members[0]", "rolle", "role"),
-    ],
-)
-def test_an_unknown_key_is_a_warning_at_the_key(text: str, path: str, key: str, near: str) -> None:
-    (warning,) = parse_catalog(text, file="c.json").warnings
-    suggestion = f'; do you mean "{near}"?' if near else ""
-    assert (warning.file, warning.severity, warning.path) == ("c.json", "warning", f"{path}.{key}")
-    assert warning.message == f'unknown key "{key}" is ignored{suggestion}'
-    assert source_at(text, warning) == f'"{key}": 1'
-
-
+UNKNOWN = [
+    (make_text({"tick_cadence": 1}), "$.personas[0]", "tick_cadence", '; do you mean "tickCadence"?'),
+    (make_text({"NAME": 1}), "$.personas[0]", "NAME", '; do you mean "name"?'),
+    (make_text({"zzz": 1}), "$.personas[0]", "zzz", ""),
+    (make_text(descripton=1), "$", "descripton", '; do you mean "description"?'),
+    (make_spaces({"tpye": 1}), "$.spaces[0]", "tpye", '; do you mean "type"?'),
+    (
+        make_spaces({"members": [{"email": BO, "rolle": 1}]}),
+        "$.spaces[0].members[0]",
+        "rolle",
+        '; do you mean "role"?',
+    ),
+]
+SAME_NAME = make_text({"name": "Bo"}, {"name": "Bo"})
 NO_WEIGHT = '"moduleMix" has no weight above 0: the persona uses no module'
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "source", "message"),
+    ("text", "path", "source", "message"),
     [
-        ("name", "Bo", '"Bo"', 'the name "Bo" is already used on line 4'),
-        ("moduleMix", {"a": 0, "b": 0}, "{", NO_WEIGHT),
-        ("moduleMix", {}, "{}", NO_WEIGHT),
+        *(
+            (text, f"{path}.{key}", f'"{key}": 1', f'unknown key "{key}" is ignored{near}')
+            for text, path, key, near in UNKNOWN
+        ),
+        (SAME_NAME, "$.personas[1].name", '"Bo"', 'the name "Bo" is already used on line 4'),
+        (make_text({"moduleMix": {"a": 0, "b": 0}}), "$.personas[0].moduleMix", "{", NO_WEIGHT),
+        (make_text({"moduleMix": {}}), "$.personas[0].moduleMix", "{}", NO_WEIGHT),
     ],
 )
-def test_what_is_doubtful_is_a_warning(field: str, value: object, source: str, message: str) -> None:
-    text = make_text({"name": "Bo"}, {field: value})
-    (warning,) = parse_catalog(text).warnings
-    assert (warning.severity, warning.path) == ("warning", f"$.personas[1].{field}")
+def test_what_is_unknown_or_doubtful_is_a_warning(text: str, path: str, source: str, message: str) -> None:
+    (warning,) = parse_catalog(text, file="c.json").warnings
+    assert (warning.file, warning.severity, warning.path) == ("c.json", "warning", path)
     assert (source_at(text, warning), warning.message) == (source, message)
 
 
@@ -199,16 +196,10 @@ def test_errors_and_warnings_come_together_in_file_order() -> None:
 def test_the_first_problems_have_their_source_and_a_caret() -> None:
     problems = problems_of('{"personas": [\n    {"name": 7}' + ",\n1" * 30 + "\n]}")
     named = next(problem for problem in problems if problem.path.endswith("name"))
-    assert json.loads(named.model_dump_json()) == {
-        "file": "catalog.json",
-        "line": 2,
-        "column": 14,
-        "path": "$.personas[0].name",
-        "message": '"name" must be a string, not 7',
-        "severity": "error",
-        "excerpt": '{"name": 7},',
-        "caret": 9,
-    }
+    place = {"file": "catalog.json", "line": 2, "column": 14, "path": "$.personas[0].name"}
+    shown = {"severity": "error", "excerpt": '{"name": 7},', "caret": 9}
+    expected = place | shown | {"message": '"name" must be a string, not 7'}
+    assert json.loads(named.model_dump_json()) == expected
     assert [bool(problem.excerpt) for problem in problems] == [True] * 20 + [False] * (len(problems) - 20)
 
 
@@ -294,7 +285,7 @@ def error_of(file: Path | str) -> CatalogError:
     return caught.value
 
 
-def test_a_file_is_read_with_or_without_byte_order_mark(tmp_path: Path) -> None:
+def test_file_and_standard_input_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = make_text().encode()
     file = tmp_path / "c.json"
     file.write_bytes(good)
@@ -304,9 +295,6 @@ def test_a_file_is_read_with_or_without_byte_order_mark(tmp_path: Path) -> None:
     assert plain == marked
     assert parse_catalog("\ufeff" + make_text()).personas == plain.personas
     assert (marked.file, marked.locate(())) == (str(file), (1, 1))
-
-
-def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(make_text().encode())))
     catalog = load_catalog("-")
     assert (catalog.file, len(catalog.personas)) == ("<stdin>", 1)

@@ -59,15 +59,9 @@ def test_an_excerpt_is_a_part_of_one_line() -> None:
     assert Positions('a\n  "b",\r\nc').excerpt(2, 3) == ('"b",', 0)
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ((), "$"),
-        (("personas", 3, "email"), "$.personas[3].email"),
-        (("$schema",), "$.$schema"),
-        (("a b", "é", "", "1a"), '$["a b"]["é"][""]["1a"]'),
-        (('q"\n\x1b\ud800',), '$["q\\"\\n\\u001b\\ud800"]'),
-    ],
-)
-def test_paths_are_written_as_json_paths(path: JsonPath, expected: str) -> None:
-    assert json_path(path) == expected
+def test_paths_are_written_as_json_paths() -> None:
+    assert json_path(()) == "$"
+    assert json_path(("personas", 3, "email")) == "$.personas[3].email"
+    assert json_path(("$schema",)) == "$.$schema"
+    assert json_path(("a b", "é", "", "1a")) == '$["a b"]["é"][""]["1a"]'
+    assert json_path(('q"\n\x1b\ud800',)) == '$["q\\"\\n\\u001b\\ud800"]'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 from pathlib import Path
 
@@ -45,24 +44,18 @@ def test_every_command_once(tmp_path: Path) -> None:
     assert run("list").code == 0
 
 
-def test_serve_answers_until_it_is_interrupted(tmp_path: Path) -> None:
-    server = start("serve", "--port", "0", "--database", "served.db", folder=tmp_path)
-    try:
+def test_serve_prints_what_clients_need_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+    (tmp_path / "admin.txt").write_text("a-password-of-a-file\n")
+    with start("serve", "--port", "0", "--admin-password-file", "admin.txt", folder=tmp_path) as server:
         assert server.stdout is not None
-        url = next(found[0] for line in server.stdout if (found := re.search(r"http://\S+", line)))
+        admin, database, listening = (server.stdout.readline().split() for _ in range(3))
+        assert (admin[0], database[0], listening[:2]) == ("admin", "database", ["listening", "on"])
+        url = listening[2]
         assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
-    finally:
+        env = {"MANA_ADMIN_EMAIL": admin[1], "MANA_ADMIN_PASSWORD": "a-password-of-a-file"}
+        assert run("token", "--auth", url, env=env).code == 0
         server.send_signal(signal.SIGINT)
-        _, err = server.communicate(timeout=20)
-    assert "Traceback" not in err
-
-
-def test_machine_formats_are_utf8_in_every_locale(tmp_path: Path) -> None:
-    assert run("init", "mine.json").code == 0
-    text = (tmp_path / "mine.json").read_text("utf-8").replace('"name": "', '"name": "Ü ', 1)
-    (tmp_path / "mine.json").write_text(text, "utf-8")
-    for encoding in ("cp1252", "ascii"):
-        env = {"PYTHONIOENCODING": encoding, "MANA_AUTH_URL": "embedded", "PERSONAS_CATALOG": "mine.json"}
-        process = start("dry-run", "-o", "json", folder=tmp_path, env=env)
-        out, _ = process.communicate(timeout=30)
-        assert "Ü " in json.dumps(json.loads(out), ensure_ascii=False)
+        assert server.communicate(timeout=20) == ("", "")
+        assert server.returncode == 0
+    # Its database is also that of the service in process.
+    assert run("list", env={"PERSONAS_CATALOG": None}).code == 0

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ADA, BO, SECRET, Service, entry, personas, run_unchecked, write_catalog
+from tests.commands import run
+
+from .conftest import ADA, BO, SECRET, Service, entry, personas, write_catalog
 
 
 def test_reports_are_written_also_when_the_run_fails(seeded: Service) -> None:
@@ -37,11 +39,6 @@ def test_a_report_is_written_in_place_and_keeps_mode_and_symlink() -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["catalog.json", "link.json", "real.json"]
 
 
-def test_a_session_can_go_to_a_device(seeded: Service) -> None:
-    assert personas("login", "ada", "--out", "/dev/null", "--auth", seeded.url).code == 0
-    assert Path("/dev/null").is_char_device()
-
-
 def test_github_gets_annotations_outputs_and_a_summary(seeded: Service, folder: Path) -> None:
     write_catalog(entry("ada", archetype="parent"), entry("bo"), entry("cy", archetype="solo-dev"))
     env = {"GITHUB_STEP_SUMMARY": "summary.md", "GITHUB_OUTPUT": "outputs", "GITHUB_WORKSPACE": str(folder)}
@@ -54,7 +51,8 @@ def test_github_gets_annotations_outputs_and_a_summary(seeded: Service, folder: 
 
 
 def test_the_json_document_is_complete_also_after_an_error(service: Service) -> None:
-    service.sign_up(BO)
+    account = {"email": BO, "password": "a-human-password", "name": "A human"}
+    assert service.ask("POST", "/api/v1/auth/register", json=account).is_success
     document = personas("seed", *service.at, "-o", "json").json
     assert (document["command"], document["exitCode"], document["version"]) == ("seed", 5, 1)
     assert document["error"]["hint"]
@@ -62,16 +60,12 @@ def test_the_json_document_is_complete_also_after_an_error(service: Service) -> 
     assert personas("seed", "--auth", "x", "-o", "json").json["exitCode"] == 2
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120])
-def test_text_keeps_to_the_width(seeded: Service, columns: int) -> None:
+def test_text_keeps_to_the_width_and_has_colours_where_they_are_wanted(seeded: Service) -> None:
     write_catalog(entry("ada", archetype="a long archetype " * 8), entry("bo"), entry("eve"))
     for command in (["dry-run", *seeded.at], ["list", *seeded.at], ["show", "ada", *seeded.at], ["validate"]):
-        out = personas(*command, COLUMNS=str(columns)).out
-        assert max(len(line) for line in out.splitlines()) <= columns, out
-
-
-def test_colours_only_where_they_are_wanted(seeded: Service) -> None:
-    write_catalog(entry("ada"))
+        for columns in (60, 80, 120):
+            out = personas(*command, COLUMNS=str(columns)).out
+            assert max(len(line) for line in out.splitlines()) <= columns, out
     coloured = [
         "\x1b[" in personas("dry-run", *seeded.at, **env).out
         for env in ({}, {"FORCE_COLOR": "1"}, {"FORCE_COLOR": "1", "NO_COLOR": "1"})
@@ -94,7 +88,7 @@ def test_a_bug_is_exit_code_1_without_secrets(verbose: bool, monkeypatch: pytest
 
     monkeypatch.setattr("personas.cli.flow.make_plan", fail)
     options = ("-v",) if verbose else ()
-    result = run_unchecked("seed", "--auth", "embedded", *options, "-o", "json")
+    result = run("seed", "--auth", "embedded", *options, "-o", "json")
     assert (result.code, "This is a bug in personas: RuntimeError." in result.err) == (1, True)
     assert ("Traceback" in result.err) == verbose
     assert SECRET not in result.out + result.err

@@ -14,8 +14,8 @@ def space(
     return {"slug": slug, "name": slug.title(), "type": "family", "owner": owner, "members": members, **more}
 
 
-def write_with_spaces(*spaces: dict[str, Any], people: tuple[str, ...] = ("ada", "bo", "cy")) -> None:
-    write_catalog(*(entry(local) for local in people), spaces=spaces)
+def write_with_spaces(*spaces: dict[str, Any], ada: str = "Ada") -> None:
+    write_catalog(entry("ada", name=ada), entry("bo"), entry("cy"), spaces=spaces)
 
 
 @pytest.fixture
@@ -28,12 +28,17 @@ def sharing(service: Service) -> Service:
     return service
 
 
-def test_spaces_are_created_and_then_in_sync(sharing: Service) -> None:
+def test_spaces_are_in_sync_or_in_conflict_with_another_owner(sharing: Service) -> None:
     again = personas("spaces", *sharing.at)
     assert (again.code, again.out.startswith("✓ 2 spaces in sync")) == (0, True)
     assert personas("spaces", *sharing.at, "-q").out == ""
     # No other command reads spaces.
     assert "8 requests" in personas("seed", *sharing.at).out
+    # A slug of another owner is a conflict.
+    write_with_spaces(space("flat", CY, (ADA,)))
+    for options in ((), ("--dry-run",)):
+        result = personas("spaces", *sharing.at, *options)
+        assert (result.code, "conflict" in result.out) == (6, True)
 
 
 def test_drift_of_spaces(sharing: Service) -> None:
@@ -54,24 +59,14 @@ def test_spaces_can_be_deleted(sharing: Service) -> None:
     assert personas("spaces", *sharing.at, "--delete").code == 5
     assert personas("spaces", *sharing.at, "--delete", "--only", "desk", "--yes").code == 0
     preview = personas("spaces", *sharing.at, "--dry-run", "-o", "json").json["plan"]
-    assert {change["key"]: change["status"] for change in preview["changes"]} == {
-        "flat": "in-sync",
-        "desk": "create",
-    }
+    statuses = {change["key"]: change["status"] for change in preview["changes"]}
+    assert statuses == {"flat": "in-sync", "desk": "create"}
     assert personas("spaces", *sharing.at, "--delete", "--prune").code == 2
     assert personas("spaces", *sharing.at, "--only", "nothing").code == 2
 
 
-def test_a_slug_of_another_owner_is_a_conflict(sharing: Service) -> None:
-    write_with_spaces(space("flat", CY, (ADA,)))
-    for options in ((), ("--dry-run",)):
-        result = personas("spaces", *sharing.at, *options)
-        assert (result.code, "conflict" in result.out) == (6, True)
-
-
 def test_replace_asks_to_run_spaces_again(sharing: Service) -> None:
-    catalog = [entry("ada", name="Another"), entry("bo"), entry("cy")]
-    write_catalog(*catalog, spaces=[space(), space("desk", BO, (CY,))])
+    write_with_spaces(space(), space("desk", BO, (CY,)), ada="Another")
     result = personas("seed", *sharing.at, "--replace", "--yes")
     assert (result.code, "personas spaces" in result.out) == (0, True)
     assert personas("spaces", *sharing.at).code == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Self
 
 import httpx
 from anyio.from_thread import start_blocking_portal
@@ -13,14 +14,22 @@ from anyio.from_thread import start_blocking_portal
 from personas.embedded.app import make_app
 from personas.embedded.service import Service
 
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Self
-
 BASE_URL = "http://localhost:3001"
 KEY = "runner-key"
 PASSWORD = "correct-horse-battery"
 ANNA, BO, CLEO = "anna@mana.test", "bo@mana.test", "cleo@mana.test"
+
+
+def persona(email: str, **fields: Any) -> dict[str, Any]:
+    """The body that creates a persona."""
+    return {
+        "email": email,
+        "password": PASSWORD,
+        "archetype": "illustrator",
+        "systemPrompt": "You draw for children's books.",
+        "moduleMix": {"photos": 0.6, "notes": 0.2},
+        **fields,
+    }
 
 
 class Calls:
@@ -52,15 +61,7 @@ class Calls:
 
     def create(self, email: str, **fields: Any) -> None:
         """Create a persona."""
-        body = {
-            "email": email,
-            "name": email.partition("@")[0].title(),
-            "password": PASSWORD,
-            "archetype": "illustrator",
-            "systemPrompt": "You draw for children's books.",
-            "moduleMix": {"photos": 0.6, "notes": 0.2},
-            **fields,
-        }
+        body = persona(email, **{"name": email.partition("@")[0].title(), **fields})
         created = self.request("POST", "/api/v1/admin/personas", json=body, headers=self._admin())
         self.ids[email] = created.json()["userId"]
         self._cookies.pop(email, None)

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -12,13 +14,10 @@ import sqlalchemy as sa
 
 from personas.embedded import ServerThread
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from .calls import PASSWORD, Calls, persona
 
 SERVER = os.environ.get("PERSONAS_TEST_DATABASE", "")  # the URL of a PostgreSQL server
 DATABASES = ("sqlite", "postgresql")
-PASSWORD = "correct-horse-battery"
 
 
 @contextmanager
@@ -61,18 +60,6 @@ class Client(httpx.Client):
         return self.post("/api/auth/sign-in/email", json=credentials, headers=headers)
 
 
-def persona(email: str, **fields: Any) -> dict[str, Any]:
-    """The body that creates a persona."""
-    return {
-        "email": email,
-        "password": PASSWORD,
-        "archetype": "solo-dev",
-        "systemPrompt": "You are a test persona who keeps careful notes.",
-        "moduleMix": {"notes": 0.6},
-        **fields,
-    }
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerThread]:
     """One service for all tests of a module."""
@@ -84,3 +71,9 @@ def server() -> Iterator[ServerThread]:
 def client(server: ServerThread) -> Iterator[Client]:
     with Client(server) as client:
         yield client
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Iterator[Calls]:
+    with Calls(tmp_path / "auth.db") as calls:
+        yield calls

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import functools
+import itertools
 import json
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import jwt
@@ -23,16 +26,9 @@ from personas.embedded.app import make_app
 from personas.embedded.schema import users
 from personas.embedded.service import Service
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from personas.embedded.service import Service
-
 FOLDER = Path(__file__).parent.parent / "data" / "recorded"
 SEQUENCES = tuple(sorted(file.stem for file in FOLDER.glob("*.json")))
 BASE_URL = "http://localhost:3001"  # of the real service when it was recorded
-SERVICE_KEY = "dev-service-key"
-USER_AGENT = "differential/1"
 
 FORMS = {
     "<id>": r"[\w-]{8,}",
@@ -46,17 +42,6 @@ LATER = re.compile(r"<now(?:\+([\d.]+)h)?>")
 Step = dict[str, Any]
 
 
-class Clock:
-    """A clock that moves on by a millisecond at each look, so that an order by time is unique."""
-
-    def __init__(self) -> None:
-        self.now = dt.datetime(2026, 11, 23, 8, 28, tzinfo=dt.UTC)  # a Monday
-
-    def __call__(self) -> dt.datetime:
-        self.now += dt.timedelta(milliseconds=1)
-        return self.now
-
-
 def load(sequence: str) -> list[Step]:
     """The steps of a sequence."""
     steps: list[Step] = json.loads((FOLDER / f"{sequence}.json").read_text(encoding="utf-8"))
@@ -65,15 +50,17 @@ def load(sequence: str) -> list[Step]:
 
 async def replay(sequence: str, place: str | Path) -> dict[int, str]:
     """Make the calls of a sequence; return how the answers differ, by the number of the step."""
-    service = Service(place, base_url=BASE_URL, service_key=SERVICE_KEY, scrypt_n=2, clock=Clock())
-    app = make_app(service)
-    try:
-        run = Replay(service)
-        transport = httpx.ASGITransport(app, client=("127.0.0.1", 50000), raise_app_exceptions=False)
+    monday = dt.datetime(2026, 11, 23, 8, 28, tzinfo=dt.UTC)
+    # The clock moves on by a millisecond at each look, so that an order by time is unique.
+    moments = (monday + dt.timedelta(milliseconds=number) for number in itertools.count())
+    clock = functools.partial(next, moments)
+    service = Service(place, base_url=BASE_URL, service_key="dev-service-key", scrypt_n=2, clock=clock)
+    transport = httpx.ASGITransport(
+        make_app(service), client=("127.0.0.1", 50000), raise_app_exceptions=False
+    )
+    with closing(service):
         async with httpx.AsyncClient(transport=transport) as client:
-            return {number: how async for number, how in run.run(client, load(sequence))}
-    finally:
-        service.close()
+            return await Replay(service).run(client, load(sequence))
 
 
 class Replay:
@@ -83,21 +70,23 @@ class Replay:
         self._service = service
         self._saved = dict(_variables(service))
 
-    async def run(self, client: httpx.AsyncClient, steps: list[Step]) -> AsyncIterator[tuple[int, str]]:
-        """Make the calls; yield the number and the differences of each step that differs."""
+    async def run(self, client: httpx.AsyncClient, steps: list[Step]) -> dict[int, str]:
+        """Make the calls; return the differences of each step that differs, by its number."""
+        found = {}
         for number, step in enumerate(steps):
             answer = await client.send(self._request(client, step))
             client.cookies.clear()
             self._save(step, answer)
             differences = list(self._compare(step, answer)) if "answer" in step else []
             if differences:
-                yield number, f"{step['call'][:90]} ({step.get('note', '')[:60]}): {'; '.join(differences)}"
+                found[number] = f"{step['call'][:90]} ({step.get('note', '')[:60]}): {'; '.join(differences)}"
+        return found
 
     def _request(self, client: httpx.AsyncClient, step: Step) -> httpx.Request:
         method, path = step["call"].split(" ", 1)
         content = step.get("raw", json.dumps(step["json"]) if "json" in step else None)
         content = None if content is None else self._fill(content)
-        headers = {"user-agent": USER_AGENT}
+        headers = {"user-agent": "differential/1"}
         if content is not None:
             headers["content-type"] = "application/json"
         if path.startswith("/api/auth"):
@@ -177,6 +166,8 @@ class Replay:
             with suppress(ValueError):
                 return abs(dt.datetime.fromisoformat(actual) - expected) < dt.timedelta(minutes=5)
             return False
+        if "<" not in recorded:
+            return recorded == actual
         parts = [self._pattern(part) for part in re.split(r"(<[^<>]+>)", recorded)]
         return re.fullmatch("".join(parts), actual, re.DOTALL) is not None
 

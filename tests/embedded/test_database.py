@@ -6,24 +6,19 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import anyio
 import httpx
 import pytest
 import sqlalchemy as sa
 
-from personas.embedded import EmbeddedError, ServerThread, open_embedded
+from personas.embedded import EmbeddedError, ServerThread
 from personas.embedded.database import open_database
 from personas.embedded.schema import users
 from personas.embedded.service import Service
 
-from .conftest import Client, persona
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from personas.embedded.service import Service
+from .calls import persona
+from .conftest import Client
 
 # Serves until it is killed, with quick hashes.
 SERVE = """
@@ -143,18 +138,3 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
         with pytest.raises(EmbeddedError, match=reason):
             _open(tmp_path / name)
     assert sqlite3.connect(tmp_path / "other.db").execute("SELECT * FROM sqlite_master").fetchall()
-
-
-def test_a_service_in_process_needs_no_port(tmp_path: Path) -> None:
-    async def call(file: Path | None) -> int:
-        async with open_embedded(file, scrypt_n=2) as embedded:
-            transport = httpx.ASGITransport(embedded.app)
-            headers = {"authorization": f"Bearer {embedded.admin_token()}"}
-            async with httpx.AsyncClient(transport=transport, base_url=embedded.base_url) as client:
-                answer = await client.get("/api/v1/admin/users?limit=0", headers=headers)
-        return int(answer.json()["total"])
-
-    assert anyio.run(call, None) == 1
-    assert anyio.run(call, tmp_path / "auth.db") == 1
-    assert anyio.run(call, tmp_path / "auth.db") == 1
-    assert (tmp_path / "auth.db").exists()

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from .calls import ANNA, BO, CLEO, Calls, outcome
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 CLUB = {"name": "Club", "metadata": {"type": "club"}}
 ONLY_OWNER = (400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
-
-
-@pytest.fixture
-def calls(tmp_path: Path) -> Iterator[Calls]:
-    with Calls(tmp_path / "auth.db") as calls:
-        yield calls
 
 
 @pytest.mark.parametrize(

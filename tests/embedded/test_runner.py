@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from .calls import ANNA, BO, CLEO, Calls
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 MONDAY = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
 ACTION = {"tickId": "t", "toolName": "todo.create", "result": "ok"}
-
-
-@pytest.fixture
-def calls(tmp_path: Path) -> Iterator[Calls]:
-    with Calls(tmp_path / "auth.db") as calls:
-        yield calls
 
 
 def _due(calls: Calls) -> list[str]:
@@ -28,26 +18,29 @@ def _due(calls: Calls) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("cadence", "hours", "is_due"),
+    ("cadence", "due_after"),
     [
-        ("hourly", 0.99, False),
-        ("hourly", 1, True),
-        ("daily", 23.99, False),
-        ("daily", 24, True),
-        ("daily", 5 * 24, True),
-        ("weekdays", 23.99, False),
-        ("weekdays", 24, True),
-        ("weekdays", 4 * 24 + 14.99, True),  # Friday
-        ("weekdays", 4 * 24 + 15, False),  # Saturday, 0:00 UTC
-        ("weekdays", 6 * 24 + 14.99, False),  # Sunday
-        ("weekdays", 6 * 24 + 15, True),
+        ("hourly", {0.99: False, 1: True}),
+        ("daily", {23.99: False, 24: True, 5 * 24: True}),
+        (
+            "weekdays",
+            {
+                23.99: False,
+                24: True,
+                4 * 24 + 14.99: True,  # Friday
+                4 * 24 + 15: False,  # Saturday, 0:00 UTC
+                6 * 24 + 14.99: False,  # Sunday
+                6 * 24 + 15: True,
+            },
+        ),
     ],
 )
-def test_persona_is_due_after_its_cadence(calls: Calls, cadence: str, hours: float, is_due: object) -> None:
+def test_persona_is_due_after_its_cadence(calls: Calls, cadence: str, due_after: dict[float, bool]) -> None:
     calls.create("kim@mana.test", tickCadence=cadence)
     calls.runner("POST", f"{calls.ids['kim@mana.test']}/actions", {"actions": [ACTION]})
-    calls.now = MONDAY + dt.timedelta(hours=hours)
-    assert ("kim@mana.test" in _due(calls)) is is_due
+    for hours, is_due in due_after.items():
+        calls.now = MONDAY + dt.timedelta(hours=hours)
+        assert ("kim@mana.test" in _due(calls)) is is_due, hours
 
 
 def test_due_lists_the_never_active_then_the_longest_inactive(calls: Calls) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import httpx
 import pytest
 
@@ -48,3 +49,18 @@ def test_client_can_write(persona_client: httpx.Client) -> None:
 def test_two_personas_at_once(personas_service: PersonasService) -> None:
     with personas_service.client("ada") as ada, personas_service.client("ben") as ben:
         assert (signed_in_as(ada), signed_in_as(ben)) == ("persona.ada@mana.test", "persona.ben@mana.test")
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_sign_out_of_one_test_concerns_no_other(persona_client: httpx.Client, time: str) -> None:
+    assert signed_in_as(persona_client) == "persona.ada@mana.test", f"the {time} time"
+    persona_client.post("/api/auth/sign-out", json={}).raise_for_status()
+    assert persona_client.get("/api/auth/get-session").json() is None
+
+
+def test_asynchronous_client(personas_service: PersonasService, persona: Persona) -> None:
+    async def main() -> str:
+        async with personas_service.async_client(persona) as client:
+            return str((await client.get("/api/auth/get-session")).json()["user"]["email"])
+
+    assert anyio.run(main) == persona.email

@@ -19,6 +19,8 @@ from tests.commands import Done, run, start
 from .proxy import NO_TLS, Proxy, Script, open_proxy
 
 ENDPOINT = "/api/v1/admin/personas"
+SIGN_IN = "/api/auth/sign-in/email"
+ANNA, BO, KIM = (f"persona.{name}@mana.test" for name in ("anna", "bo", "kim"))
 # With characters that JSON and URLs escape.
 SECRET = 'the "seed secret" of\\the tests, 100 % ü'
 ADMIN_PASSWORD = 'the "password" of\\the admin/ü+1'
@@ -33,8 +35,8 @@ TEAM = {
     "slug": "two-friends",
     "name": "Two Friends",
     "type": "team",
-    "owner": "persona.anna@mana.test",
-    "members": ["persona.bo@mana.test"],
+    "owner": ANNA,
+    "members": [BO],
 }
 
 
@@ -57,14 +59,13 @@ class World:
             "PERSONA_SEED_SECRET": SECRET,
         }
 
-    def catalog(self, *names: str, file: str = "catalog.json", **more: object) -> Path:
-        """Write a catalog of these personas; `more` goes into its root, `fields` into each persona."""
+    def catalog(self, *names: str, file: str = "catalog.json", **more: Any) -> None:
+        """Write a catalog of these names or emails; `more` goes into its root, `fields` into each persona."""
         fields = more.pop("fields", {})
-        assert isinstance(fields, dict)
         personas = [
             {
-                "name": name.title(),
-                "email": f"persona.{name}@mana.test",
+                "name": name.partition("@")[0].title(),
+                "email": name if "@" in name else f"persona.{name}@mana.test",
                 "archetype": "solo-dev",
                 "systemPrompt": f"You are {name.title()}, and you keep short notes of everything.",
                 "moduleMix": {"notes": 0.7, "todo": 0.3},
@@ -74,7 +75,19 @@ class World:
         ]
         path = self.folder / file
         path.write_text(json.dumps({"personas": personas, **more}, indent=2), encoding="utf-8")
-        return path
+
+    def edit(self, old: str, new: str, file: str = "catalog.json") -> None:
+        """Replace the first place of a text in a catalog."""
+        path = self.folder / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    def seed(self, *names: str, secret: str = SECRET, **more: Any) -> None:
+        """Write a catalog of these names or emails, and seed them."""
+        self.catalog(*names, **more)
+        done = self.run("seed", PERSONA_SEED_SECRET=secret)
+        assert done.code == 0, done.all
 
     def run(self, *arguments: str, script: Script | None = None, **env: str | None) -> Done:
         """Run a command through the proxy; only its requests are kept."""
@@ -82,10 +95,10 @@ class World:
         self.proxy.script = script or (lambda _: None)
         return run(*arguments, env={**self.env, **env})
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start a command as a program; the caller waits for it."""
         environ = {name: value for name, value in self.env.items() if value}
-        process = start(*arguments, folder=self.folder, env=environ)
+        process = start(*arguments, folder=self.folder, env=environ, **options)
         # No test waits longer for a program that hangs.
         timer = threading.Timer(60, process.kill)
         timer.daemon = True

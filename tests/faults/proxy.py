@@ -64,27 +64,16 @@ Fault = Answer | Break | Stall | Hold | Edit
 
 @dataclass
 class Request:
-    """A request as it arrived.
-
-    Attributes:
-        number: Its place among all requests, from 1.
-    """
+    """A request as it arrived."""
 
     method: str
     target: str
     headers: dict[str, str]
     body: bytes
-    number: int
 
     @property
     def path(self) -> str:
         return self.target.partition("?")[0]
-
-    @property
-    def json(self) -> dict[str, object]:
-        found = json.loads(self.body or b"{}")
-        assert isinstance(found, dict)
-        return found
 
 
 Script = Callable[[Request], Fault | None]
@@ -95,9 +84,8 @@ class Proxy:
     """Forwards to `upstream` and keeps every request.
 
     Attributes:
-        script: Returns the fault of a request, or None.
-        running: Requests in flight; `most_running` is their maximum.
-        close: Refuses further connections; for scripts, which run in the thread of the proxy.
+        script: Returns the fault of a request, or None; runs in the thread of the proxy.
+        close: Refuses further connections; for scripts.
     """
 
     upstream: str
@@ -105,8 +93,6 @@ class Proxy:
     script: Script = lambda _: None
     requests: list[Request] = field(default_factory=list)
     arrived: threading.Condition = field(default_factory=threading.Condition)
-    running: int = 0
-    most_running: int = 0
     close: Callable[[], None] = lambda: None
 
     def count(self, method: str, path: str = "/") -> int:
@@ -131,13 +117,7 @@ class Proxy:
                 base_url=self.upstream, timeout=60, trust_env=False, verify=NO_TLS, cookies=_no_cookies()
             ) as client:
                 while (request := await self._read(reader)) is not None:
-                    self.running += 1
-                    self.most_running = max(self.running, self.most_running)
-                    try:
-                        again = await self._answer(request, client, writer)
-                    finally:
-                        self.running -= 1
-                    if not again:
+                    if not await self._answer(request, client, writer):
                         break
         writer.close()
 
@@ -148,7 +128,7 @@ class Proxy:
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         with self.arrived:
-            request = Request(method, target, headers, body, len(self.requests) + 1)
+            request = Request(method, target, headers, body)
             self.requests.append(request)
             self.arrived.notify_all()
         return request
@@ -194,11 +174,16 @@ class Proxy:
 
     @staticmethod
     async def _write(writer: asyncio.StreamWriter, answer: Answer) -> None:
-        body = answer.body if isinstance(answer.body, bytes) else b""
         headers = list(answer.headers)
-        if answer.body is not None and not isinstance(answer.body, bytes):
-            body = answer.body.encode() if isinstance(answer.body, str) else json.dumps(answer.body).encode()
-            if not isinstance(answer.body, str):
+        match answer.body:
+            case None:
+                body = b""
+            case bytes():
+                body = answer.body
+            case str():
+                body = answer.body.encode()
+            case _:
+                body = json.dumps(answer.body).encode()
                 headers.append(("content-type", "application/json"))
         headers.append(("content-length", str(len(body))))
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)

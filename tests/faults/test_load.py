@@ -6,13 +6,12 @@ import random
 import time
 from collections import Counter
 
-import pytest
-
 from .conftest import ENDPOINT, World, results
 from .proxy import Answer, Break, Fault, Request, Stall, every
 
 NAMES = [f"p{number:02}" for number in range(40)]
 MAX_FAULTS_OF_A_CALL = 3
+BUSY = Answer(503, {"message": "busy"})
 
 
 def test_forty_personas_are_created_once_through_many_faults(world: World) -> None:
@@ -21,7 +20,7 @@ def test_forty_personas_are_created_once_through_many_faults(world: World) -> No
     faults: list[Fault] = [
         Answer(429, {"message": "Too many requests"}, (("retry-after", "0.02"),)),
         Answer(429, {"message": "Too many requests"}, (("x-retry-after", "0.02"),)),
-        Answer(503, {"message": "busy"}),
+        BUSY,
         Answer(502, "Bad Gateway"),
         Answer(500, {"message": "oops"}),
         Break("before"),
@@ -42,7 +41,7 @@ def test_forty_personas_are_created_once_through_many_faults(world: World) -> No
 
     done = world.run("seed", "--timeout", "0.6", "-o", "json", script=overloaded)
     assert met.total() > 10
-    assert set(results(done)) <= {"done"}, done.all
+    assert set(results(done)) == {"done"}, done.all
     assert (done.code, len(results(done))) == (0, 40)
     listed = world.admin("GET", ENDPOINT).json()["personas"]
     assert sorted(persona["email"] for persona in listed) == [f"persona.{name}@mana.test" for name in NAMES]
@@ -50,8 +49,7 @@ def test_forty_personas_are_created_once_through_many_faults(world: World) -> No
     assert world.run("dry-run", "--fail-on-drift").code == 0
 
 
-@pytest.mark.parametrize("header", ["Retry-After", "X-Retry-After"])
-def test_wait_of_the_service_is_respected_by_all_and_announced_once(world: World, header: str) -> None:
+def test_wait_of_the_service_is_respected_by_all_and_announced_once(world: World) -> None:
     world.catalog(*NAMES[:12])
     times: list[float] = []
 
@@ -60,7 +58,8 @@ def test_wait_of_the_service_is_respected_by_all_and_announced_once(world: World
             return None
         times.append(time.monotonic())
         # All of the first eight are refused, whenever they arrive.
-        return Answer(429, {"message": "Too many requests"}, ((header, "1"),)) if len(times) <= 8 else None
+        refused = Answer(429, {"message": "Too many requests"}, (("X-Retry-After", "1"),))
+        return refused if len(times) <= 8 else None
 
     done = world.run("seed", script=limit)
     assert done.code == 0
@@ -70,28 +69,13 @@ def test_wait_of_the_service_is_respected_by_all_and_announced_once(world: World
     assert times[8] - times[0] >= 0.95
 
 
-@pytest.mark.parametrize(
-    "fault", [Answer(503, {"message": "busy"}), Answer(502, "Bad Gateway"), Break("before"), Break("lost")]
-)
-def test_service_that_stays_away_ends_the_reading_soon(world: World, fault: Fault) -> None:
+def test_service_that_goes_away_ends_the_run_soon(world: World) -> None:
     world.catalog(*NAMES)
-    done = world.run("seed", script=every(fault))
+    done = world.run("seed", script=every(BUSY))
     assert done.code == 4
     assert "Error: listing the personas: " in done.err
     assert len(world.proxy.requests) <= 10
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Answer(503, {"message": "busy"}),
-        Answer(429, {"message": "slow down"}, (("retry-after", "0"),)),
-        Break("before"),
-    ],
-)
-def test_service_that_goes_away_ends_the_writing_soon(world: World, fault: Fault) -> None:
-    world.catalog(*NAMES)
-    done = world.run("seed", "-o", "json", script=every(fault, method="POST", path=ENDPOINT))
+    done = world.run("seed", "-o", "json", script=every(BUSY, method="POST", path=ENDPOINT))
     assert done.code == 4
     found = Counter(results(done))
     assert found["skipped"] >= 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -15,12 +15,10 @@ from personas import derive_password
 from personas.services.mana import ManaService
 from tests.commands import COMMANDS as ALL_COMMANDS, Done
 
-from .conftest import ADMIN_PASSWORD, BY_PASSWORD, ENDPOINT, SECRET, TEAM, World
-from .proxy import Answer, Edit, Fault, Request, Script
+from .conftest import ADMIN_PASSWORD, ANNA, BO, BY_PASSWORD, ENDPOINT, SECRET, TEAM, World
+from .proxy import Answer, Edit, Request, Script
 
-ANNA, BO = "persona.anna@mana.test", "persona.bo@mana.test"
 REPORTS = ("report.json", "report.md", "report.txt")
-FORMATS = ("text", "github")  # the others are in REPORTS
 # Arguments of every command; those in PRINTING print a secret, which is their purpose.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "seed": ("--prune", "--replace", "--check-passwords", "--yes"),
@@ -90,9 +88,8 @@ def run_verbose(world: World, command: str, output: str, script: Script | None =
 @pytest.fixture
 def seeded(world: World) -> World:
     """Anna and Bo are live with another archetype, so that there is something to do."""
-    path = world.catalog("anna", "bo", spaces=[TEAM])
-    assert world.run("seed").code == 0
-    path.write_text(path.read_text().replace("solo-dev", "artist"))
+    world.seed("anna", "bo", spaces=[TEAM])
+    world.edit("solo-dev", "artist")
     return world
 
 
@@ -108,7 +105,7 @@ def echo(request: Request) -> dict[str, object]:
     body = request.body.decode()
     headers = json.dumps(request.headers)
     pairs = "; ".join(f"{name}: {value}" for name, value in request.headers.items())
-    values = ", ".join(str(value) for value in request.json.values())
+    values = ", ".join(str(value) for value in json.loads(request.body or b"{}").values())
     return {
         "error": f"cannot do this: {body}",
         "message": f"{pairs} {values}",
@@ -119,19 +116,30 @@ def echo(request: Request) -> dict[str, object]:
     }
 
 
-def echo_as_json(request: Request) -> Fault:
+def as_json(request: Request) -> Answer:
     return Answer(400, echo(request), (("x-echo", quote(json.dumps(echo(request)))[:4000]),))
 
 
-def echo_as_text(request: Request) -> Fault:
+def as_text(request: Request) -> Answer:
     return Answer(500, f"<pre>{json.dumps(echo(request))}</pre>")
 
 
-def echo_writes(request: Request) -> Fault | None:
-    return echo_as_json(request) if request.method != "GET" and "sign-in" not in request.path else None
+def as_redirect(request: Request) -> Answer:
+    target = quote(json.dumps(echo(request)))[:4000]
+    return Answer(302, None, (("location", f"https://evil.example/?{target}"),))
 
 
-def echo_in_names(request: Request) -> Fault | None:
+def after_writes(request: Request) -> Answer | None:
+    return as_json(request) if request.method != "GET" and "sign-in" not in request.path else None
+
+
+def in_warnings(request: Request) -> Edit | None:
+    if request.method != "DELETE":
+        return None
+    return Edit(lambda _: Answer(200, {"ok": True, "warning": json.dumps(echo(request))}))
+
+
+def in_names(request: Request) -> Edit | None:
     """Let the service put what it knows into texts of good answers."""
     if request.method != "GET" or not request.path.startswith(ENDPOINT):
         return None
@@ -146,48 +154,34 @@ def echo_in_names(request: Request) -> Fault | None:
     return Edit(change)
 
 
-def echo_in_warning(request: Request) -> Fault | None:
-    if request.method != "DELETE":
-        return None
-    return Edit(lambda _: Answer(200, {"ok": True, "warning": json.dumps(echo(request))}))
-
-
-def echo_in_redirect(request: Request) -> Fault:
-    target = quote(json.dumps(echo(request)))[:4000]
-    return Answer(302, None, (("location", f"https://evil.example/?{target}"),))
-
-
-ECHOES: tuple[Callable[[Request], Fault | None], ...] = (
-    echo_as_json,
-    echo_as_text,
-    echo_writes,
-    echo_in_names,
-    echo_in_warning,
-    echo_in_redirect,
-)
+FIRST_CALLS = ("list", "seed", "spaces", "login", "token")
+# The echoes, and the commands that meet them.
+ECHOES: Mapping[Script, tuple[str, ...]] = {
+    as_json: FIRST_CALLS,
+    as_text: FIRST_CALLS,
+    as_redirect: FIRST_CALLS,
+    after_writes: ("seed", "spaces", "cleanup"),
+    in_warnings: ("cleanup",),
+    in_names: ("list", "show", "dry-run", "seed", "cleanup"),
+}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_prints_a_secret(seeded: World, command: str) -> None:
-    for output in FORMATS if command in REPORTING else FORMATS[:1]:
-        token = run_verbose(seeded, command, output)
-        password = run_verbose(seeded, command, output, **BY_PASSWORD)
-        for done in (token, password):
-            check(seeded, done, printing=command in PRINTING)
-            assert "bug" not in done.all
+    for output, env in (("text", {}), ("github", BY_PASSWORD)):
+        done = run_verbose(seeded, command, output, **env)
+        check(seeded, done, printing=command in PRINTING)
+        assert "bug" not in done.all
 
 
-@pytest.mark.parametrize("script", ECHOES)
-@pytest.mark.parametrize(
-    "command", ["seed", "cleanup", "list", "show", "spaces", "login", "token", "dry-run"]
-)
-def test_service_that_echoes_secrets_makes_no_command_print_them(
-    seeded: World, command: str, script: Script
-) -> None:
-    env: Mapping[str, Any] = BY_PASSWORD if command == "token" or script is echo_as_json else {}
-    done = run_verbose(seeded, command, "github", script, **env)
-    check(seeded, done, printing=command in PRINTING and done.code == 0)
-    assert "bug" not in done.all
+@pytest.mark.parametrize("script", ECHOES, ids=lambda script: script.__name__)
+def test_service_that_echoes_secrets_makes_no_command_print_them(seeded: World, script: Script) -> None:
+    for command in ECHOES[script]:
+        env: Mapping[str, Any] = BY_PASSWORD if command == "token" or script is as_json else {}
+        done = run_verbose(seeded, command, "github", script, **env)
+        assert seeded.proxy.requests
+        check(seeded, done)
+        assert "bug" not in done.all
 
 
 @pytest.mark.parametrize("command", ["list", "seed", "login"])
@@ -219,41 +213,32 @@ AWAY = ("--allow-http", "--auth", "http://auth.example.test")
 @pytest.mark.parametrize(
     ("env", "options", "message"),
     [
-        ({"MANA_ADMIN_JWT": f" {TYPED}"}, (), "MANA_ADMIN_JWT has white space"),
         ({"MANA_ADMIN_JWT": TYPED}, (), "The admin token is not a JWT."),
         ({}, ("--jwt", f"{TYPED} x"), "contains white space"),
-        ({"PERSONA_SEED_SECRET": f"{TYPED}\x1b"}, (), "PERSONA_SEED_SECRET contains a control character"),
         ({"PERSONAS_SEED_SECRET": TYPED}, (), "have different values"),
         ({"MANA_ADMIN_PASSWORD": TYPED, "MANA_ADMIN_JWT": None}, (), "MANA_ADMIN_EMAIL is not"),
-        ({"MANA_AUTH_URL": f"https://user:{TYPED}@auth.example.test"}, (), "user name or password"),
-        ({"MANA_AUTH_URL": f"https://auth.example.test/?token={TYPED}"}, (), "must not contain '?'"),
-        ({"MANA_AUTH_URL": f"user:{TYPED}@auth.example.test"}, (), "is not an http(s) URL"),
         ({}, ("--auth", f"https://{TYPED}@auth.example.test:x"), "is not an http(s) URL"),
         ({}, ("--auth", f"embedded:postgresql://user:{TYPED}@host/db"), "takes a file, not a URL"),
         ({"http_proxy": f"http://user:{TYPED}@127.0.0.1:9"}, AWAY, "Cannot connect to the proxy 127.0.0.1:9"),
-        ({"http_proxy": f"user:{TYPED}@127.0.0.1:9"}, AWAY, "Check HTTP_PROXY and NO_PROXY"),
         ({"http_proxy": f"http://user:a#{TYPED}@127.0.0.1:9"}, AWAY, "HTTP_PROXY is not the URL of an HTTP"),
-        ({"http_proxy": f"http://user:{TYPED}@127.0.0.1:x"}, AWAY, "HTTP_PROXY is not the URL of an HTTP"),
     ],
 )
-@pytest.mark.parametrize("command", ["list", "seed"])
 def test_value_that_cannot_be_used_is_named_not_shown(
-    world: World, env: dict[str, Any], options: tuple[str, ...], message: str, command: str
+    world: World, env: dict[str, Any], options: tuple[str, ...], message: str
 ) -> None:
     world.catalog("anna")
-    done = world.run(command, "-v", *options, **env)
-    assert done.code in {2, 4}, done.all
-    assert message in done.all
-    assert TYPED not in done.all
-    assert world.proxy.requests == []
+    for command in ("list", "seed"):
+        done = world.run(command, "-v", *options, **env)
+        assert done.code in {2, 4}, done.all
+        assert message in done.all
+        assert TYPED not in done.all
+        assert world.proxy.requests == []
 
 
-@pytest.mark.parametrize("status", [407, 400, 502])
-def test_proxy_that_refuses_and_echoes_shows_no_password(world: World, status: int) -> None:
+def test_proxy_that_refuses_and_echoes_shows_no_password(world: World) -> None:
     proxy = world.proxy.url.replace("//", f"//user:{TYPED}@")
     encoded = base64.b64encode(f"user:{TYPED}".encode()).decode()
-    echoing = lambda request: Answer(status, echo(request))  # noqa: E731 - too short for a name of its own
-    done = world.run("list", "-v", *AWAY, script=echoing, http_proxy=proxy)
+    done = world.run("list", "-v", *AWAY, script=as_json, http_proxy=proxy)
     assert done.code == 4, done.all
     assert encoded in str(world.proxy.requests[0].headers)
     assert TYPED not in done.all

@@ -4,83 +4,61 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
 import pytest
 
-from .conftest import BY_PASSWORD, ENDPOINT, TEAM, World
-from .proxy import Answer, Edit, Request, every
+from tests.commands import Done
 
-ANNA, BO = "persona.anna@mana.test", "persona.bo@mana.test"
-SIGN_IN = "/api/auth/sign-in/email"
-
-
-@pytest.mark.parametrize("status", [301, 302, 307])
-@pytest.mark.parametrize("command", [("list",), ("seed",), ("login", "anna"), ("token",)])
-def test_redirects_are_not_followed(world: World, status: int, command: tuple[str, ...]) -> None:
-    world.catalog("anna")
-    away = Answer(status, "Moved", (("location", f"{world.proxy.url}/elsewhere?secret=1"),))
-    done = world.run(*command, script=every(away), **(BY_PASSWORD if command == ("token",) else {}))
-    assert done.code == 4
-    assert f"the service redirects (HTTP {status}), and redirects are not followed." in done.all
-    assert "Give the final address with --auth" in done.all
-    assert world.proxy.count("GET", "/elsewhere") + world.proxy.count("POST", "/elsewhere") == 0
-
+from .conftest import ANNA, ENDPOINT, SIGN_IN, TEAM, World
+from .proxy import Answer, Edit, Script, every
 
 JSON, PACKED = ("content-type", "application/json"), ("content-encoding", "gzip")
-BAD_LISTS: Mapping[str, Answer] = {
-    "list": Answer(200, []),
-    "object in place of a list": Answer(200, {"personas": {}}),
-    "empty persona": Answer(200, {"personas": [{}]}),
-    "id is a number": Answer(200, {"personas": [{"userId": 5, "email": ANNA}]}),
-    "null": Answer(200, b"null", (JSON,)),
-    "nothing": Answer(200, b"", (JSON,)),
-    "broken": Answer(200, b'{"personas": [', (JSON,)),
-    "not UTF-8": Answer(200, b"\xff\xfe\x00", (JSON,)),
-    "deep": Answer(200, b"[" * 100_000, (JSON,)),
-    "broken gzip": Answer(200, b"not compressed", (JSON, PACKED)),
-    "201": Answer(201, {"personas": []}),
-    "418": Answer(418, {"error": {"code": 1}, "message": ["a", 2]}),
-    "500": Answer(500, b"<h1>oops</h1>"),
-    "huge": Answer(200, b"[" + b" " * 17 * 2**20 + b"]", (JSON,)),
-    "huge when unpacked": Answer(200, gzip.compress(b" " * 17 * 2**20, 1), (JSON, PACKED)),
-}
 
 
-@pytest.mark.parametrize("kind", BAD_LISTS)
-def test_list_of_another_shape_ends_the_run_with_one_error(world: World, kind: str) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, {"personas": [{"userId": 5, "email": ANNA}]}),
+        Answer(200, b"\xff\xfe\x00", (JSON,)),
+        Answer(200, b"[" * 100_000, (JSON,)),
+        Answer(200, gzip.compress(b" " * 17 * 2**20, 1), (JSON, PACKED)),
+        Answer(307, None, (("location", "/elsewhere"),)),
+    ],
+    ids=["id is a number", "not UTF-8", "deep", "huge when unpacked", "redirect"],
+)
+def test_unusable_list_ends_the_run_with_one_error(world: World, answer: Answer) -> None:
     world.catalog("anna")
-    done = world.run("seed", script=every(BAD_LISTS[kind], path=ENDPOINT))
+    done = world.run("seed", script=every(answer, path=ENDPOINT))
     assert done.code == 4, done.all
     assert done.err.startswith("Error: listing the personas: ")
     assert len(done.err) < 500
     assert len(world.proxy.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "user_id",
-    ["../../../auth/sign-out", "a/b", "..", ".", "", "x?y=1", "x#y", "%2e%2e", "\\..\\", "é\r\nX: 1", " "],
-)
-def test_id_that_is_a_path_stays_one_part_of_the_path(world: World, user_id: str) -> None:
-    world.catalog("anna")
-    assert world.run("seed").code == 0
+PATHS = ["../../../auth/sign-out", "a/b", "..", ".", "x?y=1#z", "%2e%2e", "\\..\\"]
 
-    def change(response: httpx.Response) -> Answer:
-        body = response.json()
-        body["personas"][0]["userId"] = user_id
-        return Answer(200, body)
 
-    listed = Edit(change)
-    done = world.run("cleanup", "--yes", script=lambda request: listed if request.path == ENDPOINT else None)
-    assert done.code in {0, 6}, done.all
-    assert "bug" not in done.all
-    for request in world.proxy.requests:
-        rest = request.target.removeprefix(ENDPOINT)
-        assert re.fullmatch(r"(/[^/?#\\\s]+)?", rest), request.target
-        assert rest not in {"/.", "/.."}
-    assert len(world.live()) == 1
+def test_id_that_is_a_path_stays_one_part_of_the_path(world: World) -> None:
+    world.seed("anna")
+
+    def list_id(user_id: str) -> Script:
+        def change(response: httpx.Response) -> Answer:
+            (persona,) = response.json()["personas"]
+            return Answer(200, {"personas": [{**persona, "userId": user_id}]})
+
+        return lambda request: Edit(change) if request.path == ENDPOINT else None
+
+    for user_id in (*PATHS, "", " ", "é\r\nX: 1"):
+        done = world.run("cleanup", "--yes", script=list_id(user_id))
+        assert done.code in {0, 6}, done.all
+        assert "bug" not in done.all
+        for request in world.proxy.requests:
+            rest = request.target.removeprefix(ENDPOINT)
+            assert re.fullmatch(r"(/[^/?#\\\s]+)?", rest), request.target
+            assert rest not in {"/.", "/.."}
+        assert len(world.live()) == 1
 
 
 HOSTILE = (
@@ -88,7 +66,18 @@ HOSTILE = (
     "[click](https://evil.example) ![x](https://evil.example/x.png) <img src=x onerror=y> @octocat #1 "
     "`$(touch PWNED)` | **bold** \x9b31m \u200b\ufeff %0A::warning::x"
 )
-FORMATS = ("text", "json", "markdown", "github")
+# All formats in one run.
+EVERY_FORMAT = ("-o", "github", "--report=r.txt", "--report=r.json", "--report=r.md")
+
+
+def check_run(world: World, done: Done) -> None:
+    """Check what a run with `EVERY_FORMAT` printed and wrote."""
+    check_harmless(done.out, "github")
+    check_harmless(done.err, "text")
+    for suffix in ("txt", "json", "md"):
+        report = world.folder / f"r.{suffix}"
+        check_harmless(report.read_text(encoding="utf-8"), suffix)
+        report.unlink()
 
 
 def check_harmless(text: str, output: str) -> None:
@@ -99,17 +88,15 @@ def check_harmless(text: str, output: str) -> None:
     assert not re.search(r"##\w*\[", text), text
     if output != "github":
         assert not re.search(r"^\s*::", text, re.MULTILINE), text
-    if output == "markdown":
+    if output == "md":
         outside = re.sub(r"^(`{3,}).*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
         for markup in ("](http", "<img", "@octocat", "**bold**", "`$(", "\n#"):
             assert markup not in outside.replace("\n### ", "").replace("\n## ", ""), outside
 
 
-@pytest.fixture
-def hostile_server(world: World) -> Callable[[Request], Edit | None]:
-    """A script in which every text of a persona but its email is hostile."""
-    world.catalog("anna", "bo")
-    assert world.run("seed").code == 0
+def test_hostile_text_of_the_service_is_harmless(world: World) -> None:
+    """Every text of a persona but its email is hostile."""
+    world.seed("anna", "bo")
 
     def change(response: httpx.Response) -> Answer:
         body = response.json()
@@ -119,93 +106,59 @@ def hostile_server(world: World) -> Callable[[Request], Edit | None]:
                 persona["systemPrompt"] = HOSTILE
                 persona["moduleMix"] = {HOSTILE: 1.0}
         if "persona" in body:
-            action = {"toolName": HOSTILE, "result": HOSTILE, "errorMessage": HOSTILE}
-            body["recentActions"] = [action]
+            body["recentActions"] = [{"toolName": HOSTILE, "result": HOSTILE, "errorMessage": HOSTILE}]
             body["feedbackByModule"] = [{"module": HOSTILE, "avgRating": 1}]
         return Answer(response.status_code, body)
 
-    hostile = Edit(change)
-    return lambda request: hostile if request.method == "GET" and ENDPOINT in request.path else None
+    hostile = every(Edit(change), method="GET", path=ENDPOINT)
+    for command in (
+        ("dry-run",),
+        ("seed", "--dry-run", "--replace"),
+        ("list",),
+        ("show", "anna"),
+        ("cleanup", "--dry-run"),
+    ):
+        done = world.run(*command, *EVERY_FORMAT, script=hostile)
+        assert done.code == 0, done.all
+        check_run(world, done)
 
 
-@pytest.mark.parametrize("output", FORMATS)
-@pytest.mark.parametrize(
-    "command",
-    [("dry-run",), ("seed", "--dry-run", "--replace"), ("list",), ("show", "anna"), ("cleanup", "--dry-run")],
-    ids=" ".join,
-)
-def test_hostile_text_of_the_service_is_harmless(
-    world: World,
-    hostile_server: Callable[[Request], Edit | None],
-    command: tuple[str, ...],
-    output: str,
-) -> None:
-    done = world.run(*command, "-o", output, script=hostile_server)
-    assert done.code == 0, done.all
-    check_harmless(done.out, output)
-    check_harmless(done.err, "text")
-
-
-@pytest.mark.parametrize("output", FORMATS)
-def test_hostile_text_of_the_catalog_is_harmless(world: World, output: str) -> None:
+def test_hostile_text_of_the_catalog_is_harmless(world: World) -> None:
     fields = {"name": HOSTILE, "archetype": HOSTILE, "systemPrompt": HOSTILE, "moduleMix": {HOSTILE: 1}}
     unknown_key: dict[str, Any] = {HOSTILE: 1}
     world.catalog("anna", fields=fields, **unknown_key)
     for command in (("dry-run",), ("validate",), ("seed",), ("seed",), ("cleanup", "--yes")):
-        done = world.run(*command, "-o", output)
+        done = world.run(*command, *EVERY_FORMAT)
         assert done.code == 0, done.all
-        check_harmless(done.out, output)
-        check_harmless(done.err, "text")
+        check_run(world, done)
 
 
-@pytest.mark.parametrize("output", FORMATS)
 @pytest.mark.parametrize("key", ["error", "message", "details", "hint", "warning"])
-def test_hostile_errors_of_the_service_are_harmless(world: World, key: str, output: str) -> None:
+def test_hostile_errors_of_the_service_are_harmless(world: World, key: str) -> None:
     world.catalog("anna")
-    text: object = [HOSTILE] if key == "details" else HOSTILE
-    refused = Answer(400, {"error": "refused", key: text})
-    for script in (every(refused, path=ENDPOINT), every(refused, method="POST", path=ENDPOINT)):
-        done = world.run("seed", "-v", "-o", output, script=script)
-        assert done.code in {4, 6}
-        check_harmless(done.out, output)
-        check_harmless(done.err, "text")
+    refused = Answer(400, {"error": "refused", key: [HOSTILE] if key == "details" else HOSTILE})
+    for method, code in (("", 4), ("POST", 6)):
+        script = every(refused, method=method, path=ENDPOINT)
+        done = world.run("seed", "-v", *EVERY_FORMAT, script=script)
+        assert done.code == code
+        check_run(world, done)
 
 
-COOKIE = "mana.session_token"
-
-
-def with_attributes(attributes: str, *, name: str = COOKIE) -> Edit:
-    """Return a fault that changes the session cookie of a sign-in."""
+def test_cookie_keeps_what_the_service_set(world: World) -> None:
+    world.seed("anna")
 
     def change(response: httpx.Response) -> Answer:
-        pair = response.headers["set-cookie"].partition(";")[0].replace(COOKIE, name, 1)
-        return Answer(
-            200, response.json(), (("set-cookie", "other=1; Path=/"), ("set-cookie", f"{pair}; {attributes}"))
-        )
+        cookie = response.headers["set-cookie"].partition(";")[0]
+        attributes = "Domain=.mana.how; Path=/app; Secure; SameSite=None; Partitioned; Max-Age=rubbish"
+        headers = (("set-cookie", "other=1; Path=/"), ("set-cookie", f"{cookie}; {attributes}"))
+        return Answer(200, response.json(), headers)
 
-    return Edit(change)
-
-
-@pytest.mark.parametrize(
-    ("attributes", "expected"),
-    [
-        ("Path=/; HttpOnly; Secure; SameSite=None; Partitioned", {"secure": True, "sameSite": "None"}),
-        ("Domain=.mana.how; Path=/app; HttpOnly; SameSite=Lax", {"domain": ".mana.how", "path": "/app"}),
-        ("Expires=Wed, 01 Jan 2120 00:00:00 GMT; Path=/", {"expires": 4733510400, "domain": "127.0.0.1"}),
-        ("Expires=rubbish; Max-Age=rubbish; SameSite=Odd", {"expires": -1, "sameSite": "Lax"}),
-    ],
-)
-def test_cookie_keeps_what_the_service_set(
-    world: World, attributes: str, expected: dict[str, object]
-) -> None:
-    world.catalog("anna")
-    assert world.run("seed").code == 0
-    script = every(with_attributes(attributes), path=SIGN_IN)
+    script = every(Edit(change), path=SIGN_IN)
     done = world.run("login", "anna", "-o", "storage-state", script=script)
     assert done.code == 0, done.all
     (cookie,) = done.json["cookies"]
-    assert {name: cookie[name] for name in expected} == expected
-    assert cookie["name"] == COOKIE
+    assert (cookie["name"], cookie["domain"], cookie["path"]) == ("mana.session_token", ".mana.how", "/app")
+    assert (cookie["secure"], cookie["sameSite"]) == (True, "None")
     done = world.run("login", "anna", script=script)
     assert (done.code, done.out.count(".")) == (0, 2)
 

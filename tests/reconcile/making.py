@@ -61,7 +61,10 @@ def make_live(who: str, **changes: Any) -> LivePersona:
 def make_state(*live: str | LivePersona, **changes: Any) -> LiveState:
     personas = tuple(make_live(who) if isinstance(who, str) else who for who in live)
     whole: dict[str, Any] = {"taken_at": NOON, "service": "https://auth.example.test", "personas": personas}
-    return LiveState(**whole | {"scope": ("*@mana.test",), "capabilities": FIXED} | changes)
+    whole |= {"scope": ("*@mana.test",), "capabilities": FIXED} | changes
+    if whole["capabilities"]:  # a snapshot has none
+        whole["updatable"] = tuple(whole["capabilities"].updatable)
+    return LiveState(**whole)
 
 
 def plan_for(catalog: Catalog, state: LiveState, **options: Any) -> Plan:

@@ -13,7 +13,7 @@ from personas.reconcile.fetch import read_snapshot
 from personas.reconcile.plan import make_plan
 from personas.report.document import Report
 
-from .making import NOON, make_catalog, make_live, make_state
+from .making import FIXED, FLEXIBLE, NOON, make_catalog, make_live, make_state
 
 STATE = make_state("ada", make_live("bo", archetype="other", actions7d=3), only=("*",), others=2)
 
@@ -73,3 +73,11 @@ def test_unreadable_file_is_a_usage_error(tmp_path: Path) -> None:
     for file, reason in ((tmp_path / "missing.json", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(UsageError, match=f"Cannot read the snapshot .*: {reason}"):
             read_snapshot(file)
+
+
+def test_snapshot_keeps_what_its_service_can_update(tmp_path: Path) -> None:
+    renamed = make_live("ada", name="Eve")
+    for capabilities, status in ((FIXED, "replace"), (FLEXIBLE, "update")):
+        file = write(tmp_path / "live.json", dump(make_state(renamed, capabilities=capabilities)))
+        (change,) = make_plan(make_catalog("ada"), read_snapshot(file, now=NOON)).drift
+        assert change.status == status

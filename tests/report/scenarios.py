@@ -40,18 +40,15 @@ def live(persona: Persona, **values: object) -> LivePersona:
 
 
 def change(persona: Persona, status: Status, action: Action | None = None, **values: object) -> Change:
-    """Return a change of a persona."""
     about = {"key": persona.email, "name": persona.name, "desired": persona, "line": 7}
     return Change.model_validate(about | {"status": status, "action": action} | values)
 
 
 def in_sync(number: int) -> tuple[Change, ...]:
-    """Return changes that are in sync."""
     return tuple(change(persona, Status.IN_SYNC) for persona in PERSONAS[-number:])
 
 
 def plan(*changes: Change, **values: object) -> Plan:
-    """Return a plan for the test service."""
     return Plan.model_validate({"service": SERVICE, "scope": SCOPE, "changes": changes} | values)
 
 
@@ -206,9 +203,7 @@ _CLEANUP = plan(
     options=Options(command="cleanup"),
     others=3,
 )
-_UNREACHABLE = ErrorInfo(
-    message=f"cannot connect to {SERVICE}", hint="Start the service, or set MANA_AUTH_URL."
-)
+_UNREACHABLE = ErrorInfo(message=f"cannot connect to {SERVICE}", hint="Start it, or set MANA_AUTH_URL.")
 SCENARIOS: dict[str, Report] = {
     "preview": report("dry-run", plan=plan(*CHANGES)),
     "in-sync": report("seed", plan=plan(*in_sync(10)), notes=("The seed secret was not checked.",)),

@@ -6,7 +6,6 @@ import pytest
 
 from personas.reconcile.changes import FieldChange, Value
 from personas.report.messages import field_lines, text_diff
-from personas.report.sanitize import disarm, visible
 
 from .scenarios import ANNA, JONAS
 
@@ -76,30 +75,3 @@ def test_long_texts_are_compared_quickly(old: str, new: str) -> None:
 def test_short_values_are_one_line(field: str, old: Value, new: Value, line: str) -> None:
     (pieces,) = field_lines(FieldChange(field=field, old=old, new=new))
     assert "".join(text for text, _ in pieces) == line
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Anna Groß 田中 👩‍👧", "Anna Groß 田中 👩‍👧"),
-        ("a\n\t\r", "a\\n\\t\\r"),
-        ("\x1b[31m\x9b", "\\x1b[31m\\x9b"),
-        ("\u202e\u2066\u200b", "\\u202e\\u2066\\u200b"),
-        ("\ud800", "\\ud800"),
-        ("\U000e0041", "\\U000e0041"),
-    ],
-)
-def test_invisible_characters_are_shown(text: str, shown: str) -> None:
-    assert visible(text) == shown
-
-
-@pytest.mark.parametrize(
-    ("output", "shown"),
-    [
-        ("::error::x\n  ::warning::y", "\\:error::x\n  \\:warning::y"),
-        ("a ##[error]x", "a #\\#[error]x"),
-        ("a::b ## c", "a::b ## c"),
-    ],
-)
-def test_commands_to_a_runner_are_disarmed(output: str, shown: str) -> None:
-    assert disarm(output) == shown.replace("\\:", "\\:")

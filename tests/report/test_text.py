@@ -13,6 +13,7 @@ from personas.report.text import describe_deletions, format_problem, to_text
 
 from . import scenarios
 from .scenarios import (
+    ANNA,
     BO,
     CHANGES,
     DELETIONS,
@@ -44,48 +45,48 @@ def test_every_line_fits_the_width(name: str, width: int) -> None:
 @pytest.mark.parametrize("name", ["preview", "list"])
 def test_every_email_is_whole_at_every_width(name: str, width: int) -> None:
     long = "persona.with-a-very-long-local-part-that-fills-a-line@department.company.example"
-    shown = SCENARIOS[name].model_copy(deep=True)
-    found = shown.plan or shown.live
-    assert found
-    emails = (
-        [c.key for c in found.changes if c.is_drift]
-        if isinstance(found, Plan)
-        else [persona.email for persona in found.personas]
-    )
+    shown = SCENARIOS[name]
+    emails = [change.key for change in shown.plan.drift] if shown.plan else []
+    emails += [persona.email for persona in shown.live.personas] if shown.live else []
+    assert emails
     assert [email for email in emails if email not in _text(shown, width)] == []
     extra = BO.model_copy(update={"key": long})
     assert long in _text(report("dry-run", plan=plan(extra)), width)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_colour_only_adds_colour(name: str) -> None:
+def test_colour_only_adds_colour_and_the_environment_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = _text(SCENARIOS[name])
+    for variable, value in {"NO_COLOR": "1", "COLUMNS": "20", "TERM": "dumb"}.items():
+        monkeypatch.setenv(variable, value)
     colored = to_text(SCENARIOS[name], width=80, color=True)
     plain = "".join(f"{line.rstrip()}\n" for line in _ANSI.sub("", colored).splitlines())
-    assert plain.replace("\\:", ":") == _text(SCENARIOS[name]).replace("\\:", ":")
+    assert plain.replace("\\:", ":") == expected.replace("\\:", ":")
     assert "\x1b" in colored
 
 
-def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = to_text(SCENARIOS["preview"], width=80, color=True)
-    for name, value in {"NO_COLOR": "1", "COLUMNS": "20", "TERM": "dumb"}.items():
-        monkeypatch.setenv(name, value)
-    assert to_text(SCENARIOS["preview"], width=80, color=True) == before
+_LISTED = SCENARIOS["list"]
+_FEW_COLUMNS = report("list", live=scenarios.state(scenarios.live(ANNA, archetype=None, tick_cadence=None)))
+_EMPTY = report("list", live=scenarios.state())
 
 
 @pytest.mark.parametrize(
-    ("width", "shown"),
+    ("listed", "width", "shown"),
     [
-        (77, "Renate Siebert  persona.renate@mana.test  overwhelmed-newbie  2 d ago   1,368\n"),
-        (76, "· Renate Siebert  persona.renate@mana.test\n  overwhelmed-newbie, active 2 d ago, 1,368 "),
+        (_LISTED, 77, "Renate Siebert  persona.renate@mana.test  overwhelmed-newbie  2 d ago   1,368\n"),
+        (
+            _LISTED,
+            76,
+            "· Renate Siebert  persona.renate@mana.test\n  overwhelmed-newbie, active 2 d ago, 1,368 ",
+        ),
+        (_FEW_COLUMNS, 80, "name         email\nAnna Brandt  persona.anna@mana.test\n"),
+        (_EMPTY, 80, "No personas on http://localhost:3001 (*@mana.test)\n"),
     ],
 )
-def test_a_listed_persona_has_one_line_where_it_fits(width: int, shown: str) -> None:
-    assert shown in _text(SCENARIOS["list"], width)
-
-
-def test_columns_that_a_service_does_not_report_are_left_out() -> None:
-    live = scenarios.state(scenarios.live(PERSONAS[0], archetype=None, tick_cadence=None))
-    assert "name         email\nAnna Brandt  persona.anna@mana.test\n" in _text(report("list", live=live))
+def test_a_listed_persona_has_one_line_where_it_fits(listed: Report, width: int, shown: str) -> None:
+    assert shown in _text(listed, width)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_columns_that_a_service_does_not_report_are_left_out() -> None:
         (report("seed", plan=plan(BO), interrupted=True), "Interrupted. Nothing was changed."),
         (report("cleanup", plan=plan(options=Options(command="cleanup"))), "no personas"),
         (report("spaces", plan=Plan(kind=Kind.SPACE)), "no spaces"),
-        (report("list", live=scenarios.state()), "0 personas (15 requests, 0.5 s)"),
+        (_EMPTY, "0 personas (15 requests, 0.5 s)"),
         (
             report("dry-run", compared=False, valid=(CatalogSize(file="a, b.json", personas=1, spaces=1),)),
             "a, b.json: 1 persona, 1 space, valid; not compared with a service",
@@ -120,17 +121,9 @@ def test_the_last_line_is_the_verdict(shown: Report, last: str) -> None:
     assert _text(shown).splitlines()[-1] == last
 
 
-def test_an_empty_list_says_where_it_looked() -> None:
-    text = _text(report("list", live=scenarios.state()))
-    assert "No personas on http://localhost:3001 (*@mana.test)\n" in text
-
-
-def test_quiet_leaves_out_notes_and_what_is_in_sync() -> None:
+def test_quiet_leaves_out_what_is_in_sync_and_verbose_lists_it() -> None:
     assert to_text(SCENARIOS["in-sync"], width=80, color=False, quiet=True) == ""
     assert "Note:" not in to_text(SCENARIOS["cleanup"], width=80, color=False, quiet=True)
-
-
-def test_verbose_lists_what_is_in_sync() -> None:
     text = to_text(SCENARIOS["in-sync"], width=80, color=False, verbose=True)
     assert (text.count("✓ in-sync"), text.count("10 personas in sync")) == (10, 1)
 
@@ -168,7 +161,7 @@ def test_a_problem_is_one_line_with_a_caret_below_its_place(severity: str) -> No
     assert cell_len(caret) - 1 == cell_len(source[: source.index("1}")])
 
 
-def test_deletions_say_what_is_lost() -> None:
+def test_deletions_say_what_is_lost_and_name_twenty() -> None:
     assert describe_deletions(DELETIONS).splitlines() == [
         "1 persona will be deleted, with all data:",
         "  Bo Linde  persona.bo@mana.test  created 2025-02-07, last active 2026-03-11",
@@ -177,16 +170,13 @@ def test_deletions_say_what_is_lost() -> None:
     ]
     assert describe_deletions(SPACE_DELETIONS).splitlines()[1] == "  Old  old  1 member"
     assert describe_deletions(plan(*scenarios.in_sync(2), BO)) == ""
-
-
-def test_of_many_deletions_twenty_are_named() -> None:
     some = [BO.model_copy(update={"action": Action.DELETE, "key": f"{n}@mana.test"}) for n in range(30)]
     head, *lines, last = describe_deletions(plan(*some)).splitlines()
     assert (len(lines), last) == (20, "  and 10 more")
     assert head == "30 personas will be deleted, with all data:"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(max_size=80), st.booleans())
 def test_foreign_text_cannot_act_on_a_terminal(foreign: str, color: bool) -> None:
     text = _ANSI.sub("", to_text(scenarios.foreign(foreign), width=80, color=color))

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from personas.catalog.models import Catalog
 from personas.embedded import schema as tables
 from personas.errors import UnreachableError
+from personas.spaces.plan import BROKEN
 
 from .world import (
     ADA,
@@ -120,36 +121,27 @@ def test_these_spaces_are_not_touched(
     assert any(reason in text for text in run.reasons.values())
 
 
+ONE = make_catalog(FLAT)
 RENAMED = make_catalog(FLAT | {"name": "Other"})
+NOT_SHOWN = "the space flat does not show the changes"
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "catalog", "delete", "message"),
+    ("catalog", "spoil", "message"),
     [
-        ("organization/delete", 403, make_catalog(FLAT), True, "deleting the space flat"),
-        ("organization/update", 200, RENAMED, False, "the space flat does not show the changes"),
+        (ONE, lambda world: world.refuse(SPACES + "delete", 403, {"id": "x"}), "deleting the space flat"),
+        (ONE, lambda world: world.add_human("flat"), f"not deleted: {HUMAN} joined the space meanwhile"),
+        (RENAMED, lambda world: world.refuse(SPACES + "update", 200, {"id": "x"}), NOT_SHOWN),
+        (RENAMED, lambda world: world.delete_user(BO), BROKEN),
     ],
 )
-def test_a_change_that_is_refused_or_does_not_last_has_failed(
-    sharing: World, path: str, status: int, catalog: Catalog, delete: bool, message: str
+def test_a_change_that_is_refused_or_prevented_after_the_preview_has_failed(
+    sharing: World, catalog: Catalog, spoil: Callable[[World], None], message: str
 ) -> None:
-    sharing.refuse(path, status, {"id": "x"})
-    run = sharing.run(catalog, delete=delete)
+    run = sharing.run(catalog, delete=catalog is ONE, between=lambda: spoil(sharing))
     assert run.results == {"flat": "failed"}
     assert run.messages["flat"].startswith(message)
-
-
-def test_a_space_that_a_human_joins_after_the_preview_is_kept(sharing: World) -> None:
-    run = sharing.run(delete=True, between=lambda: sharing.add_human("flat"))
-    assert run.results == {"flat": "failed", "desk": "done"}
-    assert run.messages["flat"] == f"not deleted: {HUMAN} joined the space meanwhile"
-    assert set(sharing.shared()) == {"flat"}
-
-
-def test_a_space_that_breaks_after_the_preview_has_failed(sharing: World) -> None:
-    run = sharing.run(RENAMED, between=lambda: sharing.delete_user(BO))
-    assert run.results == {"flat": "failed"}
-    assert "cannot read this space" in run.messages["flat"]
+    assert "flat" in sharing.shared()
 
 
 def test_only_limits_what_is_read_and_done(world: World) -> None:
@@ -282,15 +274,12 @@ def test_a_slug_taken_after_the_preview_fails_with_its_reason(world: World) -> N
     assert world.shared()["flat"][2] == {DI: "owner"}
 
 
-def test_an_unreachable_service_stops_the_run(world: World) -> None:
+def test_an_unreachable_service_stops_the_run_and_ends_the_reading(world: World) -> None:
     world.refuse("create", 502, times=3)
     run = world.run(concurrency=1)
     assert run.results == {"desk": "unknown", "flat": "skipped"}
     assert "not available" in run.messages["flat"]
     assert set(world.seen) == set(run.outcomes)
-
-
-def test_an_unreachable_service_ends_the_reading(world: World) -> None:
     world.refuse("organization/list", 502)
     with pytest.raises(UnreachableError):
         world.run()

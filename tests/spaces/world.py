@@ -34,7 +34,6 @@ NOW = dt.datetime.now(dt.UTC)
 SPACES = "/api/auth/organization/"
 
 Result = TypeVar("Result")
-Rows = dict[sa.Table, list[dict[str, Any]]]
 # Returns what is answered instead: status and body; None lets the service answer.
 Fault = Callable[[], tuple[int, Any] | None]
 
@@ -88,13 +87,15 @@ class World:
         self.faults: list[tuple[str, Fault, bool]] = []
         self.cancel = Cancel()
         self._app = make_app(embedded)
+        self._saved: dict[str, dict[sa.Table, list[dict[str, Any]]]] = {}
 
-    def save(self) -> Rows:
-        """Return what the database has."""
-        return {table: self.rows(table) for table in tables.metadata.sorted_tables}
+    def save(self, name: str) -> None:
+        """Keep what the database has."""
+        self._saved[name] = {table: self.rows(table) for table in tables.metadata.sorted_tables}
 
-    def restore(self, saved: Rows) -> None:
+    def restore(self, name: str) -> World:
         """Return to a saved database, without faults."""
+        saved = self._saved[name]
         self.cancel = Cancel()
         self.faults.clear()
         self.embedded._sign_ins.clear()  # the rate limit
@@ -104,6 +105,7 @@ class World:
             for table, rows in saved.items():
                 if rows:
                     connection.execute(sa.insert(table), rows)
+        return self
 
     def run(
         self,
@@ -156,7 +158,7 @@ class World:
                 service, catalog, before, passwords, force=force, cancel=self.cancel
             )
         )
-        released, self.requests = self.requests, []
+        released = self.requests.copy()
         assert self.rows(tables.sessions) == []
         for change in plan.actions:
             self.delete_user(change.key)
@@ -207,13 +209,10 @@ class World:
         """Answer such calls without asking the service."""
         self.faults += [(path, lambda: (status, body), False)] * times
 
-    def before(self, call: str, act: Callable[[], object]) -> None:
+    def before(self, call: str, act: Callable[[], None]) -> None:
         """Do something before the next such call."""
 
-        def fault() -> None:
-            act()
-
-        self.faults.append((SPACES + call, fault, False))
+        self.faults.append((SPACES + call, act, False))
 
     def seed(self, *emails: str) -> None:
         """Create personas of the catalog."""

@@ -21,10 +21,6 @@ pytest_plugins = ("pytester",)
 
 EXAMPLE = Path(__file__).parent.parent / "example_project"
 QUIET = ("-p", "personas.testing.plugin", "-p", "no:cacheprovider", "-q")
-SIGNED_IN_AS = """
-def signed_in_as(client):
-    return client.get("/api/auth/get-session").json()["user"]["email"]
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -40,20 +36,9 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-def test_example_project_passes_with_one_service_per_worker(pytester: pytest.Pytester) -> None:
+def test_example_project_passes(pytester: pytest.Pytester) -> None:
     shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
-    pytester.makeconftest(
-        """
-        import pytest
-
-        @pytest.fixture(autouse=True)
-        def _note(personas_service):
-            with open("urls", "a") as file:
-                print(personas_service.url, file=file)
-        """
-    )
-    pytester.runpytest(*QUIET, "-p", "xdist", "-n", "2").assert_outcomes(passed=8)
-    assert len(set((pytester.path / "urls").read_text(encoding="utf-8").split())) == 2
+    pytester.runpytest(*QUIET).assert_outcomes(passed=11)
 
 
 def test_plugin_is_loaded_wherever_the_package_is_installed(pytestconfig: pytest.Config) -> None:
@@ -67,18 +52,20 @@ def test_project_without_a_fixture_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == ""
 
 
-def test_missing_catalog_matters_only_to_tests_with_a_persona(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [(None, "personas: *catalog.json*"), ('{"personas": []}', "*catalog.json:1:*")],
+)
+def test_unusable_catalog_matters_only_to_tests_with_a_persona(
+    pytester: pytest.Pytester, text: str | None, line: str
+) -> None:
+    if text is not None:
+        (pytester.path / "catalog.json").write_text(text)
     pytester.makepyfile("def test_nothing(): pass\ndef test_asks(persona): pass")
     result = pytester.runpytest(*QUIET)
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["personas: *catalog.json*"])
+    result.stdout.fnmatch_lines([line])
     result.stdout.no_fnmatch_line("*Traceback*")
-
-
-def test_invalid_catalog_is_reported_with_its_lines(pytester: pytest.Pytester) -> None:
-    (pytester.path / "catalog.json").write_text('{"personas": []}')
-    pytester.makepyfile("def test_asks(persona): pass")
-    pytester.runpytest(*QUIET).stdout.fnmatch_lines(["*catalog.json:1:*"])
 
 
 def test_unknown_personas_fail_with_a_reason(project: pytest.Pytester) -> None:
@@ -101,21 +88,6 @@ def test_unknown_personas_fail_with_a_reason(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines_random(
         ["personas: No persona in * matches 'adda'*", "personas: No persona in * 'king'*", "*takes one text*"]
     )
-
-
-def test_client_survives_the_sign_out_of_another_test(project: pytest.Pytester) -> None:
-    project.makepyfile(
-        SIGNED_IN_AS
-        + """
-def test_one(persona_client):
-    persona_client.post("/api/auth/sign-out", json={}).raise_for_status()
-    assert persona_client.get("/api/auth/get-session").json() is None
-
-def test_two(persona_client):
-    assert signed_in_as(persona_client) == "persona.ada@mana.test"
-"""
-    )
-    project.runpytest(*QUIET).assert_outcomes(passed=2)
 
 
 def test_cookie_and_jwt_go_to_the_service_only(
@@ -142,54 +114,35 @@ def test_cookie_and_jwt_go_to_the_service_only(
     assert not {"cookie", "authorization"} & {name.lower() for name, _ in request.headers.items()}
 
 
-def test_async_client_is_signed_in(project: pytest.Pytester) -> None:
-    project.makepyfile(
-        """
-        import anyio
-
-        def test_async(personas_service, persona):
-            async def main():
-                async with personas_service.async_client(persona) as client:
-                    return (await client.get("/api/auth/get-session")).json()
-
-            assert anyio.run(main)["user"]["email"] == persona.email
-        """
-    )
-    project.runpytest(*QUIET).assert_outcomes(passed=1)
-
-
 def test_option_wins_over_setting_over_variable(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("option", "setting", "variable"):
-        shutil.copy(EXAMPLE / "people.json", pytester.path / f"{name}.json")
-    monkeypatch.setenv("PERSONAS_CATALOG", "variable.json")
+    shutil.copy(EXAMPLE / "people.json", pytester.path / "expected.json")
     pytester.makepyfile(
         """
-        import os
-
         def test_file(personas_service):
-            assert personas_service.catalog.file.endswith(os.environ["EXPECTED"] + ".json")
+            assert personas_service.catalog.file.endswith("expected.json")
         """
     )
-    monkeypatch.setenv("EXPECTED", "variable")
-    pytester.runpytest(*QUIET).assert_outcomes(passed=1)
-    pytester.makeini("[pytest]\npersonas_catalog = setting.json\n")
-    monkeypatch.setenv("EXPECTED", "setting")
-    pytester.runpytest(*QUIET).assert_outcomes(passed=1)
-    monkeypatch.setenv("EXPECTED", "option")
-    pytester.runpytest(*QUIET, "--personas-catalog", "option.json").assert_outcomes(passed=1)
+    for variable, setting, options in (
+        ("expected.json", "", ()),
+        ("other.json", "expected.json", ()),
+        ("other.json", "other.json", ("--personas-catalog", "expected.json")),
+    ):
+        monkeypatch.setenv("PERSONAS_CATALOG", variable)
+        pytester.makeini(f"[pytest]\npersonas_catalog = {setting}\n")
+        pytester.runpytest(*QUIET, *options).assert_outcomes(passed=1)
 
 
 def test_external_service_is_used_and_not_written_to(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.makepyfile(
-        SIGNED_IN_AS
-        + """
-def test_ada(persona_client, personas_service):
-    assert signed_in_as(persona_client) == "persona.ada@mana.test"
-"""
+        """
+        def test_ada(persona_client):
+            session = persona_client.get("/api/auth/get-session").json()
+            assert session["user"]["email"] == "persona.ada@mana.test"
+        """
     )
     # The variable of the commands sends no test to a service.
     monkeypatch.setenv("MANA_AUTH_URL", "http://127.0.0.1:1")
@@ -197,7 +150,7 @@ def test_ada(persona_client, personas_service):
         result = project.runpytest(*QUIET, "--personas-auth", server.url)
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(
-            ["personas: persona.ada@mana.test cannot sign in at *", "*personas seed*"]
+            ["personas: signing in as persona.ada@mana.test: email or password is wrong*", "*personas seed*"]
         )
         env = {"MANA_AUTH_URL": server.url, "MANA_ADMIN_JWT": server.admin_token()}
         assert run("seed", "--quiet", env=env).code == 0

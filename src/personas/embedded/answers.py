@@ -73,6 +73,8 @@ def iso(moment: dt.datetime | None) -> str | None:
     """A moment as JavaScript writes it: `2026-11-23T08:28:49.577Z`."""
     if moment is None:
         return None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(dt.UTC)
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
@@ -81,10 +83,7 @@ def _camel_case(name: str) -> str:
 
 
 def as_json(row: sa.Row[*tuple[Any, ...]] | Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
-    """The columns of a row with names in camelCase and moments as text.
-
-    With a prefix, only the columns that begin with it, without it.
-    """
+    """The columns of a row, or those with a prefix: names in camelCase, moments as text."""
     columns = row if isinstance(row, Mapping) else row._asdict()
     return {
         _camel_case(name.removeprefix(prefix)): iso(value) if isinstance(value, dt.datetime) else value

@@ -24,7 +24,6 @@ from starlette.routing import Route
 from personas.embedded import auth, members, organizations, page, personas, runner
 from personas.embedded.answers import Crash, Refusal, crash, iso, not_found
 from personas.embedded.passwords import SCRYPT_N
-from personas.embedded.schema import UnstorableError
 from personas.embedded.service import FRONT_END, Service
 
 BASE_URL: Final = "http://embedded.localhost"
@@ -53,7 +52,10 @@ def make_app(service: Service, *, allowed_hosts: Sequence[str] = ("*",)) -> Star
                 allow_credentials=True,
             ),
         ],
-        exception_handlers=dict.fromkeys((Refusal, HTTPException, Crash, exc.SQLAlchemyError), _answer),
+        # SQLite raises an OverflowError for an integer of more than eight bytes.
+        exception_handlers=dict.fromkeys(
+            (Refusal, HTTPException, Crash, exc.SQLAlchemyError, OverflowError), _answer
+        ),
     )
     app.router.redirect_slashes = False
     app.state.service = service
@@ -71,9 +73,8 @@ async def _answer(request: Request, error: Exception) -> Response:
         return error.answer()
     if isinstance(error, HTTPException):
         return not_found(request)  # a wrong method is a wrong path to the real service
-    cause = getattr(error, "orig", error)
-    if not isinstance(error, Crash | exc.IntegrityError) and not isinstance(cause, UnstorableError):
-        logger.error("the database failed: %s", cause)
+    if isinstance(error, exc.OperationalError):
+        logger.error("the database failed: %s", error.orig)
     return crash(request)
 
 
@@ -87,16 +88,14 @@ class EmbeddedService:
 
 
 @asynccontextmanager
-async def open_embedded(
-    file: Path | None, *, base_url: str = BASE_URL, scrypt_n: int | None = None
-) -> AsyncIterator[EmbeddedService]:
+async def open_embedded(file: Path | None, *, scrypt_n: int = SCRYPT_N) -> AsyncIterator[EmbeddedService]:
     """Open a service on an SQLite file, which is created if it does not exist; None is a temporary one.
 
     A small power of two as `scrypt_n` makes quick password hashes, for tests. Raises EmbeddedError.
     """
     with TemporaryDirectory(prefix="personas-") as folder:
         place = Path(folder) / "auth.db" if file is None else file
-        service = await run_in_threadpool(Service, place, base_url=base_url, scrypt_n=scrypt_n or SCRYPT_N)
+        service = await run_in_threadpool(Service, place, base_url=BASE_URL, scrypt_n=scrypt_n)
         try:
             yield EmbeddedService(make_app(service), service.base_url, service.admin_token)
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -14,11 +13,10 @@ from starlette.routing import Route
 
 from personas.embedded import bodies, users
 from personas.embedded.answers import Crash, Refusal, as_json, auth_error
-from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, utf16_length
+from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, js_length
 from personas.embedded.service import Service
 
 MAX_AGENT: Final = 300
-EXTENDED_BELOW: Final = dt.timedelta(days=6)  # a session of seven days that is a day old
 
 
 def _email(place: str, value: object) -> Iterator[str]:
@@ -76,9 +74,9 @@ async def create_user(service: Service, body: Any) -> dict[str, Any]:
     """
     wanted = bodies.validate(body, SIGN_UP, bodies.record)
     password = wanted["password"]
-    if utf16_length(password) < MIN_PASSWORD:
+    if js_length(password) < MIN_PASSWORD:
         raise auth_error(400, "PASSWORD_TOO_SHORT")
-    if utf16_length(password) > MAX_PASSWORD:
+    if js_length(password) > MAX_PASSWORD:
         raise auth_error(400, "PASSWORD_TOO_LONG")
     image = wanted.get("image") or None
     password_hash = await service.hash(password)
@@ -144,7 +142,7 @@ def get_session(request: Request) -> Response:
         response = JSONResponse(None)
         service.cookies.clear(response)
         return response
-    extended = user.session_expires_at <= service.clock() + EXTENDED_BELOW
+    extended = user.is_day_old
     if extended:
         with service.database.write() as connection:
             users.extend_session(connection, token, service.clock())

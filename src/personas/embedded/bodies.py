@@ -81,13 +81,12 @@ def shape(**fields: Check) -> Check:
     return check
 
 
-def validate(body: Any, *checks: Check) -> dict[str, Any]:
+def validate(body: Any, *checks: Check) -> Any:
     """Return the body of a call under /api/auth, or raise a Refusal with 400 and every problem."""
     problems = [problem for check in checks for problem in check("body", body)]
     if problems:
         raise auth_error(400, "VALIDATION_ERROR", "; ".join(problems))
-    found: dict[str, Any] = body
-    return found
+    return body
 
 
 async def read_auth_json(request: Request, *, forms: bool = False) -> Any:

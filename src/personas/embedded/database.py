@@ -65,30 +65,19 @@ class Database:
                 if not self._is_sqlite:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(START_LOCK)))
                     connection.execute(sa.schema.CreateSchema(POSTGRESQL_SCHEMA, if_not_exists=True))
-                version = self._version(connection)
-                if version not in (None, schema.VERSION):
+                namespace = None if self._is_sqlite else POSTGRESQL_SCHEMA
+                found = set(sa.inspect(connection).get_table_names(namespace))
+                if found and found != {table.name for table in schema.metadata.sorted_tables}:
                     message = f"the tables in {self.name} are of another program or version"
                     raise EmbeddedError(message, hint="Use another database.")
                 if reset:
                     schema.metadata.drop_all(connection)
-                if reset or version is None:
-                    schema.metadata.create_all(connection)
-                    connection.execute(
-                        sa.insert(schema.settings).values(name="version", value=schema.VERSION)
-                    )
+                schema.metadata.create_all(connection)
                 yield connection
         except (exc.DBAPIError, sqlite3.Error) as error:
             reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
             hint = "Use another database, or check that it can be reached and written to."
             raise EmbeddedError(f"cannot use the database {self.name}: {reason}", hint=hint) from None
-
-    def _version(self, connection: Connection) -> str | None:
-        """The version of the tables, "" for those of another program, None for an empty database."""
-        tables = sa.inspect(connection).get_table_names(None if self._is_sqlite else POSTGRESQL_SCHEMA)
-        if not tables:
-            return None
-        query = sa.select(schema.settings.c.value).where(schema.settings.c.name == "version")
-        return (connection.scalar(query) if schema.settings.name in tables else None) or ""
 
     def close(self) -> None:
         """Close every connection."""

@@ -29,12 +29,7 @@ INVITATION_LIFETIME: Final = dt.timedelta(hours=48)
 MAX_MEMBERS: Final = 100
 MAX_INVITATIONS: Final = 100  # pending ones of a space
 
-_ADMIN: Final = frozenset({"organization:update", "member:update", "member:delete", "invitation:create"})
-PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {
-    "owner": _ADMIN | {"organization:delete"},
-    "admin": _ADMIN,
-    "member": frozenset(),
-}
+ROLES: Final = ("owner", "admin", "member")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +44,12 @@ class Call:
     def space_id(self) -> str:
         """The id of the space, empty if the call names none."""
         return str(self.body.get("organizationId", ""))
+
+    @property
+    def role(self) -> str:
+        """The wanted role; a list of roles has commas."""
+        role = self.body["role"]
+        return role if isinstance(role, str) else ",".join(role)
 
 
 UNAUTHORIZED: Final = {"message": "Unauthorized", "code": "UNAUTHORIZED"}
@@ -80,24 +81,11 @@ def post(
     return Route(f"{PREFIX}/{name}", endpoint, methods=["POST"])
 
 
-def get(name: str, endpoint: Callable[[Request], Response]) -> Route:
-    """A route for GET without HEAD, which is not found on the real service."""
-    route = Route(f"{PREFIX}/{name}", endpoint)
-    route.methods = {"GET"}
-    return route
-
-
 def _roles(place: str, value: object) -> Iterator[str]:
     """Check for a role, or a list of roles."""
-    if not isinstance(value, str) and not (
-        isinstance(value, list) and all(isinstance(role, str) for role in value)
-    ):
+    roles = value if isinstance(value, list) else [value]
+    if not all(isinstance(role, str) for role in roles):
         yield f"[{place}] Invalid input"
-
-
-def _list_roles(call: Call) -> list[str]:
-    role = call.body["role"]
-    return [role] if isinstance(role, str) else role
 
 
 # --- members ------------------------------------------------------------------------------------------------
@@ -108,9 +96,9 @@ def is_owner(role: str) -> bool:
     return "owner" in role.split(",")
 
 
-def may(role: str, act: str) -> bool:
-    """Return whether a role allows an act."""
-    return any(act in PERMISSIONS.get(each, ()) for each in role.split(","))
+def manages(role: str) -> bool:
+    """Return whether a role may change a space, its members and its invitations."""
+    return is_owner(role) or "admin" in role.split(",")
 
 
 def select_members(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
@@ -123,20 +111,13 @@ def select_members(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     )
 
 
-def find_member(
-    connection: Connection, space_id: str, *, user_id: str | None = None, email: str | None = None
-) -> sa.Row[Any] | None:
-    """The membership of a user, by the id or by the email in any case, in a space."""
-    who = members.c.user_id == user_id if email is None else users.c.email == email.lower()
+def find_member(connection: Connection, space_id: str, who: sa.ColumnElement[bool]) -> sa.Row[Any] | None:
+    """The membership of a user in a space, or None."""
     return connection.execute(select_members(members.c.organization_id == space_id, who)).one_or_none()
 
 
 def list_members(connection: Connection, space_id: str) -> list[sa.Row[Any]]:
-    """The members of a space.
-
-    Raises:
-        Crash: The user of a member was deleted: the real service cannot list such a space any more.
-    """
+    """The members of a space; a Crash if the user of one was deleted, as on the real service."""
     query = select_members(members.c.organization_id == space_id).limit(MAX_MEMBERS)
     found = list(connection.execute(query))
     if any(member.email is None for member in found):
@@ -144,7 +125,7 @@ def list_members(connection: Connection, space_id: str) -> list[sa.Row[Any]]:
     return found
 
 
-def describe_member(member: sa.Row[Any], *, with_user: bool = True) -> dict[str, Any]:
+def show_member(member: sa.Row[Any], *, with_user: bool = True) -> dict[str, Any]:
     """A membership as answers show it."""
     described = as_json({name: value for name, value in member._asdict().items() if name in members.c})
     if with_user:
@@ -166,7 +147,7 @@ def _find_by_id(connection: Connection, member_id: str) -> sa.Row[Any]:
 def _find_own(connection: Connection, call: Call) -> sa.Row[Any]:
     if not call.space_id:
         raise auth_error(400, "NO_ACTIVE_ORGANIZATION")
-    member = find_member(connection, call.space_id, user_id=call.user.id)
+    member = find_member(connection, call.space_id, members.c.user_id == call.user.id)
     if member is None:
         raise auth_error(400, "MEMBER_NOT_FOUND")
     return member
@@ -179,24 +160,18 @@ def _is_only_owner(connection: Connection, space_id: str) -> bool:
 
 def update_member_role(connection: Connection, call: Call) -> dict[str, Any]:
     """Give a member another role, which may be any word."""
-    roles = _list_roles(call)
-    if roles == [""]:
+    if call.body["role"] in ("", [""]):
         raise Refusal(400, None)
     own = _find_own(connection, call)
     member = _find_by_id(connection, call.body["memberId"])
-    makes_owner = "owner" in roles
-    if member.organization_id != own.organization_id or (
-        (makes_owner or is_owner(member.role)) and not is_owner(own.role)
-    ):
+    is_allowed = is_owner if is_owner(call.role) or is_owner(member.role) else manages
+    if member.organization_id != own.organization_id or not is_allowed(own.role):
         raise auth_error(403, "YOU_ARE_NOT_ALLOWED_TO_UPDATE_THIS_MEMBER")
-    steps_down = member.id == own.id and is_owner(own.role) and not makes_owner
+    steps_down = member.id == own.id and is_owner(own.role) and not is_owner(call.role)
     if steps_down and _is_only_owner(connection, own.organization_id):
         raise auth_error(400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_WITHOUT_AN_OWNER")
-    if not may(own.role, "member:update"):
-        raise auth_error(403, "YOU_ARE_NOT_ALLOWED_TO_UPDATE_THIS_MEMBER")
-    role = ",".join(roles)
-    connection.execute(sa.update(members).where(members.c.id == member.id).values(role=role))
-    return {**describe_member(member, with_user=False), "role": role}
+    connection.execute(sa.update(members).where(members.c.id == member.id).values(role=call.role))
+    return {**show_member(member, with_user=False), "role": call.role}
 
 
 def remove_member(connection: Connection, call: Call) -> dict[str, Any]:
@@ -204,34 +179,31 @@ def remove_member(connection: Connection, call: Call) -> dict[str, Any]:
     own = _find_own(connection, call)
     named: str = call.body["memberIdOrEmail"]
     by_email = "@" in named
-    member = (
-        find_member(connection, own.organization_id, email=named)
-        if by_email
-        else _find_by_id(connection, named)
-    )
+    if by_email:
+        member = find_member(connection, own.organization_id, users.c.email == named.lower())
+    else:
+        member = _find_by_id(connection, named)
     if member is None:
         raise auth_error(400, "MEMBER_NOT_FOUND")
     if is_owner(member.role):
-        others = [each for each in list_members(connection, own.organization_id) if each.id != member.id]
-        if own.role != "owner" or not any(is_owner(each.role) for each in others):
+        owners = [each for each in list_members(connection, own.organization_id) if is_owner(each.role)]
+        if own.role != "owner" or len(owners) <= 1:
             raise auth_error(400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
-    if not may(own.role, "member:delete"):
+    if not manages(own.role):
         raise auth_error(401, "YOU_ARE_NOT_ALLOWED_TO_DELETE_THIS_MEMBER")
     if member.organization_id != own.organization_id:
         raise auth_error(400, "MEMBER_NOT_FOUND")
     connection.execute(sa.delete(members).where(members.c.id == member.id))
-    return {"member": describe_member(member, with_user=by_email)}
+    return {"member": show_member(member, with_user=by_email)}
 
 
 def leave(connection: Connection, call: Call) -> dict[str, Any]:
     """End the own membership."""
-    member = find_member(connection, call.space_id, user_id=call.user.id)
-    if member is None:
-        raise auth_error(400, "MEMBER_NOT_FOUND")
+    member = _find_own(connection, call)
     if is_owner(member.role) and _is_only_owner(connection, call.space_id):
         raise auth_error(400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
     connection.execute(sa.delete(members).where(members.c.id == member.id))
-    return describe_member(member)
+    return show_member(member)
 
 
 # --- invitations --------------------------------------------------------------------------------------------
@@ -239,13 +211,13 @@ def leave(connection: Connection, call: Call) -> dict[str, Any]:
 
 def invite_member(connection: Connection, call: Call) -> dict[str, Any]:
     """Invite an email, which need not belong to a user; `resend` renews an invitation that is pending."""
-    space_id, email, role = call.space_id, call.body["email"].lower(), ",".join(_list_roles(call))
+    space_id, email = call.space_id, call.body["email"].lower()
     if not space_id:
         raise auth_error(400, "ORGANIZATION_NOT_FOUND")
     if not is_email(email):
         raise auth_error(400, "INVALID_EMAIL")
-    _check_may_invite(_find_own(connection, call).role, role)
-    if find_member(connection, space_id, email=email) is not None:
+    _check_may_invite(_find_own(connection, call).role, call.role)
+    if find_member(connection, space_id, users.c.email == email) is not None:
         raise auth_error(400, "USER_IS_ALREADY_A_MEMBER_OF_THIS_ORGANIZATION")
     pending = sa.select(invitations).where(
         invitations.c.organization_id == space_id,
@@ -261,25 +233,17 @@ def invite_member(connection: Connection, call: Call) -> dict[str, Any]:
         return _change_invitation(connection, same.id, expires_at=expires_at)
     if len(found) >= MAX_INVITATIONS:
         raise auth_error(403, "INVITATION_LIMIT_REACHED")
-    values = {
-        "id": make_id(),
-        "organization_id": space_id,
-        "email": email,
-        "role": role,
-        "status": "pending",
-        "inviter_id": call.user.id,
-        "expires_at": expires_at,
-        "created_at": call.now,
-    }
-    connection.execute(sa.insert(invitations).values(values))
-    return as_json(values)
+    values = {"organization_id": space_id, "email": email, "role": call.role, "status": "pending"}
+    origin = {"inviter_id": call.user.id, "expires_at": expires_at, "created_at": call.now}
+    new = sa.insert(invitations).values(id=make_id(), **values, **origin)
+    return as_json(connection.execute(new.returning(*invitations.c)).one())
 
 
 def _check_may_invite(own_role: str, role: str) -> None:
-    if not may(own_role, "invitation:create"):
+    if not manages(own_role):
         raise auth_error(403, "YOU_ARE_NOT_ALLOWED_TO_INVITE_USERS_TO_THIS_ORGANIZATION")
     words = [word.strip() for word in role.split(",")]
-    unknown = [word for word in words if word and word not in PERMISSIONS]
+    unknown = [word for word in words if word and word not in ROLES]
     if unknown:
         raise Refusal(400, {"message": f"ROLE_NOT_FOUND: {', '.join(unknown)}"})
     if is_owner(role) and not is_owner(own_role):
@@ -294,9 +258,10 @@ def _change_invitation(connection: Connection, invitation_id: str, **values: Any
 
 def accept_invitation(connection: Connection, call: Call) -> dict[str, Any]:
     """Become a member by an invitation to the own email."""
-    query = sa.select(invitations).where(invitations.c.id == call.body["invitationId"])
+    pending = sa.and_(invitations.c.status == "pending", invitations.c.expires_at > call.now)
+    query = sa.select(invitations).where(invitations.c.id == call.body["invitationId"], pending)
     invitation = connection.execute(query).one_or_none()
-    if invitation is None or invitation.status != "pending" or invitation.expires_at <= call.now:
+    if invitation is None:
         raise auth_error(400, "INVITATION_NOT_FOUND")
     if invitation.email != call.user.email:
         raise auth_error(403, "YOU_ARE_NOT_THE_RECIPIENT_OF_THE_INVITATION")
@@ -334,7 +299,7 @@ _new_role: Final = shape(role=_roles, memberId=string, organizationId=optional(s
 _removal: Final = shape(memberIdOrEmail=string, organizationId=optional(string))
 
 routes: Final = [
-    get("list-user-invitations", list_user_invitations),
+    Route(f"{PREFIX}/list-user-invitations", list_user_invitations),
     post("invite-member", _invitation, invite_member),
     post("accept-invitation", shape(invitationId=string), accept_invitation),
     post("update-member-role", _new_role, update_member_role),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from personas.embedded.answers import Crash, as_json, auth_error, query_text
 from personas.embedded.bodies import non_empty, optional, record, shape, string
-from personas.embedded.members import Call, describe_member, find_member, get, list_members, may, post
+from personas.embedded.members import Call, find_member, is_owner, list_members, manages, post, show_member
 from personas.embedded.schema import invitations, members, organizations
 from personas.embedded.service import Service
 from personas.embedded.tokens import make_id
@@ -21,9 +23,12 @@ TYPES: Final = ("personal", "brand", "club", "family", "team", "practice")
 FIELDS: Final = ("name", "slug", "logo", "metadata")
 
 
-def _find(connection: Connection, slug: str, space_id: str = "") -> sa.Row[Any] | None:
-    which = organizations.c.slug == slug if slug else organizations.c.id == space_id
+def _find(connection: Connection, which: sa.ColumnElement[bool]) -> sa.Row[Any] | None:
     return connection.execute(sa.select(organizations).where(which)).one_or_none()
+
+
+def _is_taken(connection: Connection, slug: str) -> bool:
+    return _find(connection, organizations.c.slug == slug) is not None
 
 
 def list_spaces(request: Request) -> Response:
@@ -48,39 +53,34 @@ def get_full_organization(request: Request) -> Response:
         user = service.require_session(request, connection)
         if not slug and not space_id:
             return JSONResponse(None)
-        return JSONResponse(_show(connection, user.id, slug or "", space_id or ""))
-
-
-def _show(connection: Connection, user_id: str, slug: str, space_id: str) -> dict[str, Any]:
-    space = _find(connection, slug, space_id)
-    if space is None:
-        raise auth_error(400, "ORGANIZATION_NOT_FOUND")
-    # The real service reads the members before it checks who calls: a space with a deleted member crashes for
-    # every user, also for a new one with the old owner's email.
-    found = list_members(connection, space.id)
-    if find_member(connection, space.id, user_id=user_id) is None:
-        raise auth_error(403, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION")
-    invited = connection.execute(
-        sa.select(invitations)
-        .where(invitations.c.organization_id == space.id)
-        .order_by(invitations.c.created_at, invitations.c.id)
-    )
-    return {
-        **as_json(space),
-        "invitations": [as_json(each) for each in invited],
-        "members": [describe_member(each) for each in found],
-    }
+        space = _find(connection, organizations.c.slug == slug if slug else organizations.c.id == space_id)
+        if space is None:
+            raise auth_error(400, "ORGANIZATION_NOT_FOUND")
+        # The real service reads the members before it checks who calls: a space with a deleted member crashes
+        # for every user, also for a new one with the old owner's email.
+        found = list_members(connection, space.id)
+        if all(member.user_id != user.id for member in found):
+            raise auth_error(403, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION")
+        invited = connection.execute(
+            sa.select(invitations)
+            .where(invitations.c.organization_id == space.id)
+            .order_by(invitations.c.created_at, invitations.c.id)
+        )
+        answer = {
+            **as_json(space),
+            "invitations": [as_json(each) for each in invited],
+            "members": [show_member(each) for each in found],
+        }
+    return JSONResponse(answer)
 
 
 def create(connection: Connection, call: Call) -> dict[str, Any]:
     """Make a space, owned by the user."""
-    if _find(connection, call.body["slug"]) is not None:
+    if _is_taken(connection, call.body["slug"]):
         raise auth_error(400, "ORGANIZATION_ALREADY_EXISTS")
-    metadata = call.body.get("metadata", {})
-    if metadata.get("type") not in TYPES:
-        message = (
-            f'Organization metadata must include a valid "type" field. Expected one of: {", ".join(TYPES)}.'
-        )
+    if call.body.get("metadata", {}).get("type") not in TYPES:
+        types = ", ".join(TYPES)
+        message = f'Organization metadata must include a valid "type" field. Expected one of: {types}.'
         raise auth_error(400, "SPACE_METADATA_INVALID", message)
     values = {"id": make_id(), **{key: call.body.get(key) for key in FIELDS}, "created_at": call.now}
     new = sa.insert(organizations).values(values).returning(*organizations.c)
@@ -92,17 +92,16 @@ def create(connection: Connection, call: Call) -> dict[str, Any]:
 
 def check_slug(connection: Connection, call: Call) -> dict[str, Any]:
     """Whether a slug is free."""
-    if _find(connection, call.body["slug"]) is not None:
+    if _is_taken(connection, call.body["slug"]):
         raise auth_error(400, "ORGANIZATION_SLUG_ALREADY_TAKEN")
     return {"status": True}
 
 
 def update(connection: Connection, call: Call) -> dict[str, Any]:
     """Change the given fields of a space."""
-    space = _require_permission(connection, call, "update")
+    space = _find_managed(connection, call, manages, "UPDATE")
     changes = {key: value for key, value in call.body["data"].items() if key in FIELDS}
-    holder = _find(connection, changes.get("slug", space.slug))
-    if holder is not None and holder.id != space.id:
+    if changes.get("slug", space.slug) != space.slug and _is_taken(connection, changes["slug"]):
         raise auth_error(400, "ORGANIZATION_SLUG_ALREADY_TAKEN")
     if not changes:  # an UPDATE without columns, which the real service does not expect
         raise Crash
@@ -112,7 +111,7 @@ def update(connection: Connection, call: Call) -> dict[str, Any]:
 
 def delete(connection: Connection, call: Call) -> dict[str, Any]:
     """Delete a space with its members and invitations; works for a broken one as well."""
-    space = _require_permission(connection, call, "delete")
+    space = _find_managed(connection, call, is_owner, "DELETE")
     if space.metadata.get("type") == "personal":
         message = "The personal space cannot be deleted. Delete the user account instead."
         raise auth_error(403, "SPACE_PERSONAL_UNDELETABLE", message)
@@ -120,33 +119,30 @@ def delete(connection: Connection, call: Call) -> dict[str, Any]:
     return as_json(space)
 
 
-def _require_permission(connection: Connection, call: Call, act: str) -> sa.Row[Any]:
+def _find_managed(
+    connection: Connection, call: Call, is_allowed: Callable[[str], bool], act: str
+) -> sa.Row[Any]:
     if not call.space_id:
         raise auth_error(400, "ORGANIZATION_NOT_FOUND")
-    space = _find(connection, "", call.space_id)
-    member = find_member(connection, call.space_id, user_id=call.user.id)
+    space = _find(connection, organizations.c.id == call.space_id)
+    member = find_member(connection, call.space_id, members.c.user_id == call.user.id)
     if space is None or member is None:
         raise auth_error(400, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION")
-    if not may(member.role, f"organization:{act}"):
-        raise auth_error(403, f"YOU_ARE_NOT_ALLOWED_TO_{act.upper()}_THIS_ORGANIZATION")
+    if not is_allowed(member.role):
+        raise auth_error(403, f"YOU_ARE_NOT_ALLOWED_TO_{act}_THIS_ORGANIZATION")
     return space
 
 
 _fields: Final = {"logo": optional(string), "metadata": optional(record)}
 _space: Final = shape(name=non_empty, slug=non_empty, **_fields)
 _changes: Final = shape(name=optional(non_empty), slug=optional(non_empty), **_fields)
-_named: Final = shape(organizationId=string)
+_update: Final = shape(data=_changes, organizationId=optional(string))
 
 routes: Final = [
-    get("list", list_spaces),
-    get("get-full-organization", get_full_organization),
+    Route("/api/auth/organization/list", list_spaces),
+    Route("/api/auth/organization/get-full-organization", get_full_organization),
     post("create", _space, create, unauthorized=None),
     post("check-slug", shape(slug=string), check_slug),
-    post(
-        "update",
-        shape(data=_changes, organizationId=optional(string)),
-        update,
-        unauthorized={"message": "User not found"},
-    ),
-    post("delete", _named, delete, unauthorized=None),
+    post("update", _update, update, unauthorized={"message": "User not found"}),
+    post("delete", shape(organizationId=string), delete, unauthorized=None),
 ]

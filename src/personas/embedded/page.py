@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -22,9 +22,6 @@ from personas.embedded.answers import Refusal, as_json, query_number, query_text
 from personas.embedded.personas import RECENT, describe_persona, list_last, select_with_actions
 from personas.embedded.schema import persona_feedback, personas, users
 from personas.embedded.service import Service
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 PAGE_SIZE: Final = 50
 SORTS: Final[dict[str, sa.ColumnElement[Any]]] = {
@@ -91,26 +88,21 @@ def _show_list(service: Service, search: Search) -> Response:
         total = connection.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
         pages = max(1, -(-total // PAGE_SIZE))
         search = replace(search, page=min(search.page, pages))
-        page = (
-            query.order_by(order, personas.c.user_id).limit(PAGE_SIZE).offset((search.page - 1) * PAGE_SIZE)
-        )
-        rows = [as_json(row) for row in connection.execute(page)]
+        query = query.order_by(order, personas.c.user_id)
+        page = connection.execute(query.limit(PAGE_SIZE).offset((search.page - 1) * PAGE_SIZE))
+        rows = [as_json(row) for row in page]
     return _render("list.html", rows=rows, total=total, pages=pages, search=search)
 
 
 def _show_persona(service: Service, user_id: str) -> Response:
-    user_id = user_id.replace("\0", "")
     try:
         with service.database.read() as connection:
-            found = describe_persona(connection, user_id)
-            feedback = list_last(connection, persona_feedback, user_id)
+            found = describe_persona(connection, user_id.replace("\0", ""))
+            feedback = list_last(connection, persona_feedback, found["persona"]["userId"])
     except Refusal:
         return PlainTextResponse("No persona has this id.", 404)
-    persona = found["persona"]
-    weights = list_weights(persona["moduleMix"])
-    return _render(
-        "persona.html", persona=persona, weights=weights, actions=found["recentActions"], feedback=feedback
-    )
+    weights = list_weights(found["persona"]["moduleMix"])
+    return _render("persona.html", **found, weights=weights, feedback=feedback)
 
 
 def list_weights(mix: object) -> list[tuple[str, Any, float]]:
@@ -128,30 +120,17 @@ def list_weights(mix: object) -> list[tuple[str, Any, float]]:
     return sorted(found, key=lambda each: (-each[2], each[0]))
 
 
-# --- templates ----------------------------------------------------------------------------------------------
-
+TEMPLATES: Final = Environment(
+    loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
 STYLE: Final = resources.files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")
 STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-HEADERS: Final = {
-    "content-security-policy": (
-        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; base-uri 'none'"
-    ),
-    "cache-control": "no-store",
-}
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # slow; most services show no page
-
-    loader = PackageLoader("personas.embedded")
-    return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+POLICY: Final = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; base-uri 'none'"
+HEADERS: Final = {"content-security-policy": POLICY, "cache-control": "no-store"}
 
 
 def _render(template: str, **values: object) -> Response:
-    html = _environment().get_template(template).render(css=STYLE, **values)
+    html = TEMPLATES.get_template(template).render(css=STYLE, **values)
     return HTMLResponse(html, headers=HEADERS)
 
 

@@ -9,17 +9,16 @@ import hashlib
 import hmac
 import secrets
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
 MIN_PASSWORD: Final = 8  # in UTF-16 units, as JavaScript counts
 MAX_PASSWORD: Final = 128
 SCRYPT_N: Final = 16384
-MAX_MEMORY: Final = 64 * 1024 * 1024
 
 
-def utf16_length(text: str) -> int:
-    """A length as JavaScript counts it."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+def js_length(value: str | list[Any]) -> int:
+    """The length of a text, in UTF-16 units, or of a list, as JavaScript counts it."""
+    return len(value.encode("utf-16-le", "surrogatepass")) // 2 if isinstance(value, str) else len(value)
 
 
 class Hasher:
@@ -38,12 +37,12 @@ class Hasher:
 
         A password of impossible length is wrong at once: its NFKC form could take seconds.
         """
-        if utf16_length(password) > MAX_PASSWORD:
+        if js_length(password) > MAX_PASSWORD:
             return False
         salt, _, key = (stored or "0:").partition(":")
         return hmac.compare_digest(self._derive(password, salt), key)
 
     def _derive(self, password: str, salt: str) -> str:
         text = unicodedata.normalize("NFKC", password).encode("utf-8", "ignore")
-        key = hashlib.scrypt(text, salt=salt.encode(), n=self._n, r=16, p=1, maxmem=MAX_MEMORY, dklen=64)
+        key = hashlib.scrypt(text, salt=salt.encode(), n=self._n, r=16, p=1, maxmem=2**26, dklen=64)
         return key.hex()

@@ -15,23 +15,16 @@ from starlette.routing import Route
 from personas.embedded.answers import Crash, Refusal, as_json, query_number, query_text, refused
 from personas.embedded.auth import create_user
 from personas.embedded.bodies import parse_json, read_body
-from personas.embedded.passwords import MIN_PASSWORD, utf16_length
+from personas.embedded.passwords import MIN_PASSWORD, js_length
 from personas.embedded.schema import CADENCES, persona_actions, persona_feedback, personas, sessions, users
 from personas.embedded.service import Service
 
 RECENT: Final = dt.timedelta(days=7)
 LAST_ACTIONS: Final = 20
 TIERS: Final = ("guest", "public", "beta", "alpha", "founder")
-MAX_ROWS: Final = 2**63  # what PostgreSQL refuses as LIMIT or OFFSET
-COLUMNS: Final = (
-    personas.c.user_id,
-    users.c.email,
-    personas.c.archetype,
-    personas.c.tick_cadence,
-    personas.c.last_active_at,
-)
-DETAILS: Final = (personas.c.system_prompt, personas.c.module_mix)
-FOUND: Final = (users.c.id, users.c.email, users.c.name, users.c.role, users.c.created_at)
+COLUMNS: Final = (users.c.email, *personas.c["user_id", "archetype", "tick_cadence", "last_active_at"])
+DETAILS: Final = tuple(personas.c["system_prompt", "module_mix"])
+FOUND: Final = tuple(users.c["id", "email", "name", "role", "created_at"])
 FALSY: Final = (None, False, 0, "")  # to JavaScript; an empty list or object is not
 
 
@@ -103,8 +96,6 @@ async def upsert_persona(request: Request) -> Response:
     fields = body if isinstance(body, dict) else {}
     _check(fields)
     email = fields["email"]
-    if not isinstance(email, str):
-        raise Crash  # a list with an "@" in it
     # The email is looked up as it was sent, and stored in lower case.
     user = await run_in_threadpool(service.find_user, email)
     user_id = await _sign_up(service, fields) if user is None else user.id
@@ -116,20 +107,17 @@ async def upsert_persona(request: Request) -> Response:
 
 def _check(fields: dict[str, Any]) -> None:
     """Check a body as the real service does, loosely, as JavaScript compares; refuse with every problem."""
-    email, password = fields.get("email"), fields.get("password")
+    email, password, cadence = fields.get("email"), fields.get("password"), fields.get("tickCadence")
     if email not in FALSY and not isinstance(email, str | list):
         raise Crash  # it has no method `includes`
-    length = utf16_length(password) if isinstance(password, str) else None
-    length = len(password) if isinstance(password, list) else length
+    is_short = isinstance(password, str | list) and js_length(password) < MIN_PASSWORD
     problems = {
         "email required": email in FALSY or "@" not in email,
-        "password ≥ 8 chars required": password in FALSY or (length is not None and length < MIN_PASSWORD),
+        "password ≥ 8 chars required": password in FALSY or is_short,
         "archetype required": fields.get("archetype") in FALSY,
         "systemPrompt required": fields.get("systemPrompt") in FALSY,
         "moduleMix object required": not isinstance(fields.get("moduleMix"), dict | list),
-        f"tickCadence must be one of {', '.join(CADENCES)}": (
-            fields.get("tickCadence") not in FALSY and fields["tickCadence"] not in CADENCES
-        ),
+        f"tickCadence must be one of {', '.join(CADENCES)}": cadence not in (*FALSY, *CADENCES),
     }
     details = [words for words, applies in problems.items() if applies]
     if details:
@@ -138,22 +126,19 @@ def _check(fields: dict[str, Any]) -> None:
 
 async def _sign_up(service: Service, fields: dict[str, Any]) -> str:
     """Sign a new user up; the id, which is an invented one if the email in lower case is taken."""
-    name = fields.get("name")
-    name = fields["email"].partition("@")[0] if name is None else name
-    credentials = {"email": fields["email"], "name": name, "password": fields["password"]}
+    email, name, password = fields["email"], fields.get("name"), fields["password"]
+    name = email.partition("@")[0] if name is None else name
     try:
-        user = await create_user(service, credentials)
+        user = await create_user(service, {"email": email, "name": name, "password": password})
     except Refusal as refusal:
-        message = (refusal.body or {}).get("message")
-        raise refused(500, "Sign-up failed", message) from None
+        raise refused(500, "Sign-up failed", (refusal.body or {}).get("message")) from None
     return str(user["id"])
 
 
 def _stamp(connection: Connection, user_id: str, now: dt.datetime) -> None:
     """Make a user a persona, with its name and password as they are."""
-    changed = sa.update(users).where(users.c.id == user_id)
     values = {"kind": "persona", "access_tier": "founder", "email_verified": True, "updated_at": now}
-    connection.execute(changed.values(values))
+    connection.execute(sa.update(users).where(users.c.id == user_id).values(values))
 
 
 def _store(connection: Connection, user_id: str, fields: dict[str, Any], now: dt.datetime) -> None:
@@ -234,8 +219,6 @@ def _find_by_text(connection: Connection, search: str, page: int | None, limit: 
 
 def _rows(number: int | None) -> int | None:
     """A number of rows; None, all of them, for less than 0 or something that is not a number."""
-    if number is not None and number >= MAX_ROWS:
-        raise Crash
     return None if number is None or number < 0 else number
 
 

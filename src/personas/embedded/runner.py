@@ -16,7 +16,7 @@ from starlette.routing import Route
 from personas.embedded.answers import as_json, iso, not_found, refused
 from personas.embedded.bodies import parse_json, read_body
 from personas.embedded.personas import COLUMNS, DETAILS
-from personas.embedded.schema import persona_actions, persona_feedback, personas, users
+from personas.embedded.schema import CADENCES, Moment, persona_actions, persona_feedback, personas, users
 from personas.embedded.service import Service
 
 PREFIX: Final = "/api/v1/internal"
@@ -28,26 +28,19 @@ def due(request: Request) -> Response:
     """The personas that were never active, or long enough ago, on their days (in UTC)."""
     service = Service.for_runner(request)
     now = service.clock()
-    day_ago, hour_ago = now - dt.timedelta(days=1), now - dt.timedelta(hours=1)
-    cadences = ["daily", "weekdays"] if now.astimezone(dt.UTC).weekday() < SATURDAY else ["daily"]
+    cadences = CADENCES if now.weekday() < SATURDAY else ("daily", "hourly")
     active, cadence = personas.c.last_active_at, personas.c.tick_cadence
+    day_ago, hour_ago = (sa.literal(now - dt.timedelta(hours=hours), Moment) for hours in (24, 1))
+    long_ago = active <= sa.case((cadence == "hourly", hour_ago), else_=day_ago)
     query = (
         sa.select(*COLUMNS, *DETAILS)
         .join_from(personas, users)
-        .where(
-            sa.or_(
-                sa.and_(cadence == "hourly", sa.or_(active.is_(None), active <= hour_ago)),
-                sa.and_(cadence.in_(cadences), sa.or_(active.is_(None), active <= day_ago)),
-            )
-        )
+        .where(cadence.in_(cadences), sa.or_(active.is_(None), long_ago))
         .order_by(active.is_not(None), active, personas.c.created_at, personas.c.user_id)
     )
     with service.database.read() as connection:
         found = [as_json(row) for row in connection.execute(query)]
     return JSONResponse({"personas": found, "serverTime": iso(now)})
-
-
-# --- reports of the runner ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

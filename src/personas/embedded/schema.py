@@ -5,7 +5,6 @@ On PostgreSQL they live in the schema `auth`, which `database.py` puts in front 
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import math
 import re
@@ -15,17 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 CADENCES: Final = ("daily", "weekdays", "hourly")
-VERSION: Final = "1"  # of the tables; a database of another version is refused
-MAX_INTEGER: Final = 2**31 - 1
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,10}\s*", re.ASCII)
 
 metadata = sa.MetaData()
-
-
-class UnstorableError(ValueError):
-    """A value that the real service's database refuses as well, such as a text with a NUL."""
 
 
 class Text(sa.TypeDecorator[str]):
@@ -61,30 +53,15 @@ class Integer(sa.TypeDecorator[int]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:  # noqa: ARG002 - overridden
         """Refuse other values."""
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
+        if isinstance(value, str):
             value = int(value)
-        if value is None or (type(value) is int and -MAX_INTEGER - 1 <= value <= MAX_INTEGER):
-            return value
-        raise UnstorableError("not an integer of four bytes")
+        if value is not None and (type(value) is not int or not -(2**31) <= value < 2**31):
+            raise ValueError("not an integer of four bytes")
+        return value
 
 
-class Moment(sa.TypeDecorator[dt.datetime]):
-    """A moment in UTC: `timestamptz` on PostgreSQL, sortable text on SQLite, which has no time zones."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
-        """Store UTC, without the zone where the database has none."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(dt.UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
-        """Return the moment with its zone, UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=dt.UTC) if dialect.name == "sqlite" else value.astimezone(dt.UTC)
+# All moments are in UTC; SQLite has no time zones and returns them without one.
+Moment: Final = sa.DateTime(timezone=True)
 
 
 def drop_surrogates(text: str) -> str:
@@ -95,7 +72,7 @@ def drop_surrogates(text: str) -> str:
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         if "\0" in value:
-            raise UnstorableError("a text with a NUL cannot be stored")
+            raise ValueError("a text with a NUL cannot be stored")
         return drop_surrogates(value)
     if isinstance(value, dict):
         return {_clean(key): _clean(item) for key, item in value.items()}
@@ -113,17 +90,12 @@ def _belongs_to(name: str, target: str, **options: Any) -> sa.Column[str]:
     return sa.Column(name, Text, sa.ForeignKey(target, ondelete="CASCADE"), nullable=False, **options)
 
 
-def _required(kind: type[sa.TypeDecorator[Any]], *names: str) -> list[sa.Column[Any]]:
+def _required(kind: type[Text] | sa.DateTime, *names: str) -> list[sa.Column[Any]]:
     return [sa.Column(name, kind, nullable=False) for name in names]
 
 
-# The version of the tables, the key that signs cookies and the key that signs tokens.
-settings = sa.Table(
-    "settings",
-    metadata,
-    sa.Column("name", Text, primary_key=True),
-    *_required(Text, "value"),
-)
+# The key that signs cookies and the key that signs tokens, by their names.
+settings = _table("settings", *_required(Text, "value"))
 
 users = _table(
     "users",
@@ -133,16 +105,15 @@ users = _table(
     sa.Column("image", Text),
     sa.Column("kind", Text, sa.CheckConstraint("kind IN ('human', 'persona', 'system')"), nullable=False),
     *_required(Text, "role", "access_tier"),
-    sa.Column("two_factor_enabled", sa.Boolean, nullable=False),
     *_required(Moment, "created_at", "updated_at"),
     sa.Index("users_newest", "created_at"),
 )
 
-accounts = _table(
+accounts = sa.Table(
     "accounts",
-    _belongs_to("user_id", "users.id", unique=True),
+    metadata,
+    _belongs_to("user_id", "users.id", primary_key=True),
     *_required(Text, "password"),
-    *_required(Moment, "created_at", "updated_at"),
 )
 
 sessions = _table(

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import ipaddress
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import uvicorn
 
 from personas.embedded.app import make_app
 from personas.embedded.database import EmbeddedError
-from personas.embedded.passwords import SCRYPT_N
-from personas.embedded.service import ADMIN_EMAIL, Service, utc_now
+from personas.embedded.service import ADMIN_EMAIL, Service
 
 LOOPBACK: Final = "127.0.0.1"
 MAX_CONNECTIONS: Final = 500
@@ -58,41 +55,33 @@ def serve(
                 return
 
 
-@dataclass
 class ServerThread:
     """A service on a free port, in a thread, for as long as a `with` block runs.
 
-    Attributes:
-        place: A file or a `postgresql://` URL; None for a database that is deleted at the end.
-        base_url: The address that the service takes for its own; by default `url`, where it listens.
-        scrypt_n: A small power of two makes quick password hashes.
+    `place` is a file or a `postgresql://` URL; without it, the database is deleted at the end. The options
+    are those of `Service`; its `base_url` is by default `url`, the address where it listens.
     """
 
-    place: str | Path | None = None
-    _: KW_ONLY
-    base_url: str | None = None
-    service_key: str | None = None
-    admin_password: str | None = None
-    scrypt_n: int = SCRYPT_N
-    clock: Callable[[], dt.datetime] = utc_now
-    url: str = field(init=False)
-    service: Service = field(init=False)
+    url: str
+    service: Service
+
+    def __init__(
+        self, place: str | Path | None = None, *, admin_password: str | None = None, **options: Any
+    ) -> None:
+        self._place = place
+        self._admin_password = admin_password
+        self._options = options
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             folder = stack.enter_context(TemporaryDirectory(prefix="personas-"))
             bound = stack.enter_context(closing(_bind(LOOPBACK, 0)))
             self.url = _base_url(bound, None)
-            self.service = Service(
-                self.place or Path(folder) / "auth.db",
-                base_url=self.base_url or self.url,
-                service_key=self.service_key,
-                scrypt_n=self.scrypt_n,
-                clock=self.clock,
-            )
+            place = self._place or Path(folder) / "auth.db"
+            self.service = Service(place, **{"base_url": self.url, **self._options})
             stack.callback(self.service.close)
-            if self.admin_password is not None:
-                self.service.ensure_admin_password(self.admin_password)
+            if self._admin_password is not None:
+                self.service.ensure_admin_password(self._admin_password)
             server = _make_server(self.service, bound, LOOPBACK)
             # The socket listens already: requests wait until the thread accepts them.
             thread = threading.Thread(target=server.run, args=([bound],), daemon=True)

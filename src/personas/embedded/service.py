@@ -22,7 +22,7 @@ from starlette.requests import Request
 from personas.embedded import users
 from personas.embedded.answers import Refusal, auth_error, refused, service_error
 from personas.embedded.database import EmbeddedError, open_database
-from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, utf16_length
+from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, js_length
 from personas.embedded.schema import accounts, settings, users as users_table
 from personas.embedded.tokens import Cookies, Signer, make_id
 
@@ -45,7 +45,8 @@ class Service:
     """One service on its database; handlers get it by `Service.of(request)`.
 
     The first start makes the tables, the keys and an admin without a password. `base_url` is the issuer of
-    tokens; without a `service_key` the runner's calls are refused. Raises EmbeddedError.
+    tokens; without a `service_key` the runner's calls are refused. A small power of two as `scrypt_n` makes
+    quick password hashes, for tests. The clock returns UTC. Raises EmbeddedError.
     """
 
     def __init__(
@@ -146,7 +147,7 @@ class Service:
 
     def ensure_admin_password(self, password: str | None) -> str | None:
         """Give the admin this password, or else a new one if it has none; return a new one."""
-        if password is not None and not MIN_PASSWORD <= utf16_length(password) <= MAX_PASSWORD:
+        if password is not None and not MIN_PASSWORD <= js_length(password) <= MAX_PASSWORD:
             message = f"the admin's password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"
             raise EmbeddedError(message, hint="Write another one into the file.")
         with self.database.start() as connection:
@@ -197,9 +198,9 @@ class Service:
 
 
 def _ensure_setting(connection: Connection, name: str, default: str) -> str:
-    value = connection.scalar(sa.select(settings.c.value).where(settings.c.name == name))
+    value = connection.scalar(sa.select(settings.c.value).where(settings.c.id == name))
     if value is None:
-        connection.execute(sa.insert(settings).values(name=name, value=default))
+        connection.execute(sa.insert(settings).values(id=name, value=default))
     return value or default
 
 

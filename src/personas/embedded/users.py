@@ -44,7 +44,6 @@ def make_user(email: str, name: str, now: dt.datetime, *, image: str | None = No
         "kind": "human",
         "role": "user",
         "access_tier": "public",
-        "two_factor_enabled": False,
         "created_at": now,
         "updated_at": now,
     }
@@ -53,7 +52,8 @@ def make_user(email: str, name: str, now: dt.datetime, *, image: str | None = No
 def describe_user(user: sa.Row[Any] | Mapping[str, Any]) -> dict[str, Any]:
     """A user in answers under /api/auth."""
     columns = user if isinstance(user, Mapping) else user._asdict()
-    return as_json({column.name: columns[column.name] for column in users.c})
+    described = as_json({column.name: columns[column.name] for column in users.c})
+    return {**described, "twoFactorEnabled": False}
 
 
 def find_by_email(connection: Connection, email: str) -> sa.Row[Any] | None:
@@ -68,9 +68,7 @@ def find_by_email(connection: Connection, email: str) -> sa.Row[Any] | None:
 def add_user(connection: Connection, user: Mapping[str, Any], password_hash: str) -> None:
     """Store a user with a password."""
     connection.execute(sa.insert(users).values(user))
-    account = {"id": make_id(), "user_id": user["id"], "password": password_hash}
-    times = {"created_at": user["created_at"], "updated_at": user["updated_at"]}
-    connection.execute(sa.insert(accounts).values(**account, **times))
+    connection.execute(sa.insert(accounts).values(user_id=user["id"], password=password_hash))
 
 
 def add_personal_space(connection: Connection, user: Mapping[str, Any]) -> None:
@@ -123,10 +121,11 @@ def begin_session(
 
 
 def find_session(connection: Connection, token: str | None, now: dt.datetime) -> sa.Row[Any] | None:
-    """The user of a session that has not expired, with the session's columns as `session_…`."""
+    """The user of a session that has not expired, with `is_day_old` and its columns as `session_…`."""
     columns = [column.label(f"session_{column.name}") for column in sessions.c]
+    is_day_old = sessions.c.expires_at <= now + SESSION_LIFETIME - dt.timedelta(days=1)
     return connection.execute(
-        sa.select(users, *columns)
+        sa.select(users, *columns, is_day_old.label("is_day_old"))
         .join(sessions, sessions.c.user_id == users.c.id)
         .where(sessions.c.token == token, sessions.c.expires_at > now)
     ).one_or_none()

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, computed_field
 
 from personas.catalog.models import Persona, Space
 from personas.errors import ServiceError
-from personas.services.base import Capabilities
+from personas.services.base import DESCRIPTORS, Capabilities
 from personas.services.models import FoundUser, LivePersona, LiveSpace, PasswordCheck, ServiceModel, Verdict
 
 
@@ -209,6 +209,7 @@ class LiveState(ServiceModel):
     Attributes:
         only: The patterns that limited what was read; empty for everything in scope.
         others: How many live personas are outside the scope.
+        updatable: What an update can change on this service: catalog fields and `password`.
         unread: Why details could not be read, by user id.
         owners: The accounts with emails of catalog personas that are not live, by email.
         passwords: Whether derived passwords sign in, by email.
@@ -221,6 +222,7 @@ class LiveState(ServiceModel):
     scope: tuple[str, ...]
     only: tuple[str, ...] = ()
     others: int = 0
+    updatable: tuple[str, ...] = tuple(sorted(DESCRIPTORS))
     personas: tuple[LivePersona, ...] = ()
 
     capabilities: Capabilities | None = Field(default=None, exclude=True)

@@ -52,6 +52,7 @@ async def fetch_list(
         only=tuple(only),
         others=len(everyone) - len(inside),
         personas=tuple(selected),
+        updatable=tuple(sorted(service.capabilities.updatable)),
         capabilities=service.capabilities,
         everyone=everyone,
     )

@@ -19,7 +19,6 @@ from personas.reconcile.changes import (
     Status,
     Value,
 )
-from personas.services.base import DESCRIPTORS
 from personas.services.models import LivePersona, PasswordCheck, Verdict
 
 Decision = tuple[Status, Action | None, str]
@@ -162,8 +161,7 @@ def _find_differences(
     password = live.passwords.get(desired.email)
     if password is not None and password.verdict is Verdict.WRONG:
         found.append(("password", None, None))
-    # A snapshot does not say what its service can change: then only descriptors count as updatable.
-    updatable = {"emailVerified", *(live.capabilities.updatable if live.capabilities else DESCRIPTORS)}
+    updatable = {"emailVerified", *live.updatable}
     fields: list[FieldChange] = []
     for field, old, new in found:
         line = catalog.locate(("personas", catalog.index(desired.email), field))[0]

@@ -28,8 +28,6 @@ class Capabilities:
     stored: frozenset[str]  # the catalog fields that it stores
     updatable: frozenset[str]  # what an update can change of an existing persona: fields and `password`
     complete_list: bool  # whether the list has every stored field, so that details need no further call
-    activity: bool  # whether it reports actions and feedback
-    refuses_taken_emails: bool  # whether creating a persona can never convert an existing account
     space_types: bool  # whether shared spaces have a type
 
 

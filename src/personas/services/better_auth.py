@@ -59,8 +59,6 @@ class BetterAuthService(SignInService):
         stored=DESCRIPTORS | {"name"},
         updatable=DESCRIPTORS | {"name", "password"},
         complete_list=True,
-        activity=False,
-        refuses_taken_emails=True,
         space_types=False,
     )
 

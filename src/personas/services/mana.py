@@ -73,8 +73,6 @@ class ManaService(SignInService):
         stored=DESCRIPTORS | {"name"},
         updatable=DESCRIPTORS,
         complete_list=False,
-        activity=True,
-        refuses_taken_emails=False,
         space_types=True,
     )
     _listed: tuple[LivePersona, ...] = ()
