@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from personas.catalog.loader import parse_catalog, personal_slugs
+from personas.catalog.loader import parse_catalog
 from personas.catalog.models import Member, Space
 
-from .making import ANNA, BO, CY, REMOVED, ROOT, make_spaces, make_text, only_problem_of, problems_of
+from .making import ANNA, BO, CY, REMOVED, make_spaces, only_problem_of, problems_of
 
 
 def test_a_member_is_an_email_or_an_email_with_a_role() -> None:
@@ -20,7 +20,6 @@ def test_a_member_is_an_email_or_an_email_with_a_role() -> None:
     assert hash(flat) != hash(rooms)
 
 
-TAKEN = "is the slug of a persona's personal space; choose another one"
 ROLE = "must be 'member' or 'admin', not"
 SLUG = "must be lower-case words and digits joined by single hyphens, not"
 
@@ -33,7 +32,6 @@ RULES: list[tuple[str, object, str, str]] = [
     ("slug", "flat\n", "slug", f'"slug" {SLUG} "flat\\n"'),
     ("slug", "x" * 61, "slug", f'"slug" must be at most 60 characters, not "{"x" * 59}…"'),
     ("slug", 5, "slug", '"slug" must be a string, not 5'),
-    ("slug", "persona-bo", "slug", f'"persona-bo" {TAKEN}'),
     ("name", "", "name", '"name" must not be empty'),
     ("type", "x", "type", "\"type\" must be 'family', 'team', 'practice', 'brand' or 'club', not \"x\""),
     ("owner", REMOVED, "owner", '"owner" is missing'),
@@ -68,37 +66,3 @@ def test_spaces_know_personas_that_are_wrong_elsewhere() -> None:
     document = json.loads(make_spaces({}))
     document["personas"][0]["archetype"] = ""
     assert [problem.path for problem in problems_of(json.dumps(document))] == ["$.personas[0].archetype"]
-
-
-@pytest.mark.parametrize(
-    ("local_parts", "slug", "collides"),
-    [
-        ("chess", "chess", True),
-        ("chess", "chess-2", False),
-        ("chess", "chess-2024", False),
-        ("a.b a_b", "a-b", True),
-        ("a.b a_b", "a-b-2", True),
-        ("a.b a_b", "a-b-3", False),
-        ("x" * 40, "x" * 30, True),
-    ],
-)
-def test_a_slug_is_refused_only_if_a_personal_space_has_it(
-    local_parts: str, slug: str, collides: bool
-) -> None:
-    emails = [f"{part}@mana.test" for part in local_parts.split()]
-    space = {"slug": slug, "name": "A", "type": "team", "owner": emails[0], "members": []}
-    text = make_text(*({"email": email} for email in emails), spaces=[space])
-    if collides:
-        assert only_problem_of(text).path == "$.spaces[0].slug"
-    else:
-        assert parse_catalog(text).spaces[0].slug == slug
-
-
-def test_personal_slugs_are_those_of_the_service() -> None:
-    recorded = json.loads((ROOT / "tests/data/slugs.json").read_text("utf-8"))
-    for email, slug in recorded:
-        (expected,) = personal_slugs([email])
-        if expected:
-            assert slug == expected or slug.rpartition("-")[0] == expected
-        else:
-            assert slug == "user-<random>"

@@ -76,11 +76,9 @@ _EMPTY = report("list", live=scenarios.state())
     ("listed", "width", "shown"),
     [
         (_LISTED, 77, "Renate Siebert  persona.renate@mana.test  overwhelmed-newbie  2 d ago   1,368\n"),
-        (_LISTED, 76, "Renate Siebert  persona.renate@mana.test  overwhelmed-newb…  2 d ago   1,368\n"),
-        (_LISTED, 57, "Renate Siebert  persona.renate@mana.test  2 d ago   1,368\n"),
         (
             _LISTED,
-            56,
+            76,
             "· Renate Siebert  persona.renate@mana.test\n  overwhelmed-newbie, active 2 d ago, 1,368 ",
         ),
         (_FEW_COLUMNS, 80, "name         email\nAnna Brandt  persona.anna@mana.test\n"),

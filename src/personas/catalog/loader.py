@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from difflib import get_close_matches
@@ -23,7 +21,6 @@ from personas.errors import CatalogError
 
 MAX_BYTES = 10_000_000
 
-_MAX_PERSONAL_SLUG = 30
 
 # What a value must be, by the type of pydantic's error.
 _EXPECTED = {
@@ -257,14 +254,10 @@ def _check_personas(personas: Iterable[Place], problems: Problems) -> Mapping[st
 
 def _check_spaces(spaces: Iterable[Place], emails: Mapping[str, JsonPath], problems: Problems) -> None:
     slugs: dict[str, JsonPath] = {}
-    taken = personal_slugs(emails)
     for path, space in spaces:
-        slug, owner, members = space.get("slug"), space.get("owner"), space.get("members")
-        problems.check_unique("slug", slug, (*path, "slug"), slugs)
-        if isinstance(slug, str) and slug in taken:
-            message = f"{quote(slug)} is the slug of a persona's personal space; choose another one"
-            problems.add((*path, "slug"), message)
-        people: list[tuple[JsonPath, object]] = [((*path, "owner"), owner)]
+        members = space.get("members")
+        problems.check_unique("slug", space.get("slug"), (*path, "slug"), slugs)
+        people: list[tuple[JsonPath, object]] = [((*path, "owner"), space.get("owner"))]
         for index, member in enumerate(members if isinstance(members, list) else ()):
             place: JsonPath = (*path, "members", index)
             is_object = isinstance(member, dict)
@@ -276,16 +269,3 @@ def _check_spaces(spaces: Iterable[Place], emails: Mapping[str, JsonPath], probl
             if email not in emails:
                 problems.add(place, f"{quote(email)} is not a persona of this catalog")
             problems.check_unique("email", email, place, first)
-
-
-def personal_slugs(emails: Iterable[str]) -> frozenset[str]:
-    """Return the slugs that the service gives to the personal spaces of these accounts.
-
-    Each gets the local part of its email, in words joined by hyphens, and `-2`, `-3` … where that is taken.
-    """
-    counts: Counter[str] = Counter()
-    for email in emails:
-        words = re.sub("[^a-z0-9]+", "-", email.rpartition("@")[0].lower()).strip("-")
-        counts[words[:_MAX_PERSONAL_SLUG]] += 1
-    numbered = {f"{slug}-{number}" for slug, count in counts.items() for number in range(2, count + 1)}
-    return frozenset(counts) | numbered

@@ -20,8 +20,6 @@ from personas.services.models import LivePersona, LiveSpace
 _MIN_WIDTH = 40
 _MAX_CELL = 500  # characters
 _MAX_LOSSES = 20
-_ARCHETYPE = messages.LIVE_TITLES.index("archetype")
-_MIN_ARCHETYPE = 8  # cells
 _WRAPPER = Console(file=StringIO())  # Text.wrap takes one, and uses it for justified text only
 
 Section = list[Text]
@@ -194,20 +192,16 @@ def _live(report: Report, live: LiveState, width: int) -> list[Section]:
 
 
 def _list(rows: Sequence[Sequence[str]], width: int) -> Section:
-    """Return a line for each persona. An archetype can be cut or left out, an email never."""
+    """Return a table; where it is too wide, only name and email are on the first line of a persona."""
     table = [messages.LIVE_TITLES, *rows]
     sizes = [max(map(cell_len, column)) if any(column[1:]) else 0 for column in zip(*table, strict=True)]
-    archetype, sizes[_ARCHETYPE] = sizes[_ARCHETYPE], 0
-    room = width - sum(size + 2 for size in sizes if size)
-    if room < -2:
+    if sum(size + 2 for size in sizes if size) - 2 > width:
         forms = ("{}", "active {}", "{} actions")
         more = [
             ", ".join(form.format(cell) for form, cell in zip(forms, row[2:], strict=True) if cell)
             for row in rows
         ]
         return _rows([(Text("· "), [*row[:2], below]) for row, below in zip(rows, more, strict=True)], width)
-    if room >= _MIN_ARCHETYPE:
-        sizes[_ARCHETYPE] = min(archetype, room)
     lines = [
         "  ".join(_fit(cell, size) for cell, size in zip(row, sizes, strict=True) if size) for row in table
     ]
