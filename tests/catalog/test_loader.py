@@ -274,9 +274,6 @@ def test_a_good_catalog_has_its_personas() -> None:
     assert (catalog.file, catalog.spaces, catalog.allow_real_domain) == ("catalog.json", (), False)
     assert catalog.persona("Persona.Ida1@MANA.test") is second
     assert catalog.persona("persona.ida9@mana.test") is None
-    assert catalog.index("persona.ida1@mana.test") == 1
-    with pytest.raises(KeyError):
-        catalog.index("persona.ida9@mana.test")
 
 
 def error_of(file: Path | str) -> CatalogError:
@@ -363,5 +360,5 @@ def test_a_damaged_catalog_has_printable_problems(data: st.DataObject) -> None:
 def test_ten_thousand_personas_are_loaded_whole() -> None:
     personas = [make_persona(name=f"P{number}", email=f"p{number}@mana.test") for number in range(10_000)]
     catalog = parse_catalog(json.dumps({"personas": personas}))
-    assert (len(catalog.personas), catalog.index("p9999@mana.test")) == (10_000, 9999)
+    assert (len(catalog.personas), catalog.personas[9999].email) == (10_000, "p9999@mana.test")
     assert all(persona.module_mix == {"todo": 1.0} for persona in catalog.personas)

@@ -15,7 +15,7 @@ _ROOT = Path("/repository")
 
 
 def _github(shown: Report, folder: str = "/repository") -> GithubOutput:
-    return to_github(shown, _ROOT, folder=Path(folder))
+    return to_github(shown, workspace=_ROOT, folder=Path(folder))
 
 
 @pytest.mark.parametrize(

@@ -225,16 +225,11 @@ class Catalog(_Entry):
 
     def persona(self, email: str) -> Persona | None:
         """Return the persona with this email; case is ignored."""
-        index = self._indexes.get(email.lower())
-        return None if index is None else self.personas[index]
-
-    def index(self, email: str) -> int:
-        """Return the index of the persona with this email, for `locate`; raises KeyError."""
-        return self._indexes[email.lower()]
+        return self._by_email.get(email.lower())
 
     @cached_property
-    def _indexes(self) -> dict[str, int]:
-        return {persona.email: index for index, persona in enumerate(self.personas)}
+    def _by_email(self) -> dict[str, Persona]:
+        return {persona.email: persona for persona in self.personas}
 
 
 def catalog_schema() -> dict[str, Any]:

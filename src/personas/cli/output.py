@@ -99,8 +99,8 @@ def _write_github(report: Report) -> None:
     """Print annotations, and append to the files that GitHub Actions names."""
     from personas.report.markdown import to_github
 
-    workspace = variable("GITHUB_WORKSPACE")
-    shown = to_github(report, Path(workspace) if workspace else None)
+    folder = Path.cwd()
+    shown = to_github(report, workspace=Path(variable("GITHUB_WORKSPACE") or folder), folder=folder)
     outputs = "".join(f"{name}={value}\n" for name, value in shown.outputs.items())
     for name, text in (("GITHUB_OUTPUT", outputs), ("GITHUB_STEP_SUMMARY", shown.summary)):
         if (path := variable(name)) is not None:

@@ -46,7 +46,10 @@ def make_plan(catalog: Catalog, live: LiveState, options: Options = _DEFAULTS) -
         raise UsageError(f"The scope of the live personas is {scopes}.")
     require_matches(options.only, catalog, live.personas)
     current, doubles = _index(live.personas)
-    changes = [_compare(catalog, p, current.pop(p.email, None), live, options) for p in catalog.personas]
+    changes = [
+        _compare(catalog, index, current.pop(persona.email, None), live, options)
+        for index, persona in enumerate(catalog.personas)
+    ]
     changes += [_make_extra(email, persona, _EXTRA, options) for email, persona in current.items()]
     # Outcomes are found by their key, so the email alone does not identify a second persona.
     changes += [_make_extra(f"{p.email} ({p.user_id})", p, _DOUBLE, options) for p in doubles]
@@ -118,9 +121,10 @@ def _make_extra(key: str, live: LivePersona, reason: str, options: Options) -> C
 
 
 def _compare(
-    catalog: Catalog, desired: Persona, current: LivePersona | None, live: LiveState, options: Options
+    catalog: Catalog, index: int, current: LivePersona | None, live: LiveState, options: Options
 ) -> Change:
     """Return the change of one catalog persona; an email that was not looked up counts as free."""
+    desired = catalog.personas[index]
     fields: tuple[FieldChange, ...] = ()
     owner = live.owners.get(desired.email)
     if current is None:
@@ -129,7 +133,7 @@ def _compare(
     elif current.user_id in live.unread:
         status, action, reason = Status.UNKNOWN, None, f"could not be read: {live.unread[current.user_id]}"
     else:
-        fields = _find_differences(catalog, desired, current, live)
+        fields = _find_differences(catalog, index, current, live)
         status, action, reason = _decide(fields, live.passwords.get(desired.email), replace=options.replace)
     return Change(
         key=desired.email,
@@ -139,7 +143,7 @@ def _compare(
         fields=fields,
         reason=reason,
         id=current.user_id if current else None,
-        line=catalog.locate(("personas", catalog.index(desired.email)))[0],
+        line=catalog.locate(("personas", index))[0],
         desired=desired,
         live=current,
         existing=owner.user if owner else None,
@@ -147,9 +151,10 @@ def _compare(
 
 
 def _find_differences(
-    catalog: Catalog, desired: Persona, current: LivePersona, live: LiveState
+    catalog: Catalog, index: int, current: LivePersona, live: LiveState
 ) -> tuple[FieldChange, ...]:
     """Return the fields that differ; a field without a live value is not compared."""
+    desired = catalog.personas[index]
     stored = live.capabilities.stored if live.capabilities else _ATTRIBUTES
     found: list[tuple[str, Value, Value]] = []
     for field, attribute in _ATTRIBUTES.items():
@@ -164,7 +169,7 @@ def _find_differences(
     updatable = {"emailVerified", *live.updatable}
     fields: list[FieldChange] = []
     for field, old, new in found:
-        line = catalog.locate(("personas", catalog.index(desired.email), field))[0]
+        line = catalog.locate(("personas", index, field))[0]
         fields.append(FieldChange(field=field, old=old, new=new, updatable=field in updatable, line=line))
     return tuple(fields)
 

@@ -135,15 +135,14 @@ class GithubOutput(NamedTuple):
     summary: str
 
 
-def to_github(report: Report, workspace: Path | None, *, folder: Path | None = None) -> GithubOutput:
+def to_github(report: Report, *, workspace: Path, folder: Path) -> GithubOutput:
     """Return annotations, outputs and summary.
 
-    The files of annotations are relative to `workspace`, those of the report to `folder` (the current one).
+    The files of annotations are relative to `workspace`, those of the report to `folder`.
     """
-    folder = folder or Path.cwd()
     commands: dict[str, list[str]] = {"error": [], "warning": [], "notice": []}
     for kind, message, file, line, column in _annotations(report):
-        properties = _properties(file, line, column, workspace or folder, folder)
+        properties = _properties(file, line, column, workspace, folder)
         text = disarm(shorten(message, _LONG).translate(_DATA))
         commands[kind].append(f"::{kind}{properties}::{text}\n")
     for kind, found in commands.items():
