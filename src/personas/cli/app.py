@@ -56,22 +56,8 @@ app = typer.Typer(
   personas dry-run --auth embedded    try it without a service
   personas seed --auth embedded""",
 )
-_COMMANDS = (
-    seed,
-    dry_run,
-    cleanup,
-    list_,
-    show,
-    spaces,
-    init,
-    validate,
-    schema,
-    password,
-    login,
-    token,
-    serve,
-)
-for _function in _COMMANDS:
+_ALL = (seed, dry_run, cleanup, list_, show, spaces, init, validate, schema, password, login, token, serve)
+for _function in _ALL:
     # The examples come after the options.
     _help, _, _examples = (inspect.getdoc(_function) or "").partition("\n\nExamples:")
     _name = _function.__name__.strip("_").replace("_", "-")

@@ -9,16 +9,7 @@ from pydantic.alias_generators import to_camel
 from personas.catalog.models import Catalog, Persona
 from personas.catalog.select import matches, unmatched
 from personas.errors import UsageError
-from personas.reconcile.changes import (
-    Action,
-    Change,
-    FieldChange,
-    LiveState,
-    Options,
-    Plan,
-    Status,
-    Value,
-)
+from personas.reconcile.changes import Action, Change, FieldChange, LiveState, Options, Plan, Status, Value
 from personas.services.models import LivePersona, PasswordCheck, Verdict
 
 Decision = tuple[Status, Action | None, str]
