@@ -44,7 +44,7 @@ RULES: list[tuple[str, object, str, str]] = [
     ("members", ["x@mana.test"], "members[0]", '"x@mana.test" is not a persona of this catalog'),
     ("members", ["bo"], "members[0]", 'members[0] is not a valid email address: "bo"'),
     ("members", [{"role": "admin"}], "members[0].email", '"email" is missing'),
-    ("members", [7], "members[0]", "members[0] must be an object, not 7"),
+    ("members", [7], "members[0]", "members[0] must be an email or an object, not 7"),
     ("members", [{"email": BO, "role": "owner"}], "members[0].role", f'"role" {ROLE} "owner"'),
 ]
 

@@ -245,6 +245,7 @@ def test_cleanup_deletes_every_live_persona_and_counts_the_drift() -> None:
     assert (plan.notes, plan.others) == (("First.", note), 2)
     plan = make_cleanup_plan(catalog, state, Options(only=("ada", "gil")))
     assert (len(plan.actions), plan.notes) == (2, ("First.",))
+    assert make_cleanup_plan(catalog, make_state()).notes == ()
 
 
 VARIANTS: list[tuple[str | dict[str, Any], LiveState, dict[str, Any]]] = [

@@ -24,7 +24,7 @@ def test_a_member_that_goes_leaves_the_spaces_of_others(sharing: World) -> None:
     sharing.run(make_catalog(FLAT, DESK, space("attic", ADA, BO)))
     _, notes = sharing.release({BO: REPLACE})
     assert notes == (
-        "Deleted or left before their owners and members: attic, desk, flat.",
+        "Spaces deleted or left first: attic, desk, flat.",
         "Run `personas spaces` to create these spaces and memberships again.",
     )
     assert sharing.shared() == {

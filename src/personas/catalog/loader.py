@@ -21,7 +21,6 @@ from personas.errors import CatalogError
 
 MAX_BYTES = 10_000_000
 
-
 # What a value must be, by the type of pydantic's error.
 _EXPECTED = {
     "model_type": "an object",
@@ -53,7 +52,7 @@ def load_catalog(file: str | os.PathLike[str]) -> Catalog:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        hint = "Name the catalog with --catalog FILE, or create one with: personas init"
+        hint = "Name an existing catalog, or create one with: personas init"
         raise CatalogError(f"{name} cannot be read: {reason}.", hint=hint) from None
     if len(data) > MAX_BYTES:
         raise CatalogError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB, too large for a catalog.")
@@ -109,7 +108,7 @@ def _decode_json(text: str, problems: Problems) -> object:
 
 
 def _hint(error: json.JSONDecodeError) -> str:
-    """Return a hint for the three usual mistakes."""
+    """Return a hint for the usual mistakes."""
     before = error.doc[max(error.pos - 100, 0) : error.pos].rstrip()
     ahead = error.doc[error.pos : error.pos + 100].lstrip()
     if error.msg.startswith("Illegal trailing comma") or (before.endswith(",") and ahead[:1] in ("}", "]")):
@@ -118,7 +117,7 @@ def _hint(error: json.JSONDecodeError) -> str:
         return ": JSON has no comments"
     if ahead.startswith("'"):
         return ": JSON uses double quotes, not single quotes"
-    return ""
+    return "" if ahead else ": the file ends too early"
 
 
 def _read_catalog(document: object, problems: Problems) -> Catalog:
@@ -176,7 +175,8 @@ def _explain(
             complaint = models.text_flaw(str(value))
         elif kind in _EXPECTED or kind in ("literal_error", "string_pattern_mismatch"):
             expected = _EXPECTED.get(kind) or context.get("expected") or models.PATTERNS[context["pattern"]]
-            complaint = f"must be {expected}, not {_describe(value)}"
+            also = "an email or " if kind == "model_type" and loc else ""  # a member of a space
+            complaint = f"must be {also}{expected}, not {_describe(value)}"
         else:
             complaint = detail["msg"]
         problems.add(path, f"{_subject(path)} {complaint}")

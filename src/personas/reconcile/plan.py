@@ -60,7 +60,7 @@ def make_cleanup_plan(catalog: Catalog, live: LiveState, options: Options = _DEF
     """Plan to delete every live persona in scope; raises as `make_plan`.
 
     The status compares what was read. A persona without a known difference is `extra`, never in sync: no
-    persona should be live afterwards. A note counts the drift.
+    persona should be live afterwards. A note counts the drift, if something is live.
     """
     plan = make_plan(catalog, live, options)
     changes: list[Change] = []
@@ -74,7 +74,7 @@ def make_cleanup_plan(catalog: Catalog, live: LiveState, options: Options = _DEF
     drift = {"changed": changed, "not live": plan.counts[Status.CREATE], _EXTRA: plan.counts[Status.EXTRA]}
     counts = ", ".join(f"{count} {what}" for what, count in drift.items() if count)
     note = f"Catalog and service differ before the cleanup, compared by the list: {counts}."
-    notes = (*live.notes, note) if counts else live.notes
+    notes = (*live.notes, note) if counts and changes else live.notes
     return plan.model_copy(update={"changes": tuple(sorted(changes, key=_sort_key)), "notes": notes})
 
 

@@ -189,7 +189,7 @@ async def release_spaces(
     problems = _find_problems(catalog, state, release, failures, going)
     notes = []
     if released := [change.key for change in release.actions if change.key not in failures]:
-        notes.append(f"Deleted or left before their owners and members: {', '.join(sorted(released))}.")
+        notes.append(f"Spaces deleted or left first: {', '.join(sorted(released))}.")
     if released and any(change.action is Action.REPLACE for change in plan.actions):
         notes.append("Run `personas spaces` to create these spaces and memberships again.")
     if force:
