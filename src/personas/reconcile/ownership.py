@@ -27,9 +27,12 @@ async def find_owners(
     """
     doubtful: list[str] = []
     for domain in {email[email.index("@") :] for email in emails}:
-        personas = sum(persona.email.lower().endswith(domain) for persona in state.everyone)
+        personas = {persona.user_id for persona in state.everyone if persona.email.lower().endswith(domain)}
+        accounts = await service.count_users(domain)
+        if personas:  # those that were deleted before the count are not among the accounts
+            personas &= {persona.user_id for persona in await service.list_personas()}
         # As many accounts as live personas: the domain has no other accounts.
-        if await service.count_users(domain) != personas:
+        if accounts != len(personas):
             doubtful += [email for email in emails if email.endswith(domain)]
     owners: dict[str, Owner] = {}
     users: dict[str, FoundUser] = {}
