@@ -238,7 +238,7 @@ def start_run(
             show_report(found, output, quiet=quiet, verbose=verbose, shown=run.shown)
         elif found.error is not None:
             print(format_error(found.error), file=sys.stderr)
-    except OSError as lost:
+    except (OSError, UsageError) as lost:
         # How the run ended matters more than that its report was lost.
         code = code or UsageError.exit_code
         print_line(f"Error: The report cannot be written: {lost}")
