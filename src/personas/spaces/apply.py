@@ -9,6 +9,7 @@ from personas.catalog.models import Catalog, Member, Space
 from personas.concurrency import Cancel, run_concurrently
 from personas.errors import ResponseError, ServiceError
 from personas.passwords import PasswordDeriver
+from personas.reconcile.apply import make_outcome
 from personas.reconcile.changes import Action, Change, Kind, Options, Outcome, Plan, Result, Status
 from personas.services.base import Service
 from personas.services.models import LiveSpace
@@ -78,17 +79,9 @@ class _Run:
     error: ServiceError | None = None
 
     def report(self, change: Change, result: Result, message: str = "", space_id: str | None = None) -> None:
-        self.outcomes[change.key] = outcome = Outcome(
-            kind=Kind.SPACE,
-            key=change.key,
-            name=change.name,
-            action=change.action or Action.UPDATE,
-            result=result,
-            message=message,
-            id=space_id or change.id,
-            stopped_by=self.error,
-        )
-        self.on_outcome(outcome)
+        outcome = make_outcome(change, result, message, space_id or change.id)
+        self.outcomes[change.key] = outcome.model_copy(update={"stopped_by": self.error})
+        self.on_outcome(self.outcomes[change.key])
 
     async def carry_out(self, change: Change) -> None:
         if self.error is not None:
@@ -245,6 +238,7 @@ def _find_problems(
         if slug in failures:
             inside = going & {owner, *map(label, state.spaces[slug].members)}
             problems[slug] = dict.fromkeys(inside, failures[slug])
-        elif not change.action and change.status is not Status.CONFLICT:
+        # A space of another owner concerns a member only, whose deletion would break it.
+        elif not change.action and (change.status is not Status.CONFLICT or slug in state.spaces):
             problems.setdefault(slug, {owner: change.reason})
     return problems
