@@ -65,7 +65,7 @@ async def check_seed_secret(
     if no password signs in, at least one is wrong, and the run does not `replace` them.
     """
     live = [persona for persona in state.everyone if catalog.persona(persona.email)]
-    live.sort(key=lambda p: (p.created_at.timestamp() if p.created_at else 0.0, p.email))
+    live.sort(key=lambda p: (str(p.created_at or ""), p.email))
     emails = list(dict.fromkeys(persona.email.lower() for persona in live))
     checks = await check_passwords(service, emails[:1] + emails[1:][-1:], passwords)
     if _select(checks, Verdict.WRONG):
