@@ -47,7 +47,6 @@ class Run:
 
     Attributes:
         service_kind: Which service the address has; empty until a connection needs it.
-        files: Where the report is written as well.
         shown: Whether the user has seen the plan, above a question.
         cancel: Requested by the first signal during the changes.
     """

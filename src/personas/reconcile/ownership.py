@@ -45,9 +45,7 @@ async def find_owners(
     checks: Checks = dict.fromkeys(users, no_secret)
     if passwords is not None:
         checks = await check_passwords(service, users, passwords)
-    for email, check in checks.items():
-        owners[email] = Owner(verdict=check.verdict, reason=check.reason, user=users[email])
-    return owners
+    return owners | {e: Owner(verdict=c.verdict, reason=c.reason, user=users[e]) for e, c in checks.items()}
 
 
 async def check_seed_secret(
