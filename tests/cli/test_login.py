@@ -156,6 +156,7 @@ def test_login_works_on_the_embedded_service_in_process() -> None:
         (("ada", "--base-url", "http://a.test"), "--base-url needs"),
         (("ada", *STATE, "--base-url", "a.test"), "--base-url is not"),
         (("ada", "--out", ""), "empty"),
+        (("--all", "--dir", ""), "empty"),
         (("ada", "--out", "."), "directory"),
         (("ada", "--out", "missing/ada.jwt"), "does not exist"),
         (("--all", "--dir", "catalog.json"), "catalog.json"),

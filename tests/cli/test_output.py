@@ -81,6 +81,19 @@ def test_quiet_leaves_out_notes_and_a_calm_result(seeded: Service) -> None:
     assert "catalog.json:13:" in result.err
 
 
+def test_report_does_not_replace_the_catalog(seeded: Service) -> None:
+    before = Path("catalog.json").read_bytes()
+    result = personas("dry-run", *seeded.at, "--report", f"{Path.cwd()}/catalog.json")
+    assert (result.code, "would replace the catalog" in result.err) == (2, True)
+    assert Path("catalog.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("variable", ["GITHUB_WORKSPACE", "GITHUB_OUTPUT"])
+def test_unusable_variable_of_github_is_named(seeded: Service, variable: str) -> None:
+    result = personas("dry-run", *seeded.at, "-o", "github", **{variable: "a\x07b"})
+    assert (result.code, f"{variable} contains a control character" in result.err) == (2, True)
+
+
 @pytest.mark.parametrize("verbose", [False, True])
 def test_a_bug_is_exit_code_1_without_secrets(verbose: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:

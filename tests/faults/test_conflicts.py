@@ -6,8 +6,8 @@ import pytest
 
 from personas import derive_password
 
-from .conftest import ANNA, BO, SECRET, World, statuses
-from .proxy import Answer, every
+from .conftest import ANNA, BO, ENDPOINT, KIM, SECRET, World, statuses
+from .proxy import Answer, Request, every
 
 USERS = "/api/v1/admin/users"
 OWN_PASSWORD = "a password of their own"
@@ -42,6 +42,24 @@ def test_other_humans_of_the_domain_do_not_matter(world: World) -> None:
         world.sign_up(email)
     world.seed("anna")
     assert set(world.live()) == {ANNA}
+
+
+@pytest.mark.parametrize("gone", [ANNA, KIM])
+def test_human_is_found_while_a_persona_is_deleted(world: World, gone: str) -> None:
+    world.seed("anna", "kim")
+    user_id = world.sign_up(BO)
+    world.catalog("anna", "bo")
+    ids = world.live()
+
+    def delete(request: Request) -> None:
+        # Then the domain has as many accounts as there were live personas.
+        if request.path == f"{ENDPOINT}/{ids[ANNA]}":
+            world.admin("DELETE", f"{ENDPOINT}/{ids[gone]}")
+
+    done = world.run("seed", script=delete)
+    assert done.code == 5, done.all
+    assert f"{BO} belongs to an account that is not a persona. Nothing was changed." in done.all
+    assert user_id not in world.live().values()
 
 
 def test_half_created_persona_is_completed(world: World) -> None:

@@ -50,7 +50,7 @@ def test_id_that_is_a_path_stays_one_part_of_the_path(world: World) -> None:
 
         return lambda request: Edit(change) if request.path == ENDPOINT else None
 
-    for user_id in (*PATHS, "", " ", "é\r\nX: 1"):
+    for user_id in (*PATHS, "", " ", "é\r\nX: 1", "\ud800"):
         done = world.run("cleanup", "--yes", script=list_id(user_id))
         assert done.code in {0, 6}, done.all
         assert "bug" not in done.all
@@ -59,6 +59,26 @@ def test_id_that_is_a_path_stays_one_part_of_the_path(world: World) -> None:
             assert re.fullmatch(r"(/[^/?#\\\s]+)?", rest), request.target
             assert rest not in {"/.", "/.."}
         assert len(world.live()) == 1
+
+
+def test_date_before_all_time_zones_is_read(world: World) -> None:
+    world.seed("anna")
+
+    def change(response: httpx.Response) -> Answer:
+        (persona,) = response.json()["personas"]
+        return Answer(200, {"personas": [{**persona, "createdAt": "0001-01-01T00:00:00"}]})
+
+    done = world.run("dry-run", script=lambda request: Edit(change) if request.path == ENDPOINT else None)
+    assert done.code == 0, done.all
+
+
+@pytest.mark.parametrize("names", [("anna", "bo"), ("bo",)], ids=["create", "update"])
+def test_warning_of_a_write_is_reported(world: World, names: tuple[str, ...]) -> None:
+    world.seed("bo")
+    world.catalog(*names, fields={} if "anna" in names else {"archetype": "another"})
+    warns = Answer(200, {"ok": True, "userId": "x", "warning": "only a half"})
+    done = world.run("seed", script=every(warns, method="POST", path=ENDPOINT))
+    assert (done.code, "the service warns: only a half" in done.all) == (6, True), done.all
 
 
 HOSTILE = (

@@ -60,7 +60,7 @@ async def test_persona_that_is_gone_is_new_and_an_unreadable_one_unknown(world: 
     world.when(DETAIL, do=lambda: world.delete("ada"), times=1)
     plan = await world.plan(catalog)
     assert [(change.name, change.status) for change in plan.drift] == [("Ada", "create")]
-    assert world.count(f"{LOOK_UP}.*limit=0") == 2
+    assert world.count(f"{LOOK_UP}.*limit=0") == 1
     await world.apply(plan)
     world.when(DETAIL, 500, times=1)
     (unknown,) = (await world.plan(catalog)).drift

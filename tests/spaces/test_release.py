@@ -78,6 +78,7 @@ SMALL = make_catalog(FLAT, people=(ADA, BO, CY))
         (lambda world: world.change_password(ADA), SHARED, {CY}, {CY}, "password is wrong"),
         (lambda world: world.refuse("get-full-organization", 403), SMALL, {BO, DI}, {BO, DI}, "HTTP 403"),
         (World.emails, FOREIGN, {CY}, {CY}, "not allowed"),
+        (World.emails, FOREIGN, {BO}, {BO}, f"belongs to {ADA}"),
         (lambda world: world.cancel.request(), SHARED, {ADA, BO}, {ADA, BO}, "interrupted"),
     ],
 )

@@ -79,6 +79,7 @@ def login(
         for is_wrong, problem in (
             (everyone == bool(named), "Name the personas, or pass --all."),
             (out is not None and folder is not None, "--out and --dir cannot be used together."),
+            (folder == "", "The directory name of --dir is empty."),
             (folder is None and (everyone or len(named) > 1), "Several personas need --dir."),
             (output is not Form.STORAGE_STATE and reuse, "--reuse needs -o storage-state."),
             (output is not Form.STORAGE_STATE and base_url, "--base-url needs -o storage-state."),

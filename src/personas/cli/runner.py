@@ -57,6 +57,7 @@ class Run:
         self.verbose = verbose
         self.fail_on_drift = fail_on_drift
         self.service_kind = ""
+        self.files: list[Path] = []
         self.shown = False
         self.cancel = Cancel()
         self._started = time.monotonic()
@@ -80,6 +81,9 @@ class Run:
             raise UsageError("The file name of the catalog is empty.", hint="Is its variable set?")
         file = file or variable("PERSONAS_CATALOG") or DEFAULT_CATALOG
         self.add(catalogs=(file,))
+        if Path(file).resolve() in {report.resolve() for report in self.files}:
+            self.files = []
+            raise UsageError(f"--report {file} would replace the catalog.")
         try:
             catalog = load_catalog(file)
         except CatalogError as error:
@@ -216,10 +220,9 @@ def start_run(
         typer.Exit: Always.
     """
     run = Run(command, quiet=quiet, verbose=verbose, fail_on_drift=fail_on_drift)
-    files: list[Path] = []
     error: PersonasError | None = None
     try:
-        files = [check_report_file(name) for name in reports or ()]
+        run.files = [check_report_file(name) for name in reports or ()]
         yield run
     except PersonasError as raised:
         error = raised
@@ -232,13 +235,13 @@ def start_run(
     found = run.finish(error)
     code = found.exit_code
     try:
-        for file in files:
+        for file in run.files:
             write_report_file(found, file)
         if output is not None:
             show_report(found, output, quiet=quiet, verbose=verbose, shown=run.shown)
         elif found.error is not None:
             print(format_error(found.error), file=sys.stderr)
-    except OSError as lost:
+    except (OSError, UsageError) as lost:
         # How the run ended matters more than that its report was lost.
         code = code or UsageError.exit_code
         print_line(f"Error: The report cannot be written: {lost}")

@@ -63,7 +63,7 @@ def spaces(
         loaded = run.load_catalog(catalog)
         flow.require_allowed_domain(loaded)
         sign_ins = SignInCache(choose_passwords(config))
-        planned = Options(command="spaces", prune=prune, force=force, only=tuple(only or ()))
+        planned = Options(command="spaces", prune=prune or delete, force=force, only=tuple(only or ()))
 
         async def read(service: Service) -> Plan:
             state = await fetch_spaces(service, loaded, sign_ins, only=planned.only)

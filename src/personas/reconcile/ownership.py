@@ -27,9 +27,12 @@ async def find_owners(
     """
     doubtful: list[str] = []
     for domain in {email[email.index("@") :] for email in emails}:
-        personas = sum(persona.email.lower().endswith(domain) for persona in state.everyone)
+        personas = {persona.user_id for persona in state.everyone if persona.email.lower().endswith(domain)}
+        accounts = await service.count_users(domain)
+        if personas:  # those that were deleted before the count are not among the accounts
+            personas &= {persona.user_id for persona in await service.list_personas()}
         # As many accounts as live personas: the domain has no other accounts.
-        if await service.count_users(domain) != personas:
+        if accounts != len(personas):
             doubtful += [email for email in emails if email.endswith(domain)]
     owners: dict[str, Owner] = {}
     users: dict[str, FoundUser] = {}
@@ -42,9 +45,7 @@ async def find_owners(
     checks: Checks = dict.fromkeys(users, no_secret)
     if passwords is not None:
         checks = await check_passwords(service, users, passwords)
-    for email, check in checks.items():
-        owners[email] = Owner(verdict=check.verdict, reason=check.reason, user=users[email])
-    return owners
+    return owners | {e: Owner(verdict=c.verdict, reason=c.reason, user=users[e]) for e, c in checks.items()}
 
 
 async def check_seed_secret(
@@ -62,7 +63,7 @@ async def check_seed_secret(
     if no password signs in, at least one is wrong, and the run does not `replace` them.
     """
     live = [persona for persona in state.everyone if catalog.persona(persona.email)]
-    live.sort(key=lambda p: (p.created_at.timestamp() if p.created_at else 0.0, p.email))
+    live.sort(key=lambda p: (str(p.created_at or ""), p.email))
     emails = list(dict.fromkeys(persona.email.lower() for persona in live))
     checks = await check_passwords(service, emails[:1] + emails[1:][-1:], passwords)
     if _select(checks, Verdict.WRONG):

@@ -150,7 +150,7 @@ def verdict(report: Report) -> str:
         live = [count(len(report.live.personas), "persona")] if report.live else []
         return ", ".join([count(found[kind], kind) for kind in sorted(found)] + live)
     if report.interrupted and not report.outcomes:
-        return "Interrupted. Nothing was changed."
+        return f"Interrupted. {'Run again to finish' if report.applied else 'Nothing was changed'}."
     if clashes := conflicts(report):
         some = f"{len(clashes):,} emails belong to accounts that are not personas"
         one = f"{clashes[0].key} belongs to an account that is not a persona"

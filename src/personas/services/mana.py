@@ -53,7 +53,6 @@ class _Saved(ServiceModel):
 
 class _Deleted(ServiceModel):
     ok: Literal[True]
-    warning: str | None = None
 
 
 class _User(ServiceModel):
@@ -120,9 +119,7 @@ class ManaService(SignInService):
                 message = f"{what}: the service failed, and then did not find it; its account may remain."
                 raise ResponseError(message, maybe_applied=True)
             return False
-        deleted = _read(_Deleted, self._check(answer, what), what, written=True)
-        if deleted.warning is not None:
-            raise ResponseError(f"{what}: the service warns: {redact(deleted.warning)}")
+        _read(_Deleted, self._check(answer, what), what, written=True)
         return True
 
     async def count_users(self, domain: str) -> int | None:
@@ -218,14 +215,16 @@ class ManaService(SignInService):
         raise error
 
     def _path(self, live: LivePersona) -> str:
-        if live.user_id in {"", ".", ".."}:
+        if live.user_id in {"", ".", ".."} or not live.user_id.isprintable():
             # With it the path would be another call.
             raise ResponseError(f"the service returned an unusable id of {live.email}.")
         return f"{self._endpoint}/{quote(live.user_id, safe='')}"
 
 
 def _read(model: type[Model], answer: Answer, what: str, *, written: bool = False) -> Model:
-    """Return the JSON as a model; the error names the place, never what is there."""
+    """Return the JSON as a model; the error names the place, never what is there. A warning is an error."""
+    if written and isinstance(answer.body, dict) and (warning := answer.body.get("warning")) is not None:
+        raise ResponseError(f"{what}: the service warns: {redact(str(warning))}")
     problem = "it is not JSON"
     if answer.is_json:
         try:

@@ -9,6 +9,7 @@ from personas.catalog.models import Catalog, Member, Space
 from personas.concurrency import Cancel, run_concurrently
 from personas.errors import ResponseError, ServiceError
 from personas.passwords import PasswordDeriver
+from personas.reconcile.apply import make_outcome
 from personas.reconcile.changes import Action, Change, Kind, Options, Outcome, Plan, Result, Status
 from personas.services.base import Service
 from personas.services.models import LiveSpace
@@ -29,15 +30,16 @@ async def apply_spaces(
     A space that fails stops no other. `cancel` and an unreachable service let started spaces finish, and the
     rest is `skipped`. `sign_ins` is what `fetch_spaces` left; close it afterwards.
     """
-    run = _Run(service, sign_ins, cancel or Cancel(), plan.options.prune, on_outcome or (lambda _: None))
+    run = _Run(service, sign_ins, plan.options.prune, on_outcome or (lambda _: None))
     try:
         await sign_ins.open(service, (e for c in plan.actions for e in _people(c)), cancel=cancel)
-        await run_concurrently(plan.actions, run.carry_out, limit=service.concurrency, cancel=run.cancel)
+        await run_concurrently(plan.actions, run.carry_out, limit=service.concurrency, cancel=cancel)
     except ServiceError as error:
-        run.stopped = error.message
+        run.error = error
+    reason = run.error.message if run.error else "the run was interrupted"
     for change in plan.actions:
         if change.key not in run.outcomes:
-            run.report(change, Result.SKIPPED, f"not started: {run.stopped}")
+            run.report(change, Result.SKIPPED, f"not started: {reason}")
     return tuple(run.outcomes[change.key] for change in plan.actions)
 
 
@@ -71,25 +73,19 @@ def _people(change: Change) -> tuple[str, ...]:
 class _Run:
     service: Service
     sign_ins: SignInCache
-    cancel: Cancel
     prune: bool
     on_outcome: Callable[[Outcome], None]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    stopped: str = "the run was interrupted"
+    error: ServiceError | None = None
 
     def report(self, change: Change, result: Result, message: str = "", space_id: str | None = None) -> None:
-        self.outcomes[change.key] = outcome = Outcome(
-            kind=Kind.SPACE,
-            key=change.key,
-            name=change.name,
-            action=change.action or Action.UPDATE,
-            result=result,
-            message=message,
-            id=space_id or change.id,
-        )
-        self.on_outcome(outcome)
+        outcome = make_outcome(change, result, message, space_id or change.id)
+        self.outcomes[change.key] = outcome.model_copy(update={"stopped_by": self.error})
+        self.on_outcome(self.outcomes[change.key])
 
     async def carry_out(self, change: Change) -> None:
+        if self.error is not None:
+            return
         try:
             # Everyone must be signed in before the first write, so that no space is left half made.
             owner, *_ = [self.sign_ins.client(self.service, email) for email in _people(change)]
@@ -103,8 +99,7 @@ class _Run:
         except ResponseError as error:
             self.report(change, Result.FAILED, error.message)
         except ServiceError as error:
-            self.stopped = error.message
-            self.cancel.request()
+            self.error = error
             self.report(change, Result.UNKNOWN if error.maybe_applied else Result.FAILED, error.message)
         finally:
             if change.key not in self.outcomes:  # the task was cancelled
@@ -243,6 +238,7 @@ def _find_problems(
         if slug in failures:
             inside = going & {owner, *map(label, state.spaces[slug].members)}
             problems[slug] = dict.fromkeys(inside, failures[slug])
-        elif not change.action and change.status is not Status.CONFLICT:
+        # A space of another owner concerns a member only, whose deletion would break it.
+        elif not change.action and (change.status is not Status.CONFLICT or slug in state.spaces):
             problems.setdefault(slug, {owner: change.reason})
     return problems
