@@ -22,6 +22,3 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(Interrupted.exit_code)
-
-
-__all__ = ["main"]
