@@ -17,7 +17,7 @@ def test_list_shows_the_personas_in_scope(seeded: Service) -> None:
 
 def test_list_as_json_has_all_details(seeded: Service) -> None:
     live = personas("list", *seeded.at, "-o", "json").json["live"]
-    assert {persona["email"] for persona in live["personas"]} == seeded.emails
+    assert [persona["email"] for persona in live["personas"]] == sorted(seeded.emails)
     assert all(persona["systemPrompt"].startswith("You are") for persona in live["personas"])
     assert {"takenAt", "service", "scope", "only"} <= live.keys()
     personas("list", *seeded.at, "--report", "live.json")

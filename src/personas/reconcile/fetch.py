@@ -51,7 +51,7 @@ async def fetch_list(
         scope=scope.patterns,
         only=tuple(only),
         others=len(everyone) - len(inside),
-        personas=tuple(selected),
+        personas=tuple(sorted(selected, key=lambda persona: persona.email)),
         updatable=tuple(sorted(service.capabilities.updatable)),
         capabilities=service.capabilities,
         everyone=everyone,
