@@ -198,7 +198,9 @@ def _mark_changed_emails(changes: Sequence[Change]) -> Iterator[Change]:
 
 
 def _find_gaps(live: LiveState, changes: Iterable[Change]) -> Iterator[str]:
-    """Yield notes about fields that could not be compared."""
+    """Yield notes about what could not be compared."""
+    if live.only and not live.capabilities:
+        yield f"The snapshot has only personas that match {', '.join(live.only)}; others are not compared."
     stored = live.capabilities.stored if live.capabilities else _ATTRIBUTES
     if absent := [field for field in _ATTRIBUTES if field not in stored]:
         yield f"Not stored on this service: {', '.join(absent)}."

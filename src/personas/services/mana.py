@@ -46,13 +46,12 @@ class _Detail(ServiceModel):
     feedback_by_module: tuple[ModuleFeedback, ...] = ()
 
 
-class _Saved(ServiceModel):
+class _Written(ServiceModel):
     ok: Literal[True]
+
+
+class _Saved(_Written):
     user_id: str
-
-
-class _Deleted(ServiceModel):
-    ok: Literal[True]
 
 
 class _User(ServiceModel):
@@ -119,8 +118,7 @@ class ManaService(SignInService):
                 message = f"{what}: the service failed, and then did not find it; its account may remain."
                 raise ResponseError(message, maybe_applied=True)
             return False
-        _read(_Deleted, self._check(answer, what), what, written=True)
-        return True
+        return _read(_Written, self._check(answer, what), what, written=True).ok
 
     async def count_users(self, domain: str) -> int | None:
         """Return how many accounts have an email in this domain; None if the service does not say."""
