@@ -1,4 +1,4 @@
-"""What this tool replaces: a script that posts, or deletes, one persona after the other, and asks nothing."""
+"""The script that this tool replaces: it sends one request after the other and checks nothing."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Make the documentation that comes from the program itself, or with --check fail when it is stale.
+"""Update generated documentation; with --check, fail if it is out of date.
 
 - docs/commands.md: the help of every command
-- docs/tour.md, docs/spaces.md: the output of each command in a `console` block, run for real, in turn
-- catalog.schema.json: what `personas schema` prints
-- docs/*.svg: pictures of what commands show on a terminal, run for real
+- catalog.schema.json: the output of `personas schema`
+- README.md, docs/*.md: the output of the commands in `console` blocks
+- docs/dry-run.svg: a preview on a terminal
 """
 
 from __future__ import annotations
@@ -14,120 +14,127 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from io import StringIO
 from pathlib import Path
 
-from pictures import picture
+import typer.main
+from rich.console import Console
+from rich.text import Text
 
 from personas.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
-TOURS = (ROOT / "docs" / "tour.md", ROOT / "docs" / "spaces.md")
-COMMANDS = ROOT / "docs" / "commands.md"
-SCHEMA = ROOT / "catalog.schema.json"
-
+DOCS = ROOT / "docs"
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
-# What differs from run to run: durations, dates, the service's ids and the checksums of plans with them.
+# These differ from run to run.
 VOLATILE = re.compile(
-    r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d \d\d:\d\d( UTC)?|\b\d+ s(econds)? ago"
-    r"|\b[A-Za-z0-9]{32}\b|textLength=\"[0-9.]+\""
+    r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d[ T]\d\d:\d\d\S*|[0-9a-f]{16}|\d+ requests?"
+    r"|terminal-\d+|textLength=\"[0-9.]+\""
 )
-# What is done in a folder with the catalog before each picture's command, and the command.
-_EDIT = "sed -i.orig -e 's/{}/{}/' -e 's/{}/{}/' catalog.json"
-PICTURES = {
-    "dry-run": (
-        "personas seed --auth embedded; "
-        + _EDIT.format('"photos": 0.25', '"photos": 0.3', "in Leipzig", "in Halle"),
-        "personas dry-run --auth embedded",
-    ),
-    "validate": (
-        _EDIT.format('"photos": 0.25', '"photos": -1', '"tickCadence": "daily"', '"tickCadence": "monthly"'),
-        "personas validate",
-    ),
+BROKEN = """{
+  "personas": [
+    {
+      "name": "Kim Novak",
+      "email": "kim@example.org",
+      "archetyp": "ceo-busy",
+      "systemPrompt": "Busy.",
+      "moduleMix": { "calendar": "0.6" }
+    }
+  ]
 }
+"""
+EDITED = (
+    ('"photos": 0.25', '"photos": 0.3'),
+    ("in Leipzig", "in Halle"),
+)
 
 
 def main() -> int:
-    """Write what is stale, or with --check only name it."""
+    """Write the files that are out of date, or with --check name them and return 1."""
     check = sys.argv[1:] == ["--check"]
-    made = {
-        COMMANDS: commands(),
-        SCHEMA: run("personas schema", ROOT),
-        **{path: toured(path) for path in TOURS},
-        **{ROOT / "docs" / f"{name}.svg": drawn(*commands) for name, commands in PICTURES.items()},
+    generated = {
+        DOCS / "commands.md": commands(),
+        ROOT / "catalog.schema.json": run("personas schema", ROOT),
+        DOCS / "dry-run.svg": picture(),
     }
-    stale = [
-        path
-        for path, text in made.items()
-        if not path.exists() or settled(path.read_text("utf-8")) != settled(text)
-    ]
+    for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
+        if BLOCK.search(page.read_text(encoding="utf-8")):
+            generated[page] = with_outputs(page)
+    stale = [path for path, text in generated.items() if not path.exists() or differs(path, text)]
     for path in stale:
-        name = path.relative_to(ROOT)
-        if check:
-            sys.stderr.write(f"{name} is stale: run `make docs` and commit it\n")
-        else:
-            path.write_text(made[path], encoding="utf-8")
-            sys.stdout.write(f"{name} written\n")
+        if not check:
+            path.write_text(generated[path], encoding="utf-8")
+        print(f"{path.relative_to(ROOT)}: {'out of date; run make docs' if check else 'updated'}")
     return 1 if check and stale else 0
 
 
-def settled(text: str) -> str:
-    """A text without what differs from run to run."""
-    return VOLATILE.sub("…", text.replace("&#160;", " "))
+def differs(path: Path, text: str) -> bool:
+    """Return whether a file has another text, apart from durations, dates and checksums."""
+    return VOLATILE.sub("", path.read_text(encoding="utf-8")) != VOLATILE.sub("", text)
 
 
 def commands() -> str:
-    """The help of every command, as Markdown."""
-    overview = run("personas --help", ROOT)
-    names = [command.name or command.callback.__name__ for command in app.registered_commands]
-    helps = (f"## personas {name}\n\n```text\n{run(f'personas {name} --help', ROOT)}```\n" for name in names)
-    head = f"# Commands\n\nThis page is generated from the program: `make docs`.\n\n```text\n{overview}```\n"
-    return "\n".join([head, *helps])
+    """Return the reference of all commands."""
+    names = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # the app is a group
+    helps = [f"## personas {name}\n\n```text\n{run(f'personas {name} --help', ROOT)}```\n" for name in names]
+    overview = f"```text\n{run('personas --help', ROOT)}```\n"
+    return "\n".join(["# Commands\n", "This page is generated: `make docs`.\n", overview, *helps])
 
 
-def toured(path: Path) -> str:
-    """A page whose console blocks have the output that their commands have now."""
-    text = path.read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("catalog.json", "catalog.schema.json"):
-            shutil.copy(ROOT / name, folder)
+def with_outputs(page: Path) -> str:
+    """Return a page in which every command of a console block has its current output."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(folder)
 
-        def told(block: re.Match[str]) -> str:
+        def rerun(block: re.Match[str]) -> str:
             lines = [line for line in block[0].splitlines() if line.startswith("$ ")]
-            return "\n".join(f"{line}\n{run(line[2:], Path(folder))}" for line in lines)
+            return "\n".join(f"{line}\n{run(line[2:], folder)}" for line in lines)
 
-        return BLOCK.sub(told, text)
+        return BLOCK.sub(rerun, page.read_text(encoding="utf-8"))
 
 
-def drawn(before: str, command: str) -> str:
-    """A picture of what a command shows."""
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(ROOT / "catalog.json", folder)
-        run(before, Path(folder))
-        return picture(run(command, Path(folder), color=True), title=command)
+def prepare(folder: Path) -> None:
+    """Put the catalog and a broken one into a folder."""
+    for name in ("catalog.json", "catalog.schema.json"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "broken.json").write_text(BROKEN, encoding="utf-8")
+
+
+def picture() -> str:
+    """Return an SVG of a preview: one persona to create, one to update, one extra."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(folder)
+        run("personas seed --auth embedded --quiet", folder)
+        catalog = folder / "catalog.json"
+        text = catalog.read_text(encoding="utf-8")
+        for old, new in EDITED:
+            text = text.replace(old, new, 1)
+        catalog.write_text(text, encoding="utf-8")
+        output = run("personas dry-run --auth embedded", folder, color=True)
+    console = Console(file=StringIO(), record=True, width=80, force_terminal=True)
+    console.print(Text.from_ansi(f"$ personas dry-run\n{output}".rstrip()))
+    svg = console.export_svg(title="personas dry-run", unique_id="terminal")
+    # Without the web font, browsers load nothing and use their own.
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    return "".join(f"{line.rstrip()}\n" for line in svg.splitlines())
 
 
 def run(command: str, folder: Path, *, color: bool = False) -> str:
-    """What a command prints to standard output, 80 columns wide."""
+    """Return the standard output of a shell command, 80 columns wide."""
     environ = {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",  # noqa: TID251 - the programs that the tour names
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # noqa: TID251 - for the shell
         "COLUMNS": "80",
-        "FORCE_COLOR" if color else "NO_COLOR": "1",
-        "PYTHONUTF8": "1",
         "TERMINAL_WIDTH": "80",
+        "FORCE_COLOR" if color else "NO_COLOR": "1",
     }
-    done = subprocess.run(  # noqa: S602 - the tour's own commands, which hold pipes
-        command,
-        shell=True,
-        cwd=folder,
-        env=environ,
-        capture_output=True,
-        check=False,
+    done = subprocess.run(
+        command, shell=True, cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
     if done.returncode not in {0, 3, 10}:
-        sys.stderr.write(f"{command}\nexit code {done.returncode}\n{done.stderr.decode()}")
-        raise SystemExit(1)
-    return "".join(line.rstrip() + "\n" for line in done.stdout.decode().splitlines())
+        raise SystemExit(f"{command}: exit code {done.returncode}\n{done.stderr}")
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
 if __name__ == "__main__":

@@ -1,71 +1,188 @@
-"""What the documents say of the code is true of the code."""
+"""The examples of README.md and docs/ work, and what they say about files and links is true."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+
+from personas import parse_catalog
+from personas.embedded import ServerThread
+from personas.embedded.service import ADMIN_EMAIL
+from tests.commands import run
 
 ROOT = Path(__file__).parent.parent
-PROMISES = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
-FAULTS = ROOT / "tests" / "faults"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"(?:<!-- (?P<note>[^>]+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
+# These ask a question, and the tests are not a terminal.
+ASKING = {"personas cleanup": 5}
+PASSWORD = "the password of the admin"
+# What the fixtures did.
+PREPARED = ("export ", ". .venv/bin/activate")
 
 
-def names_in(name: str) -> list[str]:
-    return re.findall(
-        r"^(?:async )?def (test_\w+)", (FAULTS / name).read_text(encoding="utf-8"), re.MULTILINE
-    )
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+    note: str
 
 
-def named() -> list[tuple[str, str]]:
-    """Each test that the promises name, with its file; an ellipsis stands for the rest of a name."""
-    found = []
-    for row in PROMISES.splitlines():
-        for part in re.findall(r"`(test_\w+\.py)`(?:: ((?:`[^`]+`(?:, )?)+))?", row):
-            found += [(part[0], name) for name in re.findall(r"`([^`]+)`", part[1]) or [""]]
-    return found
+def blocks(page: Path) -> list[Block]:
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [Block(match["language"], match["text"], match["note"] or "") for match in found]
 
 
-def test_the_promises_name_every_file_of_fault_tests() -> None:
-    assert {file for file, _ in named()} == {path.name for path in FAULTS.glob("test_*.py")}
+def all_blocks(language: str) -> list[object]:
+    return [
+        pytest.param(block, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, block in enumerate(blocks(page))
+        if block.language == language and not block.note.startswith(("not run:", "file: "))
+    ]
 
 
-@pytest.mark.parametrize(("file", "name"), named())
-def test_a_test_that_a_promise_names_is_there(file: str, name: str) -> None:
-    pattern = ".*".join(re.escape(part) for part in name.split("…"))
-    assert any(re.fullmatch(pattern, test) for test in names_in(file)) or not name
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerThread]:
+    with ServerThread(scrypt_n=16, admin_password=PASSWORD) as server:
+        yield server
 
 
-def test_the_layout_names_every_module() -> None:
-    layout = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    modules = {
-        path.name for path in (ROOT / "src" / "personas").glob("*.py") if not path.name.startswith("__")
+@pytest.fixture
+def env(server: ServerThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The folder and the variables that the examples use, with the catalog's personas on two services."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("catalog.json", "catalog.schema.json", "Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    Path("pytest.ini").write_text("[pytest]\n")  # goes before the options in pyproject.toml
+    # The embedded service in this process: hashing would take most of the time.
+    monkeypatch.setattr("personas.embedded.app.SCRYPT_N", 16)
+    env = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "MANA_AUTH_URL": server.url,
+        "MANA_ADMIN_JWT": server.admin_token(),
+        "YOUR_API": server.url + "/health?",
     }
-    assert {name for name in modules if name not in layout} == set()
+    for auth in (server.url, "embedded"):
+        assert run("seed", "--quiet", "--auth", auth, env=env).code == 0
+    return env
 
 
-def test_every_link_within_the_documents_leads_somewhere() -> None:
+def run_shell(script: str, env: dict[str, str]) -> None:
+    command = ["bash", "-e", "-o", "pipefail", "-c", script]
+    options: dict[str, Any] = {"env": env, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+    done = subprocess.run(command, check=False, **options)
+    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the examples are for a POSIX shell")
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(b.language == "sh" for b in blocks(p))], ids=lambda p: p.name
+)
+def test_shell_examples_run(page: Path, env: dict[str, str]) -> None:
+    for block in blocks(page):
+        if block.note.startswith("file: "):
+            Path(block.note.removeprefix("file: ")).write_text(block.text)
+        if block.language != "sh" or block.note.startswith("not run:"):
+            continue
+        lines = [line.partition(" # ")[0].strip() for line in block.text.splitlines()]
+        lines = [line for line in lines if line and not line.startswith(PREPARED)]
+        if all(re.fullmatch(r"personas [\w .-]+", line) for line in lines):
+            # Without the shell, in this process: starting the program takes longer than most commands.
+            for line in lines:
+                assert run(*line.split()[1:], env=env).code == ASKING.get(line, 0), line
+        else:
+            # make would install, so it only shows its commands.
+            run_shell("\n".join(re.sub(r"^make", "make -n", line) for line in lines), env)
+
+
+@pytest.mark.parametrize("block", all_blocks("python"))
+def test_python_examples_run(block: Block, env: dict[str, str], server: ServerThread) -> None:
+    if "def test_" in block.text:
+        Path("test_example.py").write_text(block.text)
+        run_shell("pytest -q test_example.py", env)
+        return
+    text = block.text
+    for shown, used in (
+        ("http://localhost:3001", server.url),
+        ("admin@example.com", ADMIN_EMAIL),
+        ("the admin's password", PASSWORD),
+        ("the seed secret", "dev-persona-seed-secret-rotate-in-prod"),
+    ):
+        assert shown in text
+        text = text.replace(shown, used)
+    exec(compile(text, "example.py", "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("block", all_blocks("json"))
+def test_json_examples_are_parts_of_valid_catalogs(block: Block) -> None:
+    part = json.loads(block.text)
+    catalog = json.loads((ROOT / "catalog.json").read_text(encoding="utf-8"))
+    catalog.pop("spaces", None)
+    if "email" in part:
+        part = {"personas": [part]}
+    emails = re.findall(r"[\w.]+@[\w.]+", json.dumps(part.get("spaces", [])))
+    template = catalog["personas"][0]
+    if "personas" not in part:
+        scope = part.get("scope", ["*@mana.test"])
+        patterns = [scope] if isinstance(scope, str) else scope
+        wanted = emails or [pattern.replace("*", "anna") for pattern in patterns]
+        part["personas"] = [template | {"email": email, "name": email} for email in dict.fromkeys(wanted)]
+    assert parse_catalog(json.dumps(part)).warnings == ()
+
+
+@pytest.mark.parametrize("block", all_blocks("yaml"))
+def test_yaml_examples_use_inputs_of_the_action(block: Block) -> None:
+    inputs = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"]
+    document = yaml.safe_load(block.text)
+    steps = document["jobs"]["preview"]["steps"] if "jobs" in document else []
+    used = {name for step in steps if "personas@" in step.get("uses", "") for name in step["with"]}
+    assert used <= set(inputs)
+
+
+def test_links_lead_somewhere() -> None:
     dead = [
         f"{page.name}: {target}"
-        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+        for page in [*ROOT.glob("*.md"), *PAGES]
         for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert dead == []
 
 
-def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 250
-
-
-def test_every_module_of_the_table_of_changes_is_there() -> None:
-    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Where do I change")[2]
-    named = set(re.findall(r"`((?:[a-z]+/)+[a-z_]+\.py)`", table))
-    missing = [
-        name
-        for name in named
-        if not any((root / name).exists() for root in (ROOT, ROOT / "src" / "personas"))
-    ]
+def test_safety_rules_name_existing_tests() -> None:
+    named = re.findall(r"`(tests/\S+\.py)`", (ROOT / "docs" / "safety.md").read_text(encoding="utf-8"))
     assert named
-    assert missing == []
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_architecture_names_every_folder_and_root_module() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    source = ROOT / "src" / "personas"
+    names = [path.name for path in source.glob("*.py") if path.name != "__main__.py"]
+    names += [f"{path.name}/" for path in source.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert [name for name in names if name not in text] == []
+    files = re.findall(r"`((?:[a-z]+/)+[a-z_]+\.py)`", text)
+    assert [name for name in files if not ((source / name).exists() or (ROOT / name).exists())] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_are_short(page: Path) -> None:
+    if page.name != "commands.md":
+        assert len(page.read_text(encoding="utf-8").splitlines()) < 200
+
+
+def test_changelog_fits_forty_lines() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 40

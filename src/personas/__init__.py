@@ -1,121 +1,79 @@
-"""Keep the test users of an auth service true to one JSON catalog."""
+"""Sync the test users of an auth service with a JSON catalog."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 if TYPE_CHECKING:
-    from personas.catalog.reading import Catalog, Persona, Space, load_catalog
+    from personas.catalog.loader import load_catalog as load_catalog, parse_catalog as parse_catalog
+    from personas.catalog.models import Catalog as Catalog, Persona as Persona, Scope as Scope, Space as Space
+    from personas.catalog.problems import Problem as Problem
     from personas.errors import (
-        BadAnswer,
-        CatalogError,
-        CredentialsRefused,
-        PersonasError,
-        Problem,
-        Refused,
-        ServiceError,
-        Unreachable,
-        UsageError,
+        CatalogError as CatalogError,
+        CredentialsError as CredentialsError,
+        NotFoundError as NotFoundError,
+        PersonasError as PersonasError,
+        ResponseError as ResponseError,
+        SafetyError as SafetyError,
+        ServiceError as ServiceError,
+        UnreachableError as UnreachableError,
+        UsageError as UsageError,
+        WrongPasswordError as WrongPasswordError,
     )
-    from personas.passwords import derive_password
-    from personas.reconcile.apply import apply
-    from personas.reconcile.live import Live
-    from personas.reconcile.outcome import Applied, Outcome, Result
-    from personas.reconcile.plan import Change, Intent, Plan, State, Step, plan
-    from personas.reconcile.survey import survey
-    from personas.secret import Secret
-    from personas.service.credentials import Credentials
-    from personas.service.endpoints import AuthService
-    from personas.service.signing import Session, WrongPassword
-    from personas.sessions.signed_in import SignedIn, resume, sign_in
+    from personas.passwords import PasswordDeriver as PasswordDeriver, derive_password as derive_password
+    from personas.reconcile.apply import apply as apply
+    from personas.reconcile.changes import (
+        Action as Action,
+        Change as Change,
+        FieldChange as FieldChange,
+        LiveState as LiveState,
+        Options as Options,
+        Outcome as Outcome,
+        Plan as Plan,
+        Result as Result,
+        Status as Status,
+    )
+    from personas.reconcile.fetch import fetch as fetch, read_snapshot as read_snapshot
+    from personas.reconcile.plan import make_cleanup_plan as make_cleanup_plan, make_plan as make_plan
+    from personas.redact import Secret as Secret
+    from personas.services.base import Service as Service
+    from personas.services.better_auth import BetterAuthService as BetterAuthService
+    from personas.services.mana import ManaService as ManaService
+    from personas.services.models import LivePersona as LivePersona, Session as Session
+    from personas.services.sign_in import Credentials as Credentials
+    from personas.spaces.apply import release_spaces as release_spaces
 
-__all__ = [
-    "Applied",
-    "AuthService",
-    "BadAnswer",
-    "Catalog",
-    "CatalogError",
-    "Change",
-    "Credentials",
-    "CredentialsRefused",
-    "Intent",
-    "Live",
-    "Outcome",
-    "Persona",
-    "PersonasError",
-    "Plan",
-    "Problem",
-    "Refused",
-    "Result",
-    "Secret",
-    "ServiceError",
-    "Session",
-    "SignedIn",
-    "Space",
-    "State",
-    "Step",
-    "Unreachable",
-    "UsageError",
-    "WrongPassword",
-    "apply",
-    "derive_password",
-    "load_catalog",
-    "plan",
-    "resume",
-    "sign_in",
-    "survey",
-]
-
-# Where each public name lives: imported when first asked for, so that a command pays for what it uses.
-_HOMES = {
-    "Applied": "personas.reconcile.outcome",
-    "AuthService": "personas.service.endpoints",
-    "BadAnswer": "personas.errors",
-    "Catalog": "personas.catalog.reading",
-    "CatalogError": "personas.errors",
-    "Change": "personas.reconcile.plan",
-    "Credentials": "personas.service.credentials",
-    "CredentialsRefused": "personas.errors",
-    "Intent": "personas.reconcile.plan",
-    "Live": "personas.reconcile.live",
-    "Outcome": "personas.reconcile.outcome",
-    "Persona": "personas.catalog.reading",
-    "PersonasError": "personas.errors",
-    "Plan": "personas.reconcile.plan",
-    "Problem": "personas.errors",
-    "Refused": "personas.errors",
-    "Result": "personas.reconcile.outcome",
-    "Secret": "personas.secret",
-    "ServiceError": "personas.errors",
-    "Session": "personas.service.signing",
-    "SignedIn": "personas.sessions.signed_in",
-    "Space": "personas.catalog.reading",
-    "State": "personas.reconcile.plan",
-    "Step": "personas.reconcile.plan",
-    "Unreachable": "personas.errors",
-    "UsageError": "personas.errors",
-    "WrongPassword": "personas.service.signing",
-    "apply": "personas.reconcile.apply",
-    "derive_password": "personas.passwords",
-    "load_catalog": "personas.catalog.reading",
-    "plan": "personas.reconcile.plan",
-    "resume": "personas.sessions.signed_in",
-    "sign_in": "personas.sessions.signed_in",
-    "survey": "personas.reconcile.survey",
+# The module of each public name: imported on first use, so that a command pays only for what it uses.
+_MODULES = {
+    "catalog.loader": "load_catalog parse_catalog",
+    "catalog.models": "Catalog Persona Scope Space",
+    "catalog.problems": "Problem",
+    "errors": "CatalogError CredentialsError NotFoundError PersonasError ResponseError"
+    " SafetyError ServiceError UnreachableError UsageError WrongPasswordError",
+    "passwords": "PasswordDeriver derive_password",
+    "reconcile.apply": "apply",
+    "reconcile.changes": "Action Change FieldChange LiveState Options Outcome Plan Result Status",
+    "reconcile.fetch": "fetch read_snapshot",
+    "reconcile.plan": "make_cleanup_plan make_plan",
+    "redact": "Secret",
+    "services.base": "Service",
+    "services.better_auth": "BetterAuthService",
+    "services.mana": "ManaService",
+    "services.models": "LivePersona Session",
+    "services.sign_in": "Credentials",
+    "spaces.apply": "release_spaces",
 }
+_HOMES = {name: f"personas.{module}" for module, names in _MODULES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

@@ -1,67 +1,110 @@
 from __future__ import annotations
 
-import socket
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import httpx
 import pytest
-from conftest import Served
-from making import catalog_json, make_persona
-from typer.testing import CliRunner
+import sqlalchemy as sa
 
-from personas.catalog.reading import Persona
-from personas.cli.app import app
+from personas.embedded import ServerThread
+from personas.embedded.schema import metadata, users
+from personas.embedded.service import ADMIN_EMAIL
+from personas.passwords import derive_password
+from tests.commands import Done, run
 
-THREE = (make_persona("ada"), make_persona("bo"), make_persona("cy", archetype="solo-dev"))
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command printed, and how it ended."""
-
-    code: int
-    out: str
-    err: str
+SECRET = "the-seed-secret-of-these-tests"
+ADA, BO, CY = "persona.ada@mana.test", "persona.bo@mana.test", "persona.cy@mana.test"
 
 
-class Personas(Protocol):
-    def __call__(self, *args: str, env: Mapping[str, str] | None = None, stdin: str = "") -> Said: ...
+def entry(local: str, **changes: Any) -> dict[str, Any]:
+    """A persona of a catalog."""
+    return {
+        "name": local.title(),
+        "email": f"persona.{local}@mana.test",
+        "archetype": "researcher",
+        "systemPrompt": f"You are {local.title()}, who tests things with great care.",
+        "moduleMix": {"todo": 0.5, "notes": 1},
+        "tickCadence": "daily",
+        **changes,
+    }
 
 
-@pytest.fixture
-def personas(folder: Path) -> Personas:
-    """Runs a command in a folder with a catalog of three, without any variable that is not given."""
-    write_catalog(folder, *THREE)
-
-    def run(*args: str, env: Mapping[str, str] | None = None, stdin: str = "") -> Said:
-        given: dict[str, Any] = {"PERSONA_SEED_SECRET": "the-secret-of-these-tests", **(env or {})}
-        result = CliRunner().invoke(app, list(args), input=stdin, env=given)
-        assert result.exception is None or isinstance(result.exception, SystemExit)
-        # A test that meets a bug in the tool should say so, whatever else it looks for.
-        assert "a bug in personas" not in result.stderr
-        return Said(result.exit_code, result.stdout, result.stderr)
-
-    return run
-
-
-def write_catalog(folder: Path, *wanted: Persona) -> Path:
-    path = folder / "catalog.json"
-    path.write_text(catalog_json(wanted), "utf-8")
+def write_catalog(*personas: dict[str, Any], file: str = "catalog.json", **root: Any) -> Path:
+    path = Path(file)
+    path.write_text(json.dumps({**root, "personas": personas}, indent=2), "utf-8")
     return path
 
 
-@pytest.fixture
-def at(served: Served) -> tuple[str, ...]:
-    """The options that lead to the embedded service on a port, with a token."""
-    return ("--auth", served.url, "--jwt", served.embedded.admin_token())
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to run in, with a catalog of three and a seed secret."""
+    monkeypatch.setenv("PERSONA_SEED_SECRET", SECRET)
+    # The embedded service in process: hashing would take most of the time.
+    monkeypatch.setattr("personas.embedded.app.SCRYPT_N", 2)
+    monkeypatch.chdir(tmp_path)
+    write_catalog(entry("ada"), entry("bo"), entry("cy", archetype="solo-dev"))
+    return tmp_path
+
+
+def personas(*args: str, stdin: str = "", **env: str) -> Done:
+    """Run a command in this process; it must not meet a bug."""
+    result = run(*args, stdin=stdin, env=env)
+    assert "a bug in personas" not in result.err, result.err
+    return result
+
+
+@dataclass
+class Service:
+    """The embedded service on a port, empty at the start of each test."""
+
+    server: ServerThread
+    at: tuple[str, ...]  # the options that name it
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Call the service as its admin."""
+        headers = {"authorization": f"Bearer {self.server.admin_token()}"}
+        return httpx.request(method, f"{self.url}{path}", headers=headers, trust_env=False, **options)
+
+    @property
+    def emails(self) -> set[str]:
+        """The emails of the live personas."""
+        listed = self.ask("GET", "/api/v1/admin/personas").json()["personas"]
+        return {persona["email"] for persona in listed}
+
+    def create(self, local: str, secret: str = SECRET, **changes: Any) -> None:
+        """Create a persona, or change it, as the service's API does."""
+        body = entry(local, **changes)
+        body["password"] = derive_password(body["email"], secret)
+        assert self.ask("POST", "/api/v1/admin/personas", json=body).status_code == 200
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[ServerThread]:
+    with ServerThread(scrypt_n=2, service_key="key") as server:
+        yield server
 
 
 @pytest.fixture
-def unused_port() -> int:
-    """A port of this machine where nothing listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-    return port
+def service(_server: ServerThread) -> Service:
+    with _server.service.database.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table.name == "users":
+                connection.execute(sa.delete(users).where(users.c.email != ADMIN_EMAIL))
+            elif table.name != "settings":
+                connection.execute(sa.delete(table))
+    return Service(_server, ("--auth", _server.url, "--jwt", _server.admin_token()))
+
+
+@pytest.fixture
+def seeded(service: Service) -> Service:
+    """A service with the personas of the catalog."""
+    assert personas("seed", *service.at).code == 0
+    return service

@@ -1,181 +1,99 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from conftest import Served, both_forms
-from making import make_persona
 
-from .conftest import THREE, Personas, write_catalog
-
-ADA, BO, CY = THREE
-HERE, LATER = "/api/v1/admin/personas", "/api/v1/personas/admin"
+from .conftest import ADA, BO, CY, Service, entry, personas, write_catalog
 
 
-@pytest.mark.parametrize(
-    ("served", "endpoint"),
-    [("embedded", HERE), ("embedded", LATER), ("original", HERE), ("later", LATER)],
-    indirect=["served"],
-)
-def test_a_first_seed_creates_and_a_second_writes_nothing(
-    personas: Personas, served: Served, at: tuple[str, ...], endpoint: str
-) -> None:
-    first = personas("seed", *at, "--endpoint", endpoint)
-    assert first.code == 0
-    assert "3 created" in first.out
-    assert first.out.count("✓ created") == 3
-    assert served.writes == served.count("POST", endpoint) == 3
-    second = personas("seed", *at, "--endpoint", endpoint)
-    assert second.code == 0
-    assert "in sync: 3 personas" in second.out
-    assert served.writes == 3
-    assert first.err == second.err == ""
+def test_seed_creates_and_then_finds_everything_in_sync(service: Service) -> None:
+    first = personas("seed", *service.at)
+    assert (first.code, first.err) == (0, "")
+    assert "3 created (5 requests" in first.out
+    assert service.emails == {ADA, BO, CY}
+    again = personas("seed", *service.at)
+    assert again.out.startswith("✓ 3 personas in sync (8 requests")
+    assert len(again.out.splitlines()) == 1
+    assert personas("seed", *service.at, "--quiet").out == ""
 
 
-@both_forms("served")
-def test_an_edit_of_the_catalog_updates_only_what_changed(
-    personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
-) -> None:
-    personas("seed", *at)
-    write_catalog(
-        folder, ADA.model_copy(update={"module_mix": {"todo": 0.6, "notes": 1}}), BO, CY, make_persona("dee")
-    )
-    said = personas("seed", *at)
-    assert said.code == 0
-    assert "1 created, 1 updated, 2 in sync" in said.out
-    assert "todo 0.5 → 0.6" in said.out
-    assert served.writes == 3 + 2
-    assert personas("seed", *at, "--quiet").out == ""
+def test_seed_keeps_extra_personas_without_prune(seeded: Service) -> None:
+    write_catalog(entry("ada"))
+    kept = personas("seed", *seeded.at)
+    assert (kept.code, "2 extra (kept; --prune deletes them)" in kept.out) == (0, True)
+    assert personas("seed", *seeded.at, "--prune", "--yes").code == 0
+    assert seeded.emails == {ADA}
 
 
-def test_in_process_the_state_is_a_file_in_the_folder(personas: Personas, folder: Path) -> None:
-    write_catalog(folder, ADA)
+def test_a_dry_run_of_seed_changes_nothing_and_seed_creates_the_embedded_service(service: Service) -> None:
+    assert "3 to create" in personas("seed", *service.at, "--dry-run").out
+    assert service.emails == set()
+    result = personas("seed", "--auth", "embedded:.personas/auth.db", "--dry-run")
+    assert (result.code, "3 to create" in result.out) == (0, True)
+    assert "catalog.json → embedded:.personas/auth.db" in result.out
+    assert not Path(".personas").exists()
     assert personas("seed", "--auth", "embedded").code == 0
-    assert (folder / ".personas" / "auth.db").exists()
-    again = personas("seed", "--auth", "embedded")
-    assert "in sync: 1 persona" in again.out
-    assert personas("list", "--auth", "embedded").out.startswith("Live personas  embedded:.personas/auth.db")
+    assert "in sync" in personas("seed", "--auth", "embedded:.personas/auth.db").out
+
+
+def test_a_plan_runs_only_with_the_checksum_of_its_preview(service: Service) -> None:
+    preview = personas("dry-run", *service.at)
+    (checksum,) = [line.split()[1] for line in preview.out.splitlines() if line.startswith("Checksum")]
+    refused = personas("seed", *service.at, "--expect-plan", "0" * 16)
+    assert (refused.code, service.emails) == (5, set())
+    assert f"The plan has the checksum {checksum}" in refused.err
+    assert personas("seed", *service.at, "--expect-plan", checksum.upper()).code == 0
 
 
 @pytest.mark.parametrize(
-    "command",
-    [["dry-run"], ["cleanup", "--yes"], ["list"], ["show", "ada"], ["token"], ["login", "ada"]],
-    ids=" ".join,
+    ("env", "options", "code", "text"),
+    [
+        ({}, (), 5, "Add --yes"),
+        ({"CI": "true"}, (), 5, "Add --yes"),
+        ({"NODE_ENV": "production"}, ("--yes",), 5, "Add --force"),
+        ({"PERSONAS_ENV": "production"}, ("--yes",), 5, "Add --force"),
+        ({"NODE_ENV": "production"}, ("--yes", "--force"), 0, "--force: deleting in production."),
+        ({}, ("--yes",), 0, ""),
+    ],
 )
-def test_only_seed_and_serve_make_an_embedded_service_and_the_others_say_that_there_is_none(
-    personas: Personas, folder: Path, command: list[str]
+def test_deletions_need_a_yes_and_in_production_force(
+    seeded: Service, env: dict[str, str], options: tuple[str, ...], code: int, text: str
 ) -> None:
-    said = personas(*command, "--auth", "embedded:there/is/none.db")
-    assert (said.code, said.out) == (2, "")
-    assert "there is no embedded service at there/is/none.db" in said.err
-    assert "personas seed --auth embedded:there/is/none.db" in said.err
-    assert not (folder / "there").exists()
-    assert personas("seed", "--dry-run", "--auth", "embedded:there/is/none.db").code == 2
-    assert not (folder / "there").exists()
+    write_catalog(entry("ada"))
+    result = personas("seed", *seeded.at, "--prune", *options, **env)
+    assert (result.code, text in result.err) == (code, True)
+    assert (len(seeded.emails) == 3) == bool(code)
 
 
-@both_forms("served")
-def test_strays_are_told_and_kept_and_pruned_with_yes(
-    personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
-) -> None:
-    personas("seed", *at)
-    write_catalog(folder, ADA)
-    said = personas("seed", *at)
-    assert said.code == 0
-    assert "2 strays" in said.out
-    assert served.count("DELETE") == 0
-    pruned = personas("seed", *at, "--prune", "--yes")
-    assert pruned.code == 0
-    assert "2 deleted" in pruned.out
-    assert served.count("DELETE") == 2
+def test_only_limits_a_run_and_a_pattern_without_a_match_is_named(service: Service) -> None:
+    result = personas("seed", *service.at, "--only", "ada", "--only", "jonsa")
+    assert (result.code, "'jonsa'" in result.err, service.emails) == (2, True, set())
+    assert personas("seed", *service.at, "--only", "ADA", "--only", "solo-*").code == 0
+    assert service.emails == {ADA, CY}
 
 
-@both_forms("served")
-def test_a_changed_name_is_told_and_mended_by_recreate_alone(
-    personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
-) -> None:
-    personas("seed", *at)
-    write_catalog(folder, ADA.model_copy(update={"name": "Ada Lovelace"}), BO, CY)
-    said = personas("seed", *at)
-    assert said.code == 0
-    assert "--recreate" in said.out
-    assert served.writes == 3
-    assert personas("seed", *at, "--fail-on-drift").code == 10
-    mended = personas("seed", *at, "--recreate", "--fail-on-drift", "--yes")
-    assert mended.code == 0
-    assert "1 recreated" in mended.out
-    assert served.count("DELETE") == 1
-    assert personas("seed", *at, "--fail-on-drift").code == 0
+def test_a_real_domain_needs_the_catalogs_permission(service: Service) -> None:
+    email = "books.ada@acme.com"
+    write_catalog(entry("ada", email=email), scope="books.*@acme.com")
+    for command in ("seed", "cleanup", "spaces"):
+        result = personas(command, *service.at)
+        assert (result.code, "allowRealDomain" in result.err) == (5, True)
+    write_catalog(entry("ada", email=email), scope="books.*@acme.com", allowRealDomain=True)
+    assert personas("seed", *service.at).code == 0
+    assert service.emails == {email}
 
 
-def test_a_collision_is_refused_and_nothing_at_all_is_written(
-    personas: Personas, served: Served, at: tuple[str, ...]
-) -> None:
-    import httpx
-
-    human = {"email": BO.email, "password": "a-humans-own-password", "name": "Human"}
-    httpx.post(f"{served.url}/api/v1/auth/register", json=human).raise_for_status()
-    before = served.writes
-    for command in ("seed", "dry-run"):
-        said = personas(command, *at)
-        assert said.code == 5
-        assert f"one catalog email belongs to somebody who is not one of ours: {BO.email}" in said.err
-        assert "✗ collision" in said.out
-        document = json.loads(personas(command, *at, "-o", "json").out)
-        assert document["error"]["kind"] == "Refused"
-        assert document["plan"]["counts"]["collision"] == 1
-    assert served.writes == before
+def test_the_development_secret_is_announced_also_when_quiet() -> None:
+    result = personas("seed", "--auth", "embedded", "-q", PERSONA_SEED_SECRET="")
+    assert result.code == 0
+    assert result.err.splitlines() == [
+        "Using the public development seed secret; set PERSONA_SEED_SECRET for another one."
+    ]
+    assert "development" not in personas("seed", "--auth", "embedded", "-q").err
 
 
-def test_the_expected_plan_is_carried_out_and_any_other_refused(
-    personas: Personas, folder: Path, served: Served, at: tuple[str, ...]
-) -> None:
-    reviewed = json.loads(personas("dry-run", *at, "-o", "json").out)["plan"]["checksum"]
-    write_catalog(folder, ADA, BO)
-    said = personas("seed", *at, "--expect-plan", reviewed)
-    assert said.code == 5
-    assert "the plan is not the expected one" in said.err
-    assert served.writes == 0
-    write_catalog(folder, *THREE)
-    assert personas("seed", *at, "--expect-plan", f" {reviewed.upper()} ").code == 0
-    assert personas("seed", *at, "--expect-plan", "").code == 5
-
-
-@both_forms("served")
-def test_a_dry_run_by_either_name_shows_the_same_plan_and_writes_nothing(
-    personas: Personas, served: Served, at: tuple[str, ...]
-) -> None:
-    one = json.loads(personas("seed", "--dry-run", *at, "-o", "json").out)
-    other = json.loads(personas("dry-run", *at, "-o", "json").out)
-    assert one["plan"] == other["plan"]
-    assert one["dryRun"] is other["dryRun"] is True
-    assert personas("dry-run", *at, "--fail-on-drift").code == 10
-    assert served.writes == 0
-
-
-@pytest.mark.parametrize("options", [[], ["--offline"]])
-def test_without_credentials_or_offline_a_dry_run_shows_the_catalog_alone(
-    personas: Personas, options: list[str]
-) -> None:
-    said = personas("dry-run", *options)
-    assert said.code == 0
-    assert "Offline: nothing was compared" in said.out
-    assert "3 personas, compared with nothing" in said.out
-    assert said.err == ""
-
-
-def test_without_credentials_seeding_says_what_to_give(personas: Personas) -> None:
-    said = personas("seed")
-    assert (said.code, said.out) == (4, "")
-    assert "seed needs an admin's credentials for http://localhost:3001" in said.err
-    assert "--jwt (MANA_ADMIN_JWT)" in said.err
-    assert "--auth embedded" in said.err
-
-
-@pytest.mark.parametrize(("given", "missing"), [("EMAIL", "PASSWORD"), ("PASSWORD", "EMAIL")])
-def test_half_of_the_admins_credentials_is_told(personas: Personas, given: str, missing: str) -> None:
-    said = personas("seed", env={f"MANA_ADMIN_{given}": "half-of-it"})
-    assert said.code == 2
-    assert f"MANA_ADMIN_{missing} is not set" in said.err
-    assert "half-of-it" not in said.err
+def test_requests_are_printed_with_verbose(seeded: Service) -> None:
+    lines = personas("seed", *seeded.at, "-v").err.splitlines()
+    assert lines[0].startswith("GET /api/v1/admin/personas 200 0.")
+    assert seeded.at[3] not in "".join(lines)

@@ -1,88 +1,102 @@
-"""`personas validate`: one catalog or many, from files and from standard input."""
-
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
+import jsonschema
 import pytest
-from making import catalog_json
 
-from .conftest import THREE, Personas
+from personas.catalog.loader import load_catalog
+from personas.passwords import derive_password
 
-BROKEN = '{"personas": [{"name": ""}]}'
+from .conftest import ADA, SECRET, entry, personas, write_catalog
 
 
-@pytest.fixture
-def files(folder: Path, personas: Personas) -> Path:
-    """A folder with two valid catalogs, a broken one and a doubtful one."""
-    del personas  # writes catalog.json
-    (folder / "other.json").write_text(catalog_json(THREE[:1]), "utf-8")
-    (folder / "broken.json").write_text(BROKEN, "utf-8")
-    doubtful = json.loads(catalog_json(THREE[:1])) | {"descripton": "a typo"}
-    (folder / "doubtful.json").write_text(json.dumps(doubtful), "utf-8")
-    return folder
+def test_validate_checks_several_catalogs_and_stdin() -> None:
+    write_catalog(entry("eve"), file="a, b.json")
+    good = personas("validate", "catalog.json", "a, b.json")
+    lines = good.out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == ["catalog.json", "a, b.json"]
+    assert all(line.endswith("valid") for line in lines)
+    piped = personas("validate", "-", stdin=Path("catalog.json").read_text("utf-8"))
+    assert (piped.code, "3 personas" in piped.out) == (0, True)
+
+
+def test_validate_prints_every_problem_with_its_place_also_as_json() -> None:
+    write_catalog(entry("ada", email="ada"), entry("bo", extra=1), file="bad.json")
+    result = personas("validate", "catalog.json", "bad.json", "missing.json")
+    assert (result.code, result.err) == (3, "")
+    lines = [line for line in result.out.splitlines() if line.startswith(("bad.json:", "missing.json:"))]
+    assert [line.split(":")[1] for line in lines] == ["5", "24", "1"]
+    assert "cannot be read" in lines[2]
+    assert "2 errors, 1 warning" in result.out
+    assert "personas init" in personas("validate", "missing.json").err
+    assert personas("validate", "").code == 2
+    assert personas("validate", "catalog.json", "-c", "catalog.json").code == 2
+    # Warnings alone do not fail.
+    write_catalog(entry("ada", extra=1))
+    result = personas("validate", "-o", "json")
+    (problem,) = result.json["problems"]
+    assert (result.code, problem["severity"], problem["line"]) == (0, "warning", 13)
+
+
+def test_the_schemas_describe_catalog_and_report() -> None:
+    catalog = json.loads(Path("catalog.json").read_text("utf-8"))
+    jsonschema.validate(catalog, personas("schema").json)
+    report = personas("dry-run", "--auth", "embedded", "-o", "json").json
+    jsonschema.validate(report, personas("schema", "report").json)
+
+
+@pytest.mark.parametrize("who", [ADA, "persona.ada", "ada", "Ada", f" {ADA.upper()} "])
+def test_the_password_of_a_persona(who: str) -> None:
+    result = personas("password", who)
+    assert (result.code, result.out) == (0, derive_password(ADA, SECRET) + "\n")
+
+
+@pytest.mark.parametrize("who", ["@", "adaa@mana.test", "nobody", ""])
+def test_no_password_for_what_is_not_in_the_catalog(who: str) -> None:
+    result = personas("password", who)
+    assert (result.code, result.out) == (2, "")
+    Path("catalog.json").unlink()
+    result = personas("password", who.removesuffix("@mana.test"))
+    assert (result.code, result.out) == (2, "")
+
+
+def test_an_email_needs_no_catalog() -> None:
+    expected = personas("password", ADA).out
+    Path("catalog.json").unlink()
+    assert personas("password", ADA).out == expected
+    assert personas("password", "ada", "-c", "missing.json").code == 3
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        ([], 0),
-        (["catalog.json"], 0),
-        (["catalog.json", "other.json"], 0),
-        (["catalog.json", "doubtful.json"], 0),
-        (["catalog.json", "doubtful.json", "--strict"], 3),
-        (["catalog.json", "other.json", "--strict"], 0),
-        (["doubtful.json", "--strict"], 3),
-        (["broken.json", "catalog.json"], 3),
-        (["catalog.json", "nowhere.json"], 3),
-        (["-c", "other.json"], 0),
-        (["-c", "other.json", "catalog.json"], 2),
-        ([""], 2),
-        (["catalog.json", ""], 2),
-        (["-c", ""], 2),
-    ],
+    ("scope", "email"),
+    [(None, "persona.anna@mana.test"), ("books.*@acme.test", "books.anna@acme.test"), ("*@a.test", None)],
 )
-def test_the_exit_code_tells_whether_all_are_valid(
-    personas: Personas, files: Path, arguments: list[str], code: int
-) -> None:
-    del files
-    assert personas("validate", *arguments).code == code
+def test_init_writes_a_valid_catalog_and_its_schema(scope: str | None, email: str | None) -> None:
+    options = ("--scope", scope) if scope else ()
+    assert personas("init", "new.json", *options).code == 0
+    catalog = load_catalog("new.json")
+    assert (len(catalog.personas), len(catalog.spaces), catalog.warnings) == (2, 1, ())
+    assert email in {None, catalog.personas[0].email}
+    schema = json.loads(Path("catalog.schema.json").read_text("utf-8"))
+    jsonschema.validate(json.loads(Path("new.json").read_text("utf-8")), schema)
+    assert stat.S_IMODE(Path("new.json").stat().st_mode) & 0o600 == 0o600
 
 
-def test_the_problems_of_all_of_them_are_told(personas: Personas, files: Path) -> None:
-    (files / "more.json").write_text(BROKEN, "utf-8")
-    said = personas("validate", "broken.json", "catalog.json", "doubtful.json", "more.json")
-    lines = said.out.splitlines()
-    for name in ("broken.json", "more.json"):
-        assert any(line.startswith(f"{name}:1:") for line in lines), said.out
-    assert any(line.startswith("doubtful.json:1:") and "warning" in line for line in lines), said.out
-    assert not any(line.startswith("catalog.json:") for line in lines)
-    assert "doubtful.json:1:" in personas("validate", "doubtful.json", "--quiet").out
+def test_init_overwrites_nothing() -> None:
+    before = Path("catalog.json").read_text("utf-8")
+    result = personas("init")
+    assert (result.code, "exists" in result.err) == (2, True)
+    assert Path("catalog.json").read_text("utf-8") == before
+    Path("catalog.schema.json").write_text("kept", "utf-8")
+    assert personas("init", "new.json").code == 0
+    assert Path("catalog.schema.json").read_text("utf-8") == "kept"
 
 
-def test_a_catalog_comes_from_standard_input(personas: Personas, files: Path) -> None:
-    text = (files / "catalog.json").read_text("utf-8")
-    said = personas("validate", "-", stdin=text)
-    assert said.code == 0
-    assert "3 personas" in said.out
-    broken = personas("validate", "other.json", "-", stdin=BROKEN)
-    assert broken.code == 3
-    assert "<stdin>:1:" in broken.out
-
-
-def test_a_variable_beside_files_is_no_contradiction(personas: Personas, files: Path) -> None:
-    del files
-    assert personas("validate", "other.json", env={"PERSONAS_CATALOG": "broken.json"}).code == 0
-    assert personas("validate", env={"PERSONAS_CATALOG": "broken.json"}).code == 3
-    assert personas("validate", "-c", "other.json", env={"PERSONAS_CATALOG": "broken.json"}).code == 0
-    assert personas("validate", env={"PERSONAS_CATALOG": ""}).code == 0
-
-
-@pytest.mark.parametrize("form", ["json", "github", "junit", "markdown"])
-def test_every_format_holds_the_problems_of_every_catalog(personas: Personas, files: Path, form: str) -> None:
-    (files / "more.json").write_text(BROKEN, "utf-8")
-    said = personas("validate", "broken.json", "more.json", "-o", form)
-    assert said.code == 3
-    assert "broken.json" in said.out
-    assert "more.json" in said.out
+@pytest.mark.parametrize("scope", ["", "nothing", "one@acme.test", "Books.*@acme.test", "*@*.test"])
+def test_init_refuses_a_scope_that_does_not_work(scope: str) -> None:
+    result = personas("init", "new.json", "--scope", scope)
+    assert (result.code, Path("new.json").exists()) == (2, False)
+    assert "--scope" in result.err

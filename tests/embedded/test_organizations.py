@@ -1,115 +1,187 @@
-"""Spaces themselves; the ordinary ways, and most refusals, are in the recordings."""
+"""Spaces, beyond the recorded calls: update, leave, check-slug, limits, and spaces with deleted members."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
-from personas.embedded import schema
+from .calls import ANNA, BO, CLEO, Calls, outcome
 
-from .client import ANNA, BO, Client
-from .flat import CLEO, PREFIX, Flat, code
-
-CLUB = {"name": "C", "slug": "c", "metadata": {"type": "club"}}
-
-
-def test_a_stranger_neither_sees_nor_changes_a_space(small_flat: Flat) -> None:
-    outside = "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION"
-    assert code(small_flat.call(CLEO, "set-active")) == (403, outside)
-    assert code(small_flat.call(CLEO, "update", data={"name": "X"})) == (400, outside)
-    listed = small_flat.ask(CLEO, "list-members", organizationId=small_flat.id)
-    assert code(listed) == (403, "YOU_ARE_NOT_A_MEMBER_OF_THIS_ORGANIZATION")
-    assert code(small_flat.call(CLEO, "leave")) == (400, "MEMBER_NOT_FOUND")
+CLUB = {"name": "Club", "metadata": {"type": "club"}}
+ONLY_OWNER = (400, "YOU_CANNOT_LEAVE_THE_ORGANIZATION_AS_THE_ONLY_OWNER")
 
 
 @pytest.mark.parametrize(
-    ("action", "body", "told"),
+    ("action", "body", "expected"),
     [
-        ("delete", {"organizationId": "x"}, b""),
-        ("update", {"organizationId": "x", "data": {"name": "X"}}, b'{"message":"User not found"}'),
-        ("check-slug", {"slug": "x"}, b'{"message":"Unauthorized","code":"UNAUTHORIZED"}'),
-        ("set-active", {}, b'{"message":"Unauthorized","code":"UNAUTHORIZED"}'),
-        ("leave", {"organizationId": "x"}, b'{"message":"Unauthorized","code":"UNAUTHORIZED"}'),
+        ("create", {**CLUB, "slug": "x"}, (401, "")),
+        ("delete", {"organizationId": "x"}, (401, "")),
+        ("update", {"organizationId": "x", "data": {"name": "X"}}, (401, "User not found")),
+        ("check-slug", {"slug": "x"}, (401, "UNAUTHORIZED")),
+        ("leave", {"organizationId": "x"}, (401, "UNAUTHORIZED")),
+        ("accept-invitation", {"invitationId": "x"}, (401, "UNAUTHORIZED")),
     ],
 )
-def test_a_body_without_a_session_is_unauthorized(
-    small: Client, action: str, body: dict[str, Any], told: bytes
-) -> None:
-    answer = small.call("POST", f"{PREFIX}/{action}", json=body)
-    assert (answer.status_code, answer.content) == (401, told)
+def test_call_without_session(calls: Calls, action: str, body: dict[str, Any], expected: object) -> None:
+    assert outcome(calls.post("", action, **body)) == expected
 
 
-def test_a_space_shows_as_many_members_as_asked(small_flat: Flat) -> None:
-    for limit, number in (("1", 1), ("2", 2), ("0", 2), ("nonsense", 2)):
-        query = {"organizationId": small_flat.id, "membersLimit": limit}
-        shown = small_flat.ask(ANNA, "get-full-organization", **query)
-        assert len(shown.json()["members"]) == number
+# --- update, check-slug, leave ------------------------------------------------------------------------------
 
 
-def test_an_owner_and_an_admin_change_a_space_and_a_member_does_not(flat: Flat) -> None:
-    refused = flat.call(BO, "update", data={"name": "Mine"})
-    assert code(refused) == (403, "YOU_ARE_NOT_ALLOWED_TO_UPDATE_THIS_ORGANIZATION")
+def test_owner_and_admin_update_a_space(calls: Calls) -> None:
+    space = calls.make_space(ANNA, BO)
     changes = {"name": "Loft", "slug": "loft", "logo": "x.png", "metadata": {"type": "team", "floor": 5}}
-    changed = flat.call(ANNA, "update", data=changes)
-    assert changed.status_code == 200
-    assert changed.json() == {"id": flat.id, "createdAt": changed.json()["createdAt"], **changes}
-    flat.call(ANNA, "update-member-role", memberId=flat.members[BO], role="admin")
-    assert flat.call(BO, "update", data={"slug": "loft", "name": "Attic"}).json()["name"] == "Attic"
-    shown = flat.ask(BO, "get-full-organization", organizationSlug="loft").json()
+    updated = calls.post(ANNA, "update", organizationId=space, data=changes)
+    assert (updated.status_code, updated.json()["id"]) == (200, space)
+    assert changes.items() <= updated.json().items()
+    refused = calls.post(BO, "update", organizationId=space, data={"name": "Mine"})
+    assert outcome(refused) == (403, "YOU_ARE_NOT_ALLOWED_TO_UPDATE_THIS_ORGANIZATION")
+    member_id = calls.member_id(BO, "loft")
+    calls.post(ANNA, "update-member-role", memberId=member_id, role="admin", organizationId=space)
+    calls.post(BO, "update", organizationId=space, data={"name": "Attic", "slug": "loft"})
+    shown = calls.get(BO, "get-full-organization", organizationSlug="loft").json()
     assert {key: shown[key] for key in changes} == {**changes, "name": "Attic"}
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
-        ({"data": {"slug": "persona-bo"}}, "Organization slug already taken"),
-        ({"data": {}}, "[body.data] Nothing to change"),
-        ({"data": {"name": ""}}, "[body.data.name] Too small: expected string to have >=1 characters"),
-        ({"data": {"logo": None}}, "[body.data.logo] Invalid input: expected string, received null"),
-        ({"data": {"metadata": []}}, "[body.data.metadata] Invalid input: expected record, received array"),
-        ({"data": {"slug": "é" * 1301}}, "[body.slug] At most 2600 bytes"),
-        ({"data": None}, "[body.data] Invalid input: expected object, received null"),
-        ({"data": {"name": "X"}, "organizationId": ""}, "Organization not found"),
+        ({"data": {"slug": "bo"}}, (400, "ORGANIZATION_SLUG_ALREADY_TAKEN")),
+        ({"data": {"name": ""}}, (400, "VALIDATION_ERROR")),
+        ({"data": {"metadata": []}}, (400, "VALIDATION_ERROR")),
+        ({"data": None}, (400, "VALIDATION_ERROR")),
+        ({}, (400, "VALIDATION_ERROR")),
+        ({"data": {}}, (500, "")),
+        ({"data": {"name": "X"}, "organizationId": ""}, (400, "ORGANIZATION_NOT_FOUND")),
+        (
+            {"data": {"name": "X"}, "organizationId": "nope"},
+            (400, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION"),
+        ),
     ],
 )
-def test_a_change_that_cannot_be_is_refused(small_flat: Flat, body: dict[str, Any], told: str) -> None:
-    before = small_flat.client.rows(schema.organizations)
-    refused = small_flat.call(ANNA, "update", **body)
-    assert (refused.status_code, refused.json()["message"]) == (400, told)
-    assert small_flat.client.rows(schema.organizations) == before
+def test_update_that_is_refused_changes_nothing(calls: Calls, body: dict[str, Any], expected: object) -> None:
+    space = calls.make_space(ANNA)
+    before = calls.get(ANNA, "list").json()
+    assert outcome(calls.post(ANNA, "update", **{"organizationId": space, **body})) == expected
+    assert calls.get(ANNA, "list").json() == before
 
 
-def test_a_slug_is_free_or_taken_or_too_long(small_flat: Flat) -> None:
-    free = small_flat.send(BO, "check-slug", {"slug": "FLAT"})
-    assert (free.status_code, free.json()) == (200, {"status": True})
-    taken = small_flat.send(BO, "check-slug", {"slug": "flat"})
-    assert code(taken) == (400, "ORGANIZATION_SLUG_ALREADY_TAKEN")
-    assert small_flat.send(ANNA, "create", {**CLUB, "slug": "x" * 2600}).status_code == 200
-    assert code(small_flat.send(ANNA, "create", {**CLUB, "slug": "y" * 2601})) == (400, "VALIDATION_ERROR")
+def test_check_slug_compares_exactly(calls: Calls) -> None:
+    calls.make_space(ANNA)
+    assert calls.post(BO, "check-slug", slug="FLAT").json() == {"status": True}
+    assert outcome(calls.post(BO, "check-slug", slug="flat")) == (400, "ORGANIZATION_SLUG_ALREADY_TAKEN")
 
 
-def test_the_active_space_is_told_and_not_remembered(small_flat: Flat) -> None:
-    shown = small_flat.ask(BO, "get-full-organization", organizationId=small_flat.id).json()
-    expected = {key: shown[key] for key in shown if key not in ("members", "invitations")}
-    for body in ({"organizationId": small_flat.id, "organizationSlug": "nope"}, {"organizationSlug": "flat"}):
-        active = small_flat.send(BO, "set-active", body)
-        assert (active.status_code, active.json()) == (200, expected)
-        assert small_flat.ask(BO, "get-full-organization").json() is None
-        removed = small_flat.send(BO, "remove-member", {"memberIdOrEmail": BO})
-        assert code(removed) == (400, "NO_ACTIVE_ORGANIZATION")
+def test_member_leaves_but_the_only_owner_cannot(calls: Calls) -> None:
+    space = calls.make_space(ANNA, BO)
+    left = calls.post(BO, "leave", organizationId=space)
+    assert (left.status_code, left.json()["user"]["email"]) == (200, BO)
+    assert outcome(calls.post(BO, "leave", organizationId=space)) == (400, "MEMBER_NOT_FOUND")
+    assert outcome(calls.post(ANNA, "leave", organizationId=space)) == ONLY_OWNER
+    assert len(calls.get(ANNA, "get-full-organization", organizationId=space).json()["members"]) == 1
+
+
+def test_owner_leaves_a_space_with_another_owner(calls: Calls) -> None:
+    space = calls.make_space(ANNA, BO)
+    bo = calls.member_id(BO)
+    calls.post(ANNA, "update-member-role", memberId=bo, role=["member", "owner"], organizationId=space)
+    assert calls.post(ANNA, "leave", organizationId=space).status_code == 200
+    assert outcome(calls.post(BO, "leave", organizationId=space)) == ONLY_OWNER
+
+
+# --- members and invitations --------------------------------------------------------------------------------
+
+
+def test_plain_member_removes_nobody_not_even_itself(calls: Calls) -> None:
+    space = calls.make_space(ANNA, BO, CLEO)
+    for email in (BO, CLEO):
+        refused = calls.post(BO, "remove-member", memberIdOrEmail=email, organizationId=space)
+        assert outcome(refused) == (401, "YOU_ARE_NOT_ALLOWED_TO_DELETE_THIS_MEMBER")
+    assert outcome(calls.post(BO, "remove-member", memberIdOrEmail=ANNA, organizationId=space)) == ONLY_OWNER
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"organizationId": None, "organizationSlug": "flat"}, {"organizationId": ""}]
+    ("role", "stored", "may_invite"),
+    [("king", "king", False), ([], "", False), (["member", "admin"], "member,admin", True)],
 )
-def test_no_space_can_be_the_active_one(small_flat: Flat, body: dict[str, Any]) -> None:
-    answer = small_flat.send(ANNA, "set-active", body)
-    assert (answer.status_code, answer.json()) == (200, None)
+def test_each_word_of_a_role_counts(calls: Calls, role: object, stored: str, may_invite: object) -> None:
+    space = calls.make_space(ANNA, BO)
+    change = {"memberId": calls.member_id(BO), "role": role, "organizationId": space}
+    assert calls.post(ANNA, "update-member-role", **change).json()["role"] == stored
+    invited = calls.post(BO, "invite-member", email=CLEO, role="member", organizationId=space)
+    assert (invited.status_code == 200) is may_invite
 
 
-def test_an_unknown_space_is_not_the_active_one(small_flat: Flat) -> None:
-    unknown = small_flat.send(ANNA, "set-active", {"organizationSlug": "nope"})
-    assert code(unknown) == (400, "ORGANIZATION_NOT_FOUND")
-    unknown = small_flat.send(ANNA, "set-active", {"organizationId": "nope"})
-    assert code(unknown) == (403, "USER_IS_NOT_A_MEMBER_OF_THE_ORGANIZATION")
+def test_expired_invitation_is_listed_and_cannot_be_accepted(calls: Calls) -> None:
+    space = calls.make_space(ANNA)
+    invite = {"email": BO, "role": "member", "organizationId": space}
+    calls.post(ANNA, "invite-member", **invite)
+    calls.now += dt.timedelta(hours=48)
+    (expired,) = calls.get(BO, "list-user-invitations").json()
+    refused = calls.post(BO, "accept-invitation", invitationId=expired["id"])
+    assert (expired["status"], outcome(refused)) == ("pending", (400, "INVITATION_NOT_FOUND"))
+    fresh = calls.post(ANNA, "invite-member", **invite).json()
+    assert calls.post(BO, "accept-invitation", invitationId=fresh["id"]).status_code == 200
+
+
+def test_resend_renews_the_same_invitation(calls: Calls) -> None:
+    invite = {"email": BO, "role": "member", "organizationId": calls.make_space(ANNA)}
+    first = calls.post(ANNA, "invite-member", **invite).json()
+    calls.now += dt.timedelta(hours=24)
+    again = calls.post(ANNA, "invite-member", **invite, resend=True).json()
+    assert again["id"] == first["id"]
+    assert again["expiresAt"] > first["expiresAt"]
+
+
+def test_space_has_at_most_100_pending_invitations(calls: Calls) -> None:
+    invite = {"role": "member", "organizationId": calls.make_space(ANNA)}
+    for number in range(100):
+        assert calls.post(ANNA, "invite-member", email=f"x{number}@mana.test", **invite).status_code == 200
+    refused = calls.post(ANNA, "invite-member", email="x100@mana.test", **invite)
+    assert outcome(refused) == (403, "INVITATION_LIMIT_REACHED")
+
+
+# --- deleted users ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gone", [ANNA, BO])
+def test_deleted_member_breaks_a_space_for_everybody(calls: Calls, gone: str) -> None:
+    space = calls.make_space(ANNA, BO, CLEO)
+    bo = calls.member_id(BO)
+    calls.delete(gone)
+    calls.create(gone)  # has the same email and is another user
+    for email in (ANNA, BO, CLEO):
+        assert calls.get(email, "get-full-organization", organizationId=space).status_code == 500
+        assert calls.get(email, "get-full-organization", organizationSlug="flat").status_code == 500
+    if gone == BO:
+        by_id = calls.post(ANNA, "remove-member", memberIdOrEmail=bo, organizationId=space)
+        by_email = calls.post(ANNA, "remove-member", memberIdOrEmail=BO, organizationId=space)
+        assert (by_id.status_code, outcome(by_email)) == (500, (400, "MEMBER_NOT_FOUND"))
+
+
+def test_owner_lists_and_deletes_a_broken_space(calls: Calls) -> None:
+    space = calls.make_space(ANNA, BO)
+    calls.delete(BO)
+    assert space in [each["id"] for each in calls.get(ANNA, "list").json()]
+    assert calls.post(ANNA, "delete", organizationId=space).status_code == 200
+    assert calls.post(ANNA, "check-slug", slug="flat").json() == {"status": True}
+
+
+def test_slug_of_an_ownerless_space_stays_taken(calls: Calls) -> None:
+    space = calls.make_space(ANNA, BO)
+    calls.delete(ANNA)
+    calls.create(ANNA)
+    assert outcome(calls.post(ANNA, "check-slug", slug="flat")) == (400, "ORGANIZATION_SLUG_ALREADY_TAKEN")
+    assert outcome(calls.post(ANNA, "create", **CLUB, slug="flat"))[0] == 400
+    assert outcome(calls.post(BO, "delete", organizationId=space))[0] == 403
+    assert [each["slug"] for each in calls.get(ANNA, "list").json()] == ["anna-2"]
+
+
+def test_space_stays_whole_when_a_member_is_removed_before_deletion(calls: Calls) -> None:
+    space = calls.make_space(ANNA, BO)
+    calls.post(ANNA, "remove-member", memberIdOrEmail=BO, organizationId=space)
+    calls.delete(BO)
+    assert calls.get(ANNA, "get-full-organization", organizationId=space).status_code == 200

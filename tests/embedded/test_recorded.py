@@ -1,40 +1,32 @@
-"""The embedded service answers what the original answered, but for a list of improvements."""
+"""The embedded service answers what the real service answered, but for a few listed steps."""
 
 from __future__ import annotations
-
-from functools import partial
-from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
-from personas.embedded import serving
+from .recorded import SEQUENCES, load, replay
 
-from .improvements import missing, unexplained
-from .recorded import SEQUENCES, as_recorded, load, replay
-
-if TYPE_CHECKING:
-    from personas.embedded import Embedded
-
-    from .recorded import Difference
-
-
-def _expect(sequence: str, differences: list[Difference]) -> None:
-    assert [str(difference) for difference in unexplained(sequence, differences)] == []
-    assert missing(sequence, differences) == []
+EXCEPTIONS = {
+    # Starlette decodes a path before it is matched, and does not resolve encoded dots: ids with %2f or %2e.
+    "reading": {19, 20, 21, 48, 49, 50},
+    # An integer beyond 2^53: JavaScript rounds it, Python does not.
+    "creating": {207},
+    # A form. Nothing here uses one, and the service leaves it out; so it does with the following.
+    "registering": {189},
+    # A form (54, 56), rememberMe (3, 63) and callbackURL (6).
+    "sessions": {3, 6, 54, 56, 63},
+}
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
-def test_every_step_is_answered_as_the_original_answered_it(sequence: str, standing: Embedded) -> None:
-    _expect(sequence, anyio.run(replay, sequence, as_recorded(standing)))
+def test_answers_are_as_recorded(database: str, sequence: str) -> None:
+    differences = anyio.run(replay, sequence, database)
+    expected = EXCEPTIONS.get(sequence, set())
+    assert [how for number, how in differences.items() if number not in expected] == []
+    assert sorted(expected - differences.keys()) == []  # an exception that is not needed any more
 
 
-@pytest.mark.parametrize("sequence", ["sessions", "reading"])
-def test_a_port_answers_like_the_service_in_process(sequence: str, standing_sqlite: Embedded) -> None:
-    embedded = as_recorded(standing_sqlite)
-    with serving(embedded):
-        _expect(sequence, anyio.run(partial(replay, on_a_port=True), sequence, embedded))
-
-
-def test_ten_sequences_of_more_than_two_thousand_calls_are_replayed() -> None:
-    assert (len(SEQUENCES), sum(len(load(sequence)) for sequence in SEQUENCES)) == (10, 2034)
+def test_at_most_fifteen_of_1779_steps_are_exceptions() -> None:
+    assert sum("answer" in step for sequence in SEQUENCES for step in load(sequence)) == 1779
+    assert sum(map(len, EXCEPTIONS.values())) <= 15

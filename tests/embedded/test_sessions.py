@@ -1,114 +1,124 @@
-"""Sessions that are extended, forgotten and taken away, and the tokens that are had for them."""
-
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
 
 import jwt
 import pytest
 
-from personas.embedded import schema
+from personas.embedded import ServerThread
+from personas.embedded.passwords import Hasher
 
-from .client import ANNA, PASSWORD, SIGN_IN, Client, Clock
+from .conftest import Client
 
-if TYPE_CHECKING:
-    import httpx
-
-SESSION = "/api/auth/get-session"
-V1 = "/api/v1/auth"
-COOKIES = ["mana.session_token", "mana.session_data", "mana.dont_remember"]
+ADA = "ada@mana.test"
 
 
-def _days_left(client: Client, clock: Clock) -> float:
-    (row,) = client.rows(schema.sessions)
-    left: dt.timedelta = row["expires_at"] - clock()
-    return left / dt.timedelta(days=1)
+@pytest.fixture
+def client() -> Iterator[Client]:
+    """A client of a service with one persona, on a Monday; its time stands still until it is moved."""
+    monday = dt.datetime(2026, 11, 23, 8, 28, tzinfo=dt.UTC)
+    with ServerThread(scrypt_n=2, clock=lambda: monday) as server, Client(server) as client:
+        assert client.create(ADA).status_code == 200
+        yield client
 
 
-def _names(answer: httpx.Response) -> list[str]:
-    return [value.partition("=")[0] for value in answer.headers.get_list("set-cookie")]
+def _move(client: Client, **time: float) -> None:
+    later = client.server.service.clock() + dt.timedelta(**time)
+    client.server.service.clock = lambda: later
 
 
-@pytest.mark.parametrize("path", [SESSION, f"{V1}/session"])
-def test_a_session_that_is_a_day_old_lasts_a_week_again(small: Client, clock: Clock, path: str) -> None:
-    small.seed()
-    cookie = small.cookie()
-    clock.advance(hours=23, minutes=59)
-    early = small.as_user(cookie, "GET", path)
-    assert (_names(early), round(_days_left(small, clock))) == ([], 6)
-    clock.advance(minutes=1)
-    late = small.as_user(cookie, "GET", path)
-    assert (_names(late), _days_left(small, clock)) == (["mana.session_token"], 7)
-    assert late.json()["session"]["expiresAt"] == "2026-12-01T12:00:00.000Z"
-    assert late.headers["set-cookie"].partition(";")[0] == cookie
-    assert "Max-Age=604800" in late.headers["set-cookie"]
+def test_an_access_token_names_its_user_and_lasts_fifteen_minutes(client: Client) -> None:
+    user = client.sign_in(ADA).json()["user"]
+    token = client.get("/api/auth/token").json()["token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims.keys() == {"sub", "email", "role", "sid", "tier", "iat", "exp", "iss", "aud"}
+    assert (claims["sub"], claims["email"], claims["tier"]) == (user["id"], ADA, "founder")
+    assert (claims["iss"], claims["aud"]) == (client.server.url, "mana")
+    assert claims["exp"] - claims["iat"] == 15 * 60
+    headers = {"authorization": f"Bearer {client.server.admin_token()}"}
+    _move(client, minutes=14, seconds=59)
+    assert client.get("/api/v1/admin/personas", headers=headers).status_code == 200
+    _move(client, seconds=1)
+    assert client.get("/api/v1/admin/personas", headers=headers).status_code == 401
 
 
-def test_a_session_not_to_be_remembered_lasts_a_day_and_is_never_extended(
-    small: Client, clock: Clock
-) -> None:
-    small.seed()
-    body = {"email": ANNA, "password": PASSWORD, "rememberMe": False}
-    answer = small.call("POST", SIGN_IN, json=body)
-    assert _names(answer) == ["mana.dont_remember", "mana.session_token"]
-    cookies = "; ".join(value.partition(";")[0] for value in answer.headers.get_list("set-cookie"))
-    assert _days_left(small, clock) == 1
-    shown = small.as_user(cookies, "GET", SESSION)
-    assert (_names(shown), _days_left(small, clock)) == ([], 1)
-    forged = cookies.replace("dont_remember=true.", "dont_remember=true.x")
-    assert _names(small.as_user(forged, "GET", SESSION)) == ["mana.session_token"]
-    clock.advance(days=7)
-    assert small.as_user(cookies, "GET", SESSION).json() is None
+def test_the_jwks_verifies_tokens(client: Client) -> None:
+    key = jwt.PyJWK(client.get("/api/auth/jwks").json()["keys"][0])
+    claims = jwt.decode(
+        client.server.admin_token(), key, audience="mana", options={"verify_exp": False, "verify_iat": False}
+    )
+    assert claims["role"] == "admin"
 
 
-def test_a_session_ends_after_seven_days_and_takes_the_cookies_along(client: Client, clock: Clock) -> None:
-    client.seed()
-    cookie = client.cookie()
-    clock.advance(days=6, hours=23)
-    assert client.as_user(cookie, "GET", "/api/auth/token").status_code == 200
-    clock.advance(hours=1)
-    assert client.as_user(cookie, "GET", "/api/auth/token").status_code == 401
-    over = client.as_user(cookie, "GET", SESSION)
-    assert (over.json(), _names(over)) == (None, COOKIES)
-    assert _names(client.as_user("mana.session_token=nonsense", "GET", SESSION)) == []
-    client.cookie()
-    assert len(client.rows(schema.sessions)) == 1  # the one that is over is gone
+def test_a_session_in_use_lasts_longer_and_an_unused_one_ends(client: Client) -> None:
+    client.sign_in(ADA)
+    first = client.get("/api/auth/get-session")
+    _move(client, days=1)
+    extended = client.get("/api/auth/get-session")
+    assert "set-cookie" not in first.headers
+    assert "Max-Age=604800" in extended.headers["set-cookie"]
+    assert first.json()["session"]["expiresAt"] == "2026-11-30T08:28:00.000Z"
+    assert extended.json()["session"]["expiresAt"] == "2026-12-01T08:28:00.000Z"
+    _move(client, days=7)
+    ended = client.get("/api/auth/get-session")
+    assert ended.json() is None
+    assert ended.headers["set-cookie"].startswith("mana.session_token=; Max-Age=0")
+    assert client.get("/api/auth/token").status_code == 401
 
 
-@pytest.mark.parametrize("path", [f"{V1}/session-to-token", f"{V1}/refresh"])
-def test_tokens_are_had_for_a_session(small: Client, path: str) -> None:
-    user_id = small.seed()
-    answer = small.as_user(small.cookie(), "POST", path).json()
-    assert answer["refreshToken"] == small.rows(schema.sessions)[0]["token"]
-    assert jwt.decode(answer["accessToken"], options={"verify_signature": False})["sub"] == user_id
-    refused = small.call("POST", path)
-    assert (refused.status_code, set(refused.json())) == (401, {"error"})
+def test_an_address_signs_in_three_times_in_ten_seconds(client: Client) -> None:
+    def sign_in(address: str) -> int:
+        client.cookies.clear()
+        return client.sign_in(ADA, **{"x-forwarded-for": address}).status_code
+
+    client.sign_in(ADA)  # not through a proxy: not counted
+    assert [sign_in("203.0.113.9, 10.0.0.1") for _ in range(4)] == [200, 200, 200, 429]
+    answer = client.sign_in(ADA, "wrong", **{"x-forwarded-for": "203.0.113.9"})
+    assert (answer.status_code, answer.headers["x-retry-after"]) == (429, "10")
+    assert sign_in("203.0.113.10") == 200
+    _move(client, seconds=10)
+    assert sign_in("203.0.113.9") == 200
 
 
-def test_a_logout_ends_the_session(small: Client) -> None:
-    small.seed()
-    cookie = small.cookie()
-    foreign = small.as_user(cookie, "POST", f"{V1}/logout", headers={"origin": "https://evil.example"})
-    assert (foreign.status_code, len(small.rows(schema.sessions))) == (403, 1)
-    answer = small.as_user(cookie, "POST", f"{V1}/logout")
-    assert (answer.json(), small.rows(schema.sessions)) == ({"success": True}, [])
-    assert _names(answer) == COOKIES
+def test_origin_is_compared_with_the_base_url() -> None:
+    with ServerThread(scrypt_n=2, base_url="https://auth.example.test") as server, Client(server) as client:
+        client.create(ADA)
+        for origin, status in (
+            ("https://auth.example.test", 200),
+            ("http://localhost:5173", 200),
+            (server.url, 403),
+            ("https://auth.example.test.evil.test", 403),
+            (None, 403),
+        ):
+            client.sign_in(ADA)
+            headers = {"origin": origin} if origin else {}
+            assert client.post("/api/auth/sign-out", headers=headers).status_code == status, origin
+            client.cookies.clear()
 
 
-def test_a_token_is_validated_until_it_ends(small: Client, clock: Clock) -> None:
-    user_id = small.seed()
-    token = small.login().json()["accessToken"]
+def test_long_passwords_and_emails_are_refused_unhashed(client: Client) -> None:
+    marks = "a" + "\u0315\u0300" * 45_000  # the NFKC form of this takes seconds
+    email = "a" * 100_000 + "@mana.test"
+    assert client.sign_in(ADA, marks).status_code == 401
+    assert client.sign_in(email).status_code == 400
+    credentials = {"email": "new@mana.test", "password": marks, "name": "New"}
+    answer = client.post("/api/auth/sign-up/email", json=credentials)
+    assert answer.json()["code"] == "PASSWORD_TOO_LONG"
+    answer = client.create("new@mana.test", password=marks)
+    assert answer.json() == {"error": "Sign-up failed", "message": "Password too long"}
+    answer = client.create(email)
+    assert answer.json()["message"] == "[body.email] Invalid email address"
 
-    def validate(token: Any) -> tuple[int, Any]:
-        answer = small.call("POST", f"{V1}/validate", json={"token": token})
-        return answer.status_code, answer.json()
 
-    status, told = validate(token)
-    assert (status, told["valid"], told["payload"]["sub"]) == (200, True, user_id)
-    for nothing in (None, "", 0):
-        assert validate(nothing) == (400, {"valid": False})
-    for wrong in ("x.y.z", ["x"], token[:-4], "x" * 1_000_000):
-        assert validate(wrong) == (401, {"valid": False})
-    clock.advance(minutes=15)
-    assert validate(token) == (401, {"valid": False})
+def test_passwords_are_hashed_as_better_auth_does() -> None:
+    # Made by hashPassword of the npm package better-auth, 1.7.25.
+    stored = (
+        "7fd6477b6a97f22b58fcfca5be55224a:"
+        "5446a9be590e001df8de036b185ed66640b95c2f1d4c73dc2df7215d6b0ea949"
+        "5c7c22f39c259538a407c5efc460584554d8fda71280123e14bc1e8e4c3cfeea"
+    )
+    assert Hasher().verify(stored, "Pässwörter-½-ﬁ-𝟙𝟚")
+    assert Hasher().verify(stored, "Pässwörter-1⁄2-fi-12")  # the same in NFKC
+    assert not Hasher().verify(stored, "Passworter")
+    assert not Hasher().verify(None, "Pässwörter-½-ﬁ-𝟙𝟚")

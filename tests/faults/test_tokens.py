@@ -1,89 +1,139 @@
-"""A token that ends in the middle of a long run costs no work."""
+"""Credentials that expire, are wrong, or belong to another account; and services that are another kind."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 from typing import Any
 
 import pytest
 
-from .faultserver import Answer, Fault, Seen, when
-from .world import PERSONAS, SIGN_IN, World, both_worlds
+from personas.embedded.service import utc_now
 
-MANY = [f"p{number:03d}" for number in range(100)]
-REFUSED = Answer(401, {"statusCode": 401, "message": "Invalid or expired token"})
+from .conftest import BY_PASSWORD, SIGN_IN, World, results
+from .proxy import Answer, Request, Script, every
 
-
-class Quick:
-    """A service that only remembers who was seeded: hashing passwords is not what this is about."""
-
-    def __init__(self) -> None:
-        self.there: dict[str, dict[str, Any]] = {}
-        self.token_ended = False
-
-    def __call__(self, seen: Seen) -> Fault:
-        if self.token_ended:
-            return REFUSED
-        if seen.path == SIGN_IN:
-            return Answer(403, {"code": "EMAIL_NOT_VERIFIED"})
-        if seen.method == "POST":
-            user_id = f"id-{seen.email.partition('@')[0]}"
-            self.there[user_id] = {**json.loads(seen.body), "userId": user_id}
-            self.token_ended = len(self.there) == len(MANY) // 2
-            return Answer(200, {"ok": True, "userId": user_id, "email": seen.email})
-        if "/personas/" in seen.path:
-            return Answer(200, {"persona": self.there[seen.path.rpartition("/")[2]], "recentActions": []})
-        if seen.path.endswith("/users"):
-            return Answer(200, {"users": [], "total": len(self.there), "page": 1, "limit": 100})
-        return Answer(200, {"personas": list(self.there.values())})
+FIVE = ("a1", "a2", "a3", "a4", "a5")
+HUMAN, PASSWORD = "human@acme.test", "a password of their own"
 
 
-def test_a_token_that_ends_in_the_middle_of_many_personas_stops_the_run_at_once_and_the_next_completes_it(
-    real: World,
-) -> None:
-    real.write_catalog(*MANY)
-    service = Quick()
-    ended = real.run("seed", "-o", "json", through=service, exits=4)
-    assert "the service refused the admin token: Invalid or expired token" in ended.err
-    assert ended.results() == {"done": 50, "not-done": 50}
-    # Only what was under way has still been sent.
-    assert len(ended.seen.to(f"POST {PERSONAS}")) <= 50 + 8
-    # With a fresh token:
-    service.token_ended = False
-    again = real.run("seed", "-o", "json", through=service)
-    assert again.results() == {"done": 50}
-    assert len(service.there) == len(MANY)
+@pytest.fixture
+def expiring(world: World, monkeypatch: pytest.MonkeyPatch) -> Script:
+    """A script in which 16 minutes pass at the third write."""
+
+    def script(request: Request) -> None:
+        if request.method == "POST" and len(world.proxy.writes) == 3:
+            monkeypatch.setattr(world.server.service, "clock", lambda: utc_now() + dt.timedelta(minutes=16))
+
+    return script
 
 
-@both_worlds
-def test_a_token_that_ends_in_the_middle_is_renewed_once_when_email_and_password_are_known(
-    real: World,
-) -> None:
-    admin = real.set_admin_password()
-    real.write_catalog(*MANY[:30])
+def test_given_token_that_expires_in_the_middle_stops_the_run(world: World, expiring: Script) -> None:
+    world.catalog(*FIVE)
+    done = world.run("seed", "--concurrency", "1", "-o", "json", script=expiring)
+    assert done.code == 4
+    assert results(done) == ["done", "done", "failed", "skipped", "skipped"]
+    assert "The service refused the admin token: Invalid or expired token" in done.json["error"]["message"]
+    assert len(world.proxy.writes) == 3
+    done = world.run("seed", "-o", "json", MANA_ADMIN_JWT=world.server.admin_token())
+    assert (done.code, results(done)) == (0, ["done"] * 3)
 
-    def expire() -> None:
-        real.now_is_later_by = dt.timedelta(minutes=16)
 
-    script = when(f"POST {PERSONAS}", first=15, times=1, then=expire)
-    ended = real.run("seed", "-o", "json", through=script, env=admin)
-    # One renewal for all workers, from the session; nobody signs in anew for it.
-    assert len(ended.seen.to("GET /api/auth/token")) == 2
-    assert len(ended.seen.to(f"POST {SIGN_IN}")) == 1
-    assert ended.results() == {"done": 30}
-    assert 1 <= len([seen for seen in ended.seen if seen.status == 401]) <= 8
-    assert len(real.personas) == 30
+def test_token_by_password_is_renewed_in_the_middle(world: World, expiring: Script) -> None:
+    world.catalog(*FIVE)
+    done = world.run("seed", "--concurrency", "1", "-o", "json", script=expiring, **BY_PASSWORD)
+    assert (done.code, results(done)) == (0, ["done"] * 5)
+    assert world.proxy.count("POST", SIGN_IN) == world.proxy.count("POST", "/api/auth/sign-out")
+    assert len(world.live()) == 5
+
+
+def test_no_session_stays_open(world: World) -> None:
+    world.catalog("anna", "bo")
+    for command in (("seed",), ("seed",), ("dry-run",), ("list",), ("cleanup", "--yes")):
+        done = world.run(*command, **BY_PASSWORD)
+        assert done.code == 0, done.all
+        assert world.count_sessions() == 0, command
 
 
 @pytest.mark.parametrize(
-    "command", [("seed",), ("dry-run",), ("cleanup",), ("list",), ("show", "a")], ids=lambda args: args[0]
+    ("minutes", "role", "message"),
+    [
+        (60, "admin", "The admin token has expired: since 20"),
+        (0, "user", "The token is not an admin's: its role is 'user'."),
+    ],
 )
-def test_a_service_that_refuses_the_token_from_the_start_is_exit_4_and_nothing_is_done(
-    real: World, command: tuple[str, ...]
+def test_token_that_cannot_work_is_not_sent(world: World, minutes: int, role: str, message: str) -> None:
+    claims = {"sub": "x", "email": HUMAN, "role": role}
+    then = utc_now() - dt.timedelta(minutes=minutes)
+    token = world.server.service.signer.sign(claims, issuer="http://localhost", now=then)
+    world.catalog("anna")
+    for command in ("seed", "dry-run", "list", "cleanup"):
+        done = world.run(command, MANA_ADMIN_JWT=token)
+        assert done.code == 4
+        assert f"Error: {message}" in done.err
+        assert token not in done.all
+        assert world.proxy.requests == []
+
+
+@pytest.mark.parametrize(
+    ("verified", "password", "cause"),
+    [
+        (False, PASSWORD, "this account is not verified"),
+        (True, PASSWORD, f"{HUMAN} is not an admin: its role is 'user'."),
+        (True, "a wrong password", "email or password is wrong"),
+    ],
+)
+def test_account_that_cannot_be_the_admin_says_the_cause(
+    world: World, verified: bool, password: str, cause: str
 ) -> None:
-    real.write_catalog("a")
-    ended = real.run(*command, through=lambda _: REFUSED, exits=4)
-    assert len(ended.seen) == 1
-    assert "refused the admin token" in ended.err
-    assert "personas token" in ended.err
+    world.sign_up(HUMAN, password=PASSWORD)
+    if verified:
+        world.verify(HUMAN)
+    account = {**BY_PASSWORD, "MANA_ADMIN_EMAIL": HUMAN, "MANA_ADMIN_PASSWORD": password}
+    for command in ("token", "list"):
+        done = world.run(command, **account)
+        assert (done.code, done.out) == (4, "")
+        assert cause in done.all
+        assert ("Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD." in done.err) is (password != PASSWORD)
+        for misleading in ("personas token", "seed", "rate limit"):
+            assert misleading not in done.err
+        assert world.proxy.count("POST", SIGN_IN) == 1
+        assert world.count_sessions() == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (Answer(401, {"error": "unauthorized"}), "this is not the auth service's sign-in (HTTP 401)"),
+        (Answer(404, "Not Found"), "this is not the auth service's sign-in (HTTP 404)"),
+        (Answer(404, {"error": "not found"}), "this is not the auth service's sign-in (HTTP 404)"),
+        (Answer(405, "Method Not Allowed"), "this is not the auth service's sign-in (HTTP 405)"),
+        (Answer(200, "<!doctype html>"), "this is not the auth service's sign-in (HTTP 200)"),
+        (Answer(200, {"twoFactorRedirect": True}), "this account uses two-factor sign-in"),
+    ],
+    ids=["401 without code", "404", "404 JSON", "405", "HTML", "second factor"],
+)
+def test_sign_in_of_another_kind_is_not_a_wrong_password(world: World, answer: Answer, cause: str) -> None:
+    world.catalog("anna")
+    admin = world.run("list", "--service", "mana", script=every(answer), **BY_PASSWORD)
+    persona = world.run("login", "anna", script=every(answer))
+    for done in (admin, persona):
+        assert done.code == 4
+        assert cause in done.all
+        for misleading in ("password is wrong", "ADMIN_PASSWORD", "--replace"):
+            assert misleading not in done.all
+    assert ("--jwt" if "two-factor" in cause else "Check --auth ") in admin.all
+    done = world.run("list", script=every(answer), **BY_PASSWORD)
+    assert done.code == 4
+    assert f"Neither mana nor Better Auth answers at {world.proxy.url}." in done.all
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/auth/"])
+def test_address_with_a_wrong_path_says_the_cause(world: World, path: str) -> None:
+    world.catalog("anna")
+    for command in (("seed",), ("list",), ("login", "anna"), ("spaces",)):
+        for more in (dict[str, Any](), BY_PASSWORD):
+            done = world.run(*command, MANA_AUTH_URL=world.proxy.url + path, **more)
+            assert done.code == 4, done.all
+            assert "Check --auth " in done.all
+            assert "ADMIN_PASSWORD" not in done.all
+            assert "rate limit" not in done.all

@@ -1,92 +1,90 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from html import unescape
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
-from personas.report import markdown, render, step_summary
-from personas.report.safemarkdown import code, fenced, plain
+from personas.reconcile.changes import Action, Status
+from personas.report.markdown import MAX_BYTES, to_markdown
+from personas.report.sanitize import disarm, markdown_code, markdown_text, visible
 
 from . import scenarios
-from .reading import assert_harmless_markdown, tokens
-from .strategies import foreign_texts
+from .scenarios import ANNA, PROMPT, change, plan, report
+
+_OWN_HTML = re.compile(r"</?(details|summary|b|sub|code)>|<!-- personas-preview -->")
 
 
-def test_verdict_and_counts_come_first_then_the_table_then_the_updates() -> None:
-    text = render(scenarios.dry_run(), "markdown")
-    assert text.splitlines()[1].endswith(
-        "1 collision, 1 not known, 1 locked out, 1 needs --recreate, 1 to create, 2 to update, 1 stray"
-    )
-    assert (
-        text.index("1 to create")
-        < text.index("| state |")
-        < text.index("<details>")
-        < text.index("| before |")
-    )
+def _tokens(text: str) -> list[Token]:
+    tokens = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
+    return [child for token in tokens for child in (token, *(token.children or ()))]
 
 
-def test_a_table_row_has_as_many_cells_as_its_head_whatever_is_in_it() -> None:
-    text = render(scenarios.hostile_plan("a|b \\| `x|y` \n| c"), "markdown")
-    rows = [token for token in tokens(text) if token.type in {"tr_open", "th_open", "td_open"}]
-    widths = [
-        len(group)
-        for group in "".join("R" if row.type == "tr_open" else "c" for row in rows).split("R")
-        if group
-    ]
-    assert set(widths) <= {2, 3, 4, 5, 6}
-    assert "a&#124;b" in text
+@pytest.mark.parametrize("length", [100, 1_000])
+def test_a_long_report_is_cut_with_a_note(length: int) -> None:
+    one = change(ANNA, Status.UPDATE, Action.UPDATE, fields=(PROMPT,))
+    changes = [one.model_copy(update={"key": f"{n}@mana.test"}) for n in range(length)]
+    text = to_markdown(report("dry-run", plan=plan(*changes), notes=("end",)))
+    assert len(text.encode()) <= MAX_BYTES
+    assert text.count("<details>") == text.count("</details>")
+    noted = re.search(r"No room for (?:([\d,]+) personas, )?([\d,]+) changed personas", text)
+    assert bool(noted) == (length == 1_000)
+    rows = len(re.findall(r"^\| ~ update", text, re.MULTILINE))
+    assert rows + int((noted[1] or "0").replace(",", "") if noted else 0) == length
+    assert "**Note:** end" in text
 
 
-def test_a_fence_is_longer_than_any_run_of_backticks_inside() -> None:
-    assert fenced(["a ```` b"], "diff") == "`````diff\na ```` b\n`````"
-    assert fenced(["a"]) == "```\na\n```"
+def test_long_foreign_texts_are_cut() -> None:
+    text = to_markdown(scenarios.foreign("@|`<\U0001f469" * 30_000))
+    assert len(text.encode()) <= MAX_BYTES
 
 
-def test_foreign_text_keeps_its_words_when_it_is_escaped() -> None:
-    assert plain("Anna Becker-Groß, 23") == "Anna Becker-Groß, 23"
-    assert plain("@me #1 GH-2") == "&#64;&#8203;me &#35;&#8203;1 GH&#8203;-2"
-    assert code("persona.anna@mana.test") == "`persona.anna@mana.test`"
-    assert code("a`b") == "<code>a&#96;b</code>"
-    assert code("a" * 300) == f"<code>{'a' * 119}…</code>"
-    assert plain("see https://x.org") == "see https&#58;&#8203;//x&#46;org"
+@settings(max_examples=25)
+@given(st.one_of(st.text(max_size=30), st.text("@#:/.<>[]()|`*_~\\-!&w\n 1ag", max_size=30)))
+def test_foreign_text_cannot_act(foreign: str) -> None:
+    text = to_markdown(scenarios.foreign(foreign))
+    tokens = _tokens(text)
+    assert not {"link_open", "image", "em_open", "s_open", "hr"} & {token.type for token in tokens}
+    html = [token.content for token in tokens if token.type in {"html_inline", "html_block"}]
+    left = _OWN_HTML.sub("", "".join(html))
+    assert not re.search(r"<(?!/?(details|summary|b|code|sub)>)", left)
+    prose = "".join(token.content for token in tokens if token.type in {"text", "html_block"})
+    prose = unescape(re.sub(r"<code>.*?</code>", "", prose))
+    assert not re.search(r"@\w|#\d|https?://|(?i:\bwww\.)|(?i:\bgh-\d)", prose)
+    cells = [token.type for token in tokens if token.type in {"tr_open", "th_open", "td_open"}]
+    counts = [row.count("_") for row in " ".join(cells).split("tr_open")[1:]]
+    assert set(counts) <= {3, 4}
+    assert not re.search(r"^\s*::|##\w*\[", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("limit", [8_192, 20_000, 65_536])
-def test_a_long_report_is_trimmed_at_whole_sections_with_a_note(limit: int) -> None:
-    text = markdown.render(scenarios.large(400), limit=limit)
-    assert len(text.encode("utf-8")) <= limit
-    assert re.search(
-        r"> ✂️ Shortened to fit: .*\d+ folded updates left out\. The JSON report has everything\.", text
-    )
-    assert "<details>" in text  # the table leaves room for them
-    assert_harmless_markdown(text)
-
-
-def test_one_huge_update_does_not_hide_those_after_it() -> None:
-    text = markdown.render(scenarios.one_huge_update(), limit=8_192)
-    assert "1 folded update left out" in text
-    assert "Ben Okafor</b>" in text
-    assert "Anna Becker</b>" not in text
-
-
-def test_a_step_summary_has_more_room_than_a_comment() -> None:
-    report = scenarios.large(3_000)
-    summary = step_summary(report)
-    assert 65_536 < len(summary.encode("utf-8")) < 1_048_576
-    assert_harmless_markdown(summary[:200])
-
-
-def test_many_problems_are_listed_up_to_a_hundred_and_counted() -> None:
-    text = render(scenarios.many_problems(150), "markdown")
-    assert text.count("| `catalog.json:") == 100
-    assert "50 problems left out" in text
-
-
-@settings(max_examples=10)
-@given(foreign_texts, st.integers(8_192, 20_000))
-def test_a_trimmed_report_never_breaks_a_tag_or_a_fence(foreign: str, limit: int) -> None:
-    text = markdown.render(scenarios.hostile_run(foreign), limit=limit)
-    assert len(text.encode("utf-8")) <= limit
-    assert_harmless_markdown(text)
+@pytest.mark.parametrize(
+    ("show", "text", "shown"),
+    [
+        (visible, "Anna Groß 田中 👩‍👧", "Anna Groß 田中 👩‍👧"),
+        (visible, "a\n\t\r", "a\\n\\t\\r"),
+        (visible, "\x1b[31m\x9b", "\\x1b[31m\\x9b"),
+        (visible, "\u202e\u2066\u200b", "\\u202e\\u2066\\u200b"),
+        (visible, "\ud800", "\\ud800"),
+        (visible, "\U000e0041", "\\U000e0041"),
+        (disarm, "::error::x\n  ::warning::y", "\\:error::x\n  \\:warning::y"),
+        (disarm, "a ##[error]x", "a #\\#[error]x"),
+        (disarm, "a::b ## c", "a::b ## c"),
+        (markdown_text, "Anna Becker-Groß, 23", "Anna Becker-Groß, 23"),
+        (markdown_text, "1 extra (kept; --prune deletes it)", "1 extra (kept; --prune deletes it)"),
+        (markdown_text, "@me #1 GH-2", "&#64;&#8203;me &#35;&#8203;1 GH&#8203;-2"),
+        (markdown_text, "see https://x.org", "see https&#58;&#8203;//x&#46;org"),
+        (markdown_text, "- a", "&#45; a"),
+        (markdown_text, "a\n<b>|`", "a&#92;n&#60;b&#62;&#124;&#96;"),
+        (markdown_code, "persona.anna@mana.test", "`persona.anna@mana.test`"),
+        (markdown_code, "a, b.json:1:2", "`a, b.json:1:2`"),
+        (markdown_code, "a`b", "<code>a&#96;b</code>"),
+        (markdown_code, "a|b", "<code>a&#124;b</code>"),
+        (markdown_code, "", ""),
+    ],
+)
+def test_foreign_text_is_harmless_and_readable(show: Callable[[str], str], text: str, shown: str) -> None:
+    assert show(text) == shown

@@ -3,116 +3,183 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given, settings, strategies as st
 from rich.cells import cell_len
 
-from personas.errors import Problem
-from personas.reconcile.live import Live
-from personas.reconcile.outcome import Result
-from personas.report import blocks
+from personas.catalog.problems import Problem
+from personas.reconcile.changes import Action, Kind, Options, Plan, Result, Status
+from personas.report.document import CatalogSize, ErrorInfo, Report
+from personas.report.text import describe_deletions, format_problem, to_text
 
 from . import scenarios
-from .reading import ANSI, flat, text
+from .scenarios import (
+    ANNA,
+    BO,
+    CHANGES,
+    DELETIONS,
+    PERSONAS,
+    SCENARIOS,
+    SPACE_DELETIONS,
+    change,
+    outcome,
+    plan,
+    report,
+)
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def test_lines_for_programs_and_commands_to_copy_are_never_wrapped() -> None:
-    preview = scenarios.dry_run()
-    assert preview.plan is not None
-    lines = [*text(scenarios.invalid(), width=40).splitlines(), *text(preview, width=40).splitlines()]
-    problem = '"tickCadence" must be "daily", "weekdays" or "hourly", not the string "monthly"'
-    assert f"catalog.json:13:22: {problem}" in lines
-    assert "    personas seed --recreate" in lines
-    assert f"Pin this plan: --expect-plan {preview.plan.checksum}" in lines
+def _text(shown: Report, width: int = 80) -> str:
+    return to_text(shown, width=width, color=False)
 
 
-def test_of_a_long_catalog_alone_some_are_shown_and_the_rest_counted() -> None:
-    assert "and 24 more personas (--full or -o json shows all)" in text(scenarios.offline(30))
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("name", ["preview", "seeded", "spaces", "list", "show", "cleanup", "in-sync"])
+def test_every_line_fits_the_width(name: str, width: int) -> None:
+    lines = _text(SCENARIOS[name], width).splitlines()
+    assert [line for line in lines if cell_len(line) > width] == []
+    assert [line for line in lines if line != line.rstrip()] == []
 
 
-def test_two_thousand_personas_are_a_page_with_the_verdict_above_and_below_and_writes_first() -> None:
-    report = scenarios.many(2_000)
-    shown = text(report, width=120)
-    lines = shown.splitlines()
-    assert len(lines) < 70
-    assert lines[1] == lines[-3] == "200 not known, 200 to create, 1,000 to update, 200 strays, 600 in sync"
-    assert "1,000 × todo 0.2 → 0.3" in shown
-    assert "and 194 more to create, 994 more to update" in shown
-    assert "--full or -o json shows all" in shown
-    states = re.findall(r"^  \S (update|create|not known|stray) ", shown, re.MULTILINE)
-    assert list(dict.fromkeys(states)) == ["create", "update", "not known", "stray"]
-    full = text(report, full=True)
-    assert len(re.findall(r"^  ~ update ", full, re.MULTILINE)) == 1_000
-    assert "--full" not in full
+@pytest.mark.parametrize("width", [0, 20, 60, 80, 120])
+@pytest.mark.parametrize("name", ["preview", "list"])
+def test_every_email_is_whole_at_every_width(name: str, width: int) -> None:
+    long = "persona.with-a-very-long-local-part-that-fills-a-line@department.company.example"
+    shown = SCENARIOS[name]
+    emails = [change.key for change in shown.plan.drift] if shown.plan else []
+    emails += [persona.email for persona in shown.live.personas] if shown.live else []
+    assert emails
+    assert [email for email in emails if email not in _text(shown, width)] == []
+    extra = BO.model_copy(update={"key": long})
+    assert long in _text(report("dry-run", plan=plan(extra)), width)
 
 
-def test_equal_failures_are_told_once_with_their_number() -> None:
-    full, busy = (Result.FAILED, "the disk is full"), (Result.FAILED, "it is busy")
-    shown = flat(scenarios.planned("seed", Live(), results=[*[full] * 8, busy, busy], exit_code=6))
-    assert shown.count("the disk is full") == 1
-    assert "✗ 8 failed the disk is full persona.anna@mana.test, persona.ben@mana.test" in shown
-    assert "✗ 2 failed it is busy persona." in shown
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_colour_only_adds_colour_and_the_environment_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = _text(SCENARIOS[name])
+    for variable, value in {"NO_COLOR": "1", "COLUMNS": "20", "TERM": "dumb"}.items():
+        monkeypatch.setenv(variable, value)
+    colored = to_text(SCENARIOS[name], width=80, color=True)
+    plain = "".join(f"{line.rstrip()}\n" for line in _ANSI.sub("", colored).splitlines())
+    assert plain.replace("\\:", ":") == expected.replace("\\:", ":")
+    assert "\x1b" in colored
 
 
-def test_different_changes_are_told_one_by_one_and_the_rest_counted() -> None:
-    entries = scenarios.numbered(30)
-    live = [
-        scenarios.live_persona(one, n, user_id=f"u{n}", archetype=f"a{n}") for n, one in enumerate(entries)
-    ]
-    found = Live(personas=tuple(live))
-    shown = text(scenarios.planned("dry-run", found, read=scenarios.catalog(entries), dry_run=True))
-    assert len(re.findall(r"^  archetype  a\d+ → solo-dev$", shown, re.MULTILINE)) == 20
-    assert "10 more personas differ (--full or -o json shows all)" in shown
+_LISTED = SCENARIOS["list"]
+_FEW_COLUMNS = report("list", live=scenarios.state(scenarios.live(ANNA, archetype=None, tick_cadence=None)))
+_EMPTY = report("list", live=scenarios.state())
 
 
-def test_times_are_relative_to_when_the_service_was_read_and_absolute_without() -> None:
-    assert "7 h ago" in text(scenarios.listed())
-    undated = scenarios.planned("list", scenarios.drifted(), taken_at=None)
-    assert "2026-11-23 04:57 UTC" in text(undated, width=120)
+@pytest.mark.parametrize(
+    ("listed", "width", "shown"),
+    [
+        (_LISTED, 77, "Renate Siebert  persona.renate@mana.test  overwhelmed-newbie  2 d ago   1,368\n"),
+        (
+            _LISTED,
+            76,
+            "· Renate Siebert  persona.renate@mana.test\n  overwhelmed-newbie, active 2 d ago, 1,368 ",
+        ),
+        (_FEW_COLUMNS, 80, "name         email\nAnna Brandt  persona.anna@mana.test\n"),
+        (_EMPTY, 80, "No personas on http://localhost:3001 (*@mana.test)\n"),
+    ],
+)
+def test_a_listed_persona_has_one_line_where_it_fits(listed: Report, width: int, shown: str) -> None:
+    assert shown in _text(listed, width)
 
 
-def test_warnings_are_called_warnings_and_stand_beside_problems_in_the_order_of_the_file() -> None:
-    shown = text(scenarios.invalid_and_doubtful())
-    places = re.findall(r"^catalog\.json:(\d+):\d+: (warning: )?", shown, re.MULTILINE)
-    assert places == [("2", ""), ("3", "warning: "), ("4", "")]
-    assert "✗ catalog.json is not valid: 2 problems, 1 warning" in shown
+@pytest.mark.parametrize(
+    ("shown", "last"),
+    [
+        (report("seed", plan=plan(BO)), "1 extra (kept; --prune deletes it)"),
+        (report("seed", plan=plan(BO, options=Options(prune=True))), "1 extra (kept)"),
+        (report("seed", plan=plan(CHANGES[3], options=Options(replace=True))), "1 to replace (kept)"),
+        (report("seed", plan=plan(BO), interrupted=True), "Interrupted. Nothing was changed."),
+        (report("seed", plan=plan(BO), interrupted=True, applied=True), "Interrupted. Run again to finish."),
+        (report("cleanup", plan=plan(options=Options(command="cleanup"))), "no personas"),
+        (report("spaces", plan=Plan(kind=Kind.SPACE)), "no spaces"),
+        (_EMPTY, "0 personas (15 requests, 0.5 s)"),
+        (
+            report("dry-run", compared=False, valid=(CatalogSize(file="a, b.json", personas=1, spaces=1),)),
+            "a, b.json: 1 persona, 1 space, valid; not compared with a service",
+        ),
+        (
+            report("cleanup", applied=True, plan=DELETIONS, outcomes=tuple(map(outcome, DELETIONS.changes))),
+            "1 replaced, 1 deleted (15 requests, 0.5 s)",
+        ),
+        (
+            report("seed", plan=plan(CHANGES[4]), exit_code=6, error=ErrorInfo(message="x")),
+            "1 unknown (skipped)",
+        ),
+        (
+            report("seed", compared=False, exit_code=130, error=ErrorInfo(message="Interrupted.")),
+            "Error: Interrupted.",
+        ),
+    ],
+)
+def test_the_last_line_is_the_verdict(shown: Report, last: str) -> None:
+    assert _text(shown).splitlines()[-1] == last
 
 
-def test_on_a_terminal_a_problem_shows_its_source_with_a_caret() -> None:
-    problem = Problem("$.a", 2, 9, "is wrong", "catalog.json", excerpt='  "n\t日": wrong', caret=9)
-    report = scenarios.validated(problems=(problem,), exit_code=3)
-    lines = ANSI.sub("", text(report, color=True)).splitlines()
-    assert text(report).splitlines()[:2] == ["catalog.json:2:9: is wrong", ""]
-    assert lines[:2] == ["catalog.json:2:9: is wrong", '      "n\\t日": wrong']
-    assert cell_len(lines[2][: lines[2].index("^")]) == cell_len(lines[1][: lines[1].index("wrong")])
+def test_quiet_leaves_out_what_is_in_sync_and_verbose_lists_it() -> None:
+    assert to_text(SCENARIOS["in-sync"], width=80, color=False, quiet=True) == ""
+    assert "Note:" not in to_text(SCENARIOS["cleanup"], width=80, color=False, quiet=True)
+    text = to_text(SCENARIOS["in-sync"], width=80, color=False, verbose=True)
+    assert (text.count("✓ in-sync"), text.count("10 personas in sync")) == (10, 1)
 
 
-def test_a_warning_that_fails_is_no_success() -> None:
-    assert text(scenarios.strict(), width=120).startswith(
-        "✗ catalog.json is valid, with 1 warning, and --strict lets no warning pass: 1 persona, 1 archetype\n"
+def test_a_stopped_run_lists_failed_and_unknown_changes_only() -> None:
+    results = (Result.DONE, Result.FAILED, Result.SKIPPED)
+    done = {"applied": True, "plan": plan(*CHANGES[:3]), "outcomes": tuple(map(outcome, CHANGES, results))}
+    error = ErrorInfo(message="The token has expired.", hint="Get a new one.")
+    text = _text(report("seed", **done, error=error, exit_code=4))
+    assert text.count("persona.") == 1
+    assert "1 created, 1 failed, 1 skipped" in text
+    assert text.endswith("Error: The token has expired.\n  Get a new one.\n")
+
+
+def test_many_conflicts_are_counted_below_their_rows() -> None:
+    conflicts = [change(persona, Status.CONFLICT, reason="belongs to someone") for persona in PERSONAS[:3]]
+    text = _text(report("seed", exit_code=5, plan=plan(*conflicts), error=ErrorInfo(message="3 emails")))
+    assert text.count("✗ conflict") == 3
+    assert "✗ 3 emails belong to accounts that are not personas. Nothing was changed." in text
+    assert "Error:" not in text
+    assert "Checksum" not in text
+
+
+@pytest.mark.parametrize("severity", ["error", "warning"])
+def test_a_problem_is_one_line_with_a_caret_below_its_place(severity: str) -> None:
+    excerpt = '{"näme\t": "田中", "email": 1}'
+    place = {"file": "a, b.json", "line": 3, "column": 25, "path": "$", "severity": severity}
+    problem = Problem.model_validate(
+        place | {"message": "long " * 40 + "end", "excerpt": excerpt, "caret": excerpt.index("1")}
     )
+    line, source, caret = _text(report("validate", problems=(problem,)), 60).splitlines()[:3]
+    assert line == format_problem(problem)
+    assert line.startswith("a, b.json:3:25: " + ("warning: long" if severity == "warning" else "long"))
+    assert line.endswith(" end")
+    assert cell_len(caret) - 1 == cell_len(source[: source.index("1}")])
 
 
-def test_of_several_valid_catalogs_all_are_named() -> None:
-    assert text(scenarios.made("validate", catalog="a.json, b.json")) == "✓ a.json, b.json are valid\n"
+def test_deletions_say_what_is_lost_and_name_twenty() -> None:
+    assert describe_deletions(DELETIONS).splitlines() == [
+        "1 persona will be deleted, with all data:",
+        "  Bo Linde  persona.bo@mana.test  created 2025-02-07, last active 2026-03-11",
+        "1 persona will be deleted and created again, with all data:",
+        "  Mika Lindqvist  persona.mika@mana.test  created 2026-03-14",
+    ]
+    assert describe_deletions(SPACE_DELETIONS).splitlines()[1] == "  Old  old  1 member"
+    assert describe_deletions(plan(*scenarios.in_sync(2), BO)) == ""
+    some = [BO.model_copy(update={"action": Action.DELETE, "key": f"{n}@mana.test"}) for n in range(30)]
+    head, *lines, last = describe_deletions(plan(*some)).splitlines()
+    assert (len(lines), last) == (20, "  and 10 more")
+    assert head == "30 personas will be deleted, with all data:"
 
 
-def test_many_rows_look_as_few_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = text(scenarios.large(60, live=False), full=True, color=True)
-    monkeypatch.setattr(blocks, "MOST_TABLE_ROWS", 10)
-    many = text(scenarios.large(60, live=False), full=True, color=True)
-    assert ANSI.sub("", many) == ANSI.sub("", few)
-
-
-def test_many_problems_have_their_number_above_them_too() -> None:
-    shown = text(scenarios.many_problems(30)).splitlines()
-    assert shown[0] == shown[-1] == "✗ catalog.json is not valid: 30 problems"
-
-
-def test_a_page_has_so_many_problems_and_then_their_number_and_a_full_one_has_all() -> None:
-    assert "and 250 more places (--full or -o json shows all)" in text(scenarios.many_problems(300))
-    assert text(scenarios.many_problems(300), full=True).count("catalog.json:") == 300
-
-
-@pytest.mark.parametrize(("age", "warned"), [(3_600.0, False), (93_784.0, True)])
-def test_a_snapshot_older_than_a_day_is_a_warning(age: float, warned: bool) -> None:
-    shown = text(scenarios.dry_run(snapshot_age=age, service=""))
-    assert ("Warning: compared with a snapshot taken 26 h ago" in shown) is warned
+@settings(max_examples=30)
+@given(st.text(max_size=80), st.booleans())
+def test_foreign_text_cannot_act_on_a_terminal(foreign: str, color: bool) -> None:
+    text = _ANSI.sub("", to_text(scenarios.foreign(foreign), width=80, color=color))
+    assert [char for char in text if not char.isprintable() and char != "\n" and char < "\xa0"] == []
+    assert not re.search(r"^\s*::|##\w*\[", text, re.MULTILINE)

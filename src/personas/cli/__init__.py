@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import signal
-from types import FrameType
+import sys
+
+from personas.errors import Interrupted
 
 
 def main() -> None:
     """Run the command line; the console script."""
-    # What is imported stays: to search all of it for garbage time and again takes a tenth of a start.
-    gc.set_threshold(100_000)
-    # While the program loads, and when it is already ending; in between, a run listens by itself.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
-    from personas.cli.app import main as run
+    # SIGTERM and SIGHUP end the program as Ctrl-C does; a signal that nohup ignores stays ignored.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        from personas.cli.app import run
 
-    run()
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """End at once: there is nothing to finish, and an exception would surface as some library's traceback."""
-    del number, frame
-    os.write(2, b"interrupted\n")
-    os._exit(130)
-
-
-__all__ = ["main"]
+        run()
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(Interrupted.exit_code)

@@ -1,65 +1,59 @@
-"""`personas cleanup`: delete every live persona, after saying what would be lost."""
+"""`personas cleanup`: delete the personas in scope."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import typer
-
-from personas import settings
 from personas.cli import options
-from personas.cli.asked import Asked
-from personas.secret import Secret
-
-if TYPE_CHECKING:
-    from personas.cli.run import Run
+from personas.config import resolve_config
 
 
 def cleanup(
-    ctx: typer.Context,
-    catalog: options.Catalog = settings.DEFAULT_CATALOG,
+    catalog: options.Catalog = None,
     only: options.Only = None,
-    auth: options.Auth = settings.DEFAULT_AUTH,
-    endpoint: options.Endpoint = settings.DEFAULT_ENDPOINT,
+    auth: options.Auth = None,
     jwt: options.Jwt = None,
+    kind: options.Service = None,
+    token: options.Token = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
-    concurrency: options.Concurrency = settings.DEFAULT_CONCURRENCY,
-    timeout: options.Timeout = settings.DEFAULT_TIMEOUT,
+    timeout: options.Timeout = None,
+    endpoint: options.Endpoint = None,
+    concurrency: options.Concurrency = None,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
     force: options.Force = False,
     output: options.Format = options.Output.TEXT,
     report: options.Reports = None,
-    full: options.Full = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
-    """Delete every live persona for good.
+    """Delete every live persona in the catalog's scope, for good.
 
-    Whether the catalog has it or not. Drift from the catalog, as far as the list
-    tells it, is told first. An account with another name than in the catalog is
-    left alone, unless the derived password proves that it is ours. Asks on a
-    terminal; --yes says it elsewhere.
+    Lists what is lost and asks. The catalog's spaces are deleted first.
+    Personas outside the scope stay.
+
+    Examples:
+      personas cleanup --dry-run
+      personas cleanup --only 'books.*' --yes
+      personas cleanup --auth embedded
     """
-    from personas.cli.conduct import conduct
-    from personas.cli.consent import confirm_deletions
-    from personas.reconcile.plan import Intent
-    from personas.report.wording import count
+    from personas.cli import flow
+    from personas.cli.runner import start_run
+    from personas.reconcile.changes import Options
+    from personas.reconcile.fetch import fetch_list
+    from personas.reconcile.plan import make_cleanup_plan
 
-    async def job(run: Run) -> None:
-        run.try_catalog()
-        async with run.connect() as service:
-            await run.read_live(
-                service, secret=run.secret_if_any(), details=False, deleting=True, everybodys_spaces=True
-            )
-            plan = run.make_plan(Intent(purpose="cleanup", force=force))
-            if dry_run or not plan.steps:
-                return
-            spaces = sum(change.step is not None for change in plan.spaces)
-            number = len(plan.steps) - spaces
-            what = count(number, "persona") + (f" and {count(spaces, 'space')}" if spaces else "")
-            await confirm_deletions(run, f"cleanup would delete {what}", plan.steps, yes=yes, force=force)
-            await run.carry_out(service, Secret(""))
-
-    conduct(Asked.of(ctx), job)
+    with start_run("cleanup", output, report, quiet, verbose) as run:
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, concurrency, kind, token, base_path)
+        loaded = run.load_catalog(catalog)
+        flow.require_allowed_domain(loaded)
+        planned = Options(command="cleanup", force=force, only=tuple(only or ()))
+        live = run.read(
+            lambda service: fetch_list(service, loaded.scope, only=planned.only, catalog=loaded), config
+        )
+        plan = make_cleanup_plan(loaded, live, planned)
+        run.add(plan=plan)
+        if dry_run or not plan.actions:
+            return
+        # Their passwords sign in as the owners of spaces, which are deleted first.
+        passwords = flow.choose_passwords_if_any(config) if loaded.spaces else None
+        flow.apply_personas(run, config, loaded, plan, passwords, yes=yes)

@@ -1,116 +1,257 @@
-"""`personas login WHO`: sign in as a persona, for tests, browsers and scripts."""
+"""`personas login`: sign in as personas, for tests, browsers and scripts."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
-import typer
-
-from personas import settings
+from personas import errors
 from personas.cli import options
-from personas.cli.asked import Asked
-from personas.errors import UsageError
-from personas.sessions.forms import REUSABLE, Form
+from personas.cli.options import option
+from personas.cli.password import choose_passwords
+from personas.cli.streams import print_line, write_stdout
+from personas.config import parse_address, resolve_config
+from personas.redact import Secret
 
 if TYPE_CHECKING:
-    from personas.cli.run import Run
+    from personas.passwords import PasswordDeriver
+    from personas.services.base import Service
+    from personas.services.models import Session
 
-_BASE_URL_HELP = "Where the browser will go, for its cookie. [default: the service]"
-_REUSE_HELP = "Keep a file of before whose session still holds; for env, json and storage-state."
+# A session that ends sooner is not reused: the tests that get it need time.
+_MIN_LIFETIME = timedelta(hours=1)
+
+
+class Form(StrEnum):
+    """The forms in which a signed-in persona is handed out."""
+
+    JWT = "jwt"
+    COOKIE = "cookie"
+    ENV = "env"
+    STORAGE_STATE = "storage-state"
 
 
 def login(
-    ctx: typer.Context,
-    who: options.MaybeWho = None,
-    everybody: Annotated[bool, typer.Option("--all", help="Everybody in the catalog, a file each.")] = False,
-    form: Annotated[Form, typer.Option("--as", help="What to print or write.")] = Form.JWT,
-    out: Annotated[
-        str | None,
-        typer.Option("--out", metavar="FILE", help="For its owner alone; with --all: a folder."),
+    personas: options.PersonaArguments = None,
+    everyone: Annotated[bool, option("--all", "Every persona of the catalog.")] = False,
+    output: Annotated[
+        Form, option("--output -o", "jwt (default), cookie, env or storage-state.", "FORM")
+    ] = Form.JWT,
+    out: Annotated[str | None, option("--out", "Write to FILE, mode 0600.", "FILE")] = None,
+    folder: Annotated[
+        str | None, option("--dir", "Write a file for each, such as persona.anna.jwt.", "DIR")
     ] = None,
-    reuse: Annotated[bool, typer.Option("--reuse", help=_REUSE_HELP)] = False,
-    base_url: Annotated[str | None, typer.Option("--base-url", metavar="URL", help=_BASE_URL_HELP)] = None,
-    catalog: options.Catalog = settings.DEFAULT_CATALOG,
-    only: options.Only = None,
-    auth: options.Auth = settings.DEFAULT_AUTH,
+    reuse: Annotated[bool, option("--reuse", "Keep a storage-state file while its session works.")] = False,
+    base_url: Annotated[
+        str | None, option("--base-url", "Where a browser finds the service, if not at --auth.", "URL")
+    ] = None,
+    catalog: options.Catalog = None,
+    auth: options.Auth = None,
+    kind: options.Service = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
-    timeout: options.Timeout = settings.DEFAULT_TIMEOUT,
+    timeout: options.Timeout = None,
     verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
-    """Sign in as a persona.
+    """Sign in as a persona, for tests, scripts and browsers.
 
-    Prints what is asked for and nothing else. Needs no admin's credentials: the password is derived from the
-    email and PERSONA_SEED_SECRET. A whole email needs no catalog.
+    Needs no admin: the password is derived from the email and
+    PERSONA_SEED_SECRET. Without a catalog, PERSONA must be an email.
+
+    Examples:
+      curl -H "$(personas login anna -o cookie)" http://localhost:3001/…
+      personas login anna -o storage-state --out anna.json --reuse
+      personas login --all -o storage-state --dir auth
     """
-    from personas.cli.conduct import print_only
-    from personas.cli.session_files import SigningIn, login_all, login_one
+    from personas.cli.output import check_writable
+    from personas.cli.runner import start_run
 
-    async def job(run: Run) -> None:
-        _check_flags(who, everybody=everybody, only=bool(only), out=out, reuse=reuse, form=form)
-        place = _check_base_url(run, base_url, form)
-        signing_in = SigningIn(secret=run.secret(), form=form, base_url=place, reuse=reuse)
-        if who is not None:
-            await login_one(run, _email_of(who, run), signing_in, Path(out) if out is not None else None)
+    with start_run("login", verbose=verbose) as run:
+        named = personas or []
+        for is_wrong, problem in (
+            (everyone == bool(named), "Name the personas, or pass --all."),
+            (out is not None and folder is not None, "--out and --dir cannot be used together."),
+            (folder == "", "The directory name of --dir is empty."),
+            (folder is None and (everyone or len(named) > 1), "Several personas need --dir."),
+            (output is not Form.STORAGE_STATE and reuse, "--reuse needs -o storage-state."),
+            (output is not Form.STORAGE_STATE and base_url, "--base-url needs -o storage-state."),
+            (reuse and out is None and folder is None, "--reuse needs --out or --dir."),
+        ):
+            if is_wrong:
+                raise errors.UsageError(problem)
+        if base_url is not None:
+            parse_address(base_url, allow_http=True, source="--base-url")
+        config = resolve_config(auth, None, allow_http, timeout, service=kind, base_path=base_path)
+        if everyone:
+            emails = [persona.email for persona in run.load_catalog(catalog).personas]
+        else:
+            emails = list(dict.fromkeys(run.find_emails(catalog, named)))
+        files: dict[str, Path] = {}
+        if folder is not None:
+            Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            names = _name_files(emails, output)
+            files = {email: check_writable(f"{folder}/{names[email]}", "--dir") for email in emails}
         elif out is not None:
-            await login_all(run, _emails_of(run), signing_in, Path(out))
-
-    print_only(Asked.of(ctx, quiet=not everybody), job)
-
-
-def _check_flags(
-    who: str | None, *, everybody: bool, only: bool, out: str | None, reuse: bool, form: Form
-) -> None:
-    if everybody == (who is not None):
-        raise UsageError("login needs either WHO or --all", hint="Such as: personas login anna")
-    if only and not everybody:
-        raise UsageError("--only goes with --all")
-    if everybody and out is None:
-        raise UsageError("--all needs a folder for its files", hint="Name one with --out, such as --out auth")
-    if reuse and out is None:
-        raise UsageError("--reuse needs the file to keep", hint="Name it with --out.")
-    if reuse and form not in REUSABLE:
-        raise UsageError(
-            f"--reuse does not go with --as {form}: such a file does not say whose session it is",
-            hint=f"Use --as {', '.join(REUSABLE[:-1])} or {REUSABLE[-1]}.",
-        )
+            files = {emails[0]: check_writable(out, "--out")}
+        writer = _SessionWriter(choose_passwords(config), output, files, reuse, base_url)
+        run.read(lambda service: writer.sign_in_all(service, emails), config, "Signing in", admin=False)
+        if folder is not None:
+            kept = f", {writer.kept} of them kept" if writer.kept else ""
+            print_line(f"{len(files)} files in {folder}{kept}.")
 
 
-def _check_base_url(run: Run, base_url: str | None, form: Form) -> str | None:
-    if base_url is None:
-        if form is Form.STORAGE_STATE and not run.settings.auth.url:
-            raise UsageError(
-                "the embedded service in process has no address that a browser could go to",
-                hint="Say where the browser will find it: --base-url http://localhost:3001",
+def _name_files(emails: list[str], form: Form) -> dict[str, str]:
+    """Return a file name for each email: the part before the @ where that is unique."""
+    ending = "json" if form is Form.STORAGE_STATE else form.value
+    parts = [email.partition("@")[0] for email in emails]
+    names = [part if parts.count(part) == 1 else email for email, part in zip(emails, parts, strict=True)]
+    return {email: f"{name}.{ending}" for email, name in zip(emails, names, strict=True)}
+
+
+@dataclass
+class _SessionWriter:
+    """Signs in personas, and prints or writes each session; `kept` counts the files that were reused."""
+
+    passwords: PasswordDeriver
+    form: Form
+    files: dict[str, Path]
+    reuse: bool
+    base_url: str | None
+    kept: int = 0
+
+    async def sign_in_all(self, service: Service, emails: list[str]) -> None:
+        """Sign in as each persona; one failure stops no other, unless the same would happen to all."""
+        from personas.concurrency import run_concurrently
+
+        failures: list[errors.ServiceError] = []
+
+        async def sign_in(email: str) -> None:
+            try:
+                await self._sign_in(service, email)
+            except errors.ServiceError as error:
+                stops = isinstance(
+                    error, errors.UnreachableError | errors.NotOfferedError | errors.RateLimitedError
+                )
+                if len(emails) == 1 or (stops and not isinstance(error, errors.NoResponseError)):
+                    raise
+                failures.append(error)
+                print_line(f"Failed: {error.message}")
+
+        await run_concurrently(emails, sign_in, limit=service.concurrency)
+        if failures:
+            raise errors.PartialFailure(
+                f"{len(failures)} of {len(emails)} sign-ins failed.", hint=failures[0].hint
             )
+
+    async def _sign_in(self, service: Service, email: str) -> None:
+        file = self.files.get(email)
+        if self.reuse and file is not None and await self._is_usable(service, email, file):
+            self.kept += 1
+            return
+        try:
+            session = await service.sign_in(email, self.passwords.derive(email))
+        except errors.WrongPasswordError:
+            secret = "the development secret" if self.passwords.development else "PERSONA_SEED_SECRET"
+            raise errors.WrongPasswordError(
+                f"{email} cannot sign in at {service.address}: email or password is wrong.",
+                hint=f"Create the persona with seed; if it exists, it was not seeded with {secret}.",
+            ) from None
+        match self.form:
+            case Form.JWT:
+                text = (await service.token(session)).reveal() + "\n"
+            case Form.COOKIE:
+                text = f"Cookie: {session.header.reveal()}\n"
+            case Form.ENV:
+                text = await self._to_variables(service, session)
+            case Form.STORAGE_STATE:
+                text = json.dumps(self._to_state(service, session), indent=2) + "\n"
+        if file is None:
+            write_stdout(text, machine=True)
+        else:
+            _write_private_file(file, text)
+
+    async def _to_variables(self, service: Service, session: Session) -> str:
+        from personas.report.sanitize import disarm, visible
+
+        variables = {
+            "PERSONA_EMAIL": session.email,
+            "PERSONA_NAME": session.name or "",
+            "PERSONA_USER_ID": session.user_id or "",
+            "PERSONA_SERVICE": service.address,
+            "PERSONA_COOKIE": session.header.reveal(),
+            "PERSONA_EXPIRES_AT": session.expires_at.isoformat() if session.expires_at else "",
+        }
+        with contextlib.suppress(errors.NotOfferedError):  # a service without tokens still has cookies
+            variables["PERSONA_JWT"] = (await service.token(session)).reveal()
+        lines = (f"export {name}={shlex.quote(visible(value))}\n" for name, value in variables.items())
+        return disarm("".join(lines))
+
+    def _to_state(self, service: Service, session: Session) -> dict[str, Any]:
+        """Return Playwright's storage state; browsers ignore the key `service`."""
+        host = urlsplit(self.base_url or service.address).hostname
+        if not host:
+            raise errors.UsageError(
+                "A browser cannot reach the embedded service in process.",
+                hint="Run: personas serve. Then pass its address with --base-url.",
+            )
+        literal = f"[{host}]" if ":" in host else host
+        cookie = {
+            "name": session.cookie_name,
+            "value": session.cookie.reveal(),
+            "domain": literal if self.base_url else session.domain or literal,
+            "path": session.path,
+            "expires": int(session.expires_at.timestamp()) if session.expires_at else -1,
+            "httpOnly": session.http_only,
+            "secure": session.secure,
+            "sameSite": session.same_site,
+        }
+        return {"cookies": [cookie], "origins": [], "service": service.address}
+
+    async def _is_usable(self, service: Service, email: str, file: Path) -> bool:
+        """Return whether a file has a session of this persona that still works at this service."""
+        from personas.services.models import Session
+
+        if (kept := _read_state(file)) is None:
+            return False
+        issuer, name, value, domain = kept
+        if issuer != service.address:
+            print_line(f"{file} is not reused: its session belongs to {issuer}.")
+            return False
+        host = urlsplit(self.base_url or "").hostname
+        # Name and value become a header: nothing else may hide in them.
+        if not f"{name}{value}".isprintable() or ";" in value or (host and domain.strip("[]") != host):
+            return False
+        try:
+            found = await service.find_session(Session(email, name, Secret(value)))
+        except errors.ResponseError:
+            return False
+        if found is None or found.email.lower() != email:
+            return False
+        return found.expires_at is None or found.expires_at - datetime.now(UTC) >= _MIN_LIFETIME
+
+
+def _read_state(file: Path) -> tuple[str, str, str, str] | None:
+    """Return the service of a storage-state file, and name, value and domain of its cookie."""
+    try:
+        state = json.loads(file.read_text("utf-8"))
+        cookie = state["cookies"][0]
+        return str(state["service"]), str(cookie["name"]), str(cookie["value"]), str(cookie["domain"])
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    # The host may be any: nothing is sent there, and the cookie is for whoever asks for this page.
-    url = settings.parse_auth(base_url, allow_http=True, source="--base-url").url
-    if not url:
-        raise UsageError("--base-url embedded is no URL", hint="Write it as http://localhost:5173")
-    return url
 
 
-def _email_of(who: str, run: Run) -> str:
-    from personas.catalog.models import email_flaw
-    from personas.catalog.who import choose_from
-
-    if "@" not in who:
-        return choose_from(run.read_catalog(), who)
-    email = who.strip().lower()
-    if why := email_flaw(email):
-        raise UsageError(f"WHO is no persona: its email {why}")
-    return email
-
-
-def _emails_of(run: Run) -> list[str]:
-    from personas.reconcile.only import matches_any
-
-    catalog, only = run.read_catalog(), run.asked.only
-    emails = [
-        p.email for p in catalog.personas if not only or matches_any((p.email, p.name, p.archetype), only)
-    ]
-    if not emails:
-        raise UsageError(f"nobody in {catalog.file} matches --only {' or '.join(only)}")
-    return emails
+def _write_private_file(path: Path, text: str) -> None:
+    """Write a file with mode 0600, a new one where one existed; a pipe or a device is written as it is."""
+    if path.is_file():
+        path.unlink()
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
-from personas.cli.completion import complete_only, complete_who
-from personas.secret import Secret
-from personas.settings import MAX_CONCURRENCY, MAX_TIMEOUT, MIN_TIMEOUT, parse_duration
-
-_CATALOG, _SERVICE, _SAFETY, _OUTPUT = "Catalog", "Service", "Safety", "Output"
+from personas.cli.completion import complete_pattern, complete_persona
 
 
 class Output(StrEnum):
@@ -22,210 +18,92 @@ class Output(StrEnum):
     JSON = "json"
     MARKDOWN = "markdown"
     GITHUB = "github"
-    JUNIT = "junit"
 
 
-# Whom and what it is about
+def option(names: str, text: str, metavar: str = "", panel: str | None = None, **more: Any) -> Any:
+    """Return an option with its help text in a panel; a flag has no metavar."""
+    return typer.Option(
+        *names.split(), help=text, metavar=metavar, rich_help_panel=panel, show_default=False, **more
+    )
 
-_WHO = typer.Argument(
-    metavar="WHO", help="An email, its part before the @, or a name when unique.", autocompletion=complete_who
+
+_catalog = partial(option, panel="Catalog")
+_service = partial(option, panel="Service")
+_safety = partial(option, panel="Safety")
+_output = partial(option, panel="Output")
+
+_persona = typer.Argument(
+    metavar="PERSONA",
+    show_default=False,
+    help="An email, its part before the @, or a unique name.",
+    autocompletion=complete_persona,
 )
-Who = Annotated[str, _WHO]
-MaybeWho = Annotated[str | None, _WHO]
+PersonaArgument = Annotated[str, _persona]
+PersonaArguments = Annotated[list[str] | None, _persona]
+CatalogArgument = Annotated[
+    str | None, typer.Argument(metavar="FILE", show_default=False, help="The same as --catalog.")
+]
 Catalog = Annotated[
-    str,
-    typer.Option(
-        "--catalog",
-        "-c",
-        envvar="PERSONAS_CATALOG",
-        metavar="FILE",
-        rich_help_panel=_CATALOG,
-        help="The catalog.",
-    ),
+    str | None,
+    _catalog("--catalog -c", "The catalog. Variable PERSONAS_CATALOG; default catalog.json.", "FILE"),
 ]
 Only = Annotated[
     list[str] | None,
-    typer.Option(
-        "--only",
-        metavar="PATTERN",
-        rich_help_panel=_CATALOG,
-        help="Only these: email, name or archetype; * and ? allowed. Repeatable.",
-        autocompletion=complete_only,
+    _catalog(
+        "--only", "Only this email, name or archetype (glob).", "PATTERN", autocompletion=complete_pattern
     ),
 ]
-Against = Annotated[
-    str | None,
-    typer.Option(
-        "--against",
-        metavar="FILE",
-        rich_help_panel=_CATALOG,
-        help="Compare with a snapshot instead of a service: list --full -o json > FILE.",
-    ),
+OnlySpaces = Annotated[
+    list[str] | None, _catalog("--only", "Only spaces with this slug, name or member (glob).", "PATTERN")
 ]
-MaxAge = Annotated[
-    timedelta | None,
-    typer.Option(
-        "--max-age",
-        metavar="DURATION",
-        parser=parse_duration,
-        rich_help_panel=_CATALOG,
-        help="Exit with 4 if the snapshot is older: 90m, 12h, 7d.",
-    ),
-]
-
-# The way to the service
+Snapshot = Annotated[str | None, _catalog("--snapshot", "Compare with a file from 'list -o json'.", "FILE")]
 
 Auth = Annotated[
-    str,
-    typer.Option(
+    str | None,
+    _service(
         "--auth",
-        envvar="MANA_AUTH_URL",
-        metavar="URL",
-        rich_help_panel=_SERVICE,
-        help="The auth service: a URL, embedded, or embedded:FILE.",
-    ),
-]
-Endpoint = Annotated[
-    str,
-    typer.Option(
-        "--endpoint", metavar="PATH", rich_help_panel=_SERVICE, help="The path of the persona endpoints."
+        "The auth service, or embedded[:FILE]. Variable MANA_AUTH_URL or PERSONAS_AUTH_URL; "
+        "default http://localhost:3001.",
+        "URL",
     ),
 ]
 Jwt = Annotated[
-    Secret | None,
-    typer.Option(
-        "--jwt",
-        envvar="MANA_ADMIN_JWT",
-        metavar="TOKEN|-|@FILE",
-        parser=Secret,
-        rich_help_panel=_SERVICE,
-        help="An admin's token; - reads it from standard input, @FILE from a file. "
-        "With MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD set, none is needed.",
-    ),
-]
-AllowHttp = Annotated[
-    bool,
-    typer.Option("--allow-http", rich_help_panel=_SERVICE, help="Allow plain http to another machine."),
-]
-Concurrency = Annotated[
-    int,
-    typer.Option(
-        "--concurrency",
-        metavar="N",
-        min=1,
-        max=MAX_CONCURRENCY,
-        rich_help_panel=_SERVICE,
-        help="How many calls at once.",
-    ),
-]
-Timeout = Annotated[
-    float,
-    typer.Option(
-        "--timeout",
-        metavar="SECONDS",
-        min=MIN_TIMEOUT,
-        max=MAX_TIMEOUT,
-        rich_help_panel=_SERVICE,
-        help="How long one call may take.",
-    ),
-]
-
-# What may be done
-
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", rich_help_panel=_SAFETY, help="Show what would be done; write nothing.")
-]
-Prune = Annotated[
-    bool,
-    typer.Option(
-        "--prune", rich_help_panel=_SAFETY, help="Delete strays too, and remove members too many from spaces."
-    ),
-]
-Recreate = Annotated[
-    bool,
-    typer.Option(
-        "--recreate",
-        rich_help_panel=_SAFETY,
-        help="Delete and create again what an update cannot mend: name, password. Signs in as everybody.",
-    ),
-]
-CheckLogin = Annotated[
-    bool,
-    typer.Option(
-        "--check-login",
-        rich_help_panel=_SAFETY,
-        help="Sign in as every persona, to find those that are locked out.",
-    ),
-]
-ExpectPlan = Annotated[
     str | None,
-    typer.Option(
-        "--expect-plan",
-        metavar="SUM",
-        rich_help_panel=_SAFETY,
-        help="Refuse unless the plan has this checksum.",
+    _service(
+        "--jwt", "Admin token, - for stdin or @FILE. Variable MANA_ADMIN_JWT or PERSONAS_ADMIN_JWT.", "TOKEN"
     ),
 ]
-Force = Annotated[
-    bool,
-    typer.Option(
-        "--force",
-        rich_help_panel=_SAFETY,
-        help="Allow deleting in production, strays outside @mana.test, and accounts that may be somebody's.",
-    ),
+AllowHttp = Annotated[bool, _service("--allow-http", "Allow plain http to another machine.")]
+Timeout = Annotated[float | None, _service("--timeout", "Limit of one request; default 30.", "SECONDS")]
+Service = Annotated[
+    str | None, _service("--service", "mana or better-auth. Variable PERSONAS_SERVICE.", "NAME")
 ]
-Yes = Annotated[
-    bool, typer.Option("--yes", "-y", rich_help_panel=_SAFETY, help="Do not ask before deleting.")
+Token = Annotated[
+    str | None, _service("--token", "Session token for Better Auth. Variable PERSONAS_ADMIN_TOKEN.", "TOKEN")
 ]
-Offline = Annotated[
-    bool | None,
-    typer.Option(
-        "--offline/--online",
-        rich_help_panel=_SERVICE,
-        help="Look at the catalog alone; --online: exit with 4 where there are no credentials. "
-        "Without either, no credentials mean the catalog alone.",
-    ),
+BasePath = Annotated[str | None, _service("--base-path", "The path of Better Auth.", hidden=True)]
+Endpoint = Annotated[str | None, _service("--endpoint", "The path of the admin calls.", hidden=True)]
+Concurrency = Annotated[
+    int | None, _service("--concurrency", "How many requests at once.", min=1, max=64, hidden=True)
 ]
+Offline = Annotated[bool, _service("--offline", "Only validate the catalog.")]
 
-# What is said about it
-
-Format = Annotated[
-    Output,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FORMAT",
-        rich_help_panel=_OUTPUT,
-        help="What to print: text, json, markdown, github or junit.",
-    ),
+DryRun = Annotated[bool, _safety("--dry-run", "Show the plan and change nothing.")]
+Prune = Annotated[bool, _safety("--prune", "Delete personas that are not in the catalog.")]
+PruneSpaces = Annotated[
+    bool, _safety("--prune", "Remove members, and other spaces of the owners, not in the catalog.")
 ]
+Replace = Annotated[bool, _safety("--replace", "Delete and create again if name or password differs.")]
+CheckPasswords = Annotated[bool, _safety("--check-passwords", "Sign in as every persona, not only two.")]
+ExpectPlan = Annotated[str | None, _safety("--expect-plan", "Refuse a plan with another checksum.", "SUM")]
+Delete = Annotated[bool, _safety("--delete", "Delete the catalog's spaces.")]
+Yes = Annotated[bool, _safety("--yes -y", "Do not ask before deleting.")]
+Force = Annotated[bool, _safety("--force", "Lift safety rules; each one is printed.")]
+
+Format = Annotated[Output, _output("--output -o", "text, json, markdown or github.", "FORMAT")]
 Reports = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--report",
-        metavar="FILE",
-        rich_help_panel=_OUTPUT,
-        help="Also write the report to FILE, by its ending: .json, .md, .xml (JUnit) or .txt. Repeatable.",
-    ),
+    list[str] | None, _output("--report", "Also write the report to FILE (.json, .md, .txt).", "FILE")
 ]
-Full = Annotated[
-    bool, typer.Option("--full", rich_help_panel=_OUTPUT, help="Show everything, however long it gets.")
-]
-FailOnDrift = Annotated[
-    bool, typer.Option("--fail-on-drift", rich_help_panel=_OUTPUT, help="Exit with 10 if drift is left.")
-]
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress, and nothing at all when in sync."
-    ),
-]
-Verbose = Annotated[
-    bool,
-    typer.Option(
-        "--verbose", "-v", rich_help_panel=_OUTPUT, help="Tell each request: method, path, status, time."
-    ),
-]
-Debug = Annotated[
-    bool, typer.Option("--debug", rich_help_panel=_OUTPUT, help="Show a traceback with an error.")
-]
+FailOnDrift = Annotated[bool, _output("--fail-on-drift", "Exit with 10 if catalog and service differ.")]
+Quiet = Annotated[bool, _output("--quiet -q", "No progress or notes; nothing when in sync.")]
+Verbose = Annotated[bool, _output("--verbose -v", "Print requests; a traceback for a bug.")]

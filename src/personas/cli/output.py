@@ -1,110 +1,109 @@
-"""Where a report goes: standard output, files beside it, and the files that GitHub names."""
+"""Where a report goes: stdout, the files of --report, and the files that GitHub Actions names."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from personas.cli.asked import Asked
-from personas.cli.console import Terminal, emit, say
-from personas.cli.files import replace_file
+from rich.console import Console
+
 from personas.cli.options import Output
-from personas.errors import UsageError, why_unusable
-from personas.report import Format, Report, output_lines, page, render, step_outputs, step_summary
-from personas.settings import Settings
+from personas.cli.streams import print_line, write_stdout
+from personas.config import variable
+from personas.errors import UsageError
+from personas.report.document import Report, to_json
+from personas.report.messages import error_to_show
+from personas.report.text import format_error, format_problem, to_text
 
-_FORMATS: dict[str, Format] = {".json": "json", ".md": "markdown", ".xml": "junit", ".txt": "text"}
+_SUFFIXES = {".json": Output.JSON, ".md": Output.MARKDOWN, ".txt": Output.TEXT}
 
 
-def check_report_files(files: Sequence[str]) -> None:
-    """Find out before the first write to the service that a report cannot be written.
+def check_writable(name: str, option: str) -> Path:
+    """Return the path of a file that can be written; `option` named it. A symlink to a file is followed.
 
     Raises:
-        UsageError: A file's ending says no format, or the file cannot be written.
+        UsageError: It cannot be written.
     """
-    for name in files:
+    try:
         path = Path(name)
-        if path.suffix.lower() not in _FORMATS:
-            raise UsageError(
-                f"--report {name}: the ending says no format", hint=f"Use one of: {', '.join(_FORMATS)}"
-            )
-        if path.is_dir():
-            raise UsageError(f"--report {name} is a directory")
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                path.stat()
-            with tempfile.TemporaryFile(dir=path.parent):
-                pass
-            if path.exists() and not os.access(path, os.W_OK):
-                raise PermissionError(13, "Permission denied")
-        except (OSError, ValueError) as error:
-            raise UsageError(f"--report {name} cannot be written: {why_unusable(error)}") from None
+        path = path.resolve() if path.is_file() else path
+        problem = ""
+        if not name:
+            problem = "the file name is empty"
+        elif path.is_dir():
+            problem = "it is a directory"
+        elif not path.parent.is_dir():
+            problem = f"the directory {path.parent} does not exist"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            problem = "permission denied"
+    except (OSError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        raise UsageError(f"{option} {name!r} cannot be written: {problem}.")
+    return path
 
 
-def write(report: Report, asked: Asked, settings: Settings, *, shown_before: bool = False) -> None:
-    """Print a report and write the files that were asked for.
+def check_report_file(name: str) -> Path:
+    """Return a file of --report. Raises UsageError if it cannot be written, or has another ending."""
+    if name and Path(name).suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"--report {name}: unknown ending.", hint=f"Use {', '.join(_SUFFIXES)}.")
+    return check_writable(name, "--report")
 
-    Args:
-        report: What to say.
-        asked: In which formats, and where.
-        settings: Whether colours are wanted, and which files GitHub names.
-        shown_before: The same text stands on the terminal already, above a question.
+
+def write_report_file(report: Report, file: Path) -> None:
+    """Write the report in the format of the file's ending; in place, as a bind mount needs it."""
+    text = _render(report, _SUFFIXES[file.suffix.lower()])
+    file.write_text(text, "utf-8", errors="backslashreplace")
+
+
+def show_report(report: Report, output: Output, *, quiet: bool, verbose: bool, shown: bool) -> None:
+    """Print a report on stdout; its problems and error on stderr.
+
+    `shown`: the plan stands above a question already.
     """
-    # The files first: whatever becomes of standard output, they are there.
-    for name in asked.report:
-        ending = Path(name).suffix.lower()
-        _replace(Path(name), render(report, _FORMATS[ending], width=100, full=True))
-    if asked.output is Output.GITHUB:
-        _tell_github(report, settings)
-    terminal = Terminal(no_color=settings.no_color, force_color=settings.force_color)
-    form: Format = asked.output.value
-    if asked.output is not Output.TEXT:
-        emit(render(report, form))
-    elif report.problems and report.command != "validate":
-        # What is wrong with a catalog is what `validate` was asked for; of other commands it is the error.
-        terminal.tell(page(report))
-    elif not (shown_before or _is_silent(report, quiet=asked.quiet)):
-        # What goes to another program is whole, as with other tools.
-        full = asked.full or (report.command in {"list", "validate"} and not sys.stdout.isatty())
-        # As text, an error is told once: on stderr, by the boundary.
-        terminal.show(page(report.model_copy(update={"error": None}), full=full))
+    error, problems = report.error, report.problems
+    if output is Output.GITHUB:
+        _write_github(report)
+    elif output is not Output.TEXT:
+        write_stdout(_render(report, output), machine=True)
+    else:
+        result = report.model_copy(update={"error": None})
+        if report.command == "validate":
+            problems = ()  # they are its result
+        else:
+            result = result.model_copy(update={"problems": ()})
+        found = report.plan or report.live or result.problems or error is None
+        if found and (report.applied or not shown):
+            console = Console()  # knows NO_COLOR, FORCE_COLOR and TERM
+            color = console.color_system is not None and not console.no_color
+            write_stdout(to_text(result, width=console.width, color=color, verbose=verbose, quiet=quiet))
+            error = error_to_show(report)
+        for problem in problems:
+            print_line(format_problem(problem))
+    if error is not None:
+        print(format_error(error), file=sys.stderr)
 
 
-def _is_silent(report: Report, *, quiet: bool) -> bool:
-    """Whether a report has nothing to say as text."""
-    plan = report.plan
-    if report.error is not None:
-        return plan is None and not report.problems
-    calm = report.exit_code == 0 and not report.warnings and not report.all_outcomes
-    return quiet and calm and report.command not in {"list", "show"} and (plan is None or plan.in_sync)
+def _render(report: Report, output: Output) -> str:
+    if output is Output.JSON:
+        return to_json(report)
+    if output is Output.MARKDOWN:
+        from personas.report.markdown import to_markdown
+
+        return to_markdown(report)
+    return to_text(report, width=100, color=False, verbose=True)
 
 
-def preview(report: Report, settings: Settings) -> None:
-    """Show a report's text on stderr, before a question about it."""
-    Terminal(no_color=settings.no_color, force_color=settings.force_color).tell(page(report))
+def _write_github(report: Report) -> None:
+    """Print annotations, and append to the files that GitHub Actions names."""
+    from personas.report.markdown import to_github
 
-
-def _tell_github(report: Report, settings: Settings) -> None:
-    if settings.step_summary is not None:
-        _append(settings.step_summary, step_summary(report), "GITHUB_STEP_SUMMARY")
-    if settings.step_outputs is not None:
-        _append(settings.step_outputs, output_lines(step_outputs(report)), "GITHUB_OUTPUT")
-
-
-def _append(path: Path, text: str, variable: str) -> None:
-    try:
-        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text if text.endswith("\n") else text + "\n")
-    except OSError as error:
-        say(f"warning: {variable} {path} cannot be written: {why_unusable(error)}")
-
-
-def _replace(path: Path, text: str) -> None:
-    try:
-        replace_file(path, text if text.endswith("\n") else text + "\n")
-    except OSError as error:
-        say(f"warning: --report {path} could not be written: {why_unusable(error)}")
+    folder = Path.cwd()
+    shown = to_github(report, workspace=Path(variable("GITHUB_WORKSPACE") or folder), folder=folder)
+    outputs = "".join(f"{name}={value}\n" for name, value in shown.outputs.items())
+    for name, text in (("GITHUB_OUTPUT", outputs), ("GITHUB_STEP_SUMMARY", shown.summary)):
+        if (path := variable(name)) is not None:
+            with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+    write_stdout(shown.annotations, machine=True)

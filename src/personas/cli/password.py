@@ -1,31 +1,40 @@
-"""`personas password WHO`: derive a persona's password."""
+"""`personas password`: the password of a persona."""
 
 from __future__ import annotations
 
-from personas import settings
 from personas.cli import options
+from personas.cli.streams import print_line, write_stdout
+from personas.config import Config, choose_seed_secret, resolve_config
+from personas.passwords import PasswordDeriver
 
 
 def password(
-    who: options.Who,
-    catalog: options.Catalog = settings.DEFAULT_CATALOG,
-    auth: options.Auth = settings.DEFAULT_AUTH,
-    debug: options.Debug = False,
+    persona: options.PersonaArgument,
+    catalog: options.Catalog = None,
+    auth: options.Auth = None,
+    verbose: options.Verbose = False,
 ) -> None:
-    """Print a persona's password, and nothing else.
+    """Print the password of a persona.
 
-    It is derived from the email and PERSONA_SEED_SECRET. A whole email needs no catalog.
+    It is derived from the email and PERSONA_SEED_SECRET; no request is sent.
+    Without a catalog, PERSONA must be an email.
+
+    Examples:
+      personas password anna
+      personas password persona.anna@mana.test
     """
-    from personas.catalog.reading import load_catalog
-    from personas.catalog.who import choose_from
-    from personas.cli.access import secret_of
-    from personas.cli.boundary import boundary
-    from personas.cli.console import emit
-    from personas.passwords import derive_password
+    from personas.cli.runner import start_run
 
-    with boundary(debug=debug):
-        # Nothing is sent: whether the way there is safe does not matter.
-        secret = secret_of(settings.resolve(auth=auth, allow_http=True)).reveal()
-        # A catalog's emails are in lower case, and the password is derived from just that.
-        email = who.strip().lower() if "@" in who else choose_from(load_catalog(catalog), who)
-        emit(derive_password(email, secret))
+    with start_run("password", verbose=verbose) as run:
+        # The address decides whether the development secret may be used; nothing travels there.
+        config = resolve_config(auth, allow_http=True)
+        (email,) = run.find_emails(catalog, [persona])
+        write_stdout(choose_passwords(config).derive(email).reveal() + "\n")
+
+
+def choose_passwords(config: Config) -> PasswordDeriver:
+    """Return the password deriver; print a line if it uses the development secret. Raises SafetyError."""
+    passwords = choose_seed_secret(config)
+    if passwords.development:
+        print_line("Using the public development seed secret; set PERSONA_SEED_SECRET for another one.")
+    return passwords

@@ -1,39 +1,27 @@
-"""`personas schema`: the JSON Schema of the catalog, or of the JSON report."""
+"""`personas schema`: the JSON Schemas."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+import json
+from typing import Annotated, Literal
 
 import typer
 
-from personas.cli import options
-
-
-class Of(StrEnum):
-    """What a schema describes."""
-
-    CATALOG = "catalog"
-    REPORT = "report"
-
 
 def schema(
-    of: Annotated[Of, typer.Option("--of", help="What to describe.")] = Of.CATALOG,
-    debug: options.Debug = False,
+    document: Annotated[Literal["catalog", "report"], typer.Argument(help="What to describe.")] = "catalog",
 ) -> None:
-    """Print the JSON Schema of the catalog, or of the JSON report."""
-    import json
+    """Print the JSON Schema of the catalog, or of the JSON report.
 
-    from personas.cli.boundary import boundary
-    from personas.cli.console import emit
+    Examples:
+      personas schema > catalog.schema.json
+      personas schema report
+    """
+    from personas.catalog.models import catalog_schema
+    from personas.cli.runner import start_run
+    from personas.cli.streams import write_stdout
+    from personas.report.document import report_schema
 
-    with boundary(debug=debug):
-        if of is Of.CATALOG:
-            from personas.catalog.reading import catalog_schema
-
-            document = catalog_schema()
-        else:
-            from personas.report import report_schema
-
-            document = report_schema()
-        emit(json.dumps(document, indent=2, ensure_ascii=False))
+    with start_run("schema"):
+        described = catalog_schema() if document == "catalog" else report_schema()
+        write_stdout(json.dumps(described, indent=2, ensure_ascii=False) + "\n", machine=True)

@@ -1,46 +1,53 @@
-"""`personas show WHO`: one live persona with all that is known of it."""
+"""`personas show`: one live persona."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import typer
-
-from personas import settings
 from personas.cli import options
-from personas.cli.asked import Asked
-
-if TYPE_CHECKING:
-    from personas.cli.run import Run
+from personas.config import resolve_config
+from personas.errors import ResponseError
 
 
 def show(
-    ctx: typer.Context,
-    who: options.Who,
-    catalog: options.Catalog = settings.DEFAULT_CATALOG,
-    auth: options.Auth = settings.DEFAULT_AUTH,
-    endpoint: options.Endpoint = settings.DEFAULT_ENDPOINT,
+    persona: options.PersonaArgument,
+    catalog: options.Catalog = None,
+    auth: options.Auth = None,
     jwt: options.Jwt = None,
+    kind: options.Service = None,
+    token: options.Token = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
-    concurrency: options.Concurrency = settings.DEFAULT_CONCURRENCY,
-    timeout: options.Timeout = settings.DEFAULT_TIMEOUT,
+    timeout: options.Timeout = None,
+    endpoint: options.Endpoint = None,
     output: options.Format = options.Output.TEXT,
     report: options.Reports = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
-    """Show one live persona, with all that is known of it.
+    """Show one live persona: prompt, weights, last actions and feedback.
 
-    Its descriptor, its drift, its spaces, its last 20 actions, and its feedback by module.
+    Examples:
+      personas show anna
+      personas show persona.anna@mana.test -o json
     """
-    from personas.cli.conduct import conduct
-    from personas.reconcile.plan import Intent
+    from personas.catalog.models import Scope
+    from personas.catalog.select import find_persona
+    from personas.cli.runner import start_run
+    from personas.reconcile.changes import LiveState
+    from personas.reconcile.fetch import fetch_details, fetch_list
+    from personas.services.base import Service
 
-    async def job(run: Run) -> None:
-        run.try_catalog()
-        async with run.connect() as service:
-            email = await run.read_one(service, who, run.secret_if_any())
-            run.make_plan_of(email, Intent())
+    with start_run("show", output, report, quiet, verbose) as run:
+        config = resolve_config(auth, jwt, allow_http, timeout, endpoint, None, kind, token, base_path)
+        loaded = run.load_catalog_if_any(catalog)
+        scope = loaded.scope if loaded else Scope()
 
-    conduct(Asked.of(ctx), job)
+        async def read(service: Service) -> LiveState:
+            live = await fetch_list(service, scope)
+            found = find_persona(live.personas, persona, f"at {config.address}")
+            one = live.model_copy(update={"personas": (found,), "only": (found.email,)})
+            return await fetch_details(service, one)
+
+        live = run.read(read, config)
+        if live.unread:
+            raise ResponseError(" ".join(live.unread.values()))
+        run.add(live=live)

@@ -1,38 +1,32 @@
-"""`personas token`: get an admin's JWT."""
+"""`personas token`: a token of the admin."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import typer
-
-from personas import settings
 from personas.cli import options
-from personas.cli.asked import Asked
-
-if TYPE_CHECKING:
-    from personas.cli.run import Run
+from personas.config import resolve_config
 
 
 def token(
-    ctx: typer.Context,
-    auth: options.Auth = settings.DEFAULT_AUTH,
-    jwt: options.Jwt = None,
+    auth: options.Auth = None,
+    kind: options.Service = None,
+    base_path: options.BasePath = None,
     allow_http: options.AllowHttp = False,
-    timeout: options.Timeout = settings.DEFAULT_TIMEOUT,
+    timeout: options.Timeout = None,
     verbose: options.Verbose = False,
-    debug: options.Debug = False,
 ) -> None:
-    """Print an admin's token, and nothing else.
+    """Print a token of the admin.
 
-    It lives for 15 minutes. Signs in with MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; the embedded service
-    needs neither.
+    Signs in with MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD; the embedded service
+    needs neither. A token usually lasts 15 minutes.
+
+    Examples:
+      personas token --auth embedded
+      export MANA_ADMIN_JWT=$(personas token)
     """
-    from personas.cli.conduct import print_only
-    from personas.cli.console import emit
+    from personas.cli.runner import start_run
+    from personas.cli.streams import write_stdout
 
-    async def job(run: Run) -> None:
-        async with run.connect() as service:
-            emit((await service.admin_token()).reveal())
-
-    print_only(Asked.of(ctx, quiet=True), job)
+    with start_run("token", verbose=verbose) as run:
+        config = resolve_config(auth, None, allow_http, timeout, service=kind, base_path=base_path)
+        found = run.read(lambda service: service.admin_token(), config)
+        write_stdout(found.reveal() + "\n")

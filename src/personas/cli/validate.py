@@ -1,51 +1,46 @@
-"""`personas validate`: catalogs alone."""
+"""`personas validate`: check catalogs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from personas import settings
 from personas.cli import options
-from personas.cli.asked import Asked
-from personas.errors import UsageError
-
-if TYPE_CHECKING:
-    from personas.cli.run import Run
+from personas.errors import CatalogError
 
 
 def validate(
-    ctx: typer.Context,
     files: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="FILE", help="The catalogs; - is standard input. Without any, what --catalog says."
-        ),
+        typer.Argument(metavar="FILE", show_default=False, help="The catalogs; - reads stdin."),
     ] = None,
-    catalog: options.Catalog = settings.DEFAULT_CATALOG,
-    strict: Annotated[
-        bool, typer.Option("--strict", rich_help_panel="Output", help="Let warnings fail too, exit code 3.")
-    ] = False,
+    catalog: options.Catalog = None,
     output: options.Format = options.Output.TEXT,
     report: options.Reports = None,
-    full: options.Full = False,
     quiet: options.Quiet = False,
-    debug: options.Debug = False,
+    verbose: options.Verbose = False,
 ) -> None:
-    """Check catalogs alone, each problem with its place.
+    """Check catalogs and print every error and warning with its place.
 
-    Every problem and every warning is told at once, as file:line:column.
+    Exits with code 3 for an error; warnings alone do not fail.
+
+    Examples:
+      personas validate catalogs/*.json
+      generate-catalog | personas validate -
     """
-    from personas.cli.conduct import conduct
+    from personas.catalog.problems import Problem
+    from personas.cli.runner import start_run
 
-    said = ctx.get_parameter_source("catalog")
-
-    async def job(run: Run) -> None:
-        if files and said is not None and said.name == "COMMANDLINE":
-            raise UsageError("--catalog does not go with FILE: name every catalog the same way")
-        if not all(files or [catalog]):
-            raise UsageError("a catalog's name is empty", hint="Is the variable that it comes from set?")
-        run.read_catalogs(files or [catalog])
-
-    conduct(Asked.of(ctx, catalog=", ".join(files) if files else catalog), job)
+    with start_run("validate", output, report, quiet, verbose) as run:
+        invalid: list[CatalogError] = []
+        for file in files or (None,):
+            try:
+                run.load_catalog(catalog, file)
+            except CatalogError as error:
+                invalid.append(error)
+                if file and not error.problems and len(files or ()) > 1:
+                    missing = Problem(file=file, line=1, column=1, path="$", message=error.message)
+                    run.add(problems=(missing,))
+        if invalid:
+            raise invalid[0] if len(invalid) == 1 else CatalogError(f"{len(invalid)} catalogs are invalid.")

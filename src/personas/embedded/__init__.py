@@ -1,47 +1,13 @@
-"""The embedded auth service: a faithful small one, so that everything here runs on a fresh machine.
+"""A small auth service that behaves as the real one, for trying out the tool and for tests.
 
-    with Embedded.open() as embedded:
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(embedded.app), base_url=embedded.base_url)
-        token = embedded.admin_token()
-
-Importing this package costs nothing; the database and web libraries are imported when a name is first used.
+async with open_embedded(None) as embedded:
+    transport = httpx.ASGITransport(embedded.app)
+    client = httpx.AsyncClient(transport=transport, base_url=embedded.base_url)
+    token = embedded.admin_token()
 """
 
-from __future__ import annotations
+from personas.embedded.app import EmbeddedService, open_embedded
+from personas.embedded.database import EmbeddedError
+from personas.embedded.server import ServerThread, serve
 
-from typing import TYPE_CHECKING
-
-from personas.embedded.errors import AddressError, DatabaseError, EmbeddedError
-
-if TYPE_CHECKING:
-    from personas.embedded.instance import AdminCredentials, Contents, Embedded
-    from personas.embedded.server import serve, serving
-
-__all__ = [
-    "AddressError",
-    "AdminCredentials",
-    "Contents",
-    "DatabaseError",
-    "Embedded",
-    "EmbeddedError",
-    "serve",
-    "serving",
-]
-
-_HOMES = {
-    "AdminCredentials": "instance",
-    "Contents": "instance",
-    "Embedded": "instance",
-    "serve": "server",
-    "serving": "server",
-}
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__all__ = ["EmbeddedError", "EmbeddedService", "ServerThread", "open_embedded", "serve"]

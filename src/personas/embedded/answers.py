@@ -1,38 +1,28 @@
-"""Calls and answers as the original has them, with its four shapes of error.
+"""Answers as the real service gives them, with its shapes of errors.
 
-{statusCode, message}       no or a bad token; an error of the service itself
-{error}, {error, message}   the admin and the auth calls
-{error, details}            a body that misses something
-{message, code}             everything under /api/auth, which is Better Auth's own
+{statusCode, message}       a missing or bad token; an error of the service itself
+{error}, {error, message}   the calls under /api/v1
+{error, details}            an invalid persona
+{message, code}             the calls under /api/auth, which are Better Auth's
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any
 
-from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Match, Route
-
-if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Awaitable, Callable, Collection, Mapping
-
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.types import Scope
-
-UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+import sqlalchemy as sa
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 
 class Refusal(Exception):
-    """An answer that ends the handling of a request: a status, a body and perhaps headers.
-
-    Made anew for each request: an exception that is raised again and again keeps every frame it went through.
-    """
+    """An answer that ends a request: a status, a JSON body (None for an empty one), and perhaps headers."""
 
     def __init__(
-        self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+        self, status: int, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(status)
         self.status = status
@@ -41,98 +31,76 @@ class Refusal(Exception):
 
     def answer(self) -> Response:
         """The answer itself."""
+        if self.body is None:
+            return Response(None, self.status, self.headers, media_type="application/json")
         return JSONResponse(self.body, self.status, self.headers)
 
 
-class Call(Route):
-    """A route that is not there for any other method: the original answers 404, never 405.
-
-    Under /api/auth, which is Better Auth's own, HEAD is such a method.
-    """
-
-    def __init__(
-        self, path: str, endpoint: Callable[[Request], Awaitable[Response]], *, methods: Collection[str]
-    ) -> None:
-        super().__init__(path, endpoint, methods=methods)
-        if self.methods is not None and path.startswith("/api/auth/"):
-            self.methods.discard("HEAD")
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match path and method, or nothing."""
-        match, child = super().matches(scope)
-        return (match, child) if match is Match.FULL else (Match.NONE, {})
+class Crash(Exception):
+    """Something that the real service does not expect, and so answers with 500."""
 
 
-def not_found() -> Response:
-    """The plain text for a path that is not there; a trailing slash or a wrong method is such a path."""
+def refused(status: int, error: str, message: str | None = None) -> Refusal:
+    """An error under /api/v1: `{error}` or `{error, message}`."""
+    return Refusal(status, {"error": error} if message is None else {"error": error, "message": message})
+
+
+def service_error(status: int, message: str) -> Refusal:
+    """An error of the service itself: `{statusCode, message}`."""
+    return Refusal(status, {"statusCode": status, "message": message})
+
+
+def auth_error(status: int, code: str, message: str | None = None) -> Refusal:
+    """An error under /api/auth: `{message, code}`; without a message, the code in words."""
+    return Refusal(status, {"message": message or code.replace("_", " ").capitalize(), "code": code})
+
+
+def not_found(request: Request) -> Response:
+    """The answer for a path or a method that does not exist."""
+    if request.url.path.startswith("/api/auth/"):
+        return Response(status_code=404)
     return PlainTextResponse("404 Not Found", 404, {"content-type": "text/plain; charset=UTF-8"})
 
 
-def invalid(*details: str) -> Refusal:
-    """A body or a query that misses something."""
-    return Refusal(400, {"error": "ValidationError", "details": list(details)})
-
-
-def coded(status: int, code: str, message: str) -> Refusal:
-    """An error in the shape of everything under /api/auth."""
-    return Refusal(status, {"message": message, "code": code})
-
-
-def is_storable(text: str) -> bool:
-    """Tell whether every database can store the text: NUL and lone surrogates are refused by some."""
-    return UNSTORABLE.search(text) is None
+def crash(request: Request) -> Response:
+    """The answer for an error that the service did not expect."""
+    if request.url.path.startswith("/api/auth/"):
+        return Response(status_code=500)
+    return service_error(500, "Internal server error").answer()
 
 
 def iso(moment: dt.datetime | None) -> str | None:
     """A moment as JavaScript writes it: `2026-11-23T08:28:49.577Z`."""
     if moment is None:
         return None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(dt.UTC)
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def utf16_length(text: str) -> int:
-    """A length as JavaScript counts it."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+def _camel_case(name: str) -> str:
+    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
 
 
-def query_given(request: Request, name: str) -> str:
-    """A query parameter as it is given, the first of several, or nothing."""
-    return next(iter(request.query_params.getlist(name)), "")
+def as_json(row: sa.Row[*tuple[Any, ...]] | Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
+    """The columns of a row, or those with a prefix: names in camelCase, moments as text."""
+    columns = row if isinstance(row, Mapping) else row._asdict()
+    return {
+        _camel_case(name.removeprefix(prefix)): iso(value) if isinstance(value, dt.datetime) else value
+        for name, value in columns.items()
+        if name.startswith(prefix)
+    }
 
 
 def query_text(request: Request, name: str) -> str | None:
-    """A query parameter that can be compared with stored text, or None when it is missing."""
-    value = query_given(request, name) if name in request.query_params else None
-    if value is not None and not is_storable(value):
-        raise invalid(f"{name} must not contain NUL or lone surrogates")
-    return value
+    """A parameter of the query, the first if there are several, or None."""
+    return next(iter(request.query_params.getlist(name)), None)
 
 
-def query_number(request: Request, name: str, *, default: int, at_most: int) -> int:
-    """A whole number from 1 in the query, the default when it is missing or nonsense, at most `at_most`."""
-    text = query_given(request, name)
-    if not (text.isascii() and text.isdecimal()):
-        return default
-    number = int(text[:20])
-    return min(number, at_most) if number >= 1 else default
-
-
-def query_parsed(request: Request, name: str, *, default: int) -> int | None:
-    """A number in the query as parseInt reads it: None for what is none, the default for nothing."""
-    text = query_given(request, name)
+def query_number(request: Request, name: str, *, default: int) -> int | None:
+    """A number in the query as parseInt reads it: None for text that is not a number."""
+    text = query_text(request, name)
     if not text:
         return default
     found = re.match(r"\s*([+-]?[0-9]{1,20})", text)
     return int(found[1]) if found else None
-
-
-def path_id(request: Request) -> str:
-    """The id in the path.
-
-    Raises:
-        Refusal: 404 when it can be nobody's.
-    """
-    value: str = request.path_params["id"]
-    if not is_storable(value):
-        raise Refusal(404, {"error": "Not found"})
-    return value

@@ -1,136 +1,102 @@
-"""The ASGI application: every call in one place, and one boundary for whatever goes wrong in it."""
+"""The ASGI application: all routes, and the answers to errors."""
 
 from __future__ import annotations
 
 import logging
-import re
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 from sqlalchemy import exc
-from starlette.requests import ClientDisconnect, Request
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Router
+from starlette.routing import Route
 
-from personas.embedded.admin import AdminCalls
-from personas.embedded.answers import Call, Refusal, iso, not_found
-from personas.embedded.auth import AuthCalls
-from personas.embedded.browser import BrowserCalls
-from personas.embedded.invitations import InvitationCalls
-from personas.embedded.login import LoginCalls
-from personas.embedded.memberships import MembershipCalls
-from personas.embedded.organizations import OrganizationCalls
-from personas.embedded.origins import Cors
-from personas.embedded.runner import RunnerCalls
+from personas.embedded import auth, members, organizations, page, personas, runner
+from personas.embedded.answers import Crash, Refusal, crash, iso, not_found
+from personas.embedded.passwords import SCRYPT_N
+from personas.embedded.service import FRONT_END, Service
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from personas.embedded.service import Service
-
+BASE_URL: Final = "http://embedded.localhost"
 logger: Final = logging.getLogger("personas.embedded")
 
 
-def make_app(service: Service) -> ASGIApp:
-    """The application; it needs no lifespan, so that it also runs in process."""
-
-    async def health(request: Request) -> Response:  # noqa: ARG001 - Starlette hands it over
-        return JSONResponse({"status": "ok", "service": "mana-auth", "timestamp": iso(service.now())})
-
-    auth = AuthCalls(service)
-    routes = [
-        Call("/health", health, methods=["GET"]),
-        *AdminCalls(service).routes(),
-        *auth.routes(),
-        *LoginCalls(service, auth).routes(),
-        *BrowserCalls(service, auth).routes(),
-        *OrganizationCalls(service).routes(),
-        *MembershipCalls(service).routes(),
-        *InvitationCalls(service).routes(),
-        *RunnerCalls(service).routes(),
-    ]
-    router = Router(routes, redirect_slashes=False, default=_Nowhere(service))
-    return Cors(_Boundary(router), service.origins)
-
-
-class _Nowhere:
-    """What a wrong path, or a wrong method, is answered: nobody learns of paths that are not for them."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        path = f"{scope['path']}/"
-        if path.startswith("/api/auth/"):
-            await Response(status_code=404)(scope, receive, send)
-            return
-        if path.startswith(("/api/v1/admin/", "/api/v1/personas/admin/")):
-            self._service.require_admin(request)
-        if path.startswith("/api/v1/internal/"):
-            self._service.require_service_key(request)
-        await not_found()(scope, receive, send)
+def make_app(service: Service, *, allowed_hosts: Sequence[str] = ("*",)) -> Starlette:
+    """The application of a service. It needs no lifespan, so `httpx.ASGITransport` can call it."""
+    app = Starlette(
+        routes=[
+            Route("/health", health),
+            *personas.routes,
+            *auth.routes,
+            *members.routes,
+            *organizations.routes,
+            *runner.routes,
+            *page.routes,
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts, www_redirect=False),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=[FRONT_END],
+                allow_methods=["*"],
+                allow_headers=["*"],
+                allow_credentials=True,
+            ),
+        ],
+        # SQLite raises an OverflowError for an integer of more than eight bytes.
+        exception_handlers=dict.fromkeys(
+            (Refusal, HTTPException, Crash, exc.SQLAlchemyError, OverflowError), _answer
+        ),
+    )
+    app.router.redirect_slashes = False
+    app.state.service = service
+    return app
 
 
-class _Boundary:
-    """Turns every exception of a handler into an answer."""
-
-    def __init__(self, router: Router) -> None:
-        self._router = router
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._router(scope, receive, send)
-            return
-        scope = {**scope, "path": _resolve(scope.get("raw_path") or scope["path"].encode())}
-        started = False
-
-        async def watch(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._router(scope, receive, watch)
-        except ClientDisconnect:
-            return
-        except Exception as error:
-            if started:
-                raise
-            await _answer_to(error)(scope, receive, send)
+async def health(request: Request) -> Response:
+    """Whether the service runs."""
+    moment = iso(Service.of(request).clock())
+    return JSONResponse({"status": "ok", "service": "mana-auth", "timestamp": moment})
 
 
-def _resolve(raw: bytes) -> str:
-    """A path as the original routes it: dots resolved, however encoded; an encoded slash parts nothing."""
-    head, *rest = raw.decode("latin-1").split("/")
-    kept = [head]
-    for index, segment in enumerate(rest, 1):
-        dots = re.sub("%2e", ".", segment, flags=re.IGNORECASE)
-        if dots not in (".", ".."):
-            kept.append(segment)
-            continue
-        if dots == "..":
-            del kept[max(1, len(kept) - 1) :]
-        if index == len(rest):
-            kept.append("")
-    return unquote(re.sub("%2f", "%252F", "/".join(kept), flags=re.IGNORECASE))
-
-
-def _answer_to(error: Exception) -> Response:
+async def _answer(request: Request, error: Exception) -> Response:
     if isinstance(error, Refusal):
         return error.answer()
-    if isinstance(error, exc.IntegrityError):
-        # What the call relied on was deleted, or taken, between two of its steps.
-        message = "Something this call needs has changed meanwhile; try again"
-        return JSONResponse({"error": "Conflict", "message": message}, 409)
-    if isinstance(error, exc.OperationalError | exc.TimeoutError):
-        reason = error.orig if isinstance(error, exc.OperationalError) else error
-        logger.error("the database does not answer: %s", reason)
-        return _service_error(503, "Database unavailable")
-    logger.error("a bug in the embedded service", exc_info=error)
-    return _service_error(500, "Internal server error")
+    if isinstance(error, HTTPException):
+        return not_found(request)  # a wrong method is a wrong path to the real service
+    if isinstance(error, exc.OperationalError):
+        logger.error("the database failed: %s", error.orig)
+    return crash(request)
 
 
-def _service_error(status: int, message: str) -> Response:
-    body: dict[str, Any] = {"statusCode": status, "message": message}
-    return JSONResponse(body, status)
+@dataclass(frozen=True, slots=True)
+class EmbeddedService:
+    """A service that is called in process; `admin_token()` is an admin's access token for 15 minutes."""
+
+    app: Starlette
+    base_url: str
+    admin_token: Callable[[], str]
+
+
+@asynccontextmanager
+async def open_embedded(file: Path | None, *, scrypt_n: int = SCRYPT_N) -> AsyncIterator[EmbeddedService]:
+    """Open a service on an SQLite file, which is created if it does not exist; None is a temporary one.
+
+    A small power of two as `scrypt_n` makes quick password hashes, for tests. Raises EmbeddedError.
+    """
+    with TemporaryDirectory(prefix="personas-") as folder:
+        place = Path(folder) / "auth.db" if file is None else file
+        service = await run_in_threadpool(Service, place, base_url=BASE_URL, scrypt_n=scrypt_n)
+        try:
+            yield EmbeddedService(make_app(service), service.base_url, service.admin_token)
+        finally:
+            await run_in_threadpool(service.close)

@@ -1,281 +1,177 @@
-"""What Better Auth answers under /api/auth: signing up, in and out, sessions, tokens and their keys."""
+"""Sign-up, sign-in and out, sessions, access tokens and their key."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from pydantic import AfterValidator, Field
-from starlette.responses import JSONResponse
+from sqlalchemy.engine import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from personas.embedded import limits
-from personas.embedded import users as accounts
-from personas.embedded.answers import Call, Refusal, coded, is_storable, iso, utf16_length
-from personas.embedded.bodies import Body, Filled, read_unchecked, wrong
-from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import sqlalchemy as sa
-    from sqlalchemy.engine import Connection
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from personas.embedded.service import Service
+from personas.embedded import bodies, users
+from personas.embedded.answers import Crash, Refusal, as_json, auth_error
+from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, js_length
+from personas.embedded.service import Service
 
 MAX_AGENT: Final = 300
 
 
-def _email(text: str) -> str:
-    if not accounts.is_email(text):
-        raise wrong("Invalid email address")
-    return text
+def _email(place: str, value: object) -> Iterator[str]:
+    yield from bodies.string(place, value)
+    if isinstance(value, str) and not users.is_email(value):
+        yield f"[{place}] Invalid email address"
 
 
-class SignUp(Body):
-    """POST sign-up/email."""
-
-    demands: ClassVar[tuple[str, ...]] = ("object", "record")
-
-    name: str
-    email: Annotated[str, AfterValidator(_email)]
-    password: Filled
-    image: str = ""
-    callback_url: str = Field(default="", alias="callbackURL")
-    remember_me: bool = True
+SIGN_UP: Final = bodies.shape(
+    name=bodies.string, email=_email, password=bodies.non_empty, image=bodies.optional(bodies.string)
+)
+SIGN_IN: Final = bodies.shape(
+    email=bodies.string, password=bodies.string, rememberMe=bodies.optional(bodies.boolean)
+)
 
 
-class SignIn(Body):
-    """POST sign-in/email."""
-
-    email: str
-    password: str
-    callback_url: str = Field(default="", alias="callbackURL")
-    remember_me: bool = True
-
-
-class AuthCalls:
-    """The handlers of the calls under /api/auth that are no space's."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._limit = limits.SignInLimit()
-
-    def routes(self) -> list[Call]:
-        """Where they are."""
-        return [
-            Call("/api/auth/ok", self.ok, methods=["GET"]),
-            Call("/api/auth/sign-up/email", self.sign_up, methods=["POST"]),
-            Call("/api/auth/sign-in/email", self.sign_in, methods=["POST"]),
-            Call("/api/auth/sign-out", self.sign_out, methods=["POST"]),
-            Call("/api/auth/get-session", self.session, methods=["GET"]),
-            Call("/api/auth/get-session", self.refuse_session, methods=["POST"]),
-            Call("/api/auth/token", self.token, methods=["GET"]),
-            Call("/api/auth/jwks", self.jwks, methods=["GET"]),
-        ]
-
-    async def ok(self, request: Request) -> Response:  # noqa: ARG002 - Starlette hands it over
-        """Whether Better Auth runs."""
-        return JSONResponse({"ok": True})
-
-    async def sign_up(self, request: Request) -> Response:
-        """Sign a human up."""
-        body = await self._read_credentials(request)
-        return JSONResponse(await self.register(SignUp.check(body)))
-
-    async def register(self, wanted: SignUp) -> dict[str, Any]:
-        """Sign a human up; a taken email is answered by an invented user, so that nobody learns of it.
-
-        Raises:
-            Refusal: 400 for a password of another length.
-        """
-        check_password(wanted.password)
-        service = self._service
-        new = accounts.NewUser(
-            email=wanted.email,
-            name=wanted.name,
-            password=await service.hash(wanted.password),
-            image=wanted.image or None,
-        )
-
-        def work(connection: Connection) -> dict[str, Any]:
-            now = service.now()
-            if accounts.find_by_email(connection, new.email) is not None:
-                return accounts.invent_user(new, now)
-            user_id = accounts.sign_up(connection, new, now)
-            return accounts.describe_user(accounts.get_user(connection, user_id))
-
-        return {"token": None, "user": await service.write(work)}
-
-    async def sign_in(self, request: Request) -> Response:
-        """Sign in for a session cookie."""
-        wanted = SignIn.check(await self._read_credentials(request))
-        if not accounts.is_email(wanted.email):
-            raise coded(400, "INVALID_EMAIL", "Invalid email")
-        user, session = await self.check_in(
-            request, wanted.email, wanted.password, remember=wanted.remember_me
-        )
-        answer: dict[str, Any] = {"redirect": bool(wanted.callback_url), "token": session.token}
-        if wanted.callback_url:
-            answer["url"] = wanted.callback_url
-        response = JSONResponse({**answer, "user": accounts.describe_user(user)})
-        if wanted.callback_url:
-            response.headers["location"] = wanted.callback_url
-        self._service.cookies.give(response, session.token, remember=wanted.remember_me)
-        return response
-
-    async def _read_credentials(self, request: Request) -> Any:
-        """A body that comes from no foreign page and leads to none."""
-        body = await read_unchecked(request, forms=True)
-        service = self._service
-        service.origins.require_signing_in(request, service.base_url)
-        if isinstance(body, dict):
-            service.origins.require_own_url(body.get("callbackURL"), request, service.base_url)
-        return body
-
-    async def check_in(
-        self,
-        request: Request,
-        email: str,
-        password: str,
-        *,
-        remember: bool = True,
-        also: Callable[[Connection], None] | None = None,
-    ) -> tuple[sa.Row[Any], accounts.NewSession]:
-        """Begin a session for whoever knows the password, or refuse as Better Auth does.
-
-        Args:
-            request: Where the session's address and agent come from.
-            email: Whose session it is to be.
-            password: The password.
-            remember: Whether it lasts a week, or a day.
-            also: Written together with the session, or not at all.
-
-        Raises:
-            Refusal: 401 for a wrong password or an unknown email, 403 for one that is not verified.
-        """
-        service = self._service
-        self._limit_sign_ins(request)
-        user = None
-        if accounts.is_email(email):
-            user = await service.read(lambda connection: accounts.find_by_email(connection, email))
-        # An unknown email costs the time of a known one.
-        right = await service.verify(None if user is None else user.password, password)
-        if user is None or not right:
-            raise coded(401, "INVALID_EMAIL_OR_PASSWORD", "Invalid email or password")
-        if not user.email_verified:
-            raise coded(403, "EMAIL_NOT_VERIFIED", "Email not verified")
-        user_id = user.id
-        address = request.client.host if request.client else None
-        agent = request.headers.get("user-agent", "")[:MAX_AGENT]
-        agent = agent if is_storable(agent) else ""
-
-        def begin(connection: Connection) -> accounts.NewSession | None:
-            if accounts.find_user(connection, user_id) is None:
-                return None
-            if also is not None:
-                also(connection)
-            now = service.now()
-            return accounts.begin_session(
-                connection, user_id, now, address=address, agent=agent, remember=remember
-            )
-
-        session = await service.write(begin)
-        if session is None:  # deleted while we hashed
-            raise coded(401, "INVALID_EMAIL_OR_PASSWORD", "Invalid email or password")
-        return user, session
-
-    def _limit_sign_ins(self, request: Request) -> None:
-        forwarded = request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
-        if not self._service.behind_proxy or not forwarded:
-            return
-        seconds = self._limit.wait_seconds(forwarded, self._service.now())
-        if seconds:
-            body = {"message": "Too many requests. Please try again later."}
-            raise Refusal(429, body, {"X-Retry-After": str(seconds)})
-
-    async def sign_out(self, request: Request) -> Response:
-        """End the session of the cookie."""
-        await read_unchecked(request)
-        return await self.end_session(request)
-
-    async def end_session(self, request: Request) -> Response:
-        """End the session of the cookie, whatever the body.
-
-        Raises:
-            Refusal: 403 when a foreign page sends it.
-        """
-        service = self._service
-        service.require_origin(request)
-        token = service.cookies.read(request.headers.get("cookie", ""))
-        if token is not None:
-            await service.write(lambda connection: accounts.end_session(connection, token))
-        response = JSONResponse({"success": True})
-        service.cookies.take(response)
-        return response
-
-    async def session(self, request: Request) -> Response:
-        """The session of the cookie and its user, or null; one that is a day old lasts a week again."""
-        service = self._service
-        header = request.headers.get("cookie", "")
-        token = service.cookies.read(header)
-        if token is None:
-            return JSONResponse(None)
-        user = await service.find_session(request)
-        if user is None:
-            response = JSONResponse(None)
-            service.cookies.take(response)
-            return response
-        extended = False
-        if accounts.is_due(user, service.now()) and not service.cookies.is_forgetful(header):
-            now = service.now()
-            await service.write(lambda connection: accounts.extend_session(connection, token, now))
-            user = await service.find_session(request) or user
-            extended = True
-        response = JSONResponse({"session": describe_session(user), "user": accounts.describe_user(user)})
-        if extended:
-            service.cookies.give(response, token)
-        return response
-
-    async def refuse_session(self, request: Request) -> Response:
-        """A session is read with GET."""
-        await read_unchecked(request)
-        self._service.require_origin(request)
-        message = "POST method requires deferSessionRefresh to be enabled in session config"
-        raise coded(405, "METHOD_NOT_ALLOWED_DEFER_SESSION_REQUIRED", message)
-
-    async def token(self, request: Request) -> Response:
-        """An access token for the session of the cookie."""
-        user = await self._service.require_session(request)
-        return JSONResponse({"token": self._service.access_token(user, user.session_id)})
-
-    async def jwks(self, request: Request) -> Response:  # noqa: ARG002 - Starlette hands it over
-        """The public keys."""
-        return JSONResponse(self._service.signer.jwks())
+async def _read_credentials(request: Request) -> Any:
+    body = await bodies.read_auth_json(request, forms=True)
+    Service.of(request).require_origin(request)
+    callback = body.get("callbackURL") if isinstance(body, dict) else None
+    if isinstance(callback, str) and not callback.startswith("/"):
+        raise auth_error(403, "INVALID_CALLBACK_URL", "Invalid callbackURL")
+    return body
 
 
-def check_password(password: str) -> None:
-    """Refuse a password of another length than sign-up takes.
+async def sign_up(request: Request) -> Response:
+    """Sign a human up."""
+    body = await _read_credentials(request)
+    return JSONResponse({"token": None, "user": await create_user(Service.of(request), body)})
 
-    Raises:
-        Refusal: 400.
+
+async def register(request: Request) -> Response:
+    """Sign a human up, with the local part of the email for a missing name; every problem is a crash."""
+    body = bodies.parse_json(await bodies.read_body(request), otherwise=Crash())
+    if not isinstance(body, dict):
+        raise Crash
+    name = body.get("name")
+    if name in (None, False, 0, ""):
+        name = str(body.get("email")).partition("@")[0]
+    credentials = {key: value for key, value in body.items() if key in ("email", "password")}
+    try:
+        user = await create_user(Service.of(request), {**credentials, "name": name})
+    except Refusal as refusal:
+        if refusal.status != 422:
+            raise Crash from None
+        taken = {"error": "Email already registered", "code": "EMAIL_ALREADY_REGISTERED"}
+        raise Refusal(409, taken) from None
+    return JSONResponse({"token": None, "user": user})
+
+
+async def create_user(service: Service, body: Any) -> dict[str, Any]:
+    """Check the body of a sign-up, sign the human up, and describe the user.
+
+    A taken email gives an invented user. Refuses problems with 400, and a NUL in the name with 422.
     """
-    length = utf16_length(password)
-    if length < MIN_PASSWORD:
-        raise coded(400, "PASSWORD_TOO_SHORT", "Password too short")
-    if length > MAX_PASSWORD:
-        raise coded(400, "PASSWORD_TOO_LONG", "Password too long")
+    wanted = bodies.validate(body, SIGN_UP, bodies.record)
+    password = wanted["password"]
+    if js_length(password) < MIN_PASSWORD:
+        raise auth_error(400, "PASSWORD_TOO_SHORT")
+    if js_length(password) > MAX_PASSWORD:
+        raise auth_error(400, "PASSWORD_TOO_LONG")
+    image = wanted.get("image") or None
+    password_hash = await service.hash(password)
+    user = users.make_user(wanted["email"], wanted["name"], service.clock(), image=image)
+    if not await service.write(_add_user, user, password_hash):
+        raise auth_error(422, "FAILED_TO_CREATE_USER")
+    return users.describe_user(user)
 
 
-def describe_session(user: sa.Row[Any]) -> dict[str, Any]:
-    """A session as the calls tell it, from the row that `find_session` gives."""
-    return {
-        "expiresAt": iso(user.session_expires_at),
-        "token": user.session_token,
-        "createdAt": iso(user.session_created_at),
-        "updatedAt": iso(user.session_updated_at),
-        "ipAddress": user.session_ip_address,
-        "userAgent": user.session_user_agent,
-        "userId": user.id,
-        "id": user.session_id,
-    }
+def _add_user(connection: Connection, user: Mapping[str, Any], password_hash: str) -> bool:
+    if users.find_by_email(connection, user["email"]) is not None:
+        return True  # the real service answers as if it had stored this user
+    name = user["name"].replace("\0", "")
+    users.add_user(connection, {**user, "name": name}, password_hash)
+    if name != user["name"]:
+        return False  # the real service fails here and leaves the user behind, without a space
+    users.add_personal_space(connection, user)
+    return True
+
+
+async def sign_in(request: Request) -> Response:
+    """Begin a session and set its cookie."""
+    service = Service.of(request)
+    service.limit_sign_ins(request)
+    wanted = bodies.validate(await _read_credentials(request), SIGN_IN)
+    if not users.is_email(wanted["email"]):
+        raise auth_error(400, "INVALID_EMAIL")
+    user = await run_in_threadpool(service.find_user, wanted["email"].lower())
+    # An unknown email costs the time of a known one.
+    right = await service.verify(None if user is None else user.password, wanted["password"])
+    if user is None or not right:
+        raise auth_error(401, "INVALID_EMAIL_OR_PASSWORD")
+    if not user.email_verified:
+        raise auth_error(403, "EMAIL_NOT_VERIFIED")
+    address = request.client.host if request.client else None
+    agent = request.headers.get("user-agent", "")[:MAX_AGENT]
+    token = await service.write(users.begin_session, user.id, service.clock(), address, agent)
+    response = JSONResponse({"redirect": False, "token": token, "user": users.describe_user(user)})
+    service.cookies.set(response, token)
+    return response
+
+
+async def sign_out(request: Request) -> Response:
+    """End the session of the cookie."""
+    service = Service.of(request)
+    await bodies.read_auth_json(request)
+    service.require_origin(request)
+    await service.write(users.end_session, service.cookies.read(request))
+    response = JSONResponse({"success": True})
+    service.cookies.clear(response)
+    return response
+
+
+def get_session(request: Request) -> Response:
+    """The session of the cookie and its user, or null; one that is a day old lasts for a week again."""
+    service = Service.of(request)
+    token = service.cookies.read(request)
+    if token is None:
+        return JSONResponse(None)
+    with service.database.read() as connection:
+        user = service.find_session(request, connection)
+    if user is None:
+        response = JSONResponse(None)
+        service.cookies.clear(response)
+        return response
+    extended = user.is_day_old
+    if extended:
+        with service.database.write() as connection:
+            users.extend_session(connection, token, service.clock())
+            user = service.require_session(request, connection)
+    response = JSONResponse({"session": as_json(user, prefix="session_"), "user": users.describe_user(user)})
+    if extended:
+        service.cookies.set(response, token)
+    return response
+
+
+def token(request: Request) -> Response:
+    """An access token for the session of the cookie."""
+    service = Service.of(request)
+    with service.database.read() as connection:
+        user = service.require_session(request, connection)
+    return JSONResponse({"token": service.access_token(user, user.session_id)})
+
+
+async def jwks(request: Request) -> Response:
+    """The public key of the access tokens."""
+    return JSONResponse(Service.of(request).signer.jwks())
+
+
+routes: Final = [
+    Route("/api/v1/auth/register", register, methods=["POST"]),
+    Route("/api/auth/sign-up/email", sign_up, methods=["POST"]),
+    Route("/api/auth/sign-in/email", sign_in, methods=["POST"]),
+    Route("/api/auth/sign-out", sign_out, methods=["POST"]),
+    Route("/api/auth/get-session", get_session),
+    Route("/api/auth/token", token),
+    Route("/api/auth/jwks", jwks),
+]

@@ -1,152 +1,137 @@
-"""The pages as answers: made from templates, everything that is stored escaped, without a script.
+"""The page at `/`: the personas, and one of them with its prompt, weights, last actions and feedback.
 
-The browser is told to run and to load nothing, and to send forms nowhere else.
+It has no script, and its policy lets the browser load nothing. The templates escape everything stored.
 """
 
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import hashlib
-import json
-import math
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
-from starlette.responses import HTMLResponse
+import sqlalchemy as sa
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
-from personas.embedded.answers import iso
-from personas.embedded.browsing import NEWEST_FIRST, SORTS, Search
-from personas.embedded.cadence import next_turn
+from personas.embedded.answers import Refusal, as_json, query_number, query_text
+from personas.embedded.personas import RECENT, describe_persona, list_last, select_with_actions
+from personas.embedded.schema import persona_feedback, personas, users
+from personas.embedded.service import Service
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import sqlalchemy as sa
-    from jinja2 import Environment
-    from markupsafe import Markup
-    from starlette.responses import Response
-
-WEIGHTS: Final = 100
-UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"))
-# What a form offers to sort by; the heads of the columns offer the rest.
-ORDERS: Final = {
-    NEWEST_FIRST: "newest first",
-    "created": "oldest first",
-    "name": "name",
-    "email": "email",
-    "archetype": "archetype",
-    "cadence": "cadence",
-    "-active": "last active first",
-    "active": "longest inactive first",
-    "-actions": "most actions first",
-    "actions": "fewest actions first",
+PAGE_SIZE: Final = 50
+SORTS: Final[dict[str, sa.ColumnElement[Any]]] = {
+    "name": sa.func.lower(users.c.name),
+    "archetype": sa.func.lower(personas.c.archetype),
+    "cadence": personas.c.tick_cadence,
+    "active": personas.c.last_active_at,
+    "actions": sa.column("actions7d"),
+    "created": personas.c.created_at,
 }
+NEWEST_FIRST: Final = "-created"
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
-    """A module's weight as it is stored, and its share of all weights; None when it is no number."""
+class Search:
+    """What the address asks for; its fields are the parameters of the query."""
 
-    module: str
-    text: str
-    share: float | None
+    q: str = ""
+    sort: str = NEWEST_FIRST  # with a "-", the greatest first
+    page: int = 1
 
+    @classmethod
+    def of(cls, request: Request) -> Search:
+        """The search in the query of a request; values that make no sense are ignored."""
+        sort = query_text(request, "sort") or NEWEST_FIRST
+        return cls(
+            q=(query_text(request, "q") or "").replace("\0", "").strip(),
+            sort=sort if sort.removeprefix("-") in SORTS else NEWEST_FIRST,
+            page=max(query_number(request, "page", default=1) or 1, 1),
+        )
 
-def answer(
-    template: str, user: sa.Row[Any] | None, now: dt.datetime, *, status: int = 200, **shown: object
-) -> Response:
-    """One of the templates as an answer.
+    def link(self, **changes: Any) -> str:
+        """The address of this search with changes."""
+        fields, usual = asdict(replace(self, **changes)), asdict(Search())
+        query = urlencode({name: value for name, value in fields.items() if value != usual[name]})
+        return f"/?{query}" if query else "/"
 
-    Args:
-        template: Its name, without `.html`.
-        user: Who is signed in.
-        now: The time, for ages.
-        status: The status of the answer.
-        **shown: What the template shows besides.
-    """
-    css, css_hash = _style()
-    headers = {
-        "content-security-policy": (
-            f"default-src 'none'; style-src 'sha256-{css_hash}'; form-action 'self'; "
-            "base-uri 'none'; frame-ancestors 'none'"
-        ),
-        "cache-control": "no-store",
-        "referrer-policy": "same-origin",
-        "x-content-type-options": "nosniff",
-    }
-    html = _templates().get_template(f"{template}.html")
-    return HTMLResponse(html.render(css=css, user=user, now=now, **shown), status, headers)
+    def link_sorted(self, column: str) -> str:
+        """The address that sorts by a column; the other way round, if it does so already."""
+        # Dates and numbers are more useful with the greatest first.
+        first = f"-{column}" if column in ("active", "actions", "created") else column
+        other = column if first.startswith("-") else f"-{column}"
+        return self.link(sort=other if self.sort == first else first, page=1)
 
 
-@cache
-def _templates() -> Environment:
-    # Most starts of the service in process never show a page.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("personas.embedded"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(iso=iso, distance=distance)
-    environment.globals.update(
-        ORDERS=ORDERS, SORTS=SORTS, address=address, next_turn=next_turn, urlencode=urlencode, weigh=weigh
-    )
-    return environment
+def show(request: Request) -> Response:
+    """The list of personas, or one of them if the query has an id."""
+    service = Service.of(request)
+    if not service.on_loopback:
+        message = "This page is shown only by a service that listens on loopback, such as 127.0.0.1."
+        return PlainTextResponse(message, 403)
+    user_id = query_text(request, "id")
+    return _show_list(service, Search.of(request)) if user_id is None else _show_persona(service, user_id)
 
 
-@cache
-def _style() -> tuple[Markup, str]:
-    from markupsafe import Markup
-
-    css = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
-    digest = hashlib.sha256(css.encode("utf-8")).digest()
-    return Markup(css), base64.b64encode(digest).decode("ascii")  # noqa: S704 - our own file
-
-
-def address(search: Search, **changes: Any) -> str:
-    """The address of the first page for a search, with changes; what is as usual is left out."""
-    wanted = {"q": search.text, "sort": search.sort, "page": search.page, **changes}
-    usual = {"q": "", "sort": NEWEST_FIRST, "page": 1}
-    query = urlencode({name: value for name, value in wanted.items() if value != usual[name]})
-    return f"/?{query}" if query else "/"
-
-
-def distance(moment: dt.datetime, now: dt.datetime) -> str:
-    """How long ago, or in how long, in the largest unit that fits: `3 h ago`."""
-    seconds = round((now - moment).total_seconds())
-    for size, unit in UNITS:
-        if abs(seconds) >= size:
-            text = f"{abs(seconds) // size:,} {unit}"
-            return f"{text} ago" if seconds > 0 else f"in {text}"
-    return "just now"
+def _show_list(service: Service, search: Search) -> Response:
+    query = select_with_actions(service.clock() - RECENT)
+    if search.q:
+        columns = (users.c.name, users.c.email, personas.c.archetype)
+        query = query.where(sa.or_(*(column.icontains(search.q, autoescape=True) for column in columns)))
+    column = SORTS[search.sort.removeprefix("-")]
+    order = column.desc().nulls_last() if search.sort.startswith("-") else column.asc().nulls_first()
+    with service.database.read() as connection:
+        total = connection.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
+        pages = max(1, -(-total // PAGE_SIZE))
+        search = replace(search, page=min(search.page, pages))
+        query = query.order_by(order, personas.c.user_id)
+        page = connection.execute(query.limit(PAGE_SIZE).offset((search.page - 1) * PAGE_SIZE))
+        rows = [as_json(row) for row in page]
+    return _render("list.html", rows=rows, total=total, pages=pages, search=search)
 
 
-def weigh(mix: Mapping[str, Any]) -> Sequence[Weight]:
-    """The weights of a persona's modules, the heaviest first, as many as a reader bears."""
-    numbers = {module: _number(value) for module, value in mix.items()}
-    total = math.fsum(number for number in numbers.values() if number is not None)
-    weights = [
-        Weight(module, json.dumps(mix[module], ensure_ascii=False), _share(number, total))
-        for module, number in numbers.items()
-    ]
-    return sorted(weights, key=lambda weight: (-(weight.share or 0), weight.module))[:WEIGHTS]
-
-
-def _number(value: object) -> float | None:
-    """A weight that can be drawn."""
+def _show_persona(service: Service, user_id: str) -> Response:
     try:
-        number = float(value) if isinstance(value, int | float) else math.nan
-    except OverflowError:
-        number = math.inf
-    return number if math.isfinite(number) and number >= 0 else None
+        with service.database.read() as connection:
+            found = describe_persona(connection, user_id.replace("\0", ""))
+            feedback = list_last(connection, persona_feedback, found["persona"]["userId"])
+    except Refusal:
+        return PlainTextResponse("No persona has this id.", 404)
+    weights = list_weights(found["persona"]["moduleMix"])
+    return _render("persona.html", **found, weights=weights, feedback=feedback)
 
 
-def _share(number: float | None, total: float) -> float | None:
-    return number and 100 * number / total if total else number
+def list_weights(mix: object) -> list[tuple[str, Any, float]]:
+    """The modules of a mix, each with its weight and its share of all weights in percent.
+
+    The service stores any object; a weight that is not a positive number has a share of 0.
+    """
+    weights = mix if isinstance(mix, dict) else {}
+    numbers = {
+        module: float(weight) if isinstance(weight, int | float) and 0 < weight < 10**300 else 0.0
+        for module, weight in weights.items()
+    }
+    total = sum(numbers.values()) or 1.0
+    found = [(module, weights[module], 100 * number / total) for module, number in numbers.items()]
+    return sorted(found, key=lambda each: (-each[2], each[0]))
+
+
+TEMPLATES: Final = Environment(
+    loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+STYLE: Final = resources.files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")
+STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+POLICY: Final = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; base-uri 'none'"
+HEADERS: Final = {"content-security-policy": POLICY, "cache-control": "no-store"}
+
+
+def _render(template: str, **values: object) -> Response:
+    html = TEMPLATES.get_template(template).render(css=STYLE, **values)
+    return HTMLResponse(html, headers=HEADERS)
+
+
+routes: Final = [Route("/", show)]

@@ -1,246 +1,185 @@
-"""The tables, their version, and how an older version becomes the newest.
+"""The tables.
 
-On PostgreSQL everything lives in the schema `auth`, which `database.py` puts on the search path.
+On PostgreSQL they live in the schema `auth`, which `database.py` puts in front of every name.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+import json
+import math
+import re
+from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from sqlalchemy.engine import Connection, Dialect
-
-KINDS: Final = ("human", "persona", "system")
 CADENCES: Final = ("daily", "weekdays", "hourly")
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 metadata = sa.MetaData()
 
 
-class Moment(sa.TypeDecorator[dt.datetime]):
-    """A moment in UTC: `timestamptz` on PostgreSQL, sortable text on SQLite, which knows no time zones."""
+class Text(sa.TypeDecorator[str]):
+    """Text as the real service stores it: lone surrogates are dropped, other values are written as JSON."""
 
-    impl = sa.DateTime(timezone=True)
+    impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
-        """Store UTC, without the zone where the database has none."""
-        if value is None:
-            return None
-        value = value.astimezone(dt.UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
-        """Give back a moment that knows that it is UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=dt.UTC) if dialect.name == "sqlite" else value.astimezone(dt.UTC)
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - overridden
+        """Clean what is stored or compared."""
+        value = _clean(value)
+        if value is None or isinstance(value, str):
+            return value
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _id() -> sa.Column[str]:
-    return sa.Column("id", sa.Text, primary_key=True)
+class Json(sa.TypeDecorator[Any]):
+    """JSON, its texts as above."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - overridden
+        """Clean every text in the value."""
+        return _clean(value)
 
 
-def _belongs_to(name: str, target: str, *, index: bool = True, **options: Any) -> sa.Column[str]:
-    reference = sa.ForeignKey(target, ondelete="CASCADE")
-    return sa.Column(name, sa.Text, reference, nullable=False, index=index, **options)
+class Integer(sa.TypeDecorator[int]):
+    """An integer of four bytes, or a text with one, also on SQLite, which stores anything."""
+
+    impl = sa.Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:  # noqa: ARG002 - overridden
+        """Refuse other values."""
+        if isinstance(value, str):
+            value = int(value)
+        if value is not None and (type(value) is not int or not -(2**31) <= value < 2**31):
+            raise ValueError("not an integer of four bytes")
+        return value
 
 
-def _moment(name: str, **options: Any) -> sa.Column[dt.datetime]:
-    options.setdefault("nullable", False)
-    return sa.Column(name, Moment, **options)
+# All moments are in UTC; SQLite has no time zones and returns them without one.
+Moment: Final = sa.DateTime(timezone=True)
 
 
-schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
+def drop_surrogates(text: str) -> str:
+    """Drop halves of UTF-16 pairs, which cannot be written as UTF-8."""
+    return _SURROGATE.sub("", text)
 
-secrets = sa.Table(
-    "secrets",
-    metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)
 
-users = sa.Table(
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("a text with a NUL cannot be stored")
+        return drop_surrogates(value)
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    # A number that is too large is null in the JSON of the real service.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _table(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
+    return sa.Table(name, metadata, sa.Column("id", Text, primary_key=True), *columns)
+
+
+def _belongs_to(name: str, target: str, **options: Any) -> sa.Column[str]:
+    return sa.Column(name, Text, sa.ForeignKey(target, ondelete="CASCADE"), nullable=False, **options)
+
+
+def _required(kind: type[Text] | sa.DateTime, *names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, nullable=False) for name in names]
+
+
+# The key that signs cookies and the key that signs tokens, by their names.
+settings = _table("settings", *_required(Text, "value"))
+
+users = _table(
     "users",
-    metadata,
-    _id(),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("email", sa.Text, nullable=False, unique=True),
-    sa.Column("email_verified", sa.Boolean, nullable=False, default=False),
-    sa.Column("image", sa.Text),
-    sa.Column("kind", sa.Enum(*KINDS, name="user_kind", create_constraint=True), nullable=False),
-    sa.Column("role", sa.Text, nullable=False, default="user"),
-    sa.Column("access_tier", sa.Text, nullable=False, default="public"),
-    sa.Column("two_factor_enabled", sa.Boolean, nullable=False, default=False),
-    _moment("created_at", index=True),
-    _moment("updated_at"),
+    *_required(Text, "name"),
+    sa.Column("email", Text, nullable=False, unique=True),
+    sa.Column("email_verified", sa.Boolean, nullable=False),
+    sa.Column("image", Text),
+    sa.Column("kind", Text, sa.CheckConstraint("kind IN ('human', 'persona', 'system')"), nullable=False),
+    *_required(Text, "role", "access_tier"),
+    *_required(Moment, "created_at", "updated_at"),
+    sa.Index("users_newest", "created_at"),
 )
 
 accounts = sa.Table(
     "accounts",
     metadata,
-    _id(),
-    _belongs_to("user_id", "users.id", unique=True, index=False),
-    sa.Column("provider_id", sa.Text, nullable=False, default="credential"),
-    sa.Column("password", sa.Text, nullable=False),
-    _moment("created_at"),
-    _moment("updated_at"),
+    _belongs_to("user_id", "users.id", primary_key=True),
+    *_required(Text, "password"),
 )
 
-sessions = sa.Table(
+sessions = _table(
     "sessions",
-    metadata,
-    _id(),
-    _belongs_to("user_id", "users.id"),
-    sa.Column("token", sa.Text, nullable=False, unique=True),
-    sa.Column("ip_address", sa.Text),
-    sa.Column("user_agent", sa.Text),
-    _moment("expires_at", index=True),
-    _moment("created_at"),
-    _moment("updated_at"),
-)
-
-jwks = sa.Table(
-    "jwks",
-    metadata,
-    _id(),
-    sa.Column("public_key", sa.Text, nullable=False),
-    sa.Column("private_key", sa.Text, nullable=False),
-    _moment("created_at"),
-)
-
-login_attempts = sa.Table(
-    "login_attempts",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("email", sa.Text, nullable=False),
-    _moment("created_at", index=True),
-    sa.Index("login_attempts_email", "email", "created_at"),
+    _belongs_to("user_id", "users.id", index=True),
+    sa.Column("token", Text, nullable=False, unique=True),
+    sa.Column("ip_address", Text),
+    sa.Column("user_agent", Text),
+    *_required(Moment, "expires_at", "created_at", "updated_at"),
 )
 
 personas = sa.Table(
     "personas",
     metadata,
-    _belongs_to("user_id", "users.id", index=False, primary_key=True),
-    sa.Column("archetype", sa.Text, nullable=False),
-    sa.Column("system_prompt", sa.Text, nullable=False),
-    sa.Column("module_mix", sa.JSON, nullable=False),
-    sa.Column("tick_cadence", sa.Text, nullable=False),
-    _moment("last_active_at", nullable=True),
-    _moment("created_at", index=True),
-    _moment("updated_at"),
-    sa.CheckConstraint(sa.column("tick_cadence").in_(CADENCES), name="personas_tick_cadence"),
+    _belongs_to("user_id", "users.id", primary_key=True),
+    *_required(Text, "archetype", "system_prompt", "tick_cadence"),
+    sa.Column("module_mix", Json, nullable=False),
+    sa.Column("last_active_at", Moment),
+    *_required(Moment, "created_at", "updated_at"),
 )
 
-persona_actions = sa.Table(
+persona_actions = _table(
     "persona_actions",
-    metadata,
-    _id(),
-    _belongs_to("persona_id", "personas.user_id", index=False),
-    sa.Column("tick_id", sa.Text, nullable=False),
-    sa.Column("tool_name", sa.Text, nullable=False),
-    sa.Column("input_hash", sa.Text),
-    sa.Column("result", sa.Text, nullable=False),
-    sa.Column("error_message", sa.Text),
-    sa.Column("latency_ms", sa.Integer),
-    _moment("created_at"),
-    sa.CheckConstraint("result IN ('ok', 'error')", name="persona_actions_result"),
+    _belongs_to("persona_id", "personas.user_id"),
+    *_required(Text, "tick_id", "tool_name"),
+    sa.Column("input_hash", Text),
+    sa.Column("result", Text, sa.CheckConstraint("result IN ('ok', 'error')"), nullable=False),
+    sa.Column("error_message", Text),
+    sa.Column("latency_ms", Integer),
+    *_required(Moment, "created_at"),
     sa.Index("persona_actions_newest", "persona_id", "created_at"),
 )
 
-persona_feedback = sa.Table(
+persona_feedback = _table(
     "persona_feedback",
-    metadata,
-    _id(),
-    _belongs_to("persona_id", "personas.user_id", index=False),
-    sa.Column("tick_id", sa.Text, nullable=False),
-    sa.Column("module", sa.Text, nullable=False),
-    sa.Column("rating", sa.Integer, nullable=False),
-    sa.Column("notes", sa.Text),
-    _moment("created_at"),
-    sa.CheckConstraint("rating BETWEEN 1 AND 5", name="persona_feedback_rating"),
+    _belongs_to("persona_id", "personas.user_id"),
+    *_required(Text, "tick_id", "module"),
+    sa.Column("rating", Integer, sa.CheckConstraint("rating BETWEEN 1 AND 5"), nullable=False),
+    sa.Column("notes", Text),
+    *_required(Moment, "created_at"),
     sa.Index("persona_feedback_module", "persona_id", "module"),
 )
 
-organizations = sa.Table(
+organizations = _table(
     "organizations",
-    metadata,
-    _id(),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("slug", sa.Text, nullable=False, unique=True),
-    sa.Column("logo", sa.Text),
-    sa.Column("metadata", sa.JSON, nullable=False),
-    _moment("created_at"),
+    *_required(Text, "name"),
+    sa.Column("slug", Text, nullable=False, unique=True),
+    sa.Column("logo", Text),
+    sa.Column("metadata", Json, nullable=False),
+    *_required(Moment, "created_at"),
 )
 
-members = sa.Table(
+members = _table(
     "members",
-    metadata,
-    _id(),
-    _belongs_to("organization_id", "organizations.id", index=False),
-    _belongs_to("user_id", "users.id"),
-    sa.Column("role", sa.Text, nullable=False),
-    _moment("created_at"),
+    _belongs_to("organization_id", "organizations.id"),
+    # Not a foreign key: a membership outlives its user, and then breaks the space, as on the real service.
+    sa.Column("user_id", Text, nullable=False, index=True),
+    *_required(Text, "role"),
+    *_required(Moment, "created_at"),
     sa.UniqueConstraint("organization_id", "user_id"),
 )
 
-invitations = sa.Table(
+invitations = _table(
     "invitations",
-    metadata,
-    _id(),
-    _belongs_to("organization_id", "organizations.id"),
-    sa.Column("email", sa.Text, nullable=False, index=True),
-    sa.Column("role", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
+    _belongs_to("organization_id", "organizations.id", index=True),
+    *_required(Text, "email", "role", "status"),
     _belongs_to("inviter_id", "users.id"),
-    _moment("expires_at"),
-    _moment("created_at"),
+    *_required(Moment, "expires_at", "created_at"),
 )
-
-
-class SchemaError(Exception):
-    """The tables found are a newer version's, or not ours at all."""
-
-
-def _create(connection: Connection) -> None:
-    metadata.create_all(connection, checkfirst=False)
-
-
-# One step per version, never changed once released: step 0 makes version 1 out of an empty database.
-STEPS: Final[tuple[Callable[[Connection], None], ...]] = (_create,)
-
-
-def upgrade(connection: Connection, steps: Sequence[Callable[[Connection], None]] = STEPS) -> None:
-    """Bring an empty or older database to the newest version, inside the caller's write transaction.
-
-    Raises:
-        SchemaError: A newer version made this database, or its tables are something else's.
-    """
-    found = _version(connection)
-    if found > len(steps):
-        msg = (
-            f"its schema is version {found}, newer than the {len(steps)} that this version of personas knows"
-        )
-        raise SchemaError(msg)
-    for step in steps[found:]:
-        step(connection)
-    if found < len(steps):
-        connection.execute(sa.delete(schema_version))
-        connection.execute(sa.insert(schema_version).values(version=len(steps)))
-
-
-def _version(connection: Connection) -> int:
-    tables = sa.inspect(connection).get_table_names()
-    if not tables:
-        return 0
-    if schema_version.name in tables and users.name in tables:
-        version = connection.execute(sa.select(schema_version.c.version)).scalar()
-        if isinstance(version, int) and version > 0:
-            return version
-    named = ", ".join(sorted(tables)[:3])
-    msg = f"its tables ({named}…) were not made by the embedded service"
-    raise SchemaError(msg)

@@ -1,223 +1,160 @@
-"""The embedded service on a port: for `personas serve`, and in a thread for tests."""
+"""The service on a port: for `personas serve`, and in a thread for tests."""
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import signal
+import ipaddress
 import socket
 import threading
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import uvicorn
 
-from personas.embedded.connections import WAITING, Bounds, bounded
-from personas.embedded.errors import AddressError
-from personas.embedded.hosts import OnlyHosts, check_proxies, served_hosts
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
-
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from personas.embedded.instance import Embedded
+from personas.embedded.app import make_app
+from personas.embedded.database import EmbeddedError
+from personas.embedded.service import ADMIN_EMAIL, Service
 
 LOOPBACK: Final = "127.0.0.1"
-ANY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound
-SHUTDOWN_SECONDS: Final = 5
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, but it leaves signals to us, tells when it listens, and follows no variable of its own."""
-
-    def __init__(self, app: ASGIApp, bounds: Bounds, trusted_proxies: list[str]) -> None:
-        config = uvicorn.Config(
-            app,
-            http=bounded(bounds),
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            log_level="error",  # what strangers send wrong is no news
-            access_log=False,
-            server_header=False,
-            workers=1,
-            proxy_headers=bool(trusted_proxies),
-            forwarded_allow_ips=trusted_proxies,
-            backlog=bounds.accepted_at_once,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
-        super().__init__(config)
-        self.listening = threading.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Do nothing: uvicorn raises each signal again when it has stopped, which is no clean end."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, and say so."""
-        await super().startup(sockets)
-        for bound in sockets or ():
-            bound.listen(WAITING)  # asyncio has one number for this queue and for how many it takes at once
-        self.listening.set()
+MAX_CONNECTIONS: Final = 500
 
 
 def serve(
-    embedded: Embedded,
+    place: str | Path,
     *,
+    print_line: Callable[[str], None],
     host: str = LOOPBACK,
     port: int = 3001,
-    allow_hosts: Sequence[str] = (),
-    trusted_proxies: Sequence[str] = (),
-    bounds: Bounds | None = None,
-    ready: Callable[[str], None] | None = None,
-    log: Callable[[str], None] | None = None,
+    base_url: str | None = None,
+    service_key: str | None = None,
+    admin_password_file: Path | None = None,
+    reset: bool = False,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then let running requests finish and return.
+    """Serve until a signal: Ctrl-C returns, SIGTERM ends the process after the running requests.
 
-    Args:
-        embedded: The service.
-        host: The address to bind.
-        port: The port to bind; 0 takes a free one.
-        allow_hosts: Names besides its own under which it is served; on loopback all others are refused.
-        trusted_proxies: The addresses, or networks, whose X-Forwarded-For is believed.
-        bounds: The bounds of its connections; by default what this process can bear.
-        ready: Called with the base URL as soon as requests are answered.
-        log: Called with a line for each request; it holds no query, header or body.
-
-    Raises:
-        AddressError: The address cannot be bound, or a host or a proxy is none.
+    `place` is a file or a `postgresql://` URL; `base_url`, the address that clients use, is needed unless
+    `host` is loopback; port 0 is a free one. `print_line` prints the admin, a new password and the address.
+    Raises EmbeddedError if the database, the address or the password cannot be used.
     """
-    with _bind(host, port) as bound:
-        server = _make_server(
-            embedded, bound, host, allow_hosts=allow_hosts, proxies=trusted_proxies, bounds=bounds, log=log
-        )
-
-        async def run() -> None:
-            loop = asyncio.get_running_loop()
-
-            def stop() -> None:
-                server.force_exit = server.should_exit  # asked twice: do not wait for running requests
-                server.should_exit = True
-
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, stop)
-            if ready is not None:
-                ready(embedded.base_url)
-            await server.serve(sockets=[bound])
-
-        asyncio.run(run())
+    password = None if admin_password_file is None else _read_password(admin_password_file)
+    with closing(_bind(host, port)) as bound:
+        url = _base_url(bound, base_url)
+        with closing(Service(place, base_url=url, service_key=service_key, reset=reset)) as service:
+            made = service.ensure_admin_password(password)
+            print_line(f"admin {ADMIN_EMAIL}")
+            if made is not None:
+                print_line(f"password {made}")
+            print_line(f"database {service.database.name}")
+            print_line(f"listening on {service.base_url}")
+            try:
+                _make_server(service, bound, host).run(sockets=[bound])
+            except KeyboardInterrupt:  # uvicorn raises the signal again after it has stopped
+                return
 
 
-@contextmanager
-def serving(
-    embedded: Embedded,
-    *,
-    host: str = LOOPBACK,
-    port: int = 0,
-    allow_hosts: Sequence[str] = (),
-    trusted_proxies: Sequence[str] = (),
-    bounds: Bounds | None = None,
-    log: Callable[[str], None] | None = None,
-) -> Iterator[str]:
-    """Serve from a thread for as long as the block runs; gives the base URL. The arguments are `serve`'s.
+class ServerThread:
+    """A service on a free port, in a thread, for as long as a `with` block runs.
 
-    Raises:
-        AddressError: The address cannot be bound, or a host or a proxy is none.
+    `place` is a file or a `postgresql://` URL; without it, the database is deleted at the end. The options
+    are those of `Service`; its `base_url` is by default `url`, the address where it listens.
     """
-    with _bind(host, port) as bound:
-        server = _make_server(
-            embedded, bound, host, allow_hosts=allow_hosts, proxies=trusted_proxies, bounds=bounds, log=log
-        )
-        thread = threading.Thread(
-            target=lambda: asyncio.run(server.serve(sockets=[bound])), name="personas-embedded", daemon=True
-        )
-        thread.start()
-        while not server.listening.wait(0.1):
-            if not thread.is_alive():
-                message = f"the embedded service stopped before it listened on {embedded.base_url}"
-                raise AddressError(message)
-        try:
-            yield embedded.base_url
-        finally:
-            server.should_exit = True
-            thread.join()
+
+    url: str
+    service: Service
+
+    def __init__(
+        self, place: str | Path | None = None, *, admin_password: str | None = None, **options: Any
+    ) -> None:
+        self._place = place
+        self._admin_password = admin_password
+        self._options = options
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            folder = stack.enter_context(TemporaryDirectory(prefix="personas-"))
+            bound = stack.enter_context(closing(_bind(LOOPBACK, 0)))
+            self.url = _base_url(bound, None)
+            place = self._place or Path(folder) / "auth.db"
+            self.service = Service(place, **{"base_url": self.url, **self._options})
+            stack.callback(self.service.close)
+            if self._admin_password is not None:
+                self.service.ensure_admin_password(self._admin_password)
+            server = _make_server(self.service, bound, LOOPBACK)
+            # The socket listens already: requests wait until the thread accepts them.
+            thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(setattr, server, "should_exit", True)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def admin_token(self) -> str:
+        """A fresh access token of an admin, for 15 minutes."""
+        return self.service.admin_token()
 
 
-def _make_server(
-    embedded: Embedded,
-    bound: socket.socket,
-    host: str,
-    *,
-    allow_hosts: Sequence[str],
-    proxies: Sequence[str],
-    bounds: Bounds | None,
-    log: Callable[[str], None] | None,
-) -> _Server:
-    hosts = served_hosts(host, bound.getsockname()[0], allow_hosts)
-    app = embedded.app if hosts is None else OnlyHosts(embedded.app, hosts)
-    app = _LogRequests(app, log) if log else app
-    server = _Server(app, bounds or Bounds.of_this_process(), check_proxies(proxies))
-    embedded.base_url = _url(host, bound)
-    return server
+def _make_server(service: Service, bound: socket.socket, host: str) -> uvicorn.Server:
+    hosts = ["*"]
+    service.on_loopback = _is_loopback(bound)
+    if service.on_loopback:
+        # A name that another site points to this machine must not reach the service.
+        names = {"localhost", LOOPBACK, "::1", host, urlsplit(service.base_url).hostname or host}
+        hosts = [f"[{name}]" if ":" in name else name for name in names]
+    config = uvicorn.Config(
+        make_app(service, allowed_hosts=hosts),
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(config)
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    hint = "Choose another one with --port, or --port 0 for any free one."
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError, OverflowError) as error:
-        message = f"the address {host}:{port} cannot be used: {error}"
-        raise AddressError(message, hint="Name an address of this machine, such as 127.0.0.1.") from None
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        bound.listen(WAITING)
-    except (OSError, OverflowError) as error:
-        bound.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            message = f"port {port} of {host} is taken by another program"
-        else:
-            reason = getattr(error, "strerror", None) or str(error)
-            message = f"port {port} of {host} cannot be used: {reason}"
-        raise AddressError(message, hint=hint) from None
+        bound = socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "Use another --port, or --port 0 for a free one."
+        raise EmbeddedError(f"cannot listen on {host}, port {port}: {reason}", hint=hint) from None
+    # Connections inherit it. asyncio sets it only on its own sockets; without it, an answer takes 40 ms.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
 
 
-def _url(host: str, bound: socket.socket) -> str:
-    name = "localhost" if host in ANY_ADDRESS else host
-    port = bound.getsockname()[1]
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+def _is_loopback(bound: socket.socket) -> bool:
+    return ipaddress.ip_address(bound.getsockname()[0]).is_loopback
 
 
-class _LogRequests:
-    """A line for each request: method, path, status, milliseconds."""
+def _base_url(bound: socket.socket, given: str | None) -> str:
+    if given is not None:
+        parts = urlsplit(given)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+            hint = "Write one like https://auth.example.test."
+            raise EmbeddedError(f"{given} is not a base URL", hint=hint)
+        return given
+    if not _is_loopback(bound):
+        hint = "Pass --base-url with the address that clients use, such as http://192.168.1.5:3001."
+        raise EmbeddedError("a service that other machines can reach needs a base URL", hint=hint)
+    return f"http://localhost:{bound.getsockname()[1]}"
 
-    def __init__(self, app: ASGIApp, log: Callable[[str], None]) -> None:
-        self._app = app
-        self._log = log
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        start = time.perf_counter()
-        status = "-"
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = str(message["status"])
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watch)
-        finally:
-            milliseconds = (time.perf_counter() - start) * 1000
-            path = scope["path"].encode("unicode_escape").decode("ascii")
-            self._log(f"{scope['method']} {path} {status} {milliseconds:.0f} ms")
+def _read_password(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        message = f"cannot read the admin's password from {file}: {reason}"
+        raise EmbeddedError(message, hint="Check --admin-password-file.") from None

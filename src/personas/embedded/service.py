@@ -1,36 +1,39 @@
-"""What every part of the service works with, and how its blocking work leaves the event loop free."""
+"""The state of one running service, and what every handler needs from it."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import hmac
+import math
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
-import anyio
-import anyio.to_thread
 import sqlalchemy as sa
-from anyio.lowlevel import RunVar
+from sqlalchemy.engine import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
-from personas.embedded import schema, users
-from personas.embedded.answers import Refusal, coded
-from personas.embedded.origins import Origins
-from personas.embedded.tokens import Key, Signer
+from personas.embedded import users
+from personas.embedded.answers import Refusal, auth_error, refused, service_error
+from personas.embedded.database import EmbeddedError, open_database
+from personas.embedded.passwords import MAX_PASSWORD, MIN_PASSWORD, SCRYPT_N, Hasher, js_length
+from personas.embedded.schema import accounts, settings, users as users_table
+from personas.embedded.tokens import Cookies, Signer, make_id
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Result = TypeVar("Result")
 
-    from sqlalchemy.engine import Connection
-    from starlette.requests import Request
+FRONT_END: Final = "http://localhost:5173"
+TRUSTED_ORIGINS: Final = (FRONT_END, "https://mana.how")
 
-    from personas.embedded.database import Database
-    from personas.embedded.passwords import Hasher
-    from personas.embedded.tokens import Cookies
-
-    Result = TypeVar("Result")
-
-_hashing: Final[RunVar[anyio.CapacityLimiter]] = RunVar("_hashing")
+ADMIN_EMAIL: Final = "admin@embedded.localhost"
+SIGN_INS: Final = 3  # in the window, for each address
+SIGN_IN_WINDOW: Final = dt.timedelta(seconds=10)
 
 
 def utc_now() -> dt.datetime:
@@ -38,140 +41,172 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-@dataclass(slots=True)
 class Service:
-    """The state of one running service.
+    """One service on its database; handlers get it by `Service.of(request)`.
 
-    Attributes:
-        base_url: What tokens name as their issuer; changes once, when a port is bound.
-        service_key: What the runner sends as X-Service-Key; None keeps the runner's side closed.
-        behind_proxy: Limit sign-ins by X-Forwarded-For, as the original does in production.
-        allow_origins: The origins whose pages may call it from a browser.
+    The first start makes the tables, the keys and an admin without a password. `base_url` is the issuer of
+    tokens; without a `service_key` the runner's calls are refused. A small power of two as `scrypt_n` makes
+    quick password hashes, for tests. The clock returns UTC. Raises EmbeddedError.
     """
 
-    database: Database
-    hasher: Hasher
-    signer: Signer
-    cookies: Cookies
-    base_url: str
-    service_key: str | None
-    behind_proxy: bool
-    allow_origins: tuple[str, ...]
-    now: Callable[[], dt.datetime]
-    origins: Origins = field(init=False)
+    def __init__(
+        self,
+        place: str | Path,
+        *,
+        base_url: str,
+        service_key: str | None = None,
+        reset: bool = False,
+        scrypt_n: int = SCRYPT_N,
+        clock: Callable[[], dt.datetime] = utc_now,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.service_key = service_key
+        self.clock = clock
+        self.hasher = Hasher(scrypt_n)
+        self.on_loopback = True  # the page is shown only then: other machines cannot reach the service
+        # Hashing has threads of its own: in the common ones it would delay every other call.
+        self._hashing = ThreadPoolExecutor(os.cpu_count())
+        self._sign_ins: dict[str, tuple[int, dt.datetime]] = {}
+        self.database = open_database(place)
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            with self.database.start(reset=reset) as connection:
+                _ensure_admin(connection, clock())
+                self.signer = Signer(_ensure_setting(connection, "signing_key", Signer.generate()))
+                secret = _ensure_setting(connection, "cookie_secret", secrets.token_urlsafe(32))
+            self.cookies = Cookies(secret)
+            stack.pop_all()
 
-    def __post_init__(self) -> None:
-        self.origins = Origins(self.allow_origins)
+    @staticmethod
+    def of(request: Request) -> Service:
+        """The service that a request is for."""
+        service: Service = request.app.state.service
+        return service
 
-    async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in a reading transaction in a worker thread."""
-        return await anyio.to_thread.run_sync(self.database.read, work)
+    @staticmethod
+    def for_admin(request: Request) -> Service:
+        """The same for an admin's access token; else raise a Refusal with 401 or 403."""
+        service = Service.of(request)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme != "Bearer" or not token:
+            raise service_error(401, "Missing or invalid Authorization header")
+        claims = service.signer.verify(token, now=service.clock())
+        if claims is None:
+            raise service_error(401, "Invalid or expired token")
+        if claims.get("role") != "admin":
+            raise refused(403, "Forbidden", "Admin access required")
+        return service
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in a writing transaction in a worker thread."""
-        return await anyio.to_thread.run_sync(self.database.write, work)
+    @staticmethod
+    def for_runner(request: Request) -> Service:
+        """The same for the service key; else raise a Refusal with 401."""
+        service = Service.of(request)
+        given, right = request.headers.get("x-service-key", ""), service.service_key or ""
+        if not right or not hmac.compare_digest(right.encode(), given.encode()):
+            raise service_error(401, "Invalid or missing service key")
+        return service
+
+    def close(self) -> None:
+        """Close the database and stop the threads."""
+        self._hashing.shutdown()
+        self.database.close()
+
+    def find_user(self, email: str) -> sa.Row[Any] | None:
+        """The user with exactly this email, with the hash as `password`, or None."""
+        with self.database.read() as connection:
+            return users.find_by_email(connection, email)
+
+    async def write(self, work: Callable[..., Result], *args: Any) -> Result:
+        """Call `work(connection, …)` in a writing transaction, in a worker thread."""
+
+        def run() -> Result:
+            with self.database.write() as connection:
+                return work(connection, *args)
+
+        return await run_in_threadpool(run)
 
     async def hash(self, password: str) -> str:
-        """Hash a password; at most one per core at a time, and never inside a transaction."""
-        return await anyio.to_thread.run_sync(self.hasher.hash, password, limiter=_hashing_limiter())
+        """Hash a password; never inside a transaction."""
+        return await asyncio.get_running_loop().run_in_executor(self._hashing, self.hasher.hash, password)
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Verify a password, likewise."""
-        return await anyio.to_thread.run_sync(
-            self.hasher.verify, stored, password, limiter=_hashing_limiter()
-        )
+        """Return whether the password belongs to the hash."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._hashing, self.hasher.verify, stored, password)
 
     def access_token(self, user: sa.Row[Any], session_id: str) -> str:
-        """A token of 15 minutes for a user's session."""
-        claims = {
-            "sub": user.id,
-            "email": user.email,
-            "role": user.role,
-            "sid": session_id,
-            "tier": user.access_tier,
-        }
-        return self.signer.sign(claims, issuer=self.base_url, now=self.now())
+        """A token of 15 minutes for the session of a user."""
+        claims = {"sub": user.id, "email": user.email, "role": user.role, "tier": user.access_tier}
+        return self.signer.sign({**claims, "sid": session_id}, issuer=self.base_url, now=self.clock())
 
-    async def find_session(self, request: Request) -> sa.Row[Any] | None:
-        """The user of the session cookie, with the session's fields as `session_…`, or None."""
-        token = self.cookies.read(request.headers.get("cookie", ""))
-        if token is None:
-            return None
-        now = self.now()
-        return await self.read(lambda connection: users.find_session(connection, token, now))
+    def admin_token(self) -> str:
+        """An access token of the admin, for the owner of the database."""
+        with self.database.read() as connection:
+            query = sa.select(users_table).where(users_table.c.role == "admin").limit(1)
+            return self.access_token(connection.execute(query).one(), make_id())
 
-    async def require_session(self, request: Request) -> sa.Row[Any]:
-        """The same.
+    def ensure_admin_password(self, password: str | None) -> str | None:
+        """Give the admin this password, or else a new one if it has none; return a new one."""
+        if password is not None and not MIN_PASSWORD <= js_length(password) <= MAX_PASSWORD:
+            message = f"the admin's password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"
+            raise EmbeddedError(message, hint="Write another one into the file.")
+        with self.database.start() as connection:
+            admin = users.find_by_email(connection, ADMIN_EMAIL)
+            if admin is None or (password is None and admin.password):
+                return None
+            made = password or secrets.token_urlsafe(24)
+            changed = sa.update(accounts).where(accounts.c.user_id == admin.id)
+            connection.execute(changed.values(password=self.hasher.hash(made)))
+        return None if password else made
 
-        Raises:
-            Refusal: 401 without a session that runs; 403 when another site's page sends the request.
-        """
-        self.require_origin(request)
-        user = await self.find_session(request)
-        if user is None:
-            raise coded(401, "UNAUTHORIZED", "Unauthorized")
-        return user
+    def limit_sign_ins(self, request: Request) -> None:
+        """Refuse the fourth sign-in in ten seconds from an address that a proxy names, with 429."""
+        address = request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
+        if not address:
+            return
+        now = self.clock()
+        count, last = self._sign_ins.get(address, (0, now))
+        wait = last + SIGN_IN_WINDOW - now
+        if count >= SIGN_INS and wait > dt.timedelta(0):
+            body = {"message": "Too many requests. Please try again later."}
+            raise Refusal(429, body, {"X-Retry-After": str(math.ceil(wait.total_seconds()))})
+        self._sign_ins[address] = (count + 1 if wait > dt.timedelta(0) else 1, now)
 
     def require_origin(self, request: Request) -> None:
-        """Refuse what another site's page sends with this site's cookie.
+        """Refuse a POST that has a cookie and no trusted Origin, with 403.
 
-        Raises:
-            Refusal: 403, for a request that may change something and has a cookie but no trusted Origin.
+        As on the real service, the base URL is trusted, and not the address that the client used.
         """
-        self.origins.require_trusted(request, self.base_url)
+        if request.method != "POST" or "cookie" not in request.headers:
+            return
+        origin = request.headers.get("origin") or request.headers.get("referer") or "null"
+        if origin == "null":
+            raise auth_error(403, "MISSING_OR_NULL_ORIGIN", "Missing or null Origin")
+        if "/".join(origin.split("/")[:3]) not in (self.base_url, *TRUSTED_ORIGINS):
+            raise auth_error(403, "INVALID_ORIGIN")
 
-    def require_own_page(self, request: Request) -> None:
-        """Refuse what another site's page sends.
+    def find_session(self, request: Request, connection: Connection) -> sa.Row[Any] | None:
+        """The user of the session cookie, with the session's columns as `session_…`, or None."""
+        return users.find_session(connection, self.cookies.read(request), self.clock())
 
-        Raises:
-            Refusal: 403 without a trusted Origin.
-        """
-        self.origins.require_page(request, self.base_url)
-
-    def require_admin(self, request: Request) -> dict[str, Any]:
-        """The claims of the admin who calls.
-
-        Raises:
-            Refusal: 401 without a valid token, 403 when it is somebody else's.
-        """
-        header = request.headers.get("authorization", "")
-        if not header.startswith("Bearer "):
-            raise Refusal(401, {"statusCode": 401, "message": "Missing or invalid Authorization header"})
-        claims = self.signer.verify(header.removeprefix("Bearer "), now=self.now())
-        if claims is None:
-            raise Refusal(401, {"statusCode": 401, "message": "Invalid or expired token"})
-        if claims.get("role") != "admin":
-            raise Refusal(403, {"error": "Forbidden", "message": "Admin access required"})
-        return claims
-
-    def require_service_key(self, request: Request) -> None:
-        """Let the runner in, and nobody where the service has no key.
-
-        Raises:
-            Refusal: 401 without the right key.
-        """
-        given = request.headers.get("x-service-key", "")
-        right = (self.service_key or "").encode("utf-8")
-        if not right or not hmac.compare_digest(right, given.encode("utf-8")):
-            raise Refusal(401, {"statusCode": 401, "message": "Invalid or missing service key"})
+    def require_session(self, request: Request, connection: Connection) -> sa.Row[Any]:
+        """The same; raise a Refusal with 401 without a session."""
+        user = self.find_session(request, connection)
+        if user is None:
+            raise auth_error(401, "UNAUTHORIZED")
+        return user
 
 
-def _hashing_limiter() -> anyio.CapacityLimiter:
-    """One limiter for each event loop: hashing beyond the number of cores only makes everyone slower."""
-    try:
-        return _hashing.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(os.cpu_count() or 1)
-        _hashing.set(limiter)
-        return limiter
+def _ensure_setting(connection: Connection, name: str, default: str) -> str:
+    value = connection.scalar(sa.select(settings.c.value).where(settings.c.id == name))
+    if value is None:
+        connection.execute(sa.insert(settings).values(id=name, value=default))
+    return value or default
 
 
-def load_signer(connection: Connection, now: dt.datetime | None = None) -> Signer:
-    """The keys of this database; the first one is made when there is none and a moment is given."""
-    table = schema.jwks
-    if now is not None:
-        key = Key.generate()
-        values = {"id": key.kid, "public_key": key.x, "private_key": key.seed, "created_at": now}
-        connection.execute(sa.insert(table).values(values))
-    rows = connection.execute(sa.select(table).order_by(table.c.created_at.desc())).all()
-    return Signer([Key(kid=row.id, seed=row.private_key, x=row.public_key) for row in rows])
+def _ensure_admin(connection: Connection, now: dt.datetime) -> None:
+    if users.find_by_email(connection, ADMIN_EMAIL) is None:
+        rights = {"kind": "system", "role": "admin", "access_tier": "founder", "email_verified": True}
+        admin = {**users.make_user(ADMIN_EMAIL, "Admin", now), **rights}
+        users.add_user(connection, admin, password_hash="")
+        users.add_personal_space(connection, admin)

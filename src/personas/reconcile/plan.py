@@ -1,237 +1,221 @@
-"""The plan: every difference between a catalog and what is live, sorted, and what a run would do about it.
-
-Pure: no clock, no environment, no service. `seed`, `dry-run`, `cleanup`, `list` and all reports show the same
-object, and `apply` carries out its steps.
-"""
+"""The plan: how catalog and service compare, and what a run does about it. Pure: values in, values out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
-from personas.reconcile.changes import (
-    PERSONA_DOMAIN,
-    Change,
-    Doubt,
-    FieldChange,
-    Intent,
-    Plan,
-    State,
-    Step,
-    Value,
-)
-from personas.reconcile.live import Live, Owner, Ownership
-from personas.reconcile.notes import tell_doubts, tell_renamed
-from personas.reconcile.only import Patterns, matches
-from personas.reconcile.space_plan import plan_spaces, tell_spaces
-from personas.service.models import LivePersona, Login, LoginCheck
+from pydantic.alias_generators import to_camel
 
-if TYPE_CHECKING:
-    from personas.catalog.reading import Catalog, Persona
+from personas.catalog.models import Catalog, Persona
+from personas.catalog.select import matches, unmatched
+from personas.errors import UsageError
+from personas.reconcile.changes import Action, Change, FieldChange, LiveState, Options, Plan, Status, Value
+from personas.services.models import LivePersona, PasswordCheck, Verdict
 
-__all__ = [
-    "PERSONA_DOMAIN",
-    "Change",
-    "Doubt",
-    "FieldChange",
-    "Intent",
-    "Plan",
-    "State",
-    "Step",
-    "Value",
-    "plan",
-]
+Decision = tuple[Status, Action | None, str]
+
+# The catalog's fields by their JSON names.
+_ATTRIBUTES = {to_camel(a): a for a in ("name", "archetype", "system_prompt", "module_mix", "tick_cadence")}
+# What to do about an email that another account has, by whether the derived password signs in.
+_TAKEN: dict[Verdict, Decision] = {
+    Verdict.RIGHT: (Status.CREATE, Action.CREATE, "completes a half-created persona"),
+    Verdict.WRONG: (Status.CONFLICT, None, "belongs to an account that is not a persona"),
+    Verdict.UNKNOWN: (Status.UNKNOWN, None, "cannot determine who owns this email"),
+}
+_EXTRA = "not in the catalog"
+_DOUBLE = "a second live persona with this email"
+_DEFAULTS = Options()
 
 
-def plan(
-    catalog: Catalog | None,
-    live: Live,
-    intent: Intent | None = None,
-    *,
-    only: Patterns = None,
-) -> Plan:
-    """Compare a catalog with what is live.
+def make_plan(catalog: Catalog, live: LiveState, options: Options = _DEFAULTS) -> Plan:
+    """Compare a catalog with a live state, for `seed` and `dry-run`.
 
-    Args:
-        catalog: The catalog; None when it could not be read, and drift is not known.
-        live: What the service has.
-        intent: What the run may do; a plain `seed` when left out.
-        only: A pattern (`*` and `?`, case ignored) over email, local part, name and archetype, or several;
-            things that match none of them are left out. None, or no pattern at all, leaves nothing out.
+    Raises UsageError if the state has another scope, or a pattern of `options.only` matches no persona.
     """
-    intent = intent or Intent()
-    wanted = {persona.email.lower(): persona for persona in catalog.personas} if catalog else {}
-    existing: dict[str, LivePersona] = {}
-    doubles: list[LivePersona] = []
-    seen: set[str] = set()
-    # Of two with one email, the same is the stray whatever the order of the service.
-    for persona in sorted(live.personas, key=lambda p: (p.email != p.email.lower(), p.user_id)):
-        if persona.user_id in seen:
-            continue
-        seen.add(persona.user_id)
-        if existing.setdefault(persona.email.lower(), persona) is not persona:
-            doubles.append(persona)
-
+    if set(live.scope) != set(catalog.scope.patterns):
+        scopes = f"{', '.join(live.scope)}, not {catalog.scope} as in {catalog.file}"
+        raise UsageError(f"The scope of the live personas is {scopes}.")
+    require_matches(options.only, catalog, live.personas)
+    current, doubles = _index(live.personas)
     changes = [
-        _decide(_compare(email, wanted.get(email), existing.get(email), live, catalog), intent)
-        for email in wanted.keys() | existing.keys()
+        _compare(catalog, index, current.pop(persona.email, None), live, options)
+        for index, persona in enumerate(catalog.personas)
     ]
-    changes += [_decide(_double(double, wanted.get(double.email.lower())), intent) for double in doubles]
-    meant = [change for change in changes if not only or matches(change, only)]
-    personas, spaces = plan_spaces(catalog, live, intent, meant, changes, only)
-    kept, renamed = tell_renamed(sorted(personas))
+    changes += [_make_extra(email, persona, _EXTRA, options) for email, persona in current.items()]
+    # Outcomes are found by their key, so the email alone does not identify a second persona.
+    changes += [_make_extra(f"{p.email} ({p.user_id})", p, _DOUBLE, options) for p in doubles]
+    for only in (options.only, live.only):  # a snapshot can be limited as well; the rest is not compared
+        changes = [change for change in changes if is_selected(only, change.desired, change.live)]
     return Plan(
-        changes=tuple(sorted((*kept, *spaces))) if spaces else kept,
-        intent=intent,
-        notes=(
-            *live.notes,
-            *renamed,
-            *tell_doubts(kept),
-            *tell_spaces(live, intent, kept, spaces),
-        ),
-        catalog_known=catalog is not None,
-        whole=not only,
-        details=live.details,
         service=live.service,
-        looked_up=live.looked_up,
-        live_spaces=live.spaces,
-        spaces_sought=bool(live.spaces_of or live.no_spaces),
+        scope=live.scope,
+        options=options,
+        changes=tuple(sorted(_mark_changed_emails(changes), key=_sort_key)),
+        others=live.others,
+        notes=(*live.notes, *_find_gaps(live, changes)),
+    )
+
+
+def make_cleanup_plan(catalog: Catalog, live: LiveState, options: Options = _DEFAULTS) -> Plan:
+    """Plan to delete every live persona in scope; raises as `make_plan`.
+
+    The status compares what was read. A persona without a known difference is `extra`, never in sync: no
+    persona should be live afterwards. A note counts the drift, if something is live.
+    """
+    plan = make_plan(catalog, live, options)
+    changes: list[Change] = []
+    for change in plan.changes:
+        status = change.status if change.status in (Status.UPDATE, Status.REPLACE) else Status.EXTRA
+        reason = change.reason if change.status is Status.EXTRA else ""
+        update = {"status": status, "action": Action.DELETE, "reason": reason}
+        if change.live is not None:
+            changes.append(change.model_copy(update=update))
+    changed = plan.counts[Status.UPDATE] + plan.counts[Status.REPLACE]
+    drift = {"changed": changed, "not live": plan.counts[Status.CREATE], _EXTRA: plan.counts[Status.EXTRA]}
+    counts = ", ".join(f"{count} {what}" for what, count in drift.items() if count)
+    note = f"Catalog and service differ before the cleanup, compared by the list: {counts}."
+    notes = (*live.notes, note) if counts and changes else live.notes
+    return plan.model_copy(update={"changes": tuple(sorted(changes, key=_sort_key)), "notes": notes})
+
+
+def require_matches(only: Sequence[str], catalog: Catalog | None, personas: Iterable[LivePersona]) -> None:
+    """Raise a UsageError that names the patterns that match no persona, neither in the catalog nor live."""
+    sides: list[Persona | LivePersona] = [*(catalog.personas if catalog else ()), *personas]
+    if left := unmatched(only, ((p.email, p.name or "", p.archetype or "") for p in sides)):
+        raise UsageError(f"No persona matches --only {', '.join(map(repr, left))}.")
+
+
+def is_selected(only: Sequence[str], *sides: object) -> bool:
+    """Whether a pattern matches one side of a persona; without patterns every persona is selected."""
+    return any(
+        matches(only, email=side.email, name=side.name or "", archetype=side.archetype or "")
+        for side in sides
+        if isinstance(side, Persona | LivePersona)
+    )
+
+
+def _index(personas: Iterable[LivePersona]) -> tuple[dict[str, LivePersona], list[LivePersona]]:
+    """Return the personas by email in lower case, and further ones with the same email."""
+    by_email: dict[str, LivePersona] = {}
+    users = {persona.user_id: persona for persona in personas}.values()
+    # Of two emails that differ in case, the service finds the one in lower case.
+    for persona in sorted(users, key=lambda p: (p.email != p.email.lower(), p.user_id)):
+        by_email.setdefault(persona.email.lower(), persona)
+    return by_email, [persona for persona in users if by_email[persona.email.lower()] is not persona]
+
+
+def _make_extra(key: str, live: LivePersona, reason: str, options: Options) -> Change:
+    name, action = live.name or "", Action.DELETE if options.prune else None
+    return Change(
+        key=key, name=name, status=Status.EXTRA, action=action, reason=reason, id=live.user_id, live=live
     )
 
 
 def _compare(
-    key: str, wanted: Persona | None, existing: LivePersona | None, live: Live, catalog: Catalog | None
+    catalog: Catalog, index: int, current: LivePersona | None, live: LiveState, options: Options
 ) -> Change:
-    if wanted is None:
-        if catalog is None:
-            return Change(key, State.NOT_KNOWN, existing=existing, reason="the catalog could not be read")
-        return Change(key, State.STRAY, existing=existing, reason="not in the catalog")
-    if existing is None:
-        return _missing(key, wanted, live.owners.get(key))
-    login, unread = live.logins.get(key), live.unread.get(key, "")
-    fields = tuple(_differences(wanted, existing, details=live.details))
-    found = Change(
-        key,
-        State.IN_SYNC,
-        wanted=wanted,
-        existing=existing,
-        fields=fields,
-        doubt=_doubt(wanted, existing, login, unread),
-    )
-    if unread:
-        reason = f"its details could not be read: {unread}"
-        return replace(found, state=State.NOT_KNOWN, fields=(), reason=reason)
-    if login is not None and login.verdict is Login.WRONG_PASSWORD:
-        return replace(found, state=State.LOCKED_OUT, reason="the derived password does not sign in")
-    if any(not change.mendable for change in fields):
-        return replace(found, state=State.RECREATE, reason="the service keeps an existing user's name")
-    if fields:
-        return replace(found, state=State.UPDATE)
-    if login is not None and login.verdict is Login.NOT_KNOWN:
-        reason = f"whether the password works is not known: {login.reason}"
-        return replace(found, state=State.NOT_KNOWN, reason=reason)
-    return found
-
-
-def _double(existing: LivePersona, wanted: Persona | None) -> Change:
-    doubtful = wanted is not None and existing.name not in {None, wanted.name}
+    """Return the change of one catalog persona; an email that was not looked up counts as free."""
+    desired = catalog.personas[index]
+    fields: tuple[FieldChange, ...] = ()
+    owner = live.owners.get(desired.email)
+    if current is None:
+        status, action, reason = _TAKEN[owner.verdict] if owner else (Status.CREATE, Action.CREATE, "")
+        reason = f"{reason}: {owner.reason}" if owner and owner.reason else reason
+    elif current.user_id in live.unread:
+        status, action, reason = Status.UNKNOWN, None, f"could not be read: {live.unread[current.user_id]}"
+    else:
+        fields = _find_differences(catalog, index, current, live)
+        status, action, reason = _decide(fields, live.passwords.get(desired.email), replace=options.replace)
     return Change(
-        existing.email.lower(),
-        State.STRAY,
-        existing=existing,
-        reason="a second live persona with this email",
-        doubt=Doubt(_ANOTHER_NAME) if doubtful else None,
+        key=desired.email,
+        name=desired.name,
+        status=status,
+        action=action,
+        fields=fields,
+        reason=reason,
+        id=current.user_id if current else None,
+        line=catalog.locate(("personas", index))[0],
+        desired=desired,
+        live=current,
+        existing=owner.user if owner else None,
     )
 
 
-_ANOTHER_NAME = "its name is not the catalog's"
+def _find_differences(
+    catalog: Catalog, index: int, current: LivePersona, live: LiveState
+) -> tuple[FieldChange, ...]:
+    """Return the fields that differ; a field without a live value is not compared."""
+    desired = catalog.personas[index]
+    stored = live.capabilities.stored if live.capabilities else _ATTRIBUTES
+    found: list[tuple[str, Value, Value]] = []
+    for field, attribute in _ATTRIBUTES.items():
+        old, new = getattr(current, attribute), getattr(desired, attribute)
+        if field in stored and old is not None and old != new:
+            found.append((field, old, new))
+    if current.email_verified is False:
+        found.append(("emailVerified", "false", "true"))
+    password = live.passwords.get(desired.email)
+    if password is not None and password.verdict is Verdict.WRONG:
+        found.append(("password", None, None))
+    updatable = {"emailVerified", *live.updatable}
+    fields: list[FieldChange] = []
+    for field, old, new in found:
+        line = catalog.locate(("personas", index, field))[0]
+        fields.append(FieldChange(field=field, old=old, new=new, updatable=field in updatable, line=line))
+    return tuple(fields)
 
 
-def _doubt(wanted: Persona, existing: LivePersona, login: LoginCheck | None, unread: str) -> Doubt | None:
-    """Why a live account may be somebody else's: its name is not ours, and no password proves that it is."""
-    if existing.name is None:
-        return Doubt("its name could not be read") if unread else None
-    if existing.name == wanted.name:
-        return None
-    match login.verdict if login else None:
-        case Login.WORKS:
-            return None
-        case Login.WRONG_PASSWORD:
-            return Doubt(f"{_ANOTHER_NAME}, and the derived password does not sign in")
-        case Login.NOT_KNOWN:
-            why = login.reason if login else ""
-            return Doubt(f"{_ANOTHER_NAME}, and whether the derived password signs in is not known: {why}")
-        case None:
-            return Doubt(f"{_ANOTHER_NAME}, and its password was not tried", tried=False)
+def _decide(fields: Sequence[FieldChange], password: PasswordCheck | None, *, replace: bool) -> Decision:
+    """Return status, action and reason of a live catalog persona."""
+    # Fields can be updated whatever the password is: without a verdict about it, only equal ones are unknown.
+    unchecked = ""
+    if password is not None and password.verdict is Verdict.UNKNOWN:
+        unchecked = f"password not checked: {password.reason}"
+    fixed = ", ".join(field.field for field in fields if not field.updatable)
+    if not fields:
+        return (Status.UNKNOWN if unchecked else Status.IN_SYNC), None, unchecked
+    if not fixed:
+        return Status.UPDATE, Action.UPDATE, unchecked
+    if replace:
+        return Status.REPLACE, Action.REPLACE, ""
+    if any(field.updatable for field in fields):
+        return Status.REPLACE, Action.UPDATE, f"{fixed} still differs; --replace re-creates it"
+    return Status.REPLACE, None, f"only --replace changes {fixed}"
 
 
-def _missing(key: str, wanted: Persona, owner: Owner | None) -> Change:
-    match owner.verdict if owner else Ownership.NOT_CHECKED:
-        case Ownership.FOREIGN:
-            reason = (owner and owner.reason) or "this email belongs to a user who is not one of ours"
-            return Change(key, State.COLLISION, wanted=wanted, reason=reason)
-        case Ownership.NOT_KNOWN:
-            reason = f"whose this email is, is not known: {owner.reason if owner else ''}"
-            return Change(key, State.NOT_KNOWN, wanted=wanted, reason=reason)
-        case Ownership.OURS:
-            return Change(key, State.CREATE, wanted=wanted, reason="heals a half-created persona of ours")
-        case Ownership.NOT_CHECKED:
-            return Change(key, State.CREATE, wanted=wanted, unchecked=True)
-        case Ownership.FREE:
-            return Change(key, State.CREATE, wanted=wanted)
+def _mark_changed_emails(changes: Sequence[Change]) -> Iterator[Change]:
+    """Yield the changes; an extra persona and a new one with the same name point at each other."""
+    new = {change.name: change.key for change in changes if change.status is Status.CREATE}
+    old = {change.name: change.key for change in changes if change.reason == _EXTRA}
+    for change in changes:
+        hint = ""
+        if change.status is Status.CREATE and change.name in old:
+            hint = f"changed email? {old[change.name]} has the same name and is {_EXTRA}"
+        elif change.reason == _EXTRA and change.name in new:
+            hint = f"changed email? {new[change.name]} has the same name"
+        reason = "; ".join(part for part in (change.reason, hint) if part)
+        yield change.model_copy(update={"reason": reason})
 
 
-def _differences(wanted: Persona, existing: LivePersona, *, details: bool) -> Iterator[FieldChange]:
-    # A list without names is an ordinary deployment: a name that is not told is no drift.
-    if existing.name is not None and existing.name != wanted.name:
-        yield FieldChange("name", existing.name, wanted.name, mendable=False)
-    if existing.archetype != wanted.archetype and (details or existing.archetype is not None):
-        yield FieldChange("archetype", existing.archetype, wanted.archetype)
-    if details and existing.system_prompt != wanted.system_prompt:
-        yield FieldChange("systemPrompt", existing.system_prompt, wanted.system_prompt)
-    if details and (existing.module_mix is None or dict(existing.module_mix) != dict(wanted.module_mix)):
-        yield FieldChange("moduleMix", existing.module_mix, wanted.module_mix)
-    if existing.tick_cadence != wanted.tick_cadence and (details or existing.tick_cadence is not None):
-        yield FieldChange("tickCadence", existing.tick_cadence, str(wanted.tick_cadence))
+def _find_gaps(live: LiveState, changes: Iterable[Change]) -> Iterator[str]:
+    """Yield notes about what could not be compared."""
+    if live.only and not live.capabilities:
+        yield f"The snapshot has only personas that match {', '.join(live.only)}; others are not compared."
+    stored = live.capabilities.stored if live.capabilities else _ATTRIBUTES
+    if absent := [field for field in _ATTRIBUTES if field not in stored]:
+        yield f"Not stored on this service: {', '.join(absent)}."
+    read = [c.live for c in changes if c.desired and c.live and c.id not in live.unread]
+    empty = [
+        field
+        for field, attribute in _ATTRIBUTES.items()
+        if field in stored and any(getattr(persona, attribute) is None for persona in read)
+    ]
+    if empty:
+        yield f"Not compared, because there is no live value: {', '.join(empty)}."
 
 
-def _decide(change: Change, intent: Intent) -> Change:
-    """The change with what the run would do about it."""
-    if intent.purpose == "cleanup":
-        return _deletion(change, intent) if change.existing else change
-    match change.state:
-        case State.CREATE:
-            return _with(change, Step.CREATE)
-        case State.UPDATE:
-            return _with(change, Step.UPDATE)
-        case State.STRAY:
-            return _deletion(change, intent) if intent.prune else change
-        case State.RECREATE | State.LOCKED_OUT:
-            if (intent.recreate or change.state is State.LOCKED_OUT) and (doubt := _spares(change, intent)):
-                return _with(change, None, f"{doubt}: left alone without --force")
-            if intent.recreate:
-                return _with(change, Step.RECREATE)
-            rest = any(item.mendable for item in change.fields)
-            return _with(change, Step.UPDATE if rest else None, "only --recreate mends this")
-        case _:
-            return change
-
-
-def _deletion(change: Change, intent: Intent) -> Change:
-    if not change.key.endswith(PERSONA_DOMAIN) and not intent.force:
-        return _with(change, None, f"not {PERSONA_DOMAIN}: left alone without --force")
-    if doubt := _spares(change, intent):
-        return _with(change, None, f"{doubt}: left alone without --force")
-    return _with(change, Step.DELETE)
-
-
-def _spares(change: Change, intent: Intent) -> str:
-    """Why an account is left alone: it may be somebody else's, for all that could be tried."""
-    doubt = change.doubt
-    return doubt.reason if doubt and doubt.tried and not intent.force else ""
-
-
-def _with(change: Change, step: Step | None, reason: str = "") -> Change:
-    reasons = "; ".join(part for part in (change.reason, reason) if part)
-    return replace(change, step=step, reason=reasons)
+def _sort_key(change: Change) -> tuple[int, int, str, str]:
+    """Sort by action, then by status, in-sync last; then by name and email."""
+    action = (*Action, None).index(change.action)
+    status = (*list(Status)[1:], Status.IN_SYNC).index(change.status)
+    return action, status, change.name.casefold(), change.key

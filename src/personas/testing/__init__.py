@@ -1,19 +1,19 @@
-"""A seeded service for tests, and the pytest plugin that hands it out."""
+"""The pytest plugin, and the service with signed-in clients that its fixtures provide."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from personas.testing.seeded import PersonasService, open_embedded, open_external
+    from personas.testing.service import PersonasService
 
-__all__ = ["PersonasService", "open_embedded", "open_external"]
+__all__ = ["PersonasService"]
 
 
 def __getattr__(name: str) -> object:
-    # Every run of pytest loads the plugin and so this package: what tests use is imported with its first use.
+    # Every run of pytest imports this package, so httpx and pydantic wait for the first use.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from personas.testing import seeded
+    from personas.testing import service
 
-    return getattr(seeded, name)
+    return getattr(service, name)

@@ -1,0 +1,106 @@
+"""The steps that several commands share: passwords, reading, checks before a run, and carrying out a plan."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from personas.catalog.models import Catalog
+from personas.cli.confirm import confirm
+from personas.cli.password import choose_passwords
+from personas.cli.runner import Observer, Run
+from personas.config import Config
+from personas.errors import PartialFailure, SafetyError
+from personas.passwords import PasswordDeriver
+from personas.reconcile.apply import apply
+from personas.reconcile.changes import Options, Outcome, Plan, Status
+from personas.reconcile.fetch import fetch
+from personas.reconcile.plan import make_plan
+from personas.report.text import describe_deletions
+from personas.services.base import Service
+from personas.spaces.apply import release_spaces, spaces_to_release
+
+
+def choose_passwords_if_any(config: Config) -> PasswordDeriver | None:
+    """Return the password deriver; None if no seed secret may be used here."""
+    try:
+        return choose_passwords(config)
+    except SafetyError:
+        return None
+
+
+def require_allowed_domain(catalog: Catalog) -> None:
+    """Raise a SafetyError if the catalog has a real domain and does not say that it may write to it."""
+    if catalog.scope.real_domains and not catalog.allow_real_domain:
+        domains = ", ".join(catalog.scope.real_domains)
+        raise SafetyError(
+            f"The scope of {catalog.file} contains a real domain: {domains}. Nothing was changed.",
+            hint='Use a domain such as example.test, or set "allowRealDomain": true in the catalog.',
+        )
+
+
+def read_plan(
+    run: Run,
+    config: Config,
+    catalog: Catalog,
+    passwords: PasswordDeriver | None,
+    options: Options,
+    *,
+    check_passwords: bool,
+    create: bool = False,
+) -> Plan:
+    """Read the live state and compare the catalog with it; `create` creates an embedded service."""
+    job = partial(
+        fetch,
+        catalog=catalog,
+        passwords=passwords,
+        only=options.only,
+        check_passwords=check_passwords,
+        replace=options.replace,
+        force=options.force,
+    )
+    plan = make_plan(catalog, run.read(job, config, create=create), options)
+    run.add(plan=plan)
+    return plan
+
+
+def check_plan(plan: Plan, expected: str | None = None) -> None:
+    """Raise a SafetyError if a plan has a conflict, or another checksum than expected."""
+    if conflicts := plan.of(Status.CONFLICT):
+        emails = ", ".join(change.key for change in conflicts)
+        belong = "belongs" if len(conflicts) == 1 else "belong"
+        raise SafetyError(
+            f"{emails} {belong} to an account that is not a persona. Nothing was changed.",
+            hint="Use another email in the catalog.",
+        )
+    if expected is not None and expected.strip().lower() != plan.checksum:
+        raise SafetyError(
+            f"The plan has the checksum {plan.checksum}, not {expected}. Nothing was changed.",
+            hint="Review the new plan with --dry-run, and pass its checksum.",
+        )
+
+
+def apply_personas(
+    run: Run, config: Config, catalog: Catalog, plan: Plan, passwords: PasswordDeriver | None, *, yes: bool
+) -> None:
+    """Ask before anything is deleted, and carry out a plan of personas.
+
+    First releases the spaces of those that are deleted; raises PartialFailure if some were kept because that
+    was not possible.
+    """
+    if losses := describe_deletions(plan):
+        if slugs := spaces_to_release(catalog, plan):
+            losses = f"{losses}\nTheir spaces will be deleted first: {', '.join(slugs)}."
+        confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=plan.options.force)
+
+    async def job(service: Service, on_outcome: Observer) -> tuple[Outcome, ...]:
+        released = plan
+        if catalog.spaces:
+            released, notes = await release_spaces(
+                service, catalog, plan, passwords, force=plan.options.force, cancel=run.cancel
+            )
+            run.add(plan=released, notes=notes)
+        return await apply(released, service, passwords, cancel=run.cancel, on_outcome=on_outcome)
+
+    run.write(job, config, plan)
+    if kept := len(plan.actions) - len(run.report.outcomes):
+        raise PartialFailure(f"{kept} kept because their spaces could not be released.")

@@ -1,0 +1,61 @@
+"""The two output streams: what is written there acts on no terminal, and a closed pipe is not an error."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any, TextIO
+
+from personas.config import is_ci
+from personas.redact import redact
+
+
+class _Pipe(io.FileIO):
+    """A pipe or file; what nothing reads any more (`| head`) or what failed once is dropped quietly."""
+
+    lost = False
+
+    def write(self, data: Any) -> int:
+        try:
+            if not self.lost:
+                return super().write(data)
+        except OSError as error:
+            self.lost = True
+            if not isinstance(error, BrokenPipeError):
+                raise
+        return len(memoryview(data))
+
+
+def prepare_streams() -> None:
+    """Let both streams replace characters that their encoding lacks, and ignore readers that have gone."""
+    sys.stdout, sys.stderr = _prepare(sys.stdout), _prepare(sys.stderr)
+
+
+def _prepare(stream: TextIO | None) -> TextIO:
+    if stream is None:  # closed by the caller
+        return io.TextIOWrapper(io.BytesIO())
+    if not stream.isatty():
+        raw = io.BufferedWriter(_Pipe(stream.fileno(), "wb", closefd=False))
+        stream = io.TextIOWrapper(raw, stream.encoding, line_buffering=stream is sys.stderr)
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream
+
+
+def write_stdout(text: str, *, machine: bool = False) -> None:
+    """Write a text to stdout; for machines in UTF-8 whatever the locale."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8" if machine else sys.stdout.encoding, "replace"))
+    sys.stdout.buffer.flush()
+
+
+def print_line(text: str) -> None:
+    """Print one line on stderr, without secrets, control characters and commands of a CI runner."""
+    from personas.report.sanitize import disarm, visible
+
+    print(disarm(visible(redact(text))), file=sys.stderr, flush=True)
+
+
+def can_ask() -> bool:
+    """Return whether a question can be shown and answered; never in CI."""
+    return not is_ci() and bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())

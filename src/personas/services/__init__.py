@@ -1,0 +1,1 @@
+"""The auth services that personas can be kept on."""

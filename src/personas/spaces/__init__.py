@@ -1,0 +1,1 @@
+"""Shared spaces of personas: organizations of the auth service."""

@@ -1,0 +1,404 @@
+"""A Better Auth with its admin plugin, as far as the service uses it, over a port.
+
+Every refusal is a recorded answer, and a test replays the recordings: it forgives nothing that they do not.
+A call that the service never makes fails, and closes the connection.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+FILE = Path(__file__).parents[1] / "data" / "better_auth" / "exchanges.json"
+ADMIN = "admin@example.test"
+ADMIN_PASSWORD = "the-password-of-the-admin"
+BUILT_IN = ("id", "name", "email", "emailVerified", "image", "createdAt", "updatedAt", "role", "banned")
+DESCRIPTORS = ("archetype", "systemPrompt", "moduleMix", "tickCadence")
+RIGHTS = {"create", "list", "get", "update", "set-password", "delete", "set-email", "set-role", "revoke"}
+
+User = dict[str, Any]
+
+
+class Recorded(NamedTuple):
+    """One request, and the answer of Better Auth; the body is "" if it was empty."""
+
+    request: dict[str, Any]
+    status: int
+    body: Any
+    headers: tuple[tuple[str, str], ...]
+
+    @property
+    def content(self) -> bytes:
+        return b"" if self.body == "" else json.dumps(self.body).encode()
+
+
+def _load(exchange: dict[str, Any]) -> Recorded:
+    answer = exchange["response"]
+    headers = [
+        (name, text)
+        for name, value in answer["headers"].items()
+        for text in (value if isinstance(value, list) else [value])
+    ]
+    return Recorded(exchange["request"], answer["status"], answer["body"], tuple(headers))
+
+
+@cache
+def _exchanges() -> dict[str, Recorded]:
+    return {each["name"]: _load(each) for each in json.loads(FILE.read_text("utf-8"))}
+
+
+def recorded(name: str) -> Recorded:
+    """Return the exchange with this name."""
+    return _exchanges()[name]
+
+
+class Call(NamedTuple):
+    """A request, and the account that sent it; empty without a session."""
+
+    query: dict[str, list[str]]
+    body: dict[str, Any]
+    user: User
+    headers: dict[str, str]
+
+
+class Refused(Exception):
+    """Answered as in the exchange with this name."""
+
+
+@dataclass
+class Simulated:
+    """The configuration of a deployment, and its state."""
+
+    fields: tuple[str, ...] = ()
+    roles: tuple[str, ...] | None = None
+    base_path: str = "/api/auth"
+    bearer: bool = True
+    jwt: bool = True
+    organization: bool = True
+    passwords: bool = True
+    max_password_length: int = 128
+    limits: dict[str, int] = field(default_factory=dict)  # calls of each path, by the first part of the path
+    window: float = 0.3
+    hook: Callable[[User], object] | None = None
+    rights: set[str] = field(default_factory=lambda: set(RIGHTS))
+    two_factor: bool = False
+    faults: dict[str, str] = field(default_factory=dict)  # once "lost" or "500", after the call was done
+
+    users: dict[str, User] = field(default_factory=dict)
+    secret: dict[str, str] = field(default_factory=dict)
+    sessions: dict[str, str] = field(default_factory=dict)
+    spaces: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    url: str = ""
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _allowed: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.add(ADMIN, ADMIN_PASSWORD, name="Admin", role="admin", emailVerified=True)
+
+    # For tests
+
+    def add(self, email: str, password: str | None = None, **values: Any) -> User:
+        """Store an account, as another program would."""
+        user: User = dict.fromkeys((*BUILT_IN, "banReason", "banExpires", *self.fields))
+        now = f"2026-11-24T15:50:{len(self.users) % 60:02}.000Z"
+        user |= {"id": secrets.token_hex(8), "name": "Someone", "createdAt": now, "updatedAt": now}
+        user |= {"email": email, "emailVerified": False, "role": "user", "banned": False, **values}
+        self.users[user["id"]] = user
+        if password is not None:
+            self.secret[user["id"]] = password
+        return user
+
+    def find(self, email: str) -> User:
+        """Return the account with this email; empty if there is none."""
+        return next((user for user in self.users.values() if user["email"] == email), {})
+
+    def count(self) -> Counter[str]:
+        """How often each path was called."""
+        return Counter(path.removeprefix(f"{self.base_path}/") for _, path, _ in self.calls)
+
+    @contextmanager
+    def serve(self) -> Iterator[Simulated]:
+        """Serve it on a free port."""
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
+        thread.start()
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    # Calls
+
+    def answer(self, method: str, target: str, headers: dict[str, str], content: bytes) -> Recorded | None:
+        """Answer a call; None closes the connection instead."""
+        split = urlsplit(target)
+        with self._lock:
+            self.calls.append((method, split.path, headers))
+            path = split.path.removeprefix(f"{self.base_path}/")
+            try:
+                reply = self._reply(method, path, headers, json.loads(content or "{}"), parse_qs(split.query))
+            except Refused as error:
+                waits = {"x-retry-after": f"{self.window:g}"} if recorded(str(error)).status == 429 else {}
+                return recorded(str(error))._replace(headers=tuple(waits.items()))
+            if fault := self.faults.pop(path, ""):
+                return None if fault == "lost" else Recorded({}, 500, "", ())
+            return reply if isinstance(reply, Recorded) else Recorded({}, 200, reply, ())
+
+    def _reply(self, method: str, path: str, headers: dict[str, str], body: Any, query: Any) -> object:
+        handler = getattr(self, f"_{method.lower()}_{re.sub(r'[/-]', '_', path)}", None)
+        missing = {"token": not self.jwt, "organization": not self.organization}
+        if handler is None or missing.get(path.partition("/")[0]):
+            raise Refused("wrong-path")
+        self._limit(path)
+        reply: object = handler(Call(query, body, self._authenticate(method, path, headers), headers))
+        return reply
+
+    def _limit(self, path: str) -> None:
+        """Count calls; the counter is reset some time after the last allowed call."""
+        count, last = self._allowed.get(path, (0, 0.0))
+        now = time.monotonic()
+        count = 0 if now - last > self.window else count
+        if count >= self.limits.get(path.partition("/")[0], 1_000_000):
+            raise Refused("production-list-limited")
+        self._allowed[path] = count + 1, now
+
+    def _authenticate(self, method: str, path: str, headers: dict[str, str]) -> User:
+        cookie = re.search(r"better-auth\.session_token=([^;]+)", headers.get("cookie", ""))
+        origin = headers.get("origin")
+        if method == "POST" and (headers.get("cookie") or (path.startswith("sign-in") and origin)):
+            if origin is None:
+                raise Refused("cookie-post-no-origin")
+            if origin != self.url:
+                raise Refused("cookie-post-foreign-origin")
+        token = cookie[1] if cookie else ""
+        given = headers.get("authorization", "").removeprefix("Bearer ")
+        # A token with a wrong signature is ignored, such as a JWT.
+        if self.bearer and given and ("." not in given or given.partition(".")[0] in self.sessions):
+            token = given
+        user = self.users.get(self.sessions.get(token.partition(".")[0], ""), {})
+        if path.startswith(("admin/", "organization/", "token")) and not user:
+            raise Refused("no-session")
+        if path.startswith("admin/") and not {"admin", "seeder"} & set(user["role"].split(",")):
+            raise Refused("list-as-human")
+        return user
+
+    def _require(self, user_id: str) -> User:
+        if user_id not in self.users:
+            raise Refused("get-user-unknown")
+        return self.users[user_id]
+
+    def _role(self, role: str | list[str]) -> str:
+        names = role if isinstance(role, list) else [role]
+        if self.roles is not None and not set(names) <= set(self.roles):
+            raise Refused("strict-role-undeclared")
+        return ",".join(names)
+
+    def _declared(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in data.items() if key in (*BUILT_IN, *self.fields)}
+
+    def _get_ok(self, _: Call) -> object:
+        return {"ok": True}
+
+    def _post_admin_create_user(self, call: Call) -> object:
+        body, email = call.body, call.body["email"].lower()
+        role = self._role(body.get("role", "user"))
+        if self.find(email):
+            raise Refused("create-again")
+        if len(body.get("password", "")) > self.max_password_length:
+            raise Refused("create-long-password")
+        values = {**self._declared(body.get("data", {})), "name": body["name"], "role": role}
+        user = self.add(email, body.get("password"), **values)
+        if self.hook is not None:
+            self.hook(user)
+        return {"user": user}
+
+    def _get_admin_list_users(self, call: Call) -> object:
+        one = {key: values[0] for key, values in call.query.items()}
+        operator, values = one.get("filterOperator", "eq"), call.query.get("filterValue")
+        filtered, sort = one.get("filterField", "email"), one.get("sortBy", "id")
+        if not {filtered, sort} <= {*BUILT_IN, *self.fields} or (operator == "in" and len(values or ()) < 2):
+            raise Refused("list-sort-unknown")  # fails silently
+        users = list(self.users.values())
+        if values:
+            users = [user for user in users if _matches(operator, user[filtered], values)]
+        if text := one.get("searchValue"):
+            matches, searched = one.get("searchOperator", "contains"), one.get("searchField", "email")
+            users = [user for user in users if _matches(matches, user[searched], [text])]
+        if "sortBy" in one:
+            users.sort(key=lambda user: str(user[sort]))
+        limit, offset = int(one.get("limit", 0)), int(one.get("offset", 0))
+        echo = {key: int(one[key]) for key in ("limit", "offset") if int(one.get(key, 0))}
+        return {"users": users[offset : offset + (limit or 100)], "total": len(users), **echo}
+
+    def _get_admin_get_user(self, call: Call) -> object:
+        return self._require(call.query["id"][0])
+
+    def _post_admin_update_user(self, call: Call) -> object:
+        data = call.body["data"]
+        if not data:
+            raise Refused("update-nothing")
+        role = {"role": self._role(data["role"])} if "role" in data else {}
+        user = self._require(call.body["userId"])
+        user |= {**self._declared(data), **role, "updatedAt": "2026-11-24T16:00:00.000Z"}
+        if self.hook is not None:
+            self.hook(user)
+        return user
+
+    def _post_admin_set_user_password(self, call: Call) -> object:
+        user = self._require(call.body["userId"])
+        if len(call.body["newPassword"]) > self.max_password_length:
+            raise Refused("set-password-long")
+        self.secret[user["id"]] = call.body["newPassword"]
+        return {"status": True}
+
+    def _post_admin_revoke_user_sessions(self, call: Call) -> object:
+        self._end_sessions(call.body["userId"])
+        return {"success": True}
+
+    def _post_admin_remove_user(self, call: Call) -> object:
+        user = self._require(call.body["userId"])
+        if user is call.user:
+            raise Refused("remove-self")
+        self._end_sessions(user["id"])
+        del self.users[user["id"]]
+        return {"success": True}
+
+    def _post_admin_set_role(self, call: Call) -> object:
+        role = self._role(call.body["role"])
+        user = self._require(call.body["userId"])
+        user["role"] = role
+        return {"user": user}
+
+    def _post_admin_has_permission(self, call: Call) -> object:
+        asked = {right for rights in call.body["permissions"].values() for right in rights}
+        return {"error": None, "success": asked <= self.rights}
+
+    # Sessions
+
+    def _post_sign_in_email(self, call: Call) -> object:
+        if not self.passwords:
+            raise Refused("no-email-password")
+        password, user = call.body["password"], self.find(call.body["email"].lower())
+        if len(password) > self.max_password_length:
+            raise Refused("sign-in-password-too-long")
+        if not user or self.secret.get(user["id"]) != password:
+            raise Refused("sign-in-old-password")
+        if user["banned"]:
+            raise Refused("sign-in-banned")
+        if self.two_factor:
+            return {"twoFactorRedirect": True}
+        token = secrets.token_hex(8)
+        self.sessions[token] = user["id"]
+        signed = f"{token}.c2lnbmF0dXJl"
+        cookie = f"better-auth.session_token={signed}; Max-Age=604800; Path=/; HttpOnly; SameSite=Lax"
+        headers = (("set-cookie", cookie), *([("set-auth-token", signed)] if self.bearer else []))
+        return Recorded({}, 200, {"redirect": False, "token": token, "user": user}, headers)
+
+    def _post_sign_out(self, call: Call) -> object:
+        used = call.headers.get("authorization", "") + call.headers.get("cookie", "")
+        self.sessions = {token: user for token, user in self.sessions.items() if token not in used}
+        return {"success": True}
+
+    def _end_sessions(self, user_id: str) -> None:
+        self.sessions = {token: user for token, user in self.sessions.items() if user != user_id}
+
+    def _get_get_session(self, call: Call) -> object:
+        session = {"expiresAt": "2099-12-01T15:50:51.773Z"}
+        return {"session": session, "user": call.user} if call.user else None
+
+    def _get_token(self, call: Call) -> object:
+        claims = json.dumps({"sub": call.user["id"], "email": call.user["email"], "iss": self.url})
+        payload = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
+        return {"token": f"eyJhIjoxfQ.{payload}.c2ln"}
+
+    # Spaces
+
+    def _post_organization_create(self, call: Call) -> object:
+        owner = {"id": secrets.token_hex(8), "userId": call.user["id"], "role": "owner"}
+        space = {"id": secrets.token_hex(8), **call.body, "members": [owner]}
+        self.spaces[space["id"]] = space
+        return space
+
+    def _get_organization_list(self, call: Call) -> object:
+        mine = call.user["id"]
+        return [space for space in self.spaces.values() if mine in {m["userId"] for m in space["members"]}]
+
+    def _get_organization_get_full_organization(self, call: Call) -> object:
+        space = self.spaces[call.query["organizationId"][0]]
+        members = [{**member, "user": self.users[member["userId"]]} for member in space["members"]]
+        return {**space, "metadata": json.dumps(space.get("metadata")), "members": members}
+
+    def _post_organization_check_slug(self, call: Call) -> object:
+        if call.body["slug"] in {space["slug"] for space in self.spaces.values()}:
+            raise Refused("org-create-slug-taken")
+        return {"status": True}
+
+    def _post_organization_invite_member(self, call: Call) -> object:
+        invited = {**call.body, "id": secrets.token_hex(8), "userId": self.find(call.body["email"])["id"]}
+        self.spaces[call.body["organizationId"]]["invited"] = invited
+        return invited
+
+    def _post_organization_accept_invitation(self, call: Call) -> object:
+        space = next(s for s in self.spaces.values() if s["invited"]["id"] == call.body["invitationId"])
+        assert space["invited"]["userId"] == call.user["id"]
+        space["members"].append(space.pop("invited"))
+        return {}
+
+    def _post_organization_delete(self, call: Call) -> object:
+        return self.spaces.pop(call.body["organizationId"])
+
+
+def _matches(operator: str, value: object, wanted: list[str]) -> bool:
+    text = "" if value is None else str(value)
+    return {
+        "eq": text == wanted[0],
+        "in": text in wanted,
+        "contains": wanted[0] in text,
+        "starts_with": text.startswith(wanted[0]),
+        "ends_with": text.endswith(wanted[0]),
+    }[operator]
+
+
+def _handler(simulated: Simulated) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet per answer: two would wait for each other
+
+        def _serve(self) -> None:
+            content = self.rfile.read(int(self.headers.get("content-length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            reply = simulated.answer(self.command, self.path, headers, content)
+            if reply is None:
+                self.close_connection = True
+                self.connection.close()
+                return
+            self.send_response(reply.status)
+            for name, value in (*reply.headers, ("content-length", str(len(reply.content)))):
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply.content)
+
+        do_GET = do_POST = _serve  # noqa: N815 - the names that http.server calls
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named so by http.server
+            """Print nothing."""
+
+    return Handler
