@@ -138,3 +138,10 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
         with pytest.raises(EmbeddedError, match=reason):
             _open(tmp_path / name)
     assert sqlite3.connect(tmp_path / "other.db").execute("SELECT * FROM sqlite_master").fetchall()
+
+
+def test_folder_as_database_is_refused_and_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with pytest.raises(EmbeddedError, match="it is not a file"):
+        open_database(tmp_path)
+    assert tmp_path.stat().st_mode & 0o777 == 0o755

@@ -98,6 +98,8 @@ def open_database(place: str | Path) -> Database:
 def _open_sqlite(path: Path) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            raise ValueError("it is not a file")
         path.touch(mode=0o600)
         path.chmod(0o600)  # it holds keys and hashes; SQLite gives the same mode to the files beside it
     except (OSError, ValueError) as error:
