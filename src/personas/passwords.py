@@ -13,13 +13,11 @@ from personas.redact import Secret
 
 DEVELOPMENT_SECRET = "dev-persona-seed-secret-rotate-in-prod"  # noqa: S105 - public, refused off loopback
 
-_LENGTH = 32
-
 
 def derive_password(email: str, secret: str) -> str:
     """Return the password for an email, used exactly as given: at most 32 ASCII letters and digits."""
     digest = hmac.digest(secret.encode(), email.encode(), "sha256")
-    return re.sub("[^A-Za-z0-9]", "", base64.b64encode(digest).decode("ascii"))[:_LENGTH]
+    return re.sub("[^A-Za-z0-9]", "", base64.b64encode(digest).decode("ascii"))[:32]
 
 
 class PasswordDeriver:

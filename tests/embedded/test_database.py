@@ -142,6 +142,6 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
 
 def test_folder_as_database_is_refused_and_keeps_its_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    with pytest.raises(EmbeddedError, match="it is not a file"):
-        open_database(tmp_path)
+    with pytest.raises(EmbeddedError, match="unable to open database file"), ServerThread(tmp_path):
+        pass
     assert tmp_path.stat().st_mode & 0o777 == 0o755

@@ -98,10 +98,9 @@ def open_database(place: str | Path) -> Database:
 def _open_sqlite(path: Path) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file():
-            raise ValueError("it is not a file")
         path.touch(mode=0o600)
-        path.chmod(0o600)  # it holds keys and hashes; SQLite gives the same mode to the files beside it
+        if path.is_file():  # not a folder or a device, which cannot be opened below
+            path.chmod(0o600)  # it holds keys and hashes; SQLite gives the same mode to the files beside it
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         hint = "Use a file in a folder that you can write to."
