@@ -53,3 +53,10 @@ def test_cleanup_leaves_the_other_catalog_and_says_so(two: World) -> None:
     assert "2 deleted" in done.out
     assert "outside the scope" in done.all.lower()
     assert set(two.live()) == GAMES
+
+
+def test_overlapping_scope_reports_the_other_persona_as_extra(two: World) -> None:
+    two.catalog(A, file="all.json", scope="*@acme.test")
+    done = two.run("dry-run", "-c", "all.json", "-o", "json")
+    assert statuses(done) == {A: "in-sync", B: "extra", "games.a@acme.test": "extra"}
+    assert two.proxy.writes == []
