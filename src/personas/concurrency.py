@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import anyio
@@ -10,11 +11,11 @@ import anyio
 Item = TypeVar("Item")
 
 
+@dataclass
 class Cancel:
     """A request to stop: running calls finish, and no further item is started."""
 
-    def __init__(self) -> None:
-        self.requested = False
+    requested: bool = False
 
     def request(self) -> None:
         """Ask to stop."""

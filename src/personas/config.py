@@ -122,12 +122,13 @@ def resolve_config(
         is_set, is_missing = ("EMAIL", "PASSWORD") if email else ("PASSWORD", "EMAIL")
         raise UsageError(f"MANA_ADMIN_{is_set} is set but MANA_ADMIN_{is_missing} is not.")
     source = "MANA_AUTH_URL" if auth is None else "--auth"
+    path = base_path or variable("PERSONAS_BASE_PATH")
     return Config(
         address=parse_address(DEFAULT_AUTH if named is None else named, allow_http=allow_http, source=source),
         service_named=named is not None,
         service=kind,
-        endpoint=_parse_path(endpoint, "--endpoint", DEFAULT_ENDPOINT),
-        base_path=_parse_path(base_path or variable("PERSONAS_BASE_PATH"), "--base-path", DEFAULT_BASE_PATH),
+        endpoint=_parse_path(endpoint, "--endpoint") if endpoint else DEFAULT_ENDPOINT,
+        base_path=_parse_path(path, "--base-path") if path else DEFAULT_BASE_PATH,
         token=secret,
         admin_email=email,
         admin_password=Secret(password) if password else None,
@@ -241,10 +242,9 @@ def _choose_service(
     return named or (MANA if endpoint else None), None
 
 
-def _parse_path(text: str | None, option: str, default: str) -> str:
-    text = text or default
+def _parse_path(text: str, option: str) -> str:
     if not text.startswith("/") or not text.isascii() or any(c in text for c in "?#\\% ") or ".." in text:
-        raise UsageError(f"{option} is not a path.", hint=f"Use a path such as {default}.")
+        raise UsageError(f"{option} is not a path.", hint=f"Use a path such as {DEFAULT_BASE_PATH}.")
     return f"/{text.strip('/')}".rstrip("/")
 
 

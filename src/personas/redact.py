@@ -46,9 +46,6 @@ class Secret:
         lower_hex = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in in_url}
         return tuple(sorted({text} | in_json | in_url | lower_hex, key=len, reverse=True))
 
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._text == self._text
 

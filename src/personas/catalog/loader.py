@@ -131,9 +131,11 @@ def _read_catalog(document: object, problems: Problems) -> Catalog:
             lists[key] = [_read(model, entry, (key, index), problems) for index, entry in wanted]
     catalog = _read(Catalog, document | lists, (), problems)
     if not problems.is_full("error"):
-        personas, spaces = _objects(document, "personas"), _objects(document, "spaces")
+        personas = _objects(document, "personas")
         _check_scope(document, personas, problems)
-        _check_spaces(spaces, _check_personas(personas, problems), problems)
+        emails = _check_personas(personas, problems)
+        if spaces := _objects(document, "spaces"):
+            _check_spaces(spaces, emails, problems)
     return catalog
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from personas.cli.progress import log_request, log_wait
+from personas.cli.streams import log_wait
 from personas.config import BETTER_AUTH, JWT_HINT, JWT_REFUSED, MANA
 from personas.errors import CredentialsError, NotOfferedError, ServiceError, UsageError
 from personas.services.mana import ManaService
@@ -49,14 +49,14 @@ async def connect(
             )
         # Accounts and sessions are the same on both: only the admin calls matter.
         kind = run.service_kind or config.service or ("" if admin else MANA)
-        run.service_kind = kind or await _probe(run, config)
         options: HttpOptions = {
             "timeout": config.timeout,
             "concurrency": config.concurrency,
             "app": app,
-            "observe": log_request if run.verbose else None,
+            "observe": run.on_request,
             "on_wait": log_wait,
         }
+        run.service_kind = kind or await _probe(config, options)
         service = _make_service(run.service_kind, config, credentials, options)
         try:
             yield await stack.enter_async_context(service)
@@ -64,11 +64,11 @@ async def connect(
             # A JWT implies mana. If Better Auth answers instead, say why it refuses the JWT.
             if config.token and config.service == MANA:
                 with suppress(ServiceError):
-                    if await _probe(run, config) == BETTER_AUTH:
+                    if await _probe(config, options) == BETTER_AUTH:
                         raise UsageError(JWT_REFUSED, hint=JWT_HINT) from None
             raise
         finally:
-            run.add(requests=service.requests, notes=tuple(service.notes), service=service.address)
+            run.add(notes=tuple(service.notes), service=service.address)
 
 
 def _make_service(kind: str, config: Config, credentials: Credentials, options: HttpOptions) -> Service:
@@ -81,21 +81,12 @@ def _make_service(kind: str, config: Config, credentials: Credentials, options: 
     return BetterAuthService(config.address, credentials, base_path=config.base_path, **options)
 
 
-async def _probe(run: Run, config: Config) -> str:
+async def _probe(config: Config, options: HttpOptions) -> str:
     """Find out which service has the address; without credentials."""
     from personas.services.better_auth_deployment import probe_service
 
-    def observe(method: str, path: str, result: int | ServiceError, seconds: float) -> None:
-        run.add(requests=1)
-        if run.verbose:
-            log_request(method, path, result, seconds)
-
     return await probe_service(
-        config.address,
-        base_path=config.base_path,
-        endpoint=config.endpoint,
-        timeout=config.timeout,
-        observe=observe,
+        config.address, base_path=config.base_path, endpoint=config.endpoint, **options
     )
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from personas import errors
@@ -19,12 +17,10 @@ from personas.cli.options import option
 from personas.cli.password import choose_passwords
 from personas.cli.streams import print_line, write_stdout
 from personas.config import parse_address, resolve_config
-from personas.redact import Secret
 
 if TYPE_CHECKING:
     from personas.passwords import PasswordDeriver
     from personas.services.base import Service
-    from personas.services.models import Session
 
 # A session that ends sooner is not reused: the tests that get it need time.
 _MIN_LIFETIME = timedelta(hours=1)
@@ -90,6 +86,11 @@ def login(
         if base_url is not None:
             parse_address(base_url, allow_http=True, source="--base-url")
         config = resolve_config(auth, None, allow_http, timeout, service=kind, base_path=base_path)
+        if output is Form.STORAGE_STATE and config.address.embedded and base_url is None:
+            raise errors.UsageError(
+                "A browser cannot reach the embedded service in process.",
+                hint="Run: personas serve. Then pass its address with --base-url.",
+            )
         if everyone:
             emails = [persona.email for persona in run.load_catalog(catalog).personas]
         else:
@@ -152,6 +153,8 @@ class _SessionWriter:
             )
 
     async def _sign_in(self, service: Service, email: str) -> None:
+        from personas.report.sessions import to_storage_state, to_variables
+
         file = self.files.get(email)
         if self.reuse and file is not None and await self._is_usable(service, email, file):
             self.kept += 1
@@ -170,82 +173,37 @@ class _SessionWriter:
             case Form.COOKIE:
                 text = f"Cookie: {session.header.reveal()}\n"
             case Form.ENV:
-                text = await self._to_variables(service, session)
+                token = None
+                with contextlib.suppress(errors.NotOfferedError):  # a service without tokens has cookies
+                    token = await service.token(session)
+                text = to_variables(session, service.address, token)
             case Form.STORAGE_STATE:
-                text = json.dumps(self._to_state(service, session), indent=2) + "\n"
+                text = to_storage_state(session, service.address, self.base_url)
         if file is None:
             write_stdout(text, machine=True)
         else:
             _write_private_file(file, text)
 
-    async def _to_variables(self, service: Service, session: Session) -> str:
-        from personas.report.sanitize import disarm, visible
-
-        variables = {
-            "PERSONA_EMAIL": session.email,
-            "PERSONA_NAME": session.name or "",
-            "PERSONA_USER_ID": session.user_id or "",
-            "PERSONA_SERVICE": service.address,
-            "PERSONA_COOKIE": session.header.reveal(),
-            "PERSONA_EXPIRES_AT": session.expires_at.isoformat() if session.expires_at else "",
-        }
-        with contextlib.suppress(errors.NotOfferedError):  # a service without tokens still has cookies
-            variables["PERSONA_JWT"] = (await service.token(session)).reveal()
-        lines = (f"export {name}={shlex.quote(visible(value))}\n" for name, value in variables.items())
-        return disarm("".join(lines))
-
-    def _to_state(self, service: Service, session: Session) -> dict[str, Any]:
-        """Return Playwright's storage state; browsers ignore the key `service`."""
-        host = urlsplit(self.base_url or service.address).hostname
-        if not host:
-            raise errors.UsageError(
-                "A browser cannot reach the embedded service in process.",
-                hint="Run: personas serve. Then pass its address with --base-url.",
-            )
-        literal = f"[{host}]" if ":" in host else host
-        cookie = {
-            "name": session.cookie_name,
-            "value": session.cookie.reveal(),
-            "domain": literal if self.base_url else session.domain or literal,
-            "path": session.path,
-            "expires": int(session.expires_at.timestamp()) if session.expires_at else -1,
-            "httpOnly": session.http_only,
-            "secure": session.secure,
-            "sameSite": session.same_site,
-        }
-        return {"cookies": [cookie], "origins": [], "service": service.address}
-
     async def _is_usable(self, service: Service, email: str, file: Path) -> bool:
         """Return whether a file has a session of this persona that still works at this service."""
-        from personas.services.models import Session
+        from personas.report.sessions import read_storage_state
 
-        if (kept := _read_state(file)) is None:
+        if (stored := read_storage_state(file, email)) is None:
             return False
-        issuer, name, value, domain = kept
+        session, issuer = stored
         if issuer != service.address:
             print_line(f"{file} is not reused: its session belongs to {issuer}.")
             return False
         host = urlsplit(self.base_url or "").hostname
-        # Name and value become a header: nothing else may hide in them.
-        if not f"{name}{value}".isprintable() or ";" in value or (host and domain.strip("[]") != host):
+        if host and (session.domain or "").strip("[]") != host:
             return False
         try:
-            found = await service.find_session(Session(email, name, Secret(value)))
+            found = await service.find_session(session)
         except errors.ResponseError:
             return False
         if found is None or found.email.lower() != email:
             return False
         return found.expires_at is None or found.expires_at - datetime.now(UTC) >= _MIN_LIFETIME
-
-
-def _read_state(file: Path) -> tuple[str, str, str, str] | None:
-    """Return the service of a storage-state file, and name, value and domain of its cookie."""
-    try:
-        state = json.loads(file.read_text("utf-8"))
-        cookie = state["cookies"][0]
-        return str(state["service"]), str(cookie["name"]), str(cookie["value"]), str(cookie["domain"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
 
 
 def _write_private_file(path: Path, text: str) -> None:

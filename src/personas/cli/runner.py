@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,11 +22,18 @@ from personas.catalog.models import Catalog, email_flaw
 from personas.catalog.select import find_persona
 from personas.cli.options import Output
 from personas.cli.output import check_report_file, show_report, write_report_file
-from personas.cli.progress import show_progress
-from personas.cli.streams import print_line
+from personas.cli.streams import print_line, show_progress
 from personas.concurrency import Cancel
 from personas.config import DEFAULT_CATALOG, Config, variable
-from personas.errors import CatalogError, DriftFound, Interrupted, PartialFailure, PersonasError, UsageError
+from personas.errors import (
+    CatalogError,
+    DriftFound,
+    Interrupted,
+    PartialFailure,
+    PersonasError,
+    ServiceError,
+    UsageError,
+)
 from personas.reconcile.apply import make_outcome
 from personas.reconcile.changes import Outcome, Plan, Result, Status
 from personas.redact import redact
@@ -42,25 +50,26 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 _SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
+@dataclass
 class Run:
     """One run: what it found and did so far is its `report`.
 
     Attributes:
+        files: The files of --report.
         service_kind: Which service the address has; empty until a connection needs it.
         shown: Whether the user has seen the plan, above a question.
         cancel: Requested by the first signal during the changes.
     """
 
-    def __init__(self, command: str, *, quiet: bool, verbose: bool, fail_on_drift: bool) -> None:
-        self.report = Report(command=command)
-        self.quiet = quiet
-        self.verbose = verbose
-        self.fail_on_drift = fail_on_drift
-        self.service_kind = ""
-        self.files: list[Path] = []
-        self.shown = False
-        self.cancel = Cancel()
-        self._started = time.monotonic()
+    report: Report
+    quiet: bool
+    verbose: bool
+    fail_on_drift: bool
+    files: list[Path] = field(default_factory=list)
+    service_kind: str = ""
+    shown: bool = False
+    cancel: Cancel = field(default_factory=Cancel)
+    started: float = field(default_factory=time.monotonic)
 
     def add(self, **found: Any) -> None:
         """Add to the report: tuples and numbers to what is there, everything else as it is."""
@@ -68,6 +77,12 @@ class Run:
             if isinstance(value, tuple | int) and not isinstance(value, bool):
                 found[name] = getattr(self.report, name) + value
         self.report = self.report.model_copy(update=found)
+
+    def on_request(self, method: str, path: str, result: int | ServiceError, seconds: float) -> None:
+        """Count a request; print it with --verbose."""
+        self.add(requests=1)
+        if self.verbose:
+            print_line(f"{method} {path} {getattr(result, 'message', result)} {seconds:.3f} s")
 
     def load_catalog(self, option: str | None, argument: str | None = None) -> Catalog:
         """Load the catalog that --catalog, an argument or PERSONAS_CATALOG names; keep its warnings.
@@ -200,7 +215,7 @@ class Run:
                 "error": error and ErrorInfo(message=redact(error.message), hint=redact(error.hint)),
                 "interrupted": isinstance(error, Interrupted),
                 "exit_code": code,
-                "seconds": round(time.monotonic() - self._started, 3),
+                "seconds": round(time.monotonic() - self.started, 3),
             }
         )
 
@@ -219,7 +234,7 @@ def start_run(
     Raises:
         typer.Exit: Always.
     """
-    run = Run(command, quiet=quiet, verbose=verbose, fail_on_drift=fail_on_drift)
+    run = Run(Report(command=command), quiet, verbose, fail_on_drift)
     error: PersonasError | None = None
     try:
         run.files = [check_report_file(name) for name in reports or ()]

@@ -49,6 +49,7 @@ def spaces(
     from personas.cli.confirm import confirm
     from personas.cli.runner import Observer, start_run
     from personas.reconcile.changes import Options, Outcome
+    from personas.report.text import describe_deletions
     from personas.services.base import Service
     from personas.spaces.apply import apply_spaces
     from personas.spaces.client import SignInCache, fetch_spaces
@@ -69,7 +70,7 @@ def spaces(
             state = await fetch_spaces(service, loaded, sign_ins, only=planned.only)
             plan = make_space_plan(loaded, state, planned, delete=delete)
             # No session is left open behind a question: the answer may be no.
-            if dry_run or not plan.actions or _describe_losses(plan):
+            if dry_run or not plan.actions or describe_deletions(plan):
                 await sign_ins.close(service)
             return plan
 
@@ -83,20 +84,6 @@ def spaces(
         run.add(plan=plan)
         if dry_run or not plan.actions:
             return
-        if losses := _describe_losses(plan):
+        if losses := describe_deletions(plan):
             confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=force)
         run.write(write, config, plan)
-
-
-def _describe_losses(plan: Plan) -> str:
-    """Return the spaces and memberships that the plan deletes; empty if there are none."""
-    from personas.report.sanitize import visible
-    from personas.report.text import describe_deletions
-
-    lines = [describe_deletions(plan)]
-    for change in plan.actions if plan.options.prune else ():
-        for field in change.fields:
-            if change.action == "update" and field.field == "members":
-                left = sorted(set(field.old or ()) - set(field.new or ()))
-                lines += [f"{visible(email)} will be removed from {change.key}." for email in left]
-    return "\n".join(filter(None, lines))

@@ -1,9 +1,11 @@
-"""The two output streams: what is written there acts on no terminal, and a closed pipe is not an error."""
+"""The two output streams: what is written there acts on no terminal, a closed pipe is not an error; a bar."""
 
 from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from personas.config import is_ci
@@ -59,3 +61,28 @@ def print_line(text: str) -> None:
 def can_ask() -> bool:
     """Return whether a question can be shown and answered; never in CI."""
     return not is_ci() and bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
+
+
+@contextmanager
+def show_progress(
+    what: str, total: int | None = None, *, hidden: bool = False
+) -> Iterator[Callable[[], None]]:
+    """Show a bar, for `total` steps where the number is known; only on a terminal.
+
+    Gives the function that counts a step as finished.
+    """
+    if hidden or not sys.stderr.isatty() or is_ci():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=console.is_dumb_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def log_wait(seconds: float, reason: str) -> None:
+    """Print that the service asked for a pause."""
+    print_line(f"Waiting {seconds:.0f} s: {reason}")

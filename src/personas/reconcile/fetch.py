@@ -108,6 +108,7 @@ async def fetch(
     """
     state = await fetch_list(service, catalog.scope, only=only, catalog=catalog)
     emails = {p.email.lower() for p in state.personas if catalog.persona(p.email)}
+    known = [persona for persona in state.everyone if catalog.persona(persona.email)]
     checks: Checks = {}
     notes: tuple[str, ...] = ()
 
@@ -119,9 +120,9 @@ async def fetch(
         nonlocal checks, notes
         if passwords is None:
             notes = (_NO_SECRET,)
-            return
-        check = emails if check_passwords else ()
-        checks, notes = await check_seed_secret(service, catalog, state, passwords, check, replace=replace)
+        elif known:
+            check = emails if check_passwords else ()
+            checks, notes = await check_seed_secret(service, known, passwords, check, replace=replace)
 
     await run_concurrently((read_details, check_secret), lambda step: step(), limit=2)
     # Last, since a persona may be deleted while it is read: then its email is new.

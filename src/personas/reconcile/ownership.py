@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from personas.catalog.models import Catalog
 from personas.concurrency import Cancel, run_concurrently
 from personas.errors import SafetyError
 from personas.passwords import PasswordDeriver
 from personas.reconcile.changes import LiveState, Owner
 from personas.services.base import Service
-from personas.services.models import FoundUser, PasswordCheck, Verdict
+from personas.services.models import FoundUser, LivePersona, PasswordCheck, Verdict
 
 Checks = dict[str, PasswordCheck]  # by email
 
@@ -36,7 +35,7 @@ async def find_owners(
             doubtful += [email for email in emails if email.endswith(domain)]
     owners: dict[str, Owner] = {}
     users: dict[str, FoundUser] = {}
-    for email, found in (await service.find_users(doubtful)).items():
+    for email, found in (await service.find_users(doubtful) if doubtful else {}).items():
         if isinstance(found, FoundUser):
             users[email] = found
         else:
@@ -50,21 +49,19 @@ async def find_owners(
 
 async def check_seed_secret(
     service: Service,
-    catalog: Catalog,
-    state: LiveState,
+    live: Iterable[LivePersona],
     passwords: PasswordDeriver,
     check: Collection[str],
     *,
     replace: bool,
 ) -> tuple[Checks, tuple[str, ...]]:
-    """Sign in as the oldest and the newest live persona of the catalog; if one fails, as all of them.
+    """Sign in as the oldest and the newest of these live personas of the catalog; if one fails, as all.
 
     The emails in `check` are checked in any case. Returns the checks by email, and notes. Raises SafetyError
     if no password signs in, at least one is wrong, and the run does not `replace` them.
     """
-    live = [persona for persona in state.everyone if catalog.persona(persona.email)]
-    live.sort(key=lambda p: (str(p.created_at or ""), p.email))
-    emails = list(dict.fromkeys(persona.email.lower() for persona in live))
+    by_age = sorted(live, key=lambda persona: (str(persona.created_at or ""), persona.email))
+    emails = list(dict.fromkeys(persona.email.lower() for persona in by_age))
     checks = await check_passwords(service, emails[:1] + emails[1:][-1:], passwords)
     if _select(checks, Verdict.WRONG):
         check = set(emails)

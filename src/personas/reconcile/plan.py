@@ -81,13 +81,13 @@ def make_cleanup_plan(catalog: Catalog, live: LiveState, options: Options = _DEF
 def require_matches(only: Sequence[str], catalog: Catalog | None, personas: Iterable[LivePersona]) -> None:
     """Raise a UsageError that names the patterns that match no persona, neither in the catalog nor live."""
     sides: list[Persona | LivePersona] = [*(catalog.personas if catalog else ()), *personas]
-    if left := unmatched(only, ((p.email, p.name or "", p.archetype or "") for p in sides)):
+    if only and (left := unmatched(only, ((p.email, p.name or "", p.archetype or "") for p in sides))):
         raise UsageError(f"No persona matches --only {', '.join(map(repr, left))}.")
 
 
 def is_selected(only: Sequence[str], *sides: object) -> bool:
     """Whether a pattern matches one side of a persona; without patterns every persona is selected."""
-    return any(
+    return not only or any(
         matches(only, email=side.email, name=side.name or "", archetype=side.archetype or "")
         for side in sides
         if isinstance(side, Persona | LivePersona)

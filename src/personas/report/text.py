@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
 from rich.cells import cell_len, set_cell_size
@@ -31,7 +31,7 @@ def to_text(report: Report, *, width: int, color: bool, verbose: bool = False, q
     `verbose` also lists what is in sync; `quiet` leaves out notes, and the one line when all is in sync.
     """
     width = max(width, _MIN_WIDTH)
-    sections = [_problems(report), [Text(line) for line in messages.valid_lines(report)]]
+    sections = [_problems(report.problems), [Text(line) for line in messages.valid_lines(report)]]
     if report.plan is not None and (verbose or not report.in_sync):
         sections += _plan(report, report.plan, width, verbose=verbose)
     elif report.live is not None:
@@ -66,7 +66,18 @@ def describe_deletions(plan: Plan) -> str:
             lines += [f"  {_loss(change)}" for change in changes[:_MAX_LOSSES]]
         if more := len(changes[_MAX_LOSSES:]):
             lines.append(f"  and {more:,} more")
+    lines += [f"{visible(email)} will be removed from {key}." for key, email in _removed_members(plan)]
     return disarm("\n".join(lines))
+
+
+def _removed_members(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield the slug and the email of each membership that ends although its space stays."""
+    for change in plan.actions if plan.options.prune else ():
+        for field in change.fields if change.action is Action.UPDATE else ():
+            if field.field == "members":
+                yield from (
+                    (change.key, email) for email in sorted({*(field.old or ())} - {*(field.new or ())})
+                )
 
 
 def _loss(change: Change) -> str:
@@ -124,9 +135,9 @@ def _columns(rows: Iterable[Sequence[str]], width: int) -> Section:
     return section or [Text("  none")]
 
 
-def _problems(report: Report) -> Section:
+def _problems(problems: Iterable[Problem]) -> Section:
     section: Section = []
-    for problem in report.problems:
+    for problem in problems:
         style = "yellow" if problem.severity == "warning" else "red"
         section.append(Text(format_problem(problem), style))
         if problem.excerpt:

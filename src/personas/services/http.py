@@ -96,7 +96,9 @@ class HttpClient:
         connect = min(0.9 * self._timeout, MAX_CONNECT_SECONDS)
         self._client = httpx.AsyncClient(
             base_url=self.base_url,
-            transport=self._transport(),
+            transport=httpx.ASGITransport(self._app, raise_app_exceptions=False)
+            if self._app is not None
+            else self._open_transport(),
             timeout=httpx.Timeout(self._timeout, connect=connect, pool=None),
             # One account's session must not travel with another account's call.
             cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
@@ -235,9 +237,8 @@ class HttpClient:
         unreachable = UnreachableError(f"Cannot connect to {place}: {reason}.", hint=hint)
         return _Failure(unreachable, seconds, received=False)
 
-    def _transport(self) -> httpx.AsyncBaseTransport:
-        if self._app is not None:
-            return httpx.ASGITransport(self._app, raise_app_exceptions=False)
+    def _open_transport(self) -> httpx.AsyncBaseTransport:
+        """Return what sends requests over the network; raises UnreachableError for a wrong proxy or CA."""
         if not self._loopback:
             self._proxy_variable, self._proxy = _find_proxy(self.base_url)
         if self._proxy and self._proxy.auth:
