@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from personas.cli.runner import Run
     from personas.config import Config
     from personas.services.base import Service
+    from personas.services.better_auth import BetterAuthService
     from personas.services.http import HttpOptions
 
 
@@ -57,7 +58,14 @@ async def connect(
             "on_wait": log_wait,
         }
         run.service_kind = kind or await _probe(config, options)
-        service = _make_service(run.service_kind, config, credentials, options)
+        service_type: type[ManaService | BetterAuthService] = ManaService
+        if run.service_kind == BETTER_AUTH:
+            from personas.services.better_auth import BetterAuthService
+
+            service_type = BetterAuthService
+        service = service_type(
+            config.address, credentials, endpoint=config.endpoint, base_path=config.base_path, **options
+        )
         try:
             yield await stack.enter_async_context(service)
         except NotOfferedError:
@@ -69,16 +77,6 @@ async def connect(
             raise
         finally:
             run.add(notes=tuple(service.notes), service=service.address)
-
-
-def _make_service(kind: str, config: Config, credentials: Credentials, options: HttpOptions) -> Service:
-    if kind == MANA:
-        return ManaService(
-            config.address, credentials, endpoint=config.endpoint, base_path=config.base_path, **options
-        )
-    from personas.services.better_auth import BetterAuthService
-
-    return BetterAuthService(config.address, credentials, base_path=config.base_path, **options)
 
 
 async def _probe(config: Config, options: HttpOptions) -> str:

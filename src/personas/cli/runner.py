@@ -203,7 +203,7 @@ class Run:
         unsure = plan and found.command != "cleanup" and plan.of(Status.UNKNOWN, Status.CONFLICT)
         if error is not None:
             code = error.exit_code
-        elif found.failures or unsure:
+        elif unsure or any(outcome.result is not Result.DONE for outcome in found.outcomes):
             code = PartialFailure.exit_code
         elif self.fail_on_drift and plan and plan.drift:
             code = DriftFound.exit_code

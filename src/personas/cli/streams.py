@@ -30,18 +30,16 @@ class _Pipe(io.FileIO):
 
 def prepare_streams() -> None:
     """Let both streams replace characters that their encoding lacks, and ignore readers that have gone."""
-    sys.stdout, sys.stderr = _prepare(sys.stdout), _prepare(sys.stderr)
-
-
-def _prepare(stream: TextIO | None) -> TextIO:
-    if stream is None:  # closed by the caller
-        return io.TextIOWrapper(io.BytesIO())
-    if not stream.isatty():
-        raw = io.BufferedWriter(_Pipe(stream.fileno(), "wb", closefd=False))
-        stream = io.TextIOWrapper(raw, stream.encoding, line_buffering=stream is sys.stderr)
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")
-    return stream
+    for name in ("stdout", "stderr"):
+        stream: TextIO | None = getattr(sys, name)
+        if stream is None:  # closed by the caller
+            stream = io.TextIOWrapper(io.BytesIO())
+        elif not stream.isatty():
+            raw = io.BufferedWriter(_Pipe(stream.fileno(), "wb", closefd=False))
+            stream = io.TextIOWrapper(raw, stream.encoding, line_buffering=name == "stderr")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+        setattr(sys, name, stream)
 
 
 def write_stdout(text: str, *, machine: bool = False) -> None:

@@ -110,7 +110,7 @@ async def fetch(
     emails = {p.email.lower() for p in state.personas if catalog.persona(p.email)}
     known = [persona for persona in state.everyone if catalog.persona(persona.email)]
     checks: Checks = {}
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = (_NO_SECRET,) if passwords is None else ()
 
     async def read_details() -> None:
         nonlocal state
@@ -118,13 +118,12 @@ async def fetch(
 
     async def check_secret() -> None:
         nonlocal checks, notes
-        if passwords is None:
-            notes = (_NO_SECRET,)
-        elif known:
+        if passwords is not None:
             check = emails if check_passwords else ()
             checks, notes = await check_seed_secret(service, known, passwords, check, replace=replace)
 
-    await run_concurrently((read_details, check_secret), lambda step: step(), limit=2)
+    if known:
+        await run_concurrently((read_details, check_secret), lambda step: step(), limit=2)
     # Last, since a persona may be deleted while it is read: then its email is new.
     live = {persona.email.lower() for persona in state.personas}
     selected = [p.email for p in catalog.personas if is_selected(only, p) or p.email in emails]

@@ -35,7 +35,9 @@ async def find_owners(
             doubtful += [email for email in emails if email.endswith(domain)]
     owners: dict[str, Owner] = {}
     users: dict[str, FoundUser] = {}
-    for email, found in (await service.find_users(doubtful) if doubtful else {}).items():
+    if not doubtful:
+        return owners
+    for email, found in (await service.find_users(doubtful)).items():
         if isinstance(found, FoundUser):
             users[email] = found
         else:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from personas import __version__
 from personas.catalog.problems import Problem
-from personas.reconcile.changes import LiveState, Outcome, Plan, Result
+from personas.reconcile.changes import LiveState, Outcome, Plan
 from personas.report.sanitize import json_text
 from personas.services.models import ServiceModel
 
@@ -60,11 +60,6 @@ class Report(ServiceModel):
     exit_code: int = 0
     requests: int = 0
     seconds: float = 0.0
-
-    @property
-    def failures(self) -> tuple[Outcome, ...]:
-        """The outcomes that did not succeed."""
-        return tuple(outcome for outcome in self.outcomes if outcome.result is not Result.DONE)
 
     @property
     def in_sync(self) -> bool:

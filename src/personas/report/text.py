@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from personas.catalog.problems import Problem
-from personas.reconcile.changes import Action, Change, LiveState, Plan
+from personas.reconcile.changes import Action, Change, Kind, LiveState, Plan
 from personas.report import messages
 from personas.report.document import ErrorInfo, Report
 from personas.report.messages import count, field_lines, known
@@ -31,7 +31,9 @@ def to_text(report: Report, *, width: int, color: bool, verbose: bool = False, q
     `verbose` also lists what is in sync; `quiet` leaves out notes, and the one line when all is in sync.
     """
     width = max(width, _MIN_WIDTH)
-    sections = [_problems(report.problems), [Text(line) for line in messages.valid_lines(report)]]
+    sections: list[Section] = []
+    if report.problems or report.valid:
+        sections += [_problems(report), [Text(line) for line in messages.valid_lines(report)]]
     if report.plan is not None and (verbose or not report.in_sync):
         sections += _plan(report, report.plan, width, verbose=verbose)
     elif report.live is not None:
@@ -66,7 +68,8 @@ def describe_deletions(plan: Plan) -> str:
             lines += [f"  {_loss(change)}" for change in changes[:_MAX_LOSSES]]
         if more := len(changes[_MAX_LOSSES:]):
             lines.append(f"  and {more:,} more")
-    lines += [f"{visible(email)} will be removed from {key}." for key, email in _removed_members(plan)]
+    if plan.kind is Kind.SPACE:
+        lines += [f"{visible(email)} will be removed from {key}." for key, email in _removed_members(plan)]
     return disarm("\n".join(lines))
 
 
@@ -135,9 +138,9 @@ def _columns(rows: Iterable[Sequence[str]], width: int) -> Section:
     return section or [Text("  none")]
 
 
-def _problems(problems: Iterable[Problem]) -> Section:
+def _problems(report: Report) -> Section:
     section: Section = []
-    for problem in problems:
+    for problem in report.problems:
         style = "yellow" if problem.severity == "warning" else "red"
         section.append(Text(format_problem(problem), style))
         if problem.excerpt:
