@@ -102,7 +102,7 @@ def test_a_listed_persona_has_one_line_where_it_fits(listed: Report, width: int,
         (_EMPTY, "0 personas (15 requests, 0.5 s)"),
         (
             report("dry-run", compared=False, valid=(CatalogSize(file="a, b.json", personas=1, spaces=1),)),
-            "a, b.json: 1 persona, 1 space, valid; not compared with a service",
+            "a, b.json: 1 persona, 1 space, valid; not compared with a service (name one with --auth)",
         ),
         (
             report("cleanup", applied=True, plan=DELETIONS, outcomes=tuple(map(outcome, DELETIONS.changes))),

@@ -107,6 +107,8 @@ def login(
         if folder is not None:
             kept = f", {writer.kept} of them kept" if writer.kept else ""
             print_line(f"{len(files)} files in {folder}{kept}.")
+        elif out is not None:
+            print_line(f"{'Kept' if writer.kept else 'Wrote'} {out}.")
 
 
 def _name_files(emails: list[str], form: Form) -> dict[str, str]:

@@ -201,9 +201,11 @@ class Run:
         found, plan, code = self.report, self.report.plan, 0
         # A persona's conflict refused the run before; a space of another owner is only skipped.
         unsure = plan and found.command != "cleanup" and plan.of(Status.UNKNOWN, Status.CONFLICT)
+        # `spaces --delete` keeps a space with a member who is not a persona.
+        kept = plan and any(c.desired and not c.action for c in plan.of(Status.EXTRA))
         if error is not None:
             code = error.exit_code
-        elif unsure or any(outcome.result is not Result.DONE for outcome in found.outcomes):
+        elif unsure or kept or any(outcome.result is not Result.DONE for outcome in found.outcomes):
             code = PartialFailure.exit_code
         elif self.fail_on_drift and plan and plan.drift:
             code = DriftFound.exit_code

@@ -187,7 +187,7 @@ def _kept(plan: Plan) -> list[str]:
 
 def valid_lines(report: Report) -> list[str]:
     """Return a line for each valid catalog: `catalog.json: 10 personas, 4 spaces, valid`."""
-    compared = "; not compared with a service" if report.command == "dry-run" else ""
+    compared = "; not compared with a service (name one with --auth)" if report.command == "dry-run" else ""
     sizes = [(it.file, count(it.personas, "persona"), count(it.spaces, "space")) for it in report.valid]
     return [f"{visible(file)}: {personas}, {spaces}, valid{compared}" for file, personas, spaces in sizes]
 
