@@ -6,8 +6,7 @@ from personas.catalog.loader import parse_catalog
 from personas.catalog.models import Persona
 from personas.catalog.select import common_prefix, find_persona, matches, unmatched
 from personas.errors import UsageError
-
-from .making import make_text
+from tests.making import make_text
 
 ADA, BO, OMAR = "persona.ada@mana.test", "persona.bo@mana.test", "books.omar@acme.test"
 
