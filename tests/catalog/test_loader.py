@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from personas.catalog.loader import MAX_BYTES, load_catalog, parse_catalog
-from personas.catalog.models import Persona
+from personas import CatalogError, Persona, load_catalog, parse_catalog
+from personas.catalog.loader import MAX_BYTES
 from personas.catalog.problems import MAX_PROBLEMS, json_path
-from personas.errors import CatalogError
 from tests.making import REMOVED, make_text
 
 from .making import BO, CASES, make_spaces, only_problem_of, problems_of, source_at

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from personas.catalog.loader import parse_catalog
-from personas.catalog.models import Scope
+from personas import Scope, parse_catalog
 from tests.making import REMOVED, make_text
 
 from .making import only_problem_of, problems_of

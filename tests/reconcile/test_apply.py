@@ -6,16 +6,13 @@ from typing import cast
 import anyio
 import pytest
 
-from personas.catalog.models import Persona
+from personas import LivePersona, Options, Outcome, Persona, Plan, Secret, Service, apply, make_plan
 from personas.embedded import schema
 from personas.errors import CredentialsError, NoResponseError, RateLimitedError, SafetyError
-from personas.reconcile.apply import apply
-from personas.reconcile.changes import Options, Outcome, Owner, Plan
+from personas.reconcile.changes import Owner
 from personas.reconcile.fetch import fetch_list
-from personas.reconcile.plan import make_cleanup_plan, make_plan
-from personas.redact import Secret
-from personas.services.base import Service
-from personas.services.models import FoundUser, LivePersona, PasswordCheck, Verdict
+from personas.reconcile.plan import make_cleanup_plan
+from personas.services.models import FoundUser, PasswordCheck, Verdict
 from tests.making import FIXED, FLEXIBLE, PASSWORDS, email_of, entry, make_catalog, make_live, make_state
 from tests.world import PERSONAS, World
 

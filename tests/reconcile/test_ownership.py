@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
+from personas import PasswordDeriver, Plan, ResponseError, SafetyError, Secret, Status
 from personas.embedded import schema
-from personas.errors import ResponseError, SafetyError
-from personas.passwords import DEVELOPMENT_SECRET, PasswordDeriver
-from personas.reconcile.changes import Plan, Status
-from personas.redact import Secret
+from personas.passwords import DEVELOPMENT_SECRET
 from tests.making import FLEXIBLE, NOON, email_of, entry, make_catalog, who_has
 from tests.world import LOOK_UP, PERSONAS, SIGN_IN, SIGN_OUT, World
 

@@ -4,20 +4,8 @@ from typing import Any
 
 import pytest
 
-from personas import (
-    Catalog,
-    Change,
-    FieldChange,
-    LivePersona,
-    LiveState,
-    Options,
-    Plan,
-    Status,
-    UsageError,
-    make_cleanup_plan,
-    make_plan,
-)
-from personas.reconcile.changes import Owner
+from personas import Catalog, LivePersona, UsageError, make_cleanup_plan, make_plan
+from personas.reconcile.changes import Change, FieldChange, LiveState, Options, Owner, Plan, Status
 from personas.services.base import Capabilities
 from personas.services.models import FoundUser, PasswordCheck, Verdict
 from tests.making import FIXED, FLEXIBLE, email_of, entry, make_catalog, make_live, make_state, who_has

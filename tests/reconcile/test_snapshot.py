@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from personas.errors import UsageError
-from personas.reconcile.changes import LiveState
-from personas.reconcile.fetch import read_snapshot
-from personas.reconcile.plan import make_plan
+from personas import LiveState, UsageError, make_plan, read_snapshot
 from personas.report.document import Report
 from tests.making import FIXED, FLEXIBLE, NOON, make_catalog, make_live, make_state
 

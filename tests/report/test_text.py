@@ -12,19 +12,7 @@ from personas.report.document import CatalogSize, ErrorInfo, Report
 from personas.report.text import describe_deletions, format_problem, to_text
 
 from . import scenarios
-from .scenarios import (
-    ANNA,
-    BO,
-    CHANGES,
-    DELETIONS,
-    PERSONAS,
-    SCENARIOS,
-    SPACE_DELETIONS,
-    change,
-    outcome,
-    plan,
-    report,
-)
+from .scenarios import ANNA, BO, CHANGES, DELETIONS, PERSONAS, SCENARIOS, change, outcome, plan, report
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -169,7 +157,7 @@ def test_deletions_say_what_is_lost_and_name_twenty() -> None:
         "1 persona will be deleted and created again, with all data:",
         "  Mika Lindqvist  persona.mika@mana.test  created 2026-03-14",
     ]
-    assert describe_deletions(SPACE_DELETIONS).splitlines()[1] == "  Old  old  1 member"
+    assert describe_deletions(scenarios.SPACE_DELETIONS).splitlines()[1] == "  Old  old  1 member"
     assert describe_deletions(plan(*scenarios.in_sync(2), BO)) == ""
     some = [BO.model_copy(update={"action": Action.DELETE, "key": f"{n}@mana.test"}) for n in range(30)]
     head, *lines, last = describe_deletions(plan(*some)).splitlines()

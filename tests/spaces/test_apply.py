@@ -10,29 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from personas.catalog.models import Catalog
+from personas import Catalog, UnreachableError
 from personas.embedded import schema as tables
-from personas.errors import UnreachableError
 from personas.spaces.plan import BROKEN
 from tests.making import NOON
 
-from .world import (
-    ADA,
-    BO,
-    BOTH_LIVE,
-    CY,
-    DESK,
-    DESK_LIVE,
-    DI,
-    FLAT,
-    FLAT_LIVE,
-    HUMAN,
-    SHARED,
-    SPACES,
-    World,
-    make_catalog,
-    space,
-)
+from .world import ADA, BO, BOTH_LIVE, CY, DESK, DI, FLAT, HUMAN, SHARED, World, make_catalog, space
 
 
 def test_a_run_creates_the_spaces_and_the_next_writes_nothing(world: World) -> None:
@@ -59,7 +42,7 @@ def test_an_edited_space_is_renamed_and_joined_and_keeps_extra_members(sharing: 
     sharing.write(row.values(metadata={"type": "team", "theme": "dark"}))
     assert sharing.run(EDITED).results == {"flat": "done"}
     roles = {ADA: "owner", BO: "admin", CY: "admin", DI: "member"}
-    assert sharing.shared() == {"flat": ("Our flat", "club", roles), "desk": DESK_LIVE}
+    assert sharing.shared() == {"flat": ("Our flat", "club", roles), "desk": BOTH_LIVE["desk"]}
     [metadata] = [r["metadata"] for r in sharing.rows(tables.organizations) if r["slug"] == "flat"]
     assert metadata == {"type": "club", "theme": "dark"}
     assert sharing.run(EDITED).statuses == {"flat": "update", "desk": "in-sync"}
@@ -74,7 +57,7 @@ def test_prune_removes_extra_members_and_other_spaces_of_owners(sharing: World) 
     assert [change.key for change in run.plan.changes] == ["attic", "flat", "desk"]
     assert run.outcomes == ()
     assert sharing.run(alone, prune=True).results == {"flat": "done", "attic": "done"}
-    assert sharing.shared() == {"flat": ("Flat", "team", {ADA: "owner"}), "desk": DESK_LIVE}
+    assert sharing.shared() == {"flat": ("Flat", "team", {ADA: "owner"}), "desk": BOTH_LIVE["desk"]}
 
 
 def test_personal_spaces_are_never_touched(sharing: World) -> None:
@@ -128,9 +111,9 @@ NOT_SHOWN = "the space flat does not show the changes"
 @pytest.mark.parametrize(
     ("catalog", "spoil", "message"),
     [
-        (ONE, lambda world: world.when(SPACES + "delete", 403, {"id": "x"}), "deleting the space flat"),
+        (ONE, lambda world: world.when("organization/delete", 403, {"id": "x"}), "deleting the space flat"),
         (ONE, lambda world: world.join("flat", HUMAN), f"not deleted: {HUMAN} joined the space meanwhile"),
-        (RENAMED, lambda world: world.when(SPACES + "update", 200, {"id": "x"}), NOT_SHOWN),
+        (RENAMED, lambda world: world.when("organization/update", 200, {"id": "x"}), NOT_SHOWN),
         (RENAMED, lambda world: world.delete(BO), BROKEN),
     ],
 )
@@ -208,7 +191,7 @@ def test_the_slug_of_a_deleted_owner_is_a_conflict(sharing: World) -> None:
     ],
 )
 def test_no_strange_answer_is_in_sync_or_missing(sharing: World, call: str, status: int, body: Any) -> None:
-    sharing.when(SPACES + call, status, body)
+    sharing.when(f"organization/{call}", status, body)
     run = sharing.run(prune=True)
     assert set(run.statuses.values()) == {"unknown"}
     assert run.outcomes == ()
@@ -260,10 +243,10 @@ def test_another_run_that_is_quicker_is_found_done(world: World) -> None:
         world.write(sa.insert(tables.organizations).values(**values, created_at=NOON))
         world.join("flat", ADA, "owner")
 
-    world.when(SPACES + "create", do=create, times=1)
+    world.when("organization/create", do=create, times=1)
     world.when("invite-member", do=lambda: world.join("flat", BO), times=1)
     assert world.run(make_catalog(FLAT)).results == {"flat": "done"}
-    assert world.shared() == {"flat": FLAT_LIVE}
+    assert world.shared() == {"flat": BOTH_LIVE["flat"]}
 
 
 def test_a_slug_taken_after_the_preview_fails_with_its_reason(world: World) -> None:
@@ -275,7 +258,7 @@ def test_a_slug_taken_after_the_preview_fails_with_its_reason(world: World) -> N
 
 def test_an_unreachable_service_stops_the_run_and_ends_the_reading(world: World) -> None:
     world.service.concurrency = 1
-    world.when(SPACES + "create", 502, times=2)
+    world.when("organization/create", 502, times=2)
     run = world.run()
     assert run.results == {"desk": "unknown", "flat": "skipped"}
     assert "not available" in run.messages["flat"]
@@ -289,7 +272,7 @@ def test_an_aborted_run_reports_the_space_in_progress_as_unknown(world: World) -
     def abort() -> None:
         world.scope.cancel()  # as a second Ctrl-C does
 
-    world.when(SPACES + "create", do=abort)
+    world.when("organization/create", do=abort)
     with pytest.raises(TimeoutError):
         world.run(make_catalog(FLAT))
     [outcome] = world.reported
@@ -301,7 +284,7 @@ def test_metadata_as_json_text_is_understood(sharing: World) -> None:
     space = {"id": row["id"], "slug": "flat", "name": "Flat", "metadata": json.dumps({"type": "team"})}
     members = [
         {"id": f"m-{email}", "userId": f"u-{email}", "role": role, "user": {"email": email}}
-        for email, role in FLAT_LIVE[2].items()
+        for email, role in BOTH_LIVE["flat"][2].items()
     ]
     sharing.when("get-full-organization", 200, space | {"members": members}, times=1)
     assert sharing.run(make_catalog(FLAT)).statuses == {"flat": "in-sync"}

@@ -6,10 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from personas.catalog.models import Catalog
-from personas.passwords import PasswordDeriver
-from personas.reconcile.changes import Action, Change, Plan, Status
-from personas.redact import Secret
+from personas import Action, Catalog, Change, PasswordDeriver, Plan, Secret, Status
 from personas.spaces.apply import spaces_to_release
 
 from .world import ADA, BO, BOTH_LIVE, CY, DESK, DI, EMAILS, FLAT, HUMAN, SHARED, World, make_catalog, space

@@ -20,7 +20,6 @@ from tests.making import NOON, PASSWORDS
 
 ADA, BO, CY, DI = EMAILS = tuple(map(making.email_of, ("ada", "bo", "cy", "di")))
 HUMAN = "human@else.test"
-SPACES = "/api/auth/organization/"
 
 Result = TypeVar("Result")
 Rows = dict[sa.Table, list[dict[str, Any]]]
@@ -39,9 +38,10 @@ def space(slug: str, owner: str, *members: str | dict[str, str], **changes: str)
 FLAT = space("flat", ADA, BO, {"email": CY, "role": "admin"})
 DESK = space("desk", CY, BO)
 SHARED = make_catalog(FLAT, DESK)
-FLAT_LIVE = ("Flat", "team", {ADA: "owner", BO: "member", CY: "admin"})
-DESK_LIVE = ("Desk", "team", {CY: "owner", BO: "member"})
-BOTH_LIVE = {"flat": FLAT_LIVE, "desk": DESK_LIVE}
+BOTH_LIVE = {
+    "flat": ("Flat", "team", {ADA: "owner", BO: "member", CY: "admin"}),
+    "desk": ("Desk", "team", {CY: "owner", BO: "member"}),
+}
 
 
 class Run:
@@ -140,7 +140,7 @@ class World(world.World):
 
     def lose_answer(self, call: str) -> None:
         """Let the service carry out the next such call, and lose its answer."""
-        self.when(SPACES + call, 502, times=1, served=True)
+        self.when(f"organization/{call}", 502, times=1, served=True)
 
     def join(self, slug: str, email: str, role: str = "member") -> None:
         """An account becomes a member; it is created if it is not a persona's."""
