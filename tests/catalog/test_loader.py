@@ -195,8 +195,8 @@ def test_the_first_problems_have_their_source_and_a_caret() -> None:
 @pytest.mark.parametrize(
     ("text", "error", "warnings"),
     [
-        ('{"personas": [' + "1, " * 100_000 + "1]}", "more than 1000 errors", 1),
-        ('{"personas": [' + "{}, " * 100_000 + "{}]}", "more than 1000 errors", 1),
+        ('{"personas": [' + "1, " * 20_000 + "1]}", "more than 1000 errors", 1),
+        ('{"personas": [' + "{}, " * 20_000 + "{}]}", "more than 1000 errors", 1),
         (make_text({"moduleMix": dict.fromkeys(map(str, range(2000)), -1)}), "more than 1000 errors", 1),
         (make_text({str(key): 1 for key in range(2000)}, {"name": ""}), "1 error", MAX_PROBLEMS + 1),
     ],

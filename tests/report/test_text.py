@@ -58,6 +58,7 @@ def test_colour_only_adds_colour_and_the_environment_nothing(
 _LISTED = SCENARIOS["list"]
 _FEW_COLUMNS = report("list", live=scenarios.state(scenarios.live(ANNA, archetype=None, tick_cadence=None)))
 _EMPTY = report("list", live=scenarios.state())
+_ENDED = ErrorInfo(message="Interrupted.")
 
 
 @pytest.mark.parametrize(
@@ -96,14 +97,8 @@ def test_a_listed_persona_has_one_line_where_it_fits(listed: Report, width: int,
             report("cleanup", applied=True, plan=DELETIONS, outcomes=tuple(map(outcome, DELETIONS.changes))),
             "1 replaced, 1 deleted (15 requests, 0.5 s)",
         ),
-        (
-            report("seed", plan=plan(CHANGES[4]), exit_code=6, error=ErrorInfo(message="x")),
-            "1 unknown (skipped)",
-        ),
-        (
-            report("seed", compared=False, exit_code=130, error=ErrorInfo(message="Interrupted.")),
-            "Error: Interrupted.",
-        ),
+        (report("seed", plan=plan(CHANGES[4]), exit_code=6, error=_ENDED), "1 unknown (skipped)"),
+        (report("seed", compared=False, exit_code=130, error=_ENDED), "Error: Interrupted."),
     ],
 )
 def test_the_last_line_is_the_verdict(shown: Report, last: str) -> None:
