@@ -1,4 +1,4 @@
-"""Texts of catalogs, and what the loader makes of them."""
+"""Texts of catalogs with spaces, and what the loader says about a wrong one."""
 
 from __future__ import annotations
 
@@ -8,53 +8,27 @@ from typing import Any
 
 import pytest
 
-from personas.catalog.loader import parse_catalog
-from personas.catalog.problems import Problem
-from personas.errors import CatalogError
+from personas import CatalogError, Problem, parse_catalog
+from tests.making import REMOVED, email_of, make_text
 
 ROOT = Path(__file__).parents[2]
 CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/data/zod-cases.json").read_text("utf-8"))
-REMOVED = "<removed>"
-PROMPT = "You are a persona who writes short notes."
-ANNA, BO, CY = (f"persona.{who}@mana.test" for who in ("anna", "bo", "cy"))
+ADA, BO, CY = map(email_of, ("ada", "bo", "cy"))
 SPACE: dict[str, Any] = {
     "slug": "flat",
     "name": "The flat",
     "type": "family",
-    "owner": ANNA,
+    "owner": ADA,
     "members": [BO, {"email": CY, "role": "admin"}],
 }
 
 
-def make_persona(**changes: Any) -> dict[str, Any]:
-    whole = {
-        "name": "Ida",
-        "email": "persona.ida@mana.test",
-        "archetype": "solo-dev",
-        "systemPrompt": PROMPT,
-        "moduleMix": {"todo": 1},
-    } | changes
-    return {key: value for key, value in whole.items() if value != REMOVED}
-
-
-def make_text(*changes: dict[str, Any], **root: Any) -> str:
-    """A catalog with one persona for each of the changes; the value REMOVED removes a key."""
-    personas = [
-        make_persona(**{"name": f"Ida {number}", "email": f"persona.ida{number}@mana.test"} | change)
-        for number, change in enumerate(changes or ({},))
-    ]
-    return json.dumps({"personas": personas} | root, indent=1)
-
-
-def make_spaces(*changes: dict[str, Any] | object) -> str:
-    """A catalog of Anna, Bo and Cy with one space for each of the changes."""
+def make_spaces(*changes: dict[str, Any]) -> str:
+    """A catalog of Ada, Bo and Cy with one space for each of the changes."""
     spaces = [
-        {key: value for key, value in (SPACE | change).items() if value != REMOVED}
-        if isinstance(change, dict)
-        else change
-        for change in changes
+        {key: value for key, value in (SPACE | change).items() if value != REMOVED} for change in changes
     ]
-    return make_text({"email": ANNA}, {"email": BO}, {"email": CY}, spaces=spaces)
+    return make_text("ada", "bo", "cy", spaces=spaces)
 
 
 def problems_of(text: str) -> tuple[Problem, ...]:

@@ -8,23 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from personas.catalog.loader import MAX_BYTES, load_catalog, parse_catalog
-from personas.catalog.models import Persona
+from personas import CatalogError, Persona, load_catalog, parse_catalog
+from personas.catalog.loader import MAX_BYTES
 from personas.catalog.problems import MAX_PROBLEMS, json_path
-from personas.errors import CatalogError
+from tests.making import REMOVED, make_text
 
-from .making import (
-    BO,
-    CASES,
-    PROMPT,
-    REMOVED,
-    make_persona,
-    make_spaces,
-    make_text,
-    only_problem_of,
-    problems_of,
-    source_at,
-)
+from .making import BO, CASES, make_spaces, only_problem_of, problems_of, source_at
 
 
 def test_verdicts_and_places_are_those_of_zod() -> None:
@@ -61,7 +50,7 @@ RULES: list[tuple[str, object, str]] = [
     ("email", "Anna@mana.test", 'must be in lower case, as the service stores it: "anna@mana.test"'),
     ("systemPrompt", "x" * 19, "must have at least 20 characters, not 19"),
     ("systemPrompt", "🙂" * 9, "must have at least 20 characters, not 18"),
-    ("systemPrompt", PROMPT + "\ud800", "contains the character U+D800, which cannot be stored"),
+    ("systemPrompt", "x" * 20 + "\ud800", "contains the character U+D800, which cannot be stored"),
     ("moduleMix", REMOVED, "is missing"),
     ("moduleMix", [1], 'must be an object with weights, such as {"todo": 0.6}, not a list'),
     ("moduleMix", {"\udfff": 1}, "contains the character U+DFFF, which cannot be stored"),
@@ -91,7 +80,7 @@ WEIGHTS = [
         ),
         *(
             (
-                make_text().replace('"todo": 1', f'"{key}": {weight}'),
+                make_text().replace('"todo": 0.5', f'"{key}": {weight}'),
                 "$.personas[0].moduleMix" + (".todo" if key == "todo" else f'["{key}"]'),
                 f'"{key}" {wrong}',
             )
@@ -206,8 +195,8 @@ def test_the_first_problems_have_their_source_and_a_caret() -> None:
 @pytest.mark.parametrize(
     ("text", "error", "warnings"),
     [
-        ('{"personas": [' + "1, " * 100_000 + "1]}", "more than 1000 errors", 1),
-        ('{"personas": [' + "{}, " * 100_000 + "{}]}", "more than 1000 errors", 1),
+        ('{"personas": [' + "1, " * 20_000 + "1]}", "more than 1000 errors", 1),
+        ('{"personas": [' + "{}, " * 20_000 + "{}]}", "more than 1000 errors", 1),
         (make_text({"moduleMix": dict.fromkeys(map(str, range(2000)), -1)}), "more than 1000 errors", 1),
         (make_text({str(key): 1 for key in range(2000)}, {"name": ""}), "1 error", MAX_PROBLEMS + 1),
     ],
@@ -258,13 +247,13 @@ def test_broken_json_is_one_error_at_its_place(text: str, places: set[tuple[int,
 
 def test_a_good_catalog_has_its_personas() -> None:
     changes = {"tickCadence": "hourly", "moduleMix": {"todo": 1, "notes": 0.25}, "systemPrompt": "🙂" * 10}
-    text = make_text(changes, {}, **{"$schema": "./s.json", "description": "d"})
+    text = make_text(changes, {"tickCadence": REMOVED}, **{"$schema": "./s.json", "description": "d"})
     catalog = parse_catalog(text)
     first, second = catalog.personas
     assert first == Persona(
-        name="Ida 0",
+        name="Ida0",
         email="persona.ida0@mana.test",
-        archetype="solo-dev",
+        archetype="researcher",
         system_prompt="🙂" * 10,
         module_mix={"todo": 1.0, "notes": 0.25},
         tick_cadence="hourly",
@@ -358,7 +347,6 @@ def test_a_damaged_catalog_has_printable_problems(data: st.DataObject) -> None:
 
 
 def test_ten_thousand_personas_are_loaded_whole() -> None:
-    personas = [make_persona(name=f"P{number}", email=f"p{number}@mana.test") for number in range(10_000)]
-    catalog = parse_catalog(json.dumps({"personas": personas}))
-    assert (len(catalog.personas), catalog.personas[9999].email) == (10_000, "p9999@mana.test")
-    assert all(persona.module_mix == {"todo": 1.0} for persona in catalog.personas)
+    catalog = parse_catalog(make_text(*(f"p{number}" for number in range(10_000))))
+    assert (len(catalog.personas), catalog.personas[9999].email) == (10_000, "persona.p9999@mana.test")
+    assert all(persona.module_mix == {"todo": 0.5, "notes": 1.0} for persona in catalog.personas)

@@ -6,8 +6,7 @@ import pytest
 
 from personas.catalog.loader import parse_catalog
 from personas.catalog.problems import JsonPath, Positions, json_path
-
-from .making import make_text
+from tests.making import REMOVED, make_text
 
 DOCUMENT = {'a"]{:,': [10, {"": 11, "é\\": [[], 12]}], "🙂": {"x": {"y": "13 ]}"}}, "\n": True}
 VALUES: dict[JsonPath, object] = {
@@ -35,7 +34,7 @@ def test_every_value_is_found_at_its_first_character(indent: int | str | None) -
     ("path", "source"),
     [
         (("personas", 1, "systemPrompt"), '"You are'),
-        (("personas", 1, "moduleMix", "todo"), "1"),
+        (("personas", 1, "moduleMix", "todo"), "0.5"),
         (("personas", 1, "moduleMix", "mail"), "{"),
         (("personas", 1, "tickCadence"), "{"),
         (("personas", 0), "{"),
@@ -45,7 +44,7 @@ def test_every_value_is_found_at_its_first_character(indent: int | str | None) -
     ],
 )
 def test_a_missing_value_is_represented_by_its_nearest_parent(path: JsonPath, source: str) -> None:
-    text = '\n \n{"description": "d",\n' + make_text({}, {})[1:]
+    text = '\n \n{"description": "d",\n' + make_text({}, {"tickCadence": REMOVED})[1:]
     line, column = parse_catalog(text).locate(path)
     assert (line, column) == parse_catalog(text.replace("\n", "\r\n")).locate(path)
     assert text.split("\n")[line - 1][column - 1 :].startswith(source)

@@ -9,8 +9,9 @@ import pytest
 
 from personas.catalog.loader import load_catalog
 from personas.catalog.models import catalog_schema
+from tests.making import REMOVED, make_text
 
-from .making import CASES, REMOVED, ROOT, make_spaces, make_text
+from .making import CASES, ROOT, make_spaces
 
 VALIDATOR = jsonschema.Draft202012Validator(catalog_schema())
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from personas.catalog.loader import parse_catalog
-from personas.catalog.models import Scope
+from personas import Scope, parse_catalog
+from tests.making import REMOVED, make_text
 
-from .making import REMOVED, make_text, only_problem_of, problems_of
+from .making import only_problem_of, problems_of
 
 
 @pytest.mark.parametrize(

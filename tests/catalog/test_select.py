@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from personas.catalog.loader import parse_catalog
-from personas.catalog.models import Persona
+from personas import Persona, UsageError, parse_catalog
 from personas.catalog.select import common_prefix, find_persona, matches, unmatched
-from personas.errors import UsageError
-
-from .making import make_text
+from tests.making import make_text
 
 ADA, BO, OMAR = "persona.ada@mana.test", "persona.bo@mana.test", "books.omar@acme.test"
 

@@ -1,27 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from personas.embedded import EmbeddedService, open_embedded
-
-from .world import World
-
-
-@pytest.fixture(scope="module")  # not longer: tests of other folders run event loops of their own
-def anyio_backend() -> str:
-    return "asyncio"
+from personas.embedded.service import Service
+from tests.world import World, open_service
 
 
-@pytest.fixture(scope="module")
-async def embedded() -> AsyncIterator[EmbeddedService]:
-    async with open_embedded(None, scrypt_n=2) as opened:
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with open_service(tmp_path_factory.mktemp("reconcile")) as opened:
         yield opened
 
 
 @pytest.fixture
-async def world(embedded: EmbeddedService) -> AsyncIterator[World]:
+async def world(embedded: Service) -> AsyncIterator[World]:
     """The same service for every test, without the users of the last one."""
     world = World(embedded)
     world.clear()

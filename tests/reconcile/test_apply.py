@@ -6,19 +6,15 @@ from typing import cast
 import anyio
 import pytest
 
-from personas.catalog.models import Persona
+from personas import LivePersona, Options, Outcome, Persona, Plan, Secret, Service, apply, make_plan
 from personas.embedded import schema
 from personas.errors import CredentialsError, NoResponseError, RateLimitedError, SafetyError
-from personas.reconcile.apply import apply
-from personas.reconcile.changes import Options, Outcome, Owner, Plan
+from personas.reconcile.changes import Owner
 from personas.reconcile.fetch import fetch_list
-from personas.reconcile.plan import make_cleanup_plan, make_plan
-from personas.redact import Secret
-from personas.services.base import Service
-from personas.services.models import FoundUser, LivePersona, Verdict
-
-from .making import FIXED, FLEXIBLE, PASSWORDS, WRONG, email_of, entry, make_catalog, make_live, make_state
-from .world import PERSONAS, World
+from personas.reconcile.plan import make_cleanup_plan
+from personas.services.models import FoundUser, PasswordCheck, Verdict
+from tests.making import FIXED, FLEXIBLE, PASSWORDS, email_of, entry, make_catalog, make_live, make_state
+from tests.world import PERSONAS, World
 
 pytestmark = pytest.mark.anyio
 
@@ -116,7 +112,7 @@ async def test_service_gets_updatable_fields_and_the_half_created_account() -> N
     live = make_live("ada", name="Eve", archetype="x")
     recorder = Recorder()
     for capabilities in (FIXED, FLEXIBLE):
-        passwords = {live.email: WRONG} if capabilities is FLEXIBLE else {}
+        passwords = {live.email: PasswordCheck(Verdict.WRONG)} if capabilities is FLEXIBLE else {}
         state = make_state(live, owners=owners, capabilities=capabilities, passwords=passwords)
         plan = make_plan(make_catalog("ada", "bo", "cy"), state)
         outcomes = await apply(plan, cast("Service", recorder), PASSWORDS)

@@ -5,9 +5,8 @@ import pytest
 from personas.errors import CredentialsError, NoResponseError, RateLimitedError, ServiceError, UsageError
 from personas.reconcile.changes import Status
 from personas.reconcile.fetch import fetch, fetch_details, fetch_list
-
-from .making import PASSWORDS, entry, make_catalog, make_live
-from .world import LOOK_UP, PERSONAS, SIGN_IN, SIGN_OUT, World
+from tests.making import PASSWORDS, entry, make_catalog, make_live
+from tests.world import LOOK_UP, PERSONAS, SIGN_IN, SIGN_OUT, World
 
 pytestmark = pytest.mark.anyio
 

@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 
+from personas import PasswordDeriver, Plan, ResponseError, SafetyError, Secret, Status
 from personas.embedded import schema
-from personas.errors import ResponseError, SafetyError
-from personas.passwords import DEVELOPMENT_SECRET, PasswordDeriver
-from personas.reconcile.changes import Plan, Status
-from personas.redact import Secret
-
-from .making import FLEXIBLE, NOON, describe, email_of, entry, make_catalog
-from .world import LOOK_UP, PERSONAS, SIGN_IN, SIGN_OUT, World
+from personas.passwords import DEVELOPMENT_SECRET
+from tests.making import FLEXIBLE, NOON, email_of, entry, make_catalog, who_has
+from tests.world import LOOK_UP, PERSONAS, SIGN_IN, SIGN_OUT, World
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +19,7 @@ WRITE = f"(POST|DELETE) {PERSONAS}"
 
 
 def drift(plan: Plan) -> dict[str, str]:
-    return {describe(change)[0]: change.status for change in plan.drift}
+    return {who_has(change.key): change.status for change in plan.drift}
 
 
 @pytest.mark.parametrize("signed_in", [False, True])

@@ -4,29 +4,25 @@ from typing import Any
 
 import pytest
 
-from personas.errors import UsageError
-from personas.reconcile.changes import Change, FieldChange, LiveState, Options, Owner, Status
-from personas.reconcile.plan import make_cleanup_plan, make_plan
+from personas import Catalog, LivePersona, UsageError, make_cleanup_plan, make_plan
+from personas.reconcile.changes import Change, FieldChange, LiveState, Options, Owner, Plan, Status
 from personas.services.base import Capabilities
-from personas.services.models import FoundUser, LivePersona, PasswordCheck, Verdict
-
-from .making import (
-    FIXED,
-    FLEXIBLE,
-    RIGHT,
-    UNTOLD,
-    WRONG,
-    describe,
-    email_of,
-    entry,
-    make_catalog,
-    make_live,
-    make_state,
-    plan_for,
-)
+from personas.services.models import FoundUser, PasswordCheck, Verdict
+from tests.making import FIXED, FLEXIBLE, email_of, entry, make_catalog, make_live, make_state, who_has
 
 ADA = email_of("ada")
 USER = FoundUser("u1", ADA)
+RIGHT, WRONG = PasswordCheck(Verdict.RIGHT), PasswordCheck(Verdict.WRONG)
+UNTOLD = PasswordCheck(Verdict.UNKNOWN, "a second factor")
+
+
+def plan_for(catalog: Catalog, state: LiveState, **options: Any) -> Plan:
+    return make_plan(catalog, state, Options(**options))
+
+
+def describe(change: Change) -> tuple[str, str, str, str]:
+    """Who, the status, the action and the reason."""
+    return who_has(change.key), change.status, change.action or "", change.reason
 
 
 def only_change(state: LiveState, **options: Any) -> Change:

@@ -7,13 +7,9 @@ from typing import Any
 
 import pytest
 
-from personas.errors import UsageError
-from personas.reconcile.changes import LiveState
-from personas.reconcile.fetch import read_snapshot
-from personas.reconcile.plan import make_plan
+from personas import LiveState, UsageError, make_plan, read_snapshot
 from personas.report.document import Report
-
-from .making import FIXED, FLEXIBLE, NOON, make_catalog, make_live, make_state
+from tests.making import FIXED, FLEXIBLE, NOON, make_catalog, make_live, make_state
 
 STATE = make_state("ada", make_live("bo", archetype="other", actions7d=3), only=("*",), others=2)
 

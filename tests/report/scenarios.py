@@ -5,23 +5,13 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from personas.catalog.models import Persona
+from personas import Action, Change, FieldChange, LivePersona, LiveState, Options, Outcome, Persona, Plan
 from personas.catalog.problems import Problem
-from personas.reconcile.changes import (
-    Action,
-    Change,
-    FieldChange,
-    Kind,
-    LiveState,
-    Options,
-    Outcome,
-    Plan,
-    Result,
-    Status,
-)
+from personas.reconcile.changes import Kind, Result, Status
 from personas.report.document import CatalogSize, ErrorInfo, Report
-from personas.services.models import LiveMember, LivePersona, LiveSpace
+from personas.services.models import LiveMember, LiveSpace
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
 SERVICE = "http://localhost:3001"
@@ -102,10 +92,8 @@ CHANGES = (
 
 def outcome(about: Change, result: Result = Result.DONE, message: str = "") -> Outcome:
     """Return how the action of a change ended."""
-    assert about.action
-    return Outcome(
-        kind=about.kind, key=about.key, name=about.name, action=about.action, result=result, message=message
-    )
+    same = about.model_dump(include={"kind", "key", "name", "action"})
+    return Outcome(**same, result=result, message=message)
 
 
 _CONFLICT = change(JONAS, Status.CONFLICT, reason="belongs to an account that is not a persona")
@@ -178,24 +166,14 @@ def foreign(text: str) -> Report:
     return report("dry-run", plan=plan(*changes), error=error, exit_code=4, **values)
 
 
+def _problem(line: int, column: int, path: str, message: str, **more: Any) -> Problem:
+    return Problem(file="a, b.json", line=line, column=column, path=path, message=message, **more)
+
+
+_INVALID = 'is not a valid email address: "anna"'
 _PROBLEMS = (
-    Problem(
-        file="a, b.json",
-        line=12,
-        column=16,
-        path="$.personas[0].email",
-        message='is not a valid email address: "anna"',
-        excerpt='      "email": "anna",',
-        caret=15,
-    ),
-    Problem(
-        file="a, b.json",
-        line=20,
-        column=7,
-        path="$.personas[1].nmae",
-        message='unknown key "nmae" (did you mean "name"?)',
-        severity="warning",
-    ),
+    _problem(12, 16, "$.personas[0].email", _INVALID, excerpt='      "email": "anna",', caret=15),
+    _problem(20, 7, "$.personas[1].nmae", 'unknown key "nmae" (did you mean "name"?)', severity="warning"),
 )
 _CLEANUP = plan(
     change(ANNA, Status.UPDATE, Action.DELETE, fields=(CADENCE,)),
@@ -203,6 +181,11 @@ _CLEANUP = plan(
     options=Options(command="cleanup"),
     others=3,
 )
+_DONE, _SKIPPED = Result.DONE, Result.SKIPPED
+_SEEDED = (_DONE, _DONE, _DONE, Result.UNKNOWN, Result.FAILED)
+_SAID = ("", "", _STILL, "no answer after 60 s; run again to find out", "HTTP 500: database is locked")
+_INTERRUPTED = (_DONE, _DONE, _SKIPPED, Result.UNKNOWN, _SKIPPED)
+_UNSAID = ("", "", "", "no answer before the interruption", "")
 _UNREACHABLE = ErrorInfo(message=f"cannot connect to {SERVICE}", hint="Start it, or set MANA_AUTH_URL.")
 SCENARIOS: dict[str, Report] = {
     "preview": report("dry-run", plan=plan(*CHANGES)),
@@ -212,12 +195,7 @@ SCENARIOS: dict[str, Report] = {
         applied=True,
         exit_code=6,
         plan=plan(*_RUN),
-        outcomes=(
-            *map(outcome, _RUN[:2]),
-            outcome(_RUN[2], message=_STILL),
-            outcome(_LOST, Result.UNKNOWN, "no answer after 60 s; run again to find out"),
-            outcome(_RUN[4], Result.FAILED, "HTTP 500: database is locked"),
-        ),
+        outcomes=tuple(map(outcome, _RUN, _SEEDED, _SAID)),
     ),
     "interrupted": report(
         "seed",
@@ -225,12 +203,7 @@ SCENARIOS: dict[str, Report] = {
         interrupted=True,
         exit_code=130,
         plan=plan(*_RUN),
-        outcomes=(
-            *map(outcome, _RUN[:2]),
-            outcome(_RUN[2], Result.SKIPPED),
-            outcome(_LOST, Result.UNKNOWN, "no answer before the interruption"),
-            outcome(_RUN[4], Result.SKIPPED),
-        ),
+        outcomes=tuple(map(outcome, _RUN, _INTERRUPTED, _UNSAID)),
     ),
     "conflict": report(
         "seed",
@@ -247,14 +220,12 @@ SCENARIOS: dict[str, Report] = {
         "list", catalogs=(), compared=False, live=state(*_LIVE, others=3), requests=1, seconds=0.1
     ),
     "show": report("show", catalogs=(), compared=False, live=state(_SHOWN)),
-    "invalid": report(
-        "validate",
+    "invalid": Report(
+        command="validate",
         catalogs=("catalog.json", "a, b.json"),
         valid=(CatalogSize(file="catalog.json", personas=10, spaces=4),),
         problems=_PROBLEMS,
-        service="",
-        compared=False,
-        requests=0,
+        seconds=0.5,
         exit_code=3,
         error=ErrorInfo(message="a, b.json is not valid"),
     ),

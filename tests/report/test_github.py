@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from personas.catalog.problems import Problem
-from personas.reconcile.changes import Action, Status
+from personas import Action, Problem, Status
 from personas.report.document import Report
 from personas.report.markdown import GithubOutput, to_github, to_markdown
 

@@ -12,19 +12,7 @@ from personas.report.document import CatalogSize, ErrorInfo, Report
 from personas.report.text import describe_deletions, format_problem, to_text
 
 from . import scenarios
-from .scenarios import (
-    ANNA,
-    BO,
-    CHANGES,
-    DELETIONS,
-    PERSONAS,
-    SCENARIOS,
-    SPACE_DELETIONS,
-    change,
-    outcome,
-    plan,
-    report,
-)
+from .scenarios import ANNA, BO, CHANGES, DELETIONS, PERSONAS, SCENARIOS, change, outcome, plan, report
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -70,6 +58,7 @@ def test_colour_only_adds_colour_and_the_environment_nothing(
 _LISTED = SCENARIOS["list"]
 _FEW_COLUMNS = report("list", live=scenarios.state(scenarios.live(ANNA, archetype=None, tick_cadence=None)))
 _EMPTY = report("list", live=scenarios.state())
+_ENDED = ErrorInfo(message="Interrupted.")
 
 
 @pytest.mark.parametrize(
@@ -108,14 +97,8 @@ def test_a_listed_persona_has_one_line_where_it_fits(listed: Report, width: int,
             report("cleanup", applied=True, plan=DELETIONS, outcomes=tuple(map(outcome, DELETIONS.changes))),
             "1 replaced, 1 deleted (15 requests, 0.5 s)",
         ),
-        (
-            report("seed", plan=plan(CHANGES[4]), exit_code=6, error=ErrorInfo(message="x")),
-            "1 unknown (skipped)",
-        ),
-        (
-            report("seed", compared=False, exit_code=130, error=ErrorInfo(message="Interrupted.")),
-            "Error: Interrupted.",
-        ),
+        (report("seed", plan=plan(CHANGES[4]), exit_code=6, error=_ENDED), "1 unknown (skipped)"),
+        (report("seed", compared=False, exit_code=130, error=_ENDED), "Error: Interrupted."),
     ],
 )
 def test_the_last_line_is_the_verdict(shown: Report, last: str) -> None:
@@ -169,7 +152,7 @@ def test_deletions_say_what_is_lost_and_name_twenty() -> None:
         "1 persona will be deleted and created again, with all data:",
         "  Mika Lindqvist  persona.mika@mana.test  created 2026-03-14",
     ]
-    assert describe_deletions(SPACE_DELETIONS).splitlines()[1] == "  Old  old  1 member"
+    assert describe_deletions(scenarios.SPACE_DELETIONS).splitlines()[1] == "  Old  old  1 member"
     assert describe_deletions(plan(*scenarios.in_sync(2), BO)) == ""
     some = [BO.model_copy(update={"action": Action.DELETE, "key": f"{n}@mana.test"}) for n in range(30)]
     head, *lines, last = describe_deletions(plan(*some)).splitlines()

@@ -5,32 +5,31 @@ from collections.abc import Iterator
 import pytest
 
 from personas.embedded.service import Service
+from tests.world import open_service
 
-from .world import EMAILS, World
+from .world import EMAILS, Rows, World
+
+Prepared = tuple[Service, Rows, Rows]
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     """One service, and two states of its database: without and with the spaces of the catalog."""
-    embedded = Service(
-        tmp_path_factory.mktemp("spaces") / "auth.db", base_url="http://embedded.localhost", scrypt_n=2
-    )
-    world = World(embedded)
-    world.seed(*EMAILS)
-    world.save("empty")
-    assert world.run().results == {"flat": "done", "desk": "done"}
-    world.save("sharing")
-    yield world
-    embedded.close()
+    with open_service(tmp_path_factory.mktemp("spaces")) as embedded:
+        world = World(embedded)
+        world.create(*EMAILS)
+        empty = world.save()
+        assert world.run().results == {"flat": "done", "desk": "done"}
+        yield embedded, empty, world.save()
 
 
 @pytest.fixture
-def world(prepared: World) -> World:
+def world(prepared: Prepared) -> World:
     """A service with four personas and no shared space."""
-    return prepared.restore("empty")
+    return World(*prepared[:2])
 
 
 @pytest.fixture
-def sharing(prepared: World) -> World:
+def sharing(prepared: Prepared) -> World:
     """The same with the catalog's spaces."""
-    return prepared.restore("sharing")
+    return World(prepared[0], prepared[2])

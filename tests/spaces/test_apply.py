@@ -10,44 +10,26 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from personas.catalog.models import Catalog
+from personas import Catalog, UnreachableError
 from personas.embedded import schema as tables
-from personas.errors import UnreachableError
 from personas.spaces.plan import BROKEN
+from tests.making import NOON
 
-from .world import (
-    ADA,
-    BO,
-    BOTH_LIVE,
-    CY,
-    DESK,
-    DESK_LIVE,
-    DI,
-    FLAT,
-    FLAT_LIVE,
-    HUMAN,
-    NOW,
-    SHARED,
-    SPACES,
-    World,
-    make_catalog,
-    space,
-)
+from .world import ADA, BO, BOTH_LIVE, CY, DESK, DI, FLAT, HUMAN, SHARED, World, make_catalog, space
 
 
 def test_a_run_creates_the_spaces_and_the_next_writes_nothing(world: World) -> None:
     first = world.run()
     assert world.shared() == BOTH_LIVE
-    assert set(world.seen) == set(first.outcomes)
-    assert [sum(f"sign-{way}" in line for line in first.requests) for way in ("in", "out")] == [3, 3]
+    assert set(world.reported) == set(first.outcomes)
+    assert (world.count("sign-in"), world.count("sign-out")) == (3, 3)
     assert world.rows(tables.sessions) == []
     assert [outcome.key for outcome in first.outcomes] == [change.key for change in first.plan.actions]
     ids = {row["id"] for row in world.rows(tables.organizations)}
     assert {outcome.id for outcome in first.outcomes} < ids
     again = world.run()
     assert set(again.statuses.values()) == {"in-sync"}
-    assert not [line for line in again.requests if line.startswith("POST") and "sign-" not in line]
-    assert sum("sign-in" in line for line in again.requests) == 2  # the owners
+    assert (world.count("POST"), world.count("sign-in"), world.count("sign-out")) == (4, 2, 2)  # the owners
 
 
 EDITED = make_catalog(
@@ -57,25 +39,25 @@ EDITED = make_catalog(
 
 def test_an_edited_space_is_renamed_and_joined_and_keeps_extra_members(sharing: World) -> None:
     row = sa.update(tables.organizations).where(tables.organizations.c.slug == "flat")
-    sharing.execute(row.values(metadata={"type": "team", "theme": "dark"}))
+    sharing.write(row.values(metadata={"type": "team", "theme": "dark"}))
     assert sharing.run(EDITED).results == {"flat": "done"}
     roles = {ADA: "owner", BO: "admin", CY: "admin", DI: "member"}
-    assert sharing.shared() == {"flat": ("Our flat", "club", roles), "desk": DESK_LIVE}
+    assert sharing.shared() == {"flat": ("Our flat", "club", roles), "desk": BOTH_LIVE["desk"]}
     [metadata] = [r["metadata"] for r in sharing.rows(tables.organizations) if r["slug"] == "flat"]
     assert metadata == {"type": "club", "theme": "dark"}
     assert sharing.run(EDITED).statuses == {"flat": "update", "desk": "in-sync"}
 
 
 def test_prune_removes_extra_members_and_other_spaces_of_owners(sharing: World) -> None:
-    sharing.add_human("flat")
+    sharing.join("flat", HUMAN)
     alone, both = make_catalog(FLAT | {"members": []}, DESK), make_catalog(FLAT, space("attic", ADA, BO))
     sharing.run(both)
-    sharing.add_member("attic", CY, "owner")  # seen by two owners of the catalog
+    sharing.join("attic", CY, "owner")  # seen by two owners of the catalog
     run = sharing.run(alone)
     assert [change.key for change in run.plan.changes] == ["attic", "flat", "desk"]
     assert run.outcomes == ()
     assert sharing.run(alone, prune=True).results == {"flat": "done", "attic": "done"}
-    assert sharing.shared() == {"flat": ("Flat", "team", {ADA: "owner"}), "desk": DESK_LIVE}
+    assert sharing.shared() == {"flat": ("Flat", "team", {ADA: "owner"}), "desk": BOTH_LIVE["desk"]}
 
 
 def test_personal_spaces_are_never_touched(sharing: World) -> None:
@@ -83,7 +65,7 @@ def test_personal_spaces_are_never_touched(sharing: World) -> None:
         return [row for row in sharing.rows(tables.organizations) if row["metadata"]["type"] == "personal"]
 
     row = sa.update(tables.organizations).where(tables.organizations.c.name == "Ada")
-    sharing.execute(row.values(slug="mine"))
+    sharing.write(row.values(slug="mine"))
     before = personal()
     assert len(before) == 5
     mine = make_catalog(FLAT | {"slug": "mine"})
@@ -114,7 +96,7 @@ def test_these_spaces_are_not_touched(
     sharing: World, human: bool, catalog: Catalog, options: Any, statuses: dict[str, str], reason: str
 ) -> None:
     if human:
-        sharing.add_human("flat")
+        sharing.join("flat", HUMAN)
     before = sharing.shared()
     run = sharing.run(catalog, **options)
     assert (run.statuses, run.outcomes, sharing.shared()) == (statuses, (), before)
@@ -129,10 +111,10 @@ NOT_SHOWN = "the space flat does not show the changes"
 @pytest.mark.parametrize(
     ("catalog", "spoil", "message"),
     [
-        (ONE, lambda world: world.refuse(SPACES + "delete", 403, {"id": "x"}), "deleting the space flat"),
-        (ONE, lambda world: world.add_human("flat"), f"not deleted: {HUMAN} joined the space meanwhile"),
-        (RENAMED, lambda world: world.refuse(SPACES + "update", 200, {"id": "x"}), NOT_SHOWN),
-        (RENAMED, lambda world: world.delete_user(BO), BROKEN),
+        (ONE, lambda world: world.when("organization/delete", 403, {"id": "x"}), "deleting the space flat"),
+        (ONE, lambda world: world.join("flat", HUMAN), f"not deleted: {HUMAN} joined the space meanwhile"),
+        (RENAMED, lambda world: world.when("organization/update", 200, {"id": "x"}), NOT_SHOWN),
+        (RENAMED, lambda world: world.delete(BO), BROKEN),
     ],
 )
 def test_a_change_that_is_refused_or_prevented_after_the_preview_has_failed(
@@ -156,10 +138,10 @@ def test_only_limits_what_is_read_and_done(world: World) -> None:
 @pytest.mark.parametrize(
     ("spoil", "email", "status", "reason"),
     [
-        (World.change_password, ADA, "unknown", f"signing in as {ADA}: email or password is wrong."),
-        (World.change_password, CY, "failed", f"signing in as {CY}: email or password is wrong."),
-        (World.delete_user, ADA, "unknown", f"{ADA} is not live; `personas seed` creates personas"),
-        (World.delete_user, CY, "unknown", f"not live: {CY}; `personas seed` creates personas"),
+        (World.set_password, ADA, "unknown", f"signing in as {ADA}: email or password is wrong."),
+        (World.set_password, CY, "failed", f"signing in as {CY}: email or password is wrong."),
+        (World.delete, ADA, "unknown", f"{ADA} is not live; `personas seed` creates personas"),
+        (World.delete, CY, "unknown", f"not live: {CY}; `personas seed` creates personas"),
     ],
 )
 def test_without_one_of_its_people_a_space_is_not_made(
@@ -172,8 +154,8 @@ def test_without_one_of_its_people_a_space_is_not_made(
 
 
 def test_a_broken_space_is_unknown_and_deleted_with_force_only(sharing: World) -> None:
-    sharing.delete_user(BO)
-    sharing.seed(BO)
+    sharing.delete(BO)
+    sharing.create(BO)
     run = sharing.run(prune=True, force=True)
     assert run.statuses == {"flat": "unknown", "desk": "unknown"}
     assert "cannot read this space" in run.reasons["flat"]
@@ -183,8 +165,8 @@ def test_a_broken_space_is_unknown_and_deleted_with_force_only(sharing: World) -
 
 
 def test_the_slug_of_a_deleted_owner_is_a_conflict(sharing: World) -> None:
-    sharing.delete_user(CY)
-    sharing.seed(CY)
+    sharing.delete(CY)
+    sharing.create(CY)
     run = sharing.run()
     assert run.statuses == {"flat": "unknown", "desk": "conflict"}
     assert run.reasons["desk"] == "another space has this slug; choose another one in the catalog"
@@ -209,7 +191,7 @@ def test_the_slug_of_a_deleted_owner_is_a_conflict(sharing: World) -> None:
     ],
 )
 def test_no_strange_answer_is_in_sync_or_missing(sharing: World, call: str, status: int, body: Any) -> None:
-    sharing.refuse(SPACES + call, status, body)
+    sharing.when(f"organization/{call}", status, body)
     run = sharing.run(prune=True)
     assert set(run.statuses.values()) == {"unknown"}
     assert run.outcomes == ()
@@ -232,24 +214,24 @@ def test_a_lost_answer_changes_nothing_about_the_result(world: World, call: str,
     world.lose_answer(call)
     catalog = CHANGES if before else make_catalog(FLAT, DESK)
     run = world.run(catalog, prune=True)
-    assert world.faults == []
+    assert world.events == []
     assert set(run.results.values()) == {"done"}, run.messages
     assert set(world.run(catalog, prune=True).statuses.values()) == {"in-sync"}
 
 
 def test_a_lost_sign_in_concerns_one_owner(sharing: World) -> None:
-    sharing.refuse("sign-in", 502, times=1)
+    sharing.when("sign-in", 502, times=1)
     assert sorted(sharing.run().statuses.values()) == ["in-sync", "unknown"]
 
 
 def test_an_invitation_that_expired_or_waits_is_sent_again(world: World) -> None:
     for minutes in (-1, 60):
-        world.refuse("accept-invitation", 400, {"message": "not now"}, times=1)
+        world.when("accept-invitation", 400, {"message": "not now"}, times=1)
         run = world.run(make_catalog(FLAT))
         assert run.results == {"flat": "failed"}
         assert "not now" in run.messages["flat"]
-        expires = NOW + dt.timedelta(minutes=minutes)
-        world.execute(sa.update(tables.invitations).values(expires_at=expires))
+        expires = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)
+        world.write(sa.update(tables.invitations).values(expires_at=expires))
     edited = make_catalog(FLAT | {"members": [{"email": e, "role": "admin"} for e in (BO, CY)]})
     assert world.run(edited).results == {"flat": "done"}
     assert world.shared()["flat"][2] == {ADA: "owner", BO: "admin", CY: "admin"}
@@ -258,13 +240,13 @@ def test_an_invitation_that_expired_or_waits_is_sent_again(world: World) -> None
 def test_another_run_that_is_quicker_is_found_done(world: World) -> None:
     def create() -> None:
         values = {"id": "o1", "name": "Flat", "slug": "flat", "metadata": {"type": "team"}}
-        world.execute(sa.insert(tables.organizations).values(**values, created_at=NOW))
-        world.add_member("flat", ADA, "owner")
+        world.write(sa.insert(tables.organizations).values(**values, created_at=NOON))
+        world.join("flat", ADA, "owner")
 
-    world.before("create", create)
-    world.before("invite-member", lambda: world.add_member("flat", BO))
+    world.when("organization/create", do=create, times=1)
+    world.when("invite-member", do=lambda: world.join("flat", BO), times=1)
     assert world.run(make_catalog(FLAT)).results == {"flat": "done"}
-    assert world.shared() == {"flat": FLAT_LIVE}
+    assert world.shared() == {"flat": BOTH_LIVE["flat"]}
 
 
 def test_a_slug_taken_after_the_preview_fails_with_its_reason(world: World) -> None:
@@ -275,12 +257,13 @@ def test_a_slug_taken_after_the_preview_fails_with_its_reason(world: World) -> N
 
 
 def test_an_unreachable_service_stops_the_run_and_ends_the_reading(world: World) -> None:
-    world.refuse("create", 502, times=3)
-    run = world.run(concurrency=1)
+    world.service.concurrency = 1
+    world.when("organization/create", 502, times=2)
+    run = world.run()
     assert run.results == {"desk": "unknown", "flat": "skipped"}
     assert "not available" in run.messages["flat"]
-    assert set(world.seen) == set(run.outcomes)
-    world.refuse("organization/list", 502)
+    assert set(world.reported) == set(run.outcomes)
+    world.when("organization/list", 502)
     with pytest.raises(UnreachableError):
         world.run()
 
@@ -289,10 +272,10 @@ def test_an_aborted_run_reports_the_space_in_progress_as_unknown(world: World) -
     def abort() -> None:
         world.scope.cancel()  # as a second Ctrl-C does
 
-    world.before("create", abort)
+    world.when("organization/create", do=abort)
     with pytest.raises(TimeoutError):
         world.run(make_catalog(FLAT))
-    [outcome] = world.seen
+    [outcome] = world.reported
     assert (outcome.result, outcome.message) == ("unknown", "interrupted before the service answered")
 
 
@@ -301,7 +284,7 @@ def test_metadata_as_json_text_is_understood(sharing: World) -> None:
     space = {"id": row["id"], "slug": "flat", "name": "Flat", "metadata": json.dumps({"type": "team"})}
     members = [
         {"id": f"m-{email}", "userId": f"u-{email}", "role": role, "user": {"email": email}}
-        for email, role in FLAT_LIVE[2].items()
+        for email, role in BOTH_LIVE["flat"][2].items()
     ]
-    sharing.refuse("get-full-organization", 200, space | {"members": members}, times=1)
+    sharing.when("get-full-organization", 200, space | {"members": members}, times=1)
     assert sharing.run(make_catalog(FLAT)).statuses == {"flat": "in-sync"}

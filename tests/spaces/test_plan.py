@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from personas.catalog.models import Space
-from personas.reconcile.changes import Action, Options
+from personas import Action, Options, Space
 from personas.services.models import LiveMember, LiveSpace
 from personas.spaces.plan import BROKEN, TAKEN, SpaceState, make_space_plan, selects
 

@@ -6,10 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from personas.catalog.models import Catalog
-from personas.passwords import PasswordDeriver
-from personas.reconcile.changes import Action, Change, Plan, Status
-from personas.redact import Secret
+from personas import Action, Catalog, Change, PasswordDeriver, Plan, Secret, Status
 from personas.spaces.apply import spaces_to_release
 
 from .world import ADA, BO, BOTH_LIVE, CY, DESK, DI, EMAILS, FLAT, HUMAN, SHARED, World, make_catalog, space
@@ -32,7 +29,7 @@ def test_a_member_that_goes_leaves_the_spaces_of_others(sharing: World) -> None:
         "desk": ("Desk", "team", {CY: "owner"}),
         "attic": ("Attic", "team", {ADA: "owner"}),  # the catalog lacks its owner's space
     }
-    sharing.seed(BO)
+    sharing.create(BO)
     assert sharing.run().results == {"flat": "done", "desk": "done"}
     assert sharing.shared() == BOTH_LIVE | {"attic": ("Attic", "team", {ADA: "owner"})}
 
@@ -46,7 +43,7 @@ def test_nothing_is_asked_without_spaces_that_are_concerned(
     sharing: World, catalog: Catalog, going: dict[str, Action]
 ) -> None:
     plan, notes = sharing.release(going, catalog)
-    assert (len(plan.actions), notes, sharing.requests) == (len(going), (), [])
+    assert (len(plan.actions), notes, sharing.seen) == (len(going), (), [])
 
 
 def test_a_persona_outside_the_catalog_leaves_the_spaces_that_it_is_still_in(sharing: World) -> None:
@@ -74,11 +71,11 @@ SMALL = make_catalog(FLAT, people=(ADA, BO, CY))
 @pytest.mark.parametrize(
     ("spoil", "catalog", "going", "kept", "reason"),
     [
-        (lambda world: world.change_password(ADA), SHARED, {ADA, DI, CY}, {ADA, CY}, "password is wrong"),
-        (lambda world: world.change_password(ADA), SHARED, {CY}, {CY}, "password is wrong"),
-        (lambda world: world.refuse("get-full-organization", 403), SMALL, {BO, DI}, {BO, DI}, "HTTP 403"),
-        (World.emails, FOREIGN, {CY}, {CY}, "not allowed"),
-        (World.emails, FOREIGN, {BO}, {BO}, f"belongs to {ADA}"),
+        (lambda world: world.set_password(ADA), SHARED, {ADA, DI, CY}, {ADA, CY}, "password is wrong"),
+        (lambda world: world.set_password(ADA), SHARED, {CY}, {CY}, "password is wrong"),
+        (lambda world: world.when("get-full-organization", 403), SMALL, {BO, DI}, {BO, DI}, "HTTP 403"),
+        (World.users, FOREIGN, {CY}, {CY}, "not allowed"),
+        (World.users, FOREIGN, {BO}, {BO}, f"belongs to {ADA}"),
         (lambda world: world.cancel.request(), SHARED, {ADA, BO}, {ADA, BO}, "interrupted"),
     ],
 )
@@ -95,20 +92,20 @@ def test_personas_whose_spaces_cannot_be_released_are_kept(
 
 
 def test_force_replaces_that_owner_and_names_the_lost_slug(sharing: World) -> None:
-    sharing.change_password(ADA)
+    sharing.set_password(ADA)
     plan, notes = sharing.release({ADA: REPLACE}, force=True)
     assert len(plan.actions) == 1
     assert notes == ("The slug flat cannot be used again: its space loses its owner.",)
-    sharing.seed(ADA)
+    sharing.create(ADA)
     assert sharing.run().statuses == {"flat": "conflict", "desk": "in-sync"}
 
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_space_with_a_human_stays_and_its_owner_goes_with_force_only(sharing: World, force: bool) -> None:
-    sharing.add_human("flat")
+    sharing.join("flat", HUMAN)
     plan, notes = sharing.release(ALL, force=force)
     assert set(sharing.shared()) == {"flat"}
-    assert sharing.emails() == (set() if force else {ADA})
+    assert sharing.users() == (set() if force else {"ada"})
     assert ("The slug flat cannot be used again: its space loses its owner." in notes) == force
     if not force:
         [kept] = [change for change in plan.changes if not change.action]
@@ -120,9 +117,9 @@ def test_a_space_with_a_human_stays_and_its_owner_goes_with_force_only(sharing: 
 
 @pytest.mark.parametrize("force", [False, True])
 def test_the_owner_of_a_broken_space_goes_with_force_only(sharing: World, force: bool) -> None:
-    sharing.delete_user(BO)
+    sharing.delete(BO)
     _, notes = sharing.release({ADA: DELETE, CY: DELETE, DI: DELETE}, force=force)
-    assert sharing.emails() == (set() if force else {ADA, CY})
+    assert sharing.users() == (set() if force else {"ada", "cy"})
     assert set(sharing.shared()) == (set() if force else {"flat", "desk"})
     assert not any("cannot be used again" in note for note in notes)
 
@@ -133,7 +130,7 @@ def test_owners_take_their_spaces_and_a_cleanup_that_was_cut_is_completed(sharin
     sharing.release({ADA: DELETE})
     plan, _ = sharing.release({BO: DELETE, DI: DELETE})
     assert len(plan.actions) == 2
-    assert sharing.emails() == set()
+    assert sharing.users() == set()
 
 
 @pytest.mark.parametrize("call", ["delete", "remove-member"])
@@ -141,7 +138,7 @@ def test_a_lost_answer_keeps_no_persona(sharing: World, call: str) -> None:
     sharing.lose_answer(call)
     plan, _ = sharing.release({CY: DELETE, BO: DELETE})
     assert len(plan.actions) == 2
-    assert sharing.faults == []
+    assert sharing.events == []
     assert sharing.shared() == {"flat": ("Flat", "team", {ADA: "owner"})}
 
 

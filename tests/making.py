@@ -7,25 +7,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from personas.catalog.loader import parse_catalog
-from personas.catalog.models import Catalog
-from personas.passwords import PasswordDeriver
-from personas.reconcile.changes import Change, LiveState, Options, Plan
-from personas.reconcile.plan import make_plan
-from personas.redact import Secret
-from personas.services.mana import ManaService
-from personas.services.models import LivePersona, PasswordCheck, Verdict
+from personas import Catalog, LivePersona, LiveState, ManaService, PasswordDeriver, Secret, parse_catalog
 
-PASSWORDS = PasswordDeriver(Secret("a-seed-secret-for-tests"))
+PASSWORDS = PasswordDeriver(Secret("the seed secret of the tests"))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+REMOVED = "<removed>"
 
 FIXED = ManaService.capabilities
 # A service that can change name and password, stores little else, and whose list has it all.
 FLEXIBLE = replace(
     FIXED, stored=frozenset({"name"}), updatable=frozenset({"name", "password"}), complete_list=True
 )
-RIGHT, WRONG = PasswordCheck(Verdict.RIGHT), PasswordCheck(Verdict.WRONG)
-UNTOLD = PasswordCheck(Verdict.UNKNOWN, "a second factor")
 
 
 def email_of(who: str) -> str:
@@ -37,20 +29,30 @@ def who_has(email: str) -> str:
 
 
 def entry(who: str, **changes: Any) -> dict[str, Any]:
-    """A persona as a catalog has it."""
-    return {
-        "name": who.title(),
+    """A persona as a catalog has it; the value REMOVED removes a key."""
+    name = who_has(who).title()
+    whole = {
+        "name": name,
         "email": email_of(who),
         "archetype": "researcher",
-        "systemPrompt": f"You are {who.title()} and test things with great care.",
+        "systemPrompt": f"You are {name} and test things with great care.",
         "moduleMix": {"todo": 0.5, "notes": 1},
         "tickCadence": "daily",
     } | changes
+    return {key: value for key, value in whole.items() if value != REMOVED}
+
+
+def make_text(*personas: str | dict[str, Any], **root: Any) -> str:
+    """A catalog with these personas, or with Ida0, Ida1 … and what is different about them."""
+    entries = [
+        entry(one) if isinstance(one, str) else entry(f"ida{number}", **one)
+        for number, one in enumerate(personas or ("ida0",))
+    ]
+    return json.dumps({"personas": entries} | root, indent=1)
 
 
 def make_catalog(*personas: str | dict[str, Any], **root: Any) -> Catalog:
-    entries = [entry(who) if isinstance(who, str) else who for who in personas]
-    return parse_catalog(json.dumps({"personas": entries} | root, indent=2))
+    return parse_catalog(make_text(*personas, **root))
 
 
 def make_live(who: str, **changes: Any) -> LivePersona:
@@ -65,12 +67,3 @@ def make_state(*live: str | LivePersona, **changes: Any) -> LiveState:
     if whole["capabilities"]:  # a snapshot has none
         whole["updatable"] = tuple(whole["capabilities"].updatable)
     return LiveState(**whole)
-
-
-def plan_for(catalog: Catalog, state: LiveState, **options: Any) -> Plan:
-    return make_plan(catalog, state, Options(**options))
-
-
-def describe(change: Change) -> tuple[str, str, str, str]:
-    """Who, the status, the action and the reason."""
-    return who_has(change.key), change.status, change.action or "", change.reason
