@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -54,6 +55,12 @@ def admin_service(credentials: Credentials | None = BY_PASSWORD) -> ManaService:
 
 def given(**claims: Any) -> Credentials:
     return Credentials(token=Secret(jwt(**claims)))
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, now: float, monotonic: float = 0.0) -> None:
+    """Stop the clock of the sign-ins only: event loops in other threads would sleep by a wrong clock."""
+    clock = SimpleNamespace(time=lambda: now, monotonic=lambda: monotonic)
+    monkeypatch.setattr("personas.services.sign_in.time", clock)
 
 
 def let_sign_in(mana: Router, *tokens: str) -> tuple[respx.Route, respx.Route]:
@@ -350,10 +357,8 @@ async def test_a_token_is_renewed_before_it_expires(
     signing, getting = let_sign_in(mana, first, jwt(sid="second"))
     async with admin_service() as service:
         assert await service.admin_token() == Secret(first)
-        clock = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: clock + later)
+        set_clock(monkeypatch, now, monotonic=time.monotonic() + later)
         token = await service.admin_token()
-        monkeypatch.undo()
     assert (token != Secret(first)) is renewed
     assert signing.call_count == getting.call_count == (2 if renewed else 1)
 
@@ -381,7 +386,7 @@ async def test_a_given_token_that_expires_is_named_as_the_cause(
     async with admin_service(given(exp=now + 20)) as service:
         error = await error_of(service.list_personas())
         assert error.message == "The service refused the admin token: Invalid or expired token."
-        monkeypatch.setattr(time, "time", lambda: now + 60)
+        set_clock(monkeypatch, now + 60)
         error = await error_of(service.list_personas())
     assert type(error) is CredentialsError
     assert error.message.startswith("The admin token has expired: since 20")
