@@ -170,9 +170,9 @@ def world(server: ServerThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 connection.execute(table.delete().where(~kept.get(table, sa.false())))
     with open_proxy(server.url) as proxy:
         world = World(server, proxy, tmp_path)
-        yield world
-    world.http.close()
-    world.release.set()
+        with world.http:
+            yield world
+        world.release.set()
 
 
 def statuses(report: Done) -> dict[str, str]:

@@ -108,7 +108,7 @@ def test_service_that_dies_stops_the_run(world: World) -> None:
     def die(request: Request) -> Fault | None:
         if not is_write(request):
             return None
-        world.proxy.close()
+        world.proxy.refuse()
         return Break("lost")
 
     done = world.run("seed", "--concurrency", "1", "-o", "json", script=die)
