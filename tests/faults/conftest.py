@@ -44,7 +44,7 @@ class World:
     """The embedded service on a port behind a proxy with faults, and a folder to run commands in.
 
     Attributes:
-        release: For `Hold`; set at the end, so that no thread is left.
+        release: What scripts wait for; set at the end, so that no thread is left.
     """
 
     def __init__(self, server: ServerThread, proxy: Proxy, folder: Path) -> None:

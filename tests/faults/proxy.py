@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
@@ -33,35 +34,17 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class Break:
-    """Close the connection: `before` the service sees the request, or after it acted (`lost` answer)."""
+class Cut(Enum):
+    """No answer: the connection ends, or nothing comes until the client gives up."""
 
-    when: Literal["before", "lost"]
-
-
-@dataclass(frozen=True)
-class Stall:
-    """Answer nothing until the client gives up; the service acts if `forward`."""
-
-    forward: bool = False
+    RESET = auto()  # before the service sees the request
+    LOST = auto()  # after the service acted
+    STALL = auto()  # the service does not see the request
+    LATE = auto()  # the service acts
 
 
-@dataclass(frozen=True)
-class Hold:
-    """Wait for an event, then forward."""
-
-    until: threading.Event
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Forward, and change the service's answer."""
-
-    change: Callable[[httpx.Response], Answer]
-
-
-Fault = Answer | Break | Stall | Hold | Edit
+# An event holds the request until it is set; a function changes the service's answer.
+Fault = Answer | Cut | threading.Event | Callable[[httpx.Response], Answer]
 
 
 @dataclass
@@ -122,7 +105,7 @@ class Proxy(ThreadingHTTPServer):
         self.socket.close()
 
     def shutdown_request(self, request: Any) -> None:
-        self.close_request(request)  # a shutdown would make an end of each reset
+        self.close_request(request)  # a shutdown before it would be an ordinary end
 
     def handle_error(self, *_: object) -> None:
         if not isinstance(error := sys.exception(), ConnectionError):
@@ -148,53 +131,39 @@ class Handler(BaseHTTPRequestHandler):
             self.server.requests.append(request)
             fault = self.server.script(request)
             self.server.arrived.notify_all()
-        match fault:
-            case Answer():
-                return self.send(fault)
-            case Break("before"):
-                return self.reset()
-            case Stall(forward=False):
-                return self.stall()
-            case Hold(until):
-                assert until.wait(MAX_WAIT), "nothing ended a hold"
+        if isinstance(fault, Answer):
+            return self.send(fault)
+        if fault in {Cut.RESET, Cut.STALL}:
+            return self.cut(fault is Cut.RESET)
+        if isinstance(fault, threading.Event):
+            assert fault.wait(MAX_WAIT), "nothing ended a hold"
         headers = {k: v for k, v in headers.items() if k not in {"host", "connection"}}
         response = self.server.client.request(request.method, request.target, headers=headers, content=body)
-        match fault:
-            case Break():
-                return self.reset()
-            case Stall():
-                return self.stall()
-            case Edit(change):
-                return self.send(change(response))
+        if fault in {Cut.LOST, Cut.LATE}:
+            return self.cut(fault is Cut.LOST)
+        if callable(fault):
+            return self.send(fault(response))
         skipped = {"content-length", "transfer-encoding", "connection"}
         kept = tuple((k, v) for k, v in response.headers.multi_items() if k not in skipped)
         return self.send(Answer(response.status_code, response.content, kept))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - names of the base class
 
-    def stall(self) -> None:
-        self.server.ended.wait(MAX_WAIT)
-        self.close_connection = True
-
-    def reset(self) -> None:
-        # With this option, closing sends a reset.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    def cut(self, reset: bool) -> None:
+        if reset:  # with this option, closing sends one
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            self.server.ended.wait(MAX_WAIT)
         self.close_connection = True
 
     def send(self, answer: Answer) -> None:
         self.send_response_only(answer.status, "X")
         for name, value in answer.headers:
             self.send_header(name, value)
-        match answer.body:
-            case None:
-                body = b""
-            case bytes():
-                body = answer.body
-            case str():
-                body = answer.body.encode()
-            case _:
-                body = json.dumps(answer.body).encode()
-                self.send_header("content-type", "application/json")
+        body = answer.body if isinstance(answer.body, bytes) else str(answer.body or "").encode()
+        if not isinstance(answer.body, bytes | str | None):
+            body = json.dumps(answer.body).encode()
+            self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -208,9 +177,11 @@ def open_proxy(upstream: str) -> Iterator[Proxy]:
     options: Any = {"timeout": MAX_WAIT, "trust_env": False, "verify": NO_TLS, "cookies": jar}
     with httpx.Client(base_url=upstream, **options) as client, Proxy(client) as proxy:
         threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
-        yield proxy
-        proxy.ended.set()
-        proxy.shutdown()
+        try:
+            yield proxy
+        finally:
+            proxy.ended.set()
+            proxy.shutdown()
     assert proxy.errors == []
 
 

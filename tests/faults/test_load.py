@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 from .conftest import ENDPOINT, World, results
-from .proxy import Answer, Break, Fault, Request, Stall, every
+from .proxy import Answer, Cut, Fault, Request, every
 
 NAMES = [f"p{number:02}" for number in range(40)]
 MAX_FAULTS_OF_A_CALL = 3
@@ -23,10 +23,7 @@ def test_forty_personas_are_created_once_through_many_faults(world: World) -> No
         BUSY,
         Answer(502, "Bad Gateway"),
         Answer(500, {"message": "oops"}),
-        Break("before"),
-        Break("lost"),
-        Stall(),
-        Stall(forward=True),
+        *Cut,
     ]
     met: Counter[str] = Counter()
 

@@ -16,7 +16,7 @@ from personas.services.mana import ManaService
 from tests.commands import COMMANDS as ALL_COMMANDS, Done
 
 from .conftest import ADMIN_PASSWORD, ANNA, BO, BY_PASSWORD, ENDPOINT, SECRET, TEAM, World
-from .proxy import Answer, Edit, Request, Script
+from .proxy import Answer, Fault, Request, Script
 
 REPORTS = ("report.json", "report.md", "report.txt")
 # Arguments of every command; those in PRINTING print a secret, which is their purpose.
@@ -133,13 +133,13 @@ def after_writes(request: Request) -> Answer | None:
     return as_json(request) if request.method != "GET" and "sign-in" not in request.path else None
 
 
-def in_warnings(request: Request) -> Edit | None:
+def in_warnings(request: Request) -> Fault | None:
     if request.method != "DELETE":
         return None
-    return Edit(lambda _: Answer(200, {"ok": True, "warning": json.dumps(echo(request))}))
+    return lambda _: Answer(200, {"ok": True, "warning": json.dumps(echo(request))})
 
 
-def in_names(request: Request) -> Edit | None:
+def in_names(request: Request) -> Fault | None:
     """Let the service put what it knows into texts of good answers."""
     if request.method != "GET" or not request.path.startswith(ENDPOINT):
         return None
@@ -151,7 +151,7 @@ def in_names(request: Request) -> Edit | None:
             persona["moduleMix"] = {said: 1}
         return Answer(response.status_code, body)
 
-    return Edit(change)
+    return change
 
 
 FIRST_CALLS = ("list", "seed", "spaces", "login", "token")

@@ -9,15 +9,15 @@ import sqlalchemy as sa
 from personas.embedded import schema
 
 from .conftest import ANNA, BO, TEAM, World, results
-from .proxy import Break, every
+from .proxy import Cut, every
 
 
 def test_lost_answers_are_not_an_interruption(world: World) -> None:
     world.seed("anna", "bo", "kim", spaces=[TEAM])
-    done = world.run("spaces", "-o", "json", script=every(Break("before"), path="/organization/create"))
+    done = world.run("spaces", "-o", "json", script=every(Cut.RESET, path="/organization/create"))
     assert (done.code, results(done), done.json["interrupted"]) == (4, ["unknown"], False)
     assert world.run("spaces").code == 0
-    fault = every(Break("lost"), path="/organization/delete")
+    fault = every(Cut.LOST, path="/organization/delete")
     done = world.run("cleanup", "--yes", script=fault)
     assert done.code == 6, done.all
     assert "Interrupted" not in done.all

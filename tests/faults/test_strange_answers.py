@@ -12,7 +12,7 @@ import pytest
 from tests.commands import Done
 
 from .conftest import ANNA, ENDPOINT, SIGN_IN, TEAM, World
-from .proxy import Answer, Edit, Script, every
+from .proxy import Answer, Script, every
 
 JSON, PACKED = ("content-type", "application/json"), ("content-encoding", "gzip")
 
@@ -48,7 +48,7 @@ def test_id_that_is_a_path_stays_one_part_of_the_path(world: World) -> None:
             (persona,) = response.json()["personas"]
             return Answer(200, {"personas": [{**persona, "userId": user_id}]})
 
-        return lambda request: Edit(change) if request.path == ENDPOINT else None
+        return lambda request: change if request.path == ENDPOINT else None
 
     for user_id in (*PATHS, "", " ", "é\r\nX: 1", "\ud800"):
         done = world.run("cleanup", "--yes", script=list_id(user_id))
@@ -68,7 +68,7 @@ def test_date_before_all_time_zones_is_read(world: World) -> None:
         (persona,) = response.json()["personas"]
         return Answer(200, {"personas": [{**persona, "createdAt": "0001-01-01T00:00:00"}]})
 
-    done = world.run("dry-run", script=lambda request: Edit(change) if request.path == ENDPOINT else None)
+    done = world.run("dry-run", script=lambda request: change if request.path == ENDPOINT else None)
     assert done.code == 0, done.all
 
 
@@ -130,7 +130,7 @@ def test_hostile_text_of_the_service_is_harmless(world: World) -> None:
             body["feedbackByModule"] = [{"module": HOSTILE, "avgRating": 1}]
         return Answer(response.status_code, body)
 
-    hostile = every(Edit(change), method="GET", path=ENDPOINT)
+    hostile = every(change, method="GET", path=ENDPOINT)
     for command in (
         ("dry-run",),
         ("seed", "--dry-run", "--replace"),
@@ -173,7 +173,7 @@ def test_cookie_keeps_what_the_service_set(world: World) -> None:
         headers = (("set-cookie", "other=1; Path=/"), ("set-cookie", f"{cookie}; {attributes}"))
         return Answer(200, response.json(), headers)
 
-    script = every(Edit(change), path=SIGN_IN)
+    script = every(change, path=SIGN_IN)
     done = world.run("login", "anna", "-o", "storage-state", script=script)
     assert done.code == 0, done.all
     (cookie,) = done.json["cookies"]

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from .conftest import ANNA, BO, ENDPOINT, World, results
-from .proxy import Fault, Hold, Request
+from .proxy import Fault, Request
 
 
 def test_two_seeds_at_once_create_each_persona_once(world: World) -> None:
@@ -22,7 +22,7 @@ def test_two_seeds_at_once_create_each_persona_once(world: World) -> None:
         tokens.add(request.headers["authorization"])
         if len(tokens) == 2:
             both.set()
-        return Hold(both)
+        return both
 
     world.proxy.script = meet
     process = world.start("seed")
