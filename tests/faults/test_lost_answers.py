@@ -74,31 +74,6 @@ def test_write_without_any_answer_is_unknown(world: World, action: str, fault: F
     assert world.run("dry-run", "--fail-on-drift").code == 0
 
 
-WARNING = "the account could not be removed"
-REMAINS = "its account may remain"
-PRUNE, CLEANUP = ("seed", "--prune", "--yes"), ("cleanup", "--only", "anna", "--yes")
-
-
-@pytest.mark.parametrize(
-    ("command", "fault", "code", "result", "message"),
-    [
-        (PRUNE, lambda _: Answer(500, {"message": "only a half"}), 6, "unknown", REMAINS),  # and then 404
-        (CLEANUP, lambda _: Answer(502, "Bad Gateway"), 6, "unknown", REMAINS),
-        (PRUNE, lambda got: Answer(200, {**got.json(), "warning": WARNING}), 6, "failed", WARNING),
-        (CLEANUP, Answer(404, {"error": "not found"}), 0, "done", "already gone"),
-        (CLEANUP, Answer(404, "Not Found"), 6, "failed", "does not have this call"),  # a wrong path
-    ],
-)
-def test_answer_to_a_deletion(
-    world: World, command: tuple[str, ...], fault: Fault, code: int, result: str, message: str
-) -> None:
-    prepare(world, "delete")
-    done = world.run(*command, "-o", "json", script=every(fault, method="DELETE", times=1))
-    assert (done.code, results(done)) == (code, [result]), done.all
-    assert message in done.json["outcomes"][0]["message"]
-    assert done.json["exitCode"] == code
-
-
 def test_service_that_dies_stops_the_run(world: World) -> None:
     world.catalog("anna", "bo", "kim")
 

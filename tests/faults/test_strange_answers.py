@@ -11,29 +11,17 @@ import pytest
 
 from tests.commands import Done
 
-from .conftest import ANNA, ENDPOINT, SIGN_IN, TEAM, World
+from .conftest import ENDPOINT, SIGN_IN, TEAM, World
 from .proxy import Answer, Script, every
 
-JSON, PACKED = ("content-type", "application/json"), ("content-encoding", "gzip")
 
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Answer(200, {"personas": [{"userId": 5, "email": ANNA}]}),
-        Answer(200, b"\xff\xfe\x00", (JSON,)),
-        Answer(200, b"[" * 100_000, (JSON,)),
-        Answer(200, gzip.compress(b" " * 17 * 2**20, 1), (JSON, PACKED)),
-        Answer(307, None, (("location", "/elsewhere"),)),
-    ],
-    ids=["id is a number", "not UTF-8", "deep", "huge when unpacked", "redirect"],
-)
-def test_unusable_list_ends_the_run_with_one_error(world: World, answer: Answer) -> None:
+def test_answer_that_is_huge_when_unpacked_is_refused(world: World) -> None:
     world.catalog("anna")
-    done = world.run("seed", script=every(answer, path=ENDPOINT))
+    headers = (("content-type", "application/json"), ("content-encoding", "gzip"))
+    bomb = Answer(200, gzip.compress(b" " * 17 * 2**20, 1), headers)
+    done = world.run("seed", script=every(bomb, path=ENDPOINT))
     assert done.code == 4, done.all
-    assert done.err.startswith("Error: listing the personas: ")
-    assert len(done.err) < 500
+    assert done.err.startswith("Error: listing the personas: the answer is longer than ")
     assert len(world.proxy.requests) == 1
 
 
@@ -59,17 +47,6 @@ def test_id_that_is_a_path_stays_one_part_of_the_path(world: World) -> None:
             assert re.fullmatch(r"(/[^/?#\\\s]+)?", rest), request.target
             assert rest not in {"/.", "/.."}
         assert len(world.live()) == 1
-
-
-def test_date_before_all_time_zones_is_read(world: World) -> None:
-    world.seed("anna")
-
-    def change(response: httpx.Response) -> Answer:
-        (persona,) = response.json()["personas"]
-        return Answer(200, {"personas": [{**persona, "createdAt": "0001-01-01T00:00:00"}]})
-
-    done = world.run("dry-run", script=lambda request: change if request.path == ENDPOINT else None)
-    assert done.code == 0, done.all
 
 
 @pytest.mark.parametrize("names", [("anna", "bo"), ("bo",)], ids=["create", "update"])

@@ -91,6 +91,7 @@ async def test_a_sign_in_gives_a_session(mana: Router) -> None:
         (200, {"twoFactorRedirect": True}, NoSessionError, "uses two-factor sign-in", Verdict.RIGHT),
         (401, {"error": "Invalid credentials"}, NotOfferedError, "not the auth service's sign-in", None),
         (401, "Unauthorized", NotOfferedError, "not the auth service's sign-in (HTTP 401)", None),
+        (404, {"error": "not found"}, NotOfferedError, "not the auth service's sign-in (HTTP 404)", None),
         (404, "404 Not Found", NotOfferedError, "not the auth service's sign-in (HTTP 404)", None),
         (405, {}, NotOfferedError, "not the auth service's sign-in (HTTP 405)", None),
         (200, "<html>", NotOfferedError, "not the auth service's sign-in (HTTP 200)", None),
