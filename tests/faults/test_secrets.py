@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 
 from personas import derive_password
 from personas.services.mana import ManaService
 from tests.commands import COMMANDS as ALL_COMMANDS, Done
 
-from .conftest import ADMIN_PASSWORD, ANNA, BO, BY_PASSWORD, ENDPOINT, SECRET, TEAM, World
+from .conftest import ADMIN_PASSWORD, ANNA, BO, BY_PASSWORD, ENDPOINT, SECRET, TEAM, World, rewrite
 from .proxy import Answer, Fault, Request, Script
 
 REPORTS = ("report.json", "report.md", "report.txt")
@@ -133,25 +132,14 @@ def after_writes(request: Request) -> Answer | None:
     return as_json(request) if request.method != "GET" and "sign-in" not in request.path else None
 
 
-def in_warnings(request: Request) -> Fault | None:
-    if request.method != "DELETE":
-        return None
-    return lambda _: Answer(200, {"ok": True, "warning": json.dumps(echo(request))})
+def in_warnings(request: Request) -> Answer | None:
+    warning = {"ok": True, "warning": json.dumps(echo(request))}
+    return Answer(200, warning) if request.method == "DELETE" else None
 
 
 def in_names(request: Request) -> Fault | None:
-    """Let the service put what it knows into texts of good answers."""
-    if request.method != "GET" or not request.path.startswith(ENDPOINT):
-        return None
-
-    def change(response: httpx.Response) -> Answer:
-        body, said = response.json(), " ".join(request.headers.values())
-        for persona in (*body.get("personas", ()), *([body["persona"]] if "persona" in body else ())):
-            persona["name"] = persona["archetype"] = persona["systemPrompt"] = said
-            persona["moduleMix"] = {said: 1}
-        return Answer(response.status_code, body)
-
-    return change
+    reading = request.method == "GET" and request.path.startswith(ENDPOINT)
+    return rewrite(" ".join(request.headers.values())) if reading else None
 
 
 FIRST_CALLS = ("list", "seed", "spaces", "login", "token")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.commands import Done
 
-from .conftest import ENDPOINT, SIGN_IN, TEAM, World
+from .conftest import ENDPOINT, SIGN_IN, TEAM, World, rewrite
 from .proxy import Answer, Script, every
 
 
@@ -92,30 +92,10 @@ def check_harmless(text: str, output: str) -> None:
 
 
 def test_hostile_text_of_the_service_is_harmless(world: World) -> None:
-    """Every text of a persona but its email is hostile."""
     world.seed("anna", "bo")
-
-    def change(response: httpx.Response) -> Answer:
-        body = response.json()
-        for persona in (*body.get("personas", ()), *([body["persona"]] if "persona" in body else ())):
-            persona["name"] = persona["archetype"] = persona["tickCadence"] = HOSTILE
-            if "systemPrompt" in persona:
-                persona["systemPrompt"] = HOSTILE
-                persona["moduleMix"] = {HOSTILE: 1.0}
-        if "persona" in body:
-            body["recentActions"] = [{"toolName": HOSTILE, "result": HOSTILE, "errorMessage": HOSTILE}]
-            body["feedbackByModule"] = [{"module": HOSTILE, "avgRating": 1}]
-        return Answer(response.status_code, body)
-
-    hostile = every(change, method="GET", path=ENDPOINT)
-    for command in (
-        ("dry-run",),
-        ("seed", "--dry-run", "--replace"),
-        ("list",),
-        ("show", "anna"),
-        ("cleanup", "--dry-run"),
-    ):
-        done = world.run(*command, *EVERY_FORMAT, script=hostile)
+    hostile = every(rewrite(HOSTILE), method="GET", path=ENDPOINT)
+    for command in ("dry-run", "seed --dry-run --replace", "list", "show anna", "cleanup --dry-run"):
+        done = world.run(*command.split(), *EVERY_FORMAT, script=hostile)
         assert done.code == 0, done.all
         check_run(world, done)
 
