@@ -183,20 +183,18 @@ def test_links_lead_somewhere() -> None:
     assert dead == []
 
 
-def test_safety_rules_name_existing_tests() -> None:
-    named = re.findall(r"`(tests/\S+\.py)`", (ROOT / "docs" / "safety.md").read_text(encoding="utf-8"))
-    assert named
-    assert [name for name in named if not (ROOT / name).exists()] == []
-
-
-def test_architecture_names_every_folder_and_root_module() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+def test_pages_name_existing_files_and_all_folders() -> None:
     source = ROOT / "src" / "personas"
+    architecture, safety = (
+        (ROOT / name).read_text("utf-8") for name in ("CONTRIBUTING.md", "docs/safety.md")
+    )
     names = [path.name for path in source.glob("*.py") if path.name != "__main__.py"]
     names += [f"{path.name}/" for path in source.iterdir() if path.is_dir() and path.name != "__pycache__"]
-    assert [name for name in names if name not in text] == []
-    files = re.findall(r"`((?:[a-z]+/)+[a-z_]+\.py)`", text)
-    assert [name for name in files if not ((source / name).exists() or (ROOT / name).exists())] == []
+    assert [name for name in names if name not in architecture] == []
+    files = re.findall(r"`((?:[a-z]+/)+[a-z_]+\.py)`", architecture)
+    tests = re.findall(r"`(tests/\S+\.py)`", safety)
+    assert tests
+    assert [f for f in files + tests if not ((source / f).exists() or (ROOT / f).exists())] == []
 
 
 def test_pages_are_short() -> None:

@@ -299,6 +299,7 @@ async def test_accounts_of_a_domain_are_counted_without_rows(service: ManaServic
         ([Response(403)], CredentialsError),
         ([Response(401)], CredentialsError),
         ([Response(405)], NotOfferedError),
+        ([Response(501)], NotOfferedError),
         ([httpx.ConnectError("refused")] * 9, UnreachableError),
         ([httpx.ReadError("reset")] * 9, NoResponseError),
     ],
