@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .conftest import ANNA, BO, KIM, SECRET, World, statuses
+from .conftest import ANNA, BO, KIM, World, statuses
 
 OTHER = "another seed secret"
 
@@ -18,14 +18,6 @@ def test_another_secret_stops_the_run_before_any_write(world: World) -> None:
     assert KIM not in world.live()
     assert world.run("seed", "--replace", "--yes").code == 0
     assert [world.sign_in(email).status_code for email in world.live()] == [200] * 3
-
-
-def test_unset_secret_is_named_as_the_cause(world: World) -> None:
-    world.seed("anna", "bo")
-    done = world.run("seed", PERSONA_SEED_SECRET=None)
-    assert done.code == 5
-    assert "development secret is in use" in done.all
-    assert SECRET not in done.all
 
 
 def test_check_passwords_finds_one_in_the_middle(world: World) -> None:
