@@ -63,9 +63,8 @@ class Runner:
         }
         # As GitHub runs `shell: bash`.
         command = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
-        return subprocess.run(
-            command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False
-        )
+        options: Any = {"cwd": self.folder, "env": environ, "capture_output": True, "text": True}
+        return subprocess.run(command, check=False, timeout=60, **options)
 
 
 @pytest.fixture
@@ -79,9 +78,7 @@ def test_preview_without_a_service_checks_only_the_catalog(runner: Runner) -> No
     # Nothing of the checkout is run.
     for name in ("venv", "pip", "personas", "json", "sitecustomize"):
         (runner.folder / f"{name}.py").write_text("open('was-run', 'w').close()\n")
-
     done = runner.run("Preview")
-
     assert (done.returncode, done.stderr) == (0, "")
     assert runner.summary.read_text(encoding="utf-8").startswith("<!-- personas-preview -->")
     assert runner.preview.exists()
@@ -91,7 +88,6 @@ def test_preview_without_a_service_checks_only_the_catalog(runner: Runner) -> No
 def test_preview_with_a_service_sets_every_output(runner: Runner) -> None:
     assert run("seed", "--auth", "embedded", "--only", "anna").code == 0
     done = runner.run("Preview", auth="embedded", **{"seed-secret": "dev-persona-seed-secret-rotate-in-prod"})
-
     assert done.returncode == 0
     outputs = dict(line.split("=", 1) for line in runner.outputs.read_text().splitlines())
     assert outputs["changed"] == "true"
@@ -103,10 +99,8 @@ def test_preview_with_a_snapshot_needs_no_secret(runner: Runner) -> None:
     assert run("seed", "--auth", "embedded", "--only", "jonas").code == 0
     live = run("list", "-o", "json", "--auth", "embedded").out
     (runner.folder / "live.json").write_text(live, encoding="utf-8")
-
     # One pattern a line.
     done = runner.run("Preview", snapshot="live.json", only="anna\n\nresearcher\r\n")
-
     assert done.returncode == 0
     assert "create=3\n" in runner.outputs.read_text()
 
@@ -119,9 +113,7 @@ def test_service_without_credentials_fails_the_step(runner: Runner) -> None:
 
 def test_broken_catalog_fails_the_step_with_an_annotation(runner: Runner) -> None:
     (runner.folder / "catalog.json").write_text('{"personas": [\n  {"name": ""}\n]}')
-
     done = runner.run("Preview")
-
     assert done.returncode == 3
     assert re.search(r"^::error .*file=catalog\.json,line=2,", done.stdout, re.MULTILINE)
     assert runner.preview.stat().st_size > 0
@@ -182,7 +174,6 @@ def test_pull_request_has_one_comment_per_key(runner: Runner, gh: str, writing: 
     for key, marker in [("", "<!-- personas-preview -->"), ("staging", "<!-- personas-preview staging -->")]:
         runner.calls.unlink(missing_ok=True)
         done = runner.run("Comment", **{"comment-key": key})
-
         assert done.returncode == 0, done.stderr
         listed, written = runner.calls.read_text().splitlines()
         assert "--paginate repos/octo/app/issues/7/comments" in listed

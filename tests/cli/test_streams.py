@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from personas import __version__
-from tests.faults.proxy import Hold, every, open_proxy
+from tests.faults.proxy import every, open_proxy
 
 from .conftest import SECRET, Service, entry, write_catalog
 
@@ -164,7 +164,7 @@ def test_init_asks_for_the_scope() -> None:
 def test_a_signal_that_nohup_ignores_stays_ignored(seeded: Service) -> None:
     go_on = threading.Event()
     with open_proxy(seeded.url) as proxy:
-        proxy.script = every(Hold(go_on), method="GET", path="/api/v1/admin/personas")
+        proxy.script = every(go_on, method="GET", path="/api/v1/admin/personas")
         command = [*PROGRAM, "list", "--auth", proxy.url, "--jwt", seeded.at[3]]
         with subprocess.Popen(
             ["nohup", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from personas.embedded import ServerThread, schema
 from personas.services import http
 from tests.commands import Done, run, start
 
-from .proxy import NO_TLS, Proxy, Script, open_proxy
+from .proxy import NO_TLS, Answer, Proxy, Script, open_proxy
 
 ENDPOINT = "/api/v1/admin/personas"
 SIGN_IN = "/api/auth/sign-in/email"
@@ -31,20 +31,14 @@ BY_PASSWORD: dict[str, Any] = {
     "MANA_ADMIN_PASSWORD": ADMIN_PASSWORD,
 }
 # A shared space for catalogs that have Anna and Bo.
-TEAM = {
-    "slug": "two-friends",
-    "name": "Two Friends",
-    "type": "team",
-    "owner": ANNA,
-    "members": [BO],
-}
+TEAM = {"slug": "two-friends", "name": "Two Friends", "type": "team", "owner": ANNA, "members": [BO]}
 
 
 class World:
     """The embedded service on a port behind a proxy with faults, and a folder to run commands in.
 
     Attributes:
-        release: For `Hold`; set at the end, so that no thread is left.
+        release: What scripts wait for; set at the end, so that no thread is left.
     """
 
     def __init__(self, server: ServerThread, proxy: Proxy, folder: Path) -> None:
@@ -170,9 +164,9 @@ def world(server: ServerThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 connection.execute(table.delete().where(~kept.get(table, sa.false())))
     with open_proxy(server.url) as proxy:
         world = World(server, proxy, tmp_path)
-        yield world
-    world.http.close()
-    world.release.set()
+        with world.http:
+            yield world
+        world.release.set()
 
 
 def statuses(report: Done) -> dict[str, str]:
@@ -183,3 +177,20 @@ def statuses(report: Done) -> dict[str, str]:
 def results(report: Done) -> Sequence[str]:
     """Return the results of a JSON report, in order."""
     return [outcome["result"] for outcome in report.json["outcomes"]]
+
+
+def rewrite(text: str) -> Callable[[httpx.Response], Answer]:
+    """Return a change of the service's answers: this text stands in all texts of personas but the email."""
+
+    def change(response: httpx.Response) -> Answer:
+        body = response.json()
+        for persona in body.get("personas", [body.get("persona", {})]):
+            persona["name"] = persona["archetype"] = persona["tickCadence"] = persona["systemPrompt"] = text
+            persona["moduleMix"] = {text: 1}
+            persona["createdAt"] = "0001-01-01T00:00:00"  # before all time zones
+        if "persona" in body:
+            body["recentActions"] = [{"toolName": text, "result": text, "errorMessage": text}]
+            body["feedbackByModule"] = [{"module": text, "avgRating": 1}]
+        return Answer(response.status_code, body)
+
+    return change

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import socket
 import ssl
 import struct
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Literal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
-import anyio.to_thread
 import httpx
-from anyio.from_thread import start_blocking_portal
 
 # Loading certificates, which plain http does not need, takes longer than a request.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+# No wait of the proxy is longer; seconds.
+MAX_WAIT = 30
 
 
 @dataclass(frozen=True)
@@ -31,40 +34,22 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class Break:
-    """Close the connection: `before` the service sees the request, or after it acted (`lost` answer)."""
+class Cut(Enum):
+    """No answer: the connection ends, or nothing comes until the client gives up."""
 
-    when: Literal["before", "lost"]
-
-
-@dataclass(frozen=True)
-class Stall:
-    """Answer nothing until the client gives up; the service acts if `forward`."""
-
-    forward: bool = False
+    RESET = auto()  # before the service sees the request
+    LOST = auto()  # after the service acted
+    STALL = auto()  # the service does not see the request
+    LATE = auto()  # the service acts
 
 
-@dataclass(frozen=True)
-class Hold:
-    """Wait for an event, then forward."""
-
-    until: threading.Event
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Forward, and change the service's answer."""
-
-    change: Callable[[httpx.Response], Answer]
-
-
-Fault = Answer | Break | Stall | Hold | Edit
+# An event holds the request until it is set; a function changes the service's answer.
+Fault = Answer | Cut | threading.Event | Callable[[httpx.Response], Answer]
 
 
 @dataclass
 class Request:
-    """A request as it arrived."""
+    """A request as it arrived; names of headers are in lower case."""
 
     method: str
     target: str
@@ -79,21 +64,26 @@ class Request:
 Script = Callable[[Request], Fault | None]
 
 
-@dataclass
-class Proxy:
-    """Forwards to `upstream` and keeps every request.
+class Proxy(ThreadingHTTPServer):
+    """Forwards to a service and keeps every request.
 
     Attributes:
-        script: Returns the fault of a request, or None; runs in the thread of the proxy.
-        close: Refuses further connections; for scripts.
+        script: Returns the fault of a request, or None; runs in threads of the proxy, one at a time.
+        errors: What went wrong in the proxy itself.
     """
 
-    upstream: str
-    url: str = ""
-    script: Script = lambda _: None
-    requests: list[Request] = field(default_factory=list)
-    arrived: threading.Condition = field(default_factory=threading.Condition)
-    close: Callable[[], None] = lambda: None
+    daemon_threads = False  # so that closing waits for all
+    request_queue_size = 100
+
+    def __init__(self, client: httpx.Client) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.client = client
+        self.script: Script = lambda _: None
+        self.requests: list[Request] = []
+        self.arrived = threading.Condition()
+        self.ended = threading.Event()
+        self.errors: list[BaseException | None] = []
 
     def count(self, method: str, path: str = "/") -> int:
         """Return how many requests with this method went to a path that begins so."""
@@ -107,106 +97,92 @@ class Proxy:
     def wait_for(self, condition: Callable[[], bool], timeout: float = 20) -> None:
         """Wait until `condition` holds; it is checked after each request."""
         with self.arrived:
-            assert self.arrived.wait_for(condition, timeout)
+            assert self.arrived.wait_for(condition, timeout), self.requests
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection."""
-        # Cancelled when the event loop of the portal ends.
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            async with httpx.AsyncClient(
-                base_url=self.upstream, timeout=60, trust_env=False, verify=NO_TLS, cookies=_no_cookies()
-            ) as client:
-                while (request := await self._read(reader)) is not None:
-                    if not await self._answer(request, client, writer):
-                        break
-        writer.close()
+    def refuse(self) -> None:
+        """Refuse further connections."""
+        self.shutdown()
+        self.socket.close()
 
-    async def _read(self, reader: asyncio.StreamReader) -> Request | None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        first, *lines = head.rstrip().split("\r\n")
-        method, target, _ = first.split(" ", 2)
-        headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-        with self.arrived:
-            request = Request(method, target, headers, body)
-            self.requests.append(request)
-            self.arrived.notify_all()
-        return request
+    def shutdown_request(self, request: Any) -> None:
+        self.close_request(request)  # a shutdown before it would be an ordinary end
 
-    async def _answer(
-        self, request: Request, client: httpx.AsyncClient, writer: asyncio.StreamWriter
-    ) -> bool:
-        fault = self.script(request)
-        match fault:
-            case Answer():
-                await self._write(writer, fault)
-                return True
-            case Break("before"):
-                return self._reset(writer)
-            case Stall(forward=False):
-                await asyncio.sleep(30)
-                return False
-            case Hold(until):
-                # Threads of their own: those of asyncio also look up host names.
-                await anyio.to_thread.run_sync(until.wait, 20, abandon_on_cancel=True)
-        headers = {k: v for k, v in request.headers.items() if k not in {"host", "connection"}}
-        response = await client.request(request.method, request.target, headers=headers, content=request.body)
-        match fault:
-            case Break("lost"):
-                return self._reset(writer)
-            case Stall():
-                await asyncio.sleep(30)
-                return False
-            case Edit(change):
-                await self._write(writer, change(response))
-            case _:
-                skipped = {"content-length", "transfer-encoding", "connection"}
-                kept = tuple((k, v) for k, v in response.headers.multi_items() if k not in skipped)
-                await self._write(writer, Answer(response.status_code, response.content, kept))
-        return True
-
-    @staticmethod
-    def _reset(writer: asyncio.StreamWriter) -> bool:
-        # With this option, closing sends a reset.
-        linger = struct.pack("ii", 1, 0)
-        writer.get_extra_info("socket").setsockopt(1, 13, linger)
-        return False
-
-    @staticmethod
-    async def _write(writer: asyncio.StreamWriter, answer: Answer) -> None:
-        headers = list(answer.headers)
-        match answer.body:
-            case None:
-                body = b""
-            case bytes():
-                body = answer.body
-            case str():
-                body = answer.body.encode()
-            case _:
-                body = json.dumps(answer.body).encode()
-                headers.append(("content-type", "application/json"))
-        headers.append(("content-length", str(len(body))))
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        writer.write(f"HTTP/1.1 {answer.status} X\r\n{lines}\r\n".encode("latin-1", "replace") + body)
-        await writer.drain()
+    def handle_error(self, *_: object) -> None:
+        if not isinstance(error := sys.exception(), ConnectionError):
+            self.errors.append(error)
 
 
-def _no_cookies() -> CookieJar:
-    """Return a jar that keeps nothing: a proxy must not sign in later calls."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+class Handler(BaseHTTPRequestHandler):
+    """Answers the requests of one connection."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet for an answer
+    timeout = MAX_WAIT
+    server: Proxy
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def answer(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers.get("content-length", 0)))
+        request = Request(self.command, self.path, headers, body)
+        with self.server.arrived:
+            self.server.requests.append(request)
+            fault = self.server.script(request)
+            self.server.arrived.notify_all()
+        if isinstance(fault, Answer):
+            return self.send(fault)
+        if fault in {Cut.RESET, Cut.STALL}:
+            return self.cut(fault is Cut.RESET)
+        if isinstance(fault, threading.Event):
+            assert fault.wait(MAX_WAIT), "nothing ended a hold"
+        headers = {k: v for k, v in headers.items() if k not in {"host", "connection"}}
+        response = self.server.client.request(request.method, request.target, headers=headers, content=body)
+        if fault in {Cut.LOST, Cut.LATE}:
+            return self.cut(fault is Cut.LOST)
+        if callable(fault):
+            return self.send(fault(response))
+        skipped = {"content-length", "transfer-encoding", "connection"}
+        kept = tuple((k, v) for k, v in response.headers.multi_items() if k not in skipped)
+        return self.send(Answer(response.status_code, response.content, kept))
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - names of the base class
+
+    def cut(self, reset: bool) -> None:
+        if reset:  # with this option, closing sends one
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            self.server.ended.wait(MAX_WAIT)
+        self.close_connection = True
+
+    def send(self, answer: Answer) -> None:
+        self.send_response_only(answer.status, "X")
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        body = answer.body if isinstance(answer.body, bytes) else str(answer.body or "").encode()
+        if not isinstance(answer.body, bytes | str | None):
+            body = json.dumps(answer.body).encode()
+            self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 @contextmanager
 def open_proxy(upstream: str) -> Iterator[Proxy]:
-    """Run a proxy on a free port of 127.0.0.1."""
-    proxy = Proxy(upstream)
-    with start_blocking_portal() as portal:
-        server = portal.call(lambda: asyncio.start_server(proxy.serve, "127.0.0.1", 0))
-        proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        proxy.close = server.close
-        yield proxy
-        # Running connections end with the event loop of the portal.
-        portal.call(server.close)
+    """Run a proxy on a free port of 127.0.0.1; at the end, nothing of it runs any more."""
+    # A jar that keeps nothing: a proxy must not sign in later calls.
+    jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    options: Any = {"timeout": MAX_WAIT, "trust_env": False, "verify": NO_TLS, "cookies": jar}
+    with httpx.Client(base_url=upstream, **options) as client, Proxy(client) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield proxy
+        finally:
+            proxy.ended.set()
+            proxy.shutdown()
+    assert proxy.errors == []
 
 
 def every(fault: Fault, *, method: str = "", path: str = "", times: int | None = None) -> Script:

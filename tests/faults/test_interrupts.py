@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from .conftest import ENDPOINT, TEAM, World
-from .proxy import Hold, every
+from .proxy import every
 
 NAMES = [f"p{number:02}" for number in range(12)]
 
@@ -22,7 +22,7 @@ NAMES = [f"p{number:02}" for number in range(12)]
 def start_seed(world: World) -> subprocess.Popen[str]:
     """Start a seed; return when four writes are in flight."""
     world.catalog(*NAMES)
-    world.proxy.script = every(Hold(world.release), method="POST", path=ENDPOINT)
+    world.proxy.script = every(world.release, method="POST", path=ENDPOINT)
     process = world.start("seed", "--concurrency", "4", "--report", "report.json")
     world.proxy.wait_for(lambda: len(world.proxy.writes) == 4)
     return process
@@ -84,7 +84,7 @@ def test_second_signal_aborts_and_running_writes_are_unknown(world: World) -> No
 @pytest.mark.parametrize("command", ["cleanup", "spaces"])
 def test_signal_while_reading_changes_nothing(world: World, command: str) -> None:
     world.catalog("anna", "bo", spaces=[TEAM])
-    world.proxy.script = lambda _: Hold(world.release)
+    world.proxy.script = lambda _: world.release
     process = world.start(command, "--report", "report.json")
     world.proxy.wait_for(lambda: bool(world.proxy.requests))
     process.send_signal(signal.SIGINT)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 
 from personas import derive_password
 from personas.services.mana import ManaService
 from tests.commands import COMMANDS as ALL_COMMANDS, Done
 
-from .conftest import ADMIN_PASSWORD, ANNA, BO, BY_PASSWORD, ENDPOINT, SECRET, TEAM, World
-from .proxy import Answer, Edit, Request, Script
+from .conftest import ADMIN_PASSWORD, ANNA, BO, BY_PASSWORD, ENDPOINT, SECRET, TEAM, World, rewrite
+from .proxy import Answer, Fault, Request, Script
 
 REPORTS = ("report.json", "report.md", "report.txt")
 # Arguments of every command; those in PRINTING print a secret, which is their purpose.
@@ -116,54 +116,19 @@ def echo(request: Request) -> dict[str, object]:
     }
 
 
-def as_json(request: Request) -> Answer:
-    return Answer(400, echo(request), (("x-echo", quote(json.dumps(echo(request)))[:4000]),))
-
-
-def as_text(request: Request) -> Answer:
-    return Answer(500, f"<pre>{json.dumps(echo(request))}</pre>")
-
-
-def as_redirect(request: Request) -> Answer:
-    target = quote(json.dumps(echo(request)))[:4000]
-    return Answer(302, None, (("location", f"https://evil.example/?{target}"),))
-
-
-def after_writes(request: Request) -> Answer | None:
-    return as_json(request) if request.method != "GET" and "sign-in" not in request.path else None
-
-
-def in_warnings(request: Request) -> Edit | None:
-    if request.method != "DELETE":
-        return None
-    return Edit(lambda _: Answer(200, {"ok": True, "warning": json.dumps(echo(request))}))
-
-
-def in_names(request: Request) -> Edit | None:
-    """Let the service put what it knows into texts of good answers."""
-    if request.method != "GET" or not request.path.startswith(ENDPOINT):
-        return None
-
-    def change(response: httpx.Response) -> Answer:
-        body, said = response.json(), " ".join(request.headers.values())
-        for persona in (*body.get("personas", ()), *([body["persona"]] if "persona" in body else ())):
-            persona["name"] = persona["archetype"] = persona["systemPrompt"] = said
-            persona["moduleMix"] = {said: 1}
-        return Answer(response.status_code, body)
-
-    return Edit(change)
-
-
-FIRST_CALLS = ("list", "seed", "spaces", "login", "token")
-# The echoes, and the commands that meet them.
-ECHOES: Mapping[Script, tuple[str, ...]] = {
-    as_json: FIRST_CALLS,
-    as_text: FIRST_CALLS,
-    as_redirect: FIRST_CALLS,
-    after_writes: ("seed", "spaces", "cleanup"),
-    in_warnings: ("cleanup",),
-    in_names: ("list", "show", "dry-run", "seed", "cleanup"),
-}
+def answer(kind: str, request: Request) -> Fault | None:
+    """Return an answer of this kind that repeats the request; None if the kind is for other requests."""
+    text, writing = json.dumps(echo(request)), request.method != "GET" and "sign-in" not in request.path
+    refusal = Answer(400, echo(request), (("x-echo", quote(text)[:4000]),))
+    answers = {
+        "JSON": refusal,
+        "text": Answer(500, f"<pre>{text}</pre>"),
+        "redirect": Answer(302, None, (("location", f"https://evil.example/?{quote(text)[:4000]}"),)),
+        "refused writes": refusal if writing else None,
+        "warnings": Answer(200, {"ok": True, "warning": text}) if request.method == "DELETE" else None,
+        "names": rewrite(" ".join(request.headers.values())) if request.path.startswith(ENDPOINT) else None,
+    }
+    return answers[kind]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -174,11 +139,24 @@ def test_no_command_prints_a_secret(seeded: World, command: str) -> None:
         assert "bug" not in done.all
 
 
-@pytest.mark.parametrize("script", ECHOES, ids=lambda script: script.__name__)
-def test_service_that_echoes_secrets_makes_no_command_print_them(seeded: World, script: Script) -> None:
-    for command in ECHOES[script]:
-        env: Mapping[str, Any] = BY_PASSWORD if command == "token" or script is as_json else {}
-        done = run_verbose(seeded, command, "github", script, **env)
+FIRST_CALLS = ("list", "seed", "spaces", "login", "token")
+
+
+@pytest.mark.parametrize(
+    ("kind", "commands"),
+    [
+        *((kind, FIRST_CALLS) for kind in ("JSON", "text", "redirect")),
+        ("refused writes", ("seed", "spaces", "cleanup")),
+        ("warnings", ("cleanup",)),
+        ("names", ("list", "show", "dry-run", "seed", "cleanup")),
+    ],
+)
+def test_service_that_echoes_secrets_makes_no_command_print_them(
+    seeded: World, kind: str, commands: tuple[str, ...]
+) -> None:
+    for command in commands:
+        env: Mapping[str, Any] = BY_PASSWORD if command == "token" or kind == "JSON" else {}
+        done = run_verbose(seeded, command, "github", partial(answer, kind), **env)
         assert seeded.proxy.requests
         check(seeded, done)
         assert "bug" not in done.all
@@ -238,7 +216,7 @@ def test_value_that_cannot_be_used_is_named_not_shown(
 def test_proxy_that_refuses_and_echoes_shows_no_password(world: World) -> None:
     proxy = world.proxy.url.replace("//", f"//user:{TYPED}@")
     encoded = base64.b64encode(f"user:{TYPED}".encode()).decode()
-    done = world.run("list", "-v", *AWAY, script=as_json, http_proxy=proxy)
+    done = world.run("list", "-v", *AWAY, script=partial(answer, "JSON"), http_proxy=proxy)
     assert done.code == 4, done.all
     assert encoded in str(world.proxy.requests[0].headers)
     assert TYPED not in done.all

@@ -11,33 +11,18 @@ import pytest
 
 from tests.commands import Done
 
-from .conftest import ANNA, ENDPOINT, SIGN_IN, TEAM, World
-from .proxy import Answer, Edit, Script, every
-
-JSON, PACKED = ("content-type", "application/json"), ("content-encoding", "gzip")
+from .conftest import ENDPOINT, SIGN_IN, TEAM, World, rewrite
+from .proxy import Answer, Script, every
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Answer(200, {"personas": [{"userId": 5, "email": ANNA}]}),
-        Answer(200, b"\xff\xfe\x00", (JSON,)),
-        Answer(200, b"[" * 100_000, (JSON,)),
-        Answer(200, gzip.compress(b" " * 17 * 2**20, 1), (JSON, PACKED)),
-        Answer(307, None, (("location", "/elsewhere"),)),
-    ],
-    ids=["id is a number", "not UTF-8", "deep", "huge when unpacked", "redirect"],
-)
-def test_unusable_list_ends_the_run_with_one_error(world: World, answer: Answer) -> None:
+def test_answer_that_is_huge_when_unpacked_is_refused(world: World) -> None:
     world.catalog("anna")
-    done = world.run("seed", script=every(answer, path=ENDPOINT))
+    headers = (("content-type", "application/json"), ("content-encoding", "gzip"))
+    bomb = Answer(200, gzip.compress(b" " * 17 * 2**20, 1), headers)
+    done = world.run("seed", script=every(bomb, path=ENDPOINT))
     assert done.code == 4, done.all
-    assert done.err.startswith("Error: listing the personas: ")
-    assert len(done.err) < 500
+    assert done.err.startswith("Error: listing the personas: the answer is longer than ")
     assert len(world.proxy.requests) == 1
-
-
-PATHS = ["../../../auth/sign-out", "a/b", "..", ".", "x?y=1#z", "%2e%2e", "\\..\\"]
 
 
 def test_id_that_is_a_path_stays_one_part_of_the_path(world: World) -> None:
@@ -48,9 +33,10 @@ def test_id_that_is_a_path_stays_one_part_of_the_path(world: World) -> None:
             (persona,) = response.json()["personas"]
             return Answer(200, {"personas": [{**persona, "userId": user_id}]})
 
-        return lambda request: Edit(change) if request.path == ENDPOINT else None
+        return lambda request: change if request.path == ENDPOINT else None
 
-    for user_id in (*PATHS, "", " ", "é\r\nX: 1", "\ud800"):
+    paths = ("../../../auth/sign-out", "a/b", "..", ".", "x?y=1#z", "%2e%2e", "\\..\\")
+    for user_id in (*paths, "", " ", "é\r\nX: 1", "\ud800"):
         done = world.run("cleanup", "--yes", script=list_id(user_id))
         assert done.code in {0, 6}, done.all
         assert "bug" not in done.all
@@ -59,17 +45,6 @@ def test_id_that_is_a_path_stays_one_part_of_the_path(world: World) -> None:
             assert re.fullmatch(r"(/[^/?#\\\s]+)?", rest), request.target
             assert rest not in {"/.", "/.."}
         assert len(world.live()) == 1
-
-
-def test_date_before_all_time_zones_is_read(world: World) -> None:
-    world.seed("anna")
-
-    def change(response: httpx.Response) -> Answer:
-        (persona,) = response.json()["personas"]
-        return Answer(200, {"personas": [{**persona, "createdAt": "0001-01-01T00:00:00"}]})
-
-    done = world.run("dry-run", script=lambda request: Edit(change) if request.path == ENDPOINT else None)
-    assert done.code == 0, done.all
 
 
 @pytest.mark.parametrize("names", [("anna", "bo"), ("bo",)], ids=["create", "update"])
@@ -115,30 +90,10 @@ def check_harmless(text: str, output: str) -> None:
 
 
 def test_hostile_text_of_the_service_is_harmless(world: World) -> None:
-    """Every text of a persona but its email is hostile."""
     world.seed("anna", "bo")
-
-    def change(response: httpx.Response) -> Answer:
-        body = response.json()
-        for persona in (*body.get("personas", ()), *([body["persona"]] if "persona" in body else ())):
-            persona["name"] = persona["archetype"] = persona["tickCadence"] = HOSTILE
-            if "systemPrompt" in persona:
-                persona["systemPrompt"] = HOSTILE
-                persona["moduleMix"] = {HOSTILE: 1.0}
-        if "persona" in body:
-            body["recentActions"] = [{"toolName": HOSTILE, "result": HOSTILE, "errorMessage": HOSTILE}]
-            body["feedbackByModule"] = [{"module": HOSTILE, "avgRating": 1}]
-        return Answer(response.status_code, body)
-
-    hostile = every(Edit(change), method="GET", path=ENDPOINT)
-    for command in (
-        ("dry-run",),
-        ("seed", "--dry-run", "--replace"),
-        ("list",),
-        ("show", "anna"),
-        ("cleanup", "--dry-run"),
-    ):
-        done = world.run(*command, *EVERY_FORMAT, script=hostile)
+    hostile = every(rewrite(HOSTILE), method="GET", path=ENDPOINT)
+    for command in ("dry-run", "seed --dry-run --replace", "list", "show anna", "cleanup --dry-run"):
+        done = world.run(*command.split(), *EVERY_FORMAT, script=hostile)
         assert done.code == 0, done.all
         check_run(world, done)
 
@@ -173,7 +128,7 @@ def test_cookie_keeps_what_the_service_set(world: World) -> None:
         headers = (("set-cookie", "other=1; Path=/"), ("set-cookie", f"{cookie}; {attributes}"))
         return Answer(200, response.json(), headers)
 
-    script = every(Edit(change), path=SIGN_IN)
+    script = every(change, path=SIGN_IN)
     done = world.run("login", "anna", "-o", "storage-state", script=script)
     assert done.code == 0, done.all
     (cookie,) = done.json["cookies"]

@@ -1,4 +1,4 @@
-"""Credentials that expire, are wrong, or belong to another account; and services that are another kind."""
+"""Credentials that expire, are wrong, or belong to another account; and addresses that are wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from personas.embedded.service import utc_now
 
 from .conftest import BY_PASSWORD, SIGN_IN, World, results
-from .proxy import Answer, Request, Script, every
+from .proxy import Request, Script
 
 FIVE = ("a1", "a2", "a3", "a4", "a5")
 HUMAN, PASSWORD = "human@acme.test", "a password of their own"
@@ -55,26 +55,6 @@ def test_no_session_stays_open(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "role", "message"),
-    [
-        (60, "admin", "The admin token has expired: since 20"),
-        (0, "user", "The token is not an admin's: its role is 'user'."),
-    ],
-)
-def test_token_that_cannot_work_is_not_sent(world: World, minutes: int, role: str, message: str) -> None:
-    claims = {"sub": "x", "email": HUMAN, "role": role}
-    then = utc_now() - dt.timedelta(minutes=minutes)
-    token = world.server.service.signer.sign(claims, issuer="http://localhost", now=then)
-    world.catalog("anna")
-    for command in ("seed", "dry-run", "list", "cleanup"):
-        done = world.run(command, MANA_ADMIN_JWT=token)
-        assert done.code == 4
-        assert f"Error: {message}" in done.err
-        assert token not in done.all
-        assert world.proxy.requests == []
-
-
-@pytest.mark.parametrize(
     ("verified", "password", "cause"),
     [
         (False, PASSWORD, "this account is not verified"),
@@ -98,33 +78,6 @@ def test_account_that_cannot_be_the_admin_says_the_cause(
             assert misleading not in done.err
         assert world.proxy.count("POST", SIGN_IN) == 1
         assert world.count_sessions() == 0
-
-
-@pytest.mark.parametrize(
-    ("answer", "cause"),
-    [
-        (Answer(401, {"error": "unauthorized"}), "this is not the auth service's sign-in (HTTP 401)"),
-        (Answer(404, "Not Found"), "this is not the auth service's sign-in (HTTP 404)"),
-        (Answer(404, {"error": "not found"}), "this is not the auth service's sign-in (HTTP 404)"),
-        (Answer(405, "Method Not Allowed"), "this is not the auth service's sign-in (HTTP 405)"),
-        (Answer(200, "<!doctype html>"), "this is not the auth service's sign-in (HTTP 200)"),
-        (Answer(200, {"twoFactorRedirect": True}), "this account uses two-factor sign-in"),
-    ],
-    ids=["401 without code", "404", "404 JSON", "405", "HTML", "second factor"],
-)
-def test_sign_in_of_another_kind_is_not_a_wrong_password(world: World, answer: Answer, cause: str) -> None:
-    world.catalog("anna")
-    admin = world.run("list", "--service", "mana", script=every(answer), **BY_PASSWORD)
-    persona = world.run("login", "anna", script=every(answer))
-    for done in (admin, persona):
-        assert done.code == 4
-        assert cause in done.all
-        for misleading in ("password is wrong", "ADMIN_PASSWORD", "--replace"):
-            assert misleading not in done.all
-    assert ("--jwt" if "two-factor" in cause else "Check --auth ") in admin.all
-    done = world.run("list", script=every(answer), **BY_PASSWORD)
-    assert done.code == 4
-    assert f"Neither mana nor Better Auth answers at {world.proxy.url}." in done.all
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/auth/"])

@@ -9,16 +9,13 @@ from .conftest import World, statuses
 A, B = "books.a@acme.test", "books.b@acme.test"
 GAMES = {"games.a@acme.test", "x@games.example"}
 BOOKS = ("-c", "books.json")
-
-
-def write_books(world: World, *emails: str) -> None:
-    world.catalog(*emails, file="books.json", scope="books.*@acme.test")
+SCOPED = {"file": "books.json", "scope": "books.*@acme.test"}
 
 
 @pytest.fixture
 def two(world: World) -> World:
     """Books and games, both seeded."""
-    write_books(world, A, B)
+    world.catalog(A, B, **SCOPED)
     world.catalog(*sorted(GAMES), file="games.json", scope=["games.*@acme.test", "*@games.example"])
     for file in ("books.json", "games.json"):
         assert world.run("seed", "-c", file).code == 0
@@ -38,7 +35,7 @@ def test_each_catalog_sees_only_its_scope(two: World) -> None:
 
 
 def test_prune_leaves_the_other_catalog_alone(two: World) -> None:
-    write_books(two, A)
+    two.catalog(A, **SCOPED)
     assert statuses(two.run("dry-run", *BOOKS, "-o", "json")) == {A: "in-sync", B: "extra"}
     done = two.run("dry-run", *BOOKS, "--only", "books.*")
     assert "--prune" in done.out

@@ -32,7 +32,6 @@ class Server:
     replies: list[Reply] = field(default_factory=lambda: [OK])
     heads: list[str] = field(default_factory=list)  # what arrived, in lower case
     connections: int = 0
-    port: int = 0
     url: str = ""
 
     @property
@@ -66,8 +65,7 @@ async def serve(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """Run a server in this event loop."""
     state = Server()
     listener = await asyncio.start_server(state.handle, "127.0.0.1", 0, ssl=tls)
-    state.port = listener.sockets[0].getsockname()[1]
-    state.url = f"{'https' if tls else 'http'}://127.0.0.1:{state.port}"
+    state.url = f"{'https' if tls else 'http'}://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     yield state
     listener.close()
 

@@ -199,12 +199,11 @@ async def test_one_pause_holds_all_workers_and_is_announced_once(server: Server,
     waits: list[tuple[float, str]] = []
     times: list[float] = []
     server.replies = [busy, busy, OK]
-    async with client(
-        server.url,
-        concurrency=2,
-        observe=lambda *_: times.append(time.monotonic()),
-        on_wait=lambda *wait: waits.append(wait),
-    ) as opened:
+    calls: dict[str, Any] = {
+        "observe": lambda *_: times.append(time.monotonic()),
+        "on_wait": lambda *wait: waits.append(wait),
+    }
+    async with client(server.url, concurrency=2, **calls) as opened:
         await asyncio.gather(*(ask(opened) for _ in range(4)))
     assert len(times) == 6
     assert times[2] - times[1] > 0.9
@@ -316,7 +315,7 @@ async def test_a_proxy_is_used_off_loopback_only(
     server: Server, monkeypatch: Patch, loopback: bool, variables: dict[str, str], proxied: bool
 ) -> None:
     for name, value in variables.items():
-        monkeypatch.setenv(name, value.format(f"127.0.0.1:{server.port}"))
+        monkeypatch.setenv(name, value.format(server.url.removeprefix("http://")))
     async with client(server.url, loopback=loopback) as opened:
         assert (await ask(opened)).status == 200
     assert server.seen == [f"get {server.url if proxied else ''}/thing"]

@@ -227,9 +227,8 @@ class Users:
         query = parse_qs(request.url.query.decode())
         search, limit = query["search"][0], query["limit"][0]
         self.searches.append((search, limit))
-        escapes = {"%": ".*", "_": "."}
-        parts = re.findall(r"\\.|.", search)
-        pattern = "".join(re.escape(p[1]) if p[0] == "\\" else escapes.get(p, re.escape(p)) for p in parts)
+        wild = {"%": ".*", "_": "."}
+        pattern = "".join(wild.get(p, re.escape(p[-1])) for p in re.findall(r"\\.|.", search))
         texts = {email: f"{email}\n{self.name}" for email in self.emails}
         found = [email for email, text in texts.items() if re.search(pattern, text, re.IGNORECASE)]
         if limit != "0" and self.signed_in in found:
@@ -299,6 +298,7 @@ async def test_accounts_of_a_domain_are_counted_without_rows(service: ManaServic
         ([Response(403)], CredentialsError),
         ([Response(401)], CredentialsError),
         ([Response(405)], NotOfferedError),
+        ([Response(501)], NotOfferedError),
         ([httpx.ConnectError("refused")] * 9, UnreachableError),
         ([httpx.ReadError("reset")] * 9, NoResponseError),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -56,6 +57,12 @@ def given(**claims: Any) -> Credentials:
     return Credentials(token=Secret(jwt(**claims)))
 
 
+def set_clock(monkeypatch: pytest.MonkeyPatch, now: float, monotonic: float = 0.0) -> None:
+    """Stop the clock of the sign-ins only: event loops in other threads would sleep by a wrong clock."""
+    clock = SimpleNamespace(time=lambda: now, monotonic=lambda: monotonic)
+    monkeypatch.setattr("personas.services.sign_in.time", clock)
+
+
 def let_sign_in(mana: Router, *tokens: str) -> tuple[respx.Route, respx.Route]:
     signing = mana.post("/api/auth/sign-in/email")
     signing.respond(json=SIGNED_IN, headers={"set-cookie": COOKIE})
@@ -84,6 +91,7 @@ async def test_a_sign_in_gives_a_session(mana: Router) -> None:
         (200, {"twoFactorRedirect": True}, NoSessionError, "uses two-factor sign-in", Verdict.RIGHT),
         (401, {"error": "Invalid credentials"}, NotOfferedError, "not the auth service's sign-in", None),
         (401, "Unauthorized", NotOfferedError, "not the auth service's sign-in (HTTP 401)", None),
+        (404, {"error": "not found"}, NotOfferedError, "not the auth service's sign-in (HTTP 404)", None),
         (404, "404 Not Found", NotOfferedError, "not the auth service's sign-in (HTTP 404)", None),
         (405, {}, NotOfferedError, "not the auth service's sign-in (HTTP 405)", None),
         (200, "<html>", NotOfferedError, "not the auth service's sign-in (HTTP 200)", None),
@@ -350,10 +358,8 @@ async def test_a_token_is_renewed_before_it_expires(
     signing, getting = let_sign_in(mana, first, jwt(sid="second"))
     async with admin_service() as service:
         assert await service.admin_token() == Secret(first)
-        clock = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: clock + later)
+        set_clock(monkeypatch, now, monotonic=time.monotonic() + later)
         token = await service.admin_token()
-        monkeypatch.undo()
     assert (token != Secret(first)) is renewed
     assert signing.call_count == getting.call_count == (2 if renewed else 1)
 
@@ -381,7 +387,7 @@ async def test_a_given_token_that_expires_is_named_as_the_cause(
     async with admin_service(given(exp=now + 20)) as service:
         error = await error_of(service.list_personas())
         assert error.message == "The service refused the admin token: Invalid or expired token."
-        monkeypatch.setattr(time, "time", lambda: now + 60)
+        set_clock(monkeypatch, now + 60)
         error = await error_of(service.list_personas())
     assert type(error) is CredentialsError
     assert error.message.startswith("The admin token has expired: since 20")
