@@ -20,6 +20,7 @@ from personas.embedded.service import ADMIN_EMAIL, Service
 
 LOOPBACK: Final = "127.0.0.1"
 MAX_CONNECTIONS: Final = 500
+STOP_SECONDS: Final = 15.0  # how long a server may take to stop
 
 
 def serve(
@@ -86,7 +87,8 @@ class ServerThread:
             # The socket listens already: requests wait until the thread accepts them.
             thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
             thread.start()
-            stack.callback(thread.join)
+            # A test that moves the clock makes the event loop sleep for as long.
+            stack.callback(thread.join, STOP_SECONDS)
             stack.callback(setattr, server, "should_exit", True)
             self._stack = stack.pop_all()
         return self
