@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import pytest
+import respx
 
 from personas.catalog.loader import parse_catalog
 from personas.catalog.models import Catalog
@@ -32,8 +32,14 @@ QUICK = RetryPolicy(first_wait=0.001, max_wait=0.002, connect=0.05, total=5)
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Start a simulated Better Auth with these options."""
-    with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(Simulated(**options).serve())
+    with respx.mock(assert_all_called=False) as router:
+
+        def start(**options: Any) -> Simulated:
+            simulated = Simulated(**options)
+            router.route(url__startswith=simulated.url).mock(side_effect=simulated.answer)
+            return simulated
+
+        yield start
 
 
 def connect(url: str, **options: Any) -> BetterAuthService:

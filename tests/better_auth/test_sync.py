@@ -219,7 +219,7 @@ async def test_requests_of_a_second_seed(start: Start) -> None:
     async with connect(simulated.url) as service:
         await sync(service, catalog())
     # With bearer tokens, neither cookies nor an Origin are needed.
-    assert not any({"cookie", "origin"} & headers.keys() for _, _, headers in simulated.calls)
+    assert not any({"cookie", "origin"} & call.headers.keys() for call in simulated.calls)
     simulated.calls.clear()
     async with connect(simulated.url) as service:
         await sync(service, catalog())
@@ -235,13 +235,15 @@ async def test_requests_of_a_second_seed(start: Start) -> None:
 
 
 async def test_rate_limits_delay_a_run_and_fail_nothing(start: Start) -> None:
-    simulated = start(**KIND, limits={"sign-in": 3, "admin": 20})
-    names = [f"p{number}" for number in range(50)]
+    simulated = start(**KIND, limits={"sign-in": 3, "admin": 20}, window=0.2)
+    names = [f"p{number}" for number in range(25)]
     async with connect(simulated.url) as service:
         created = await sync(service, catalog(*names))
         again = await sync(service, catalog(*names), cleanup=True)
 
     assert (created.results, again.results, len(simulated.users)) == ({"done"}, {"done"}, 1)
+    calls = simulated.count()  # the refused ones too
+    assert min(calls["admin/create-user"], calls["admin/get-user"]) > 25
 
 
 async def test_wrong_passwords_refuse_the_run_and_replace_sets_them(start: Start) -> None:
