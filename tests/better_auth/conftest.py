@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import pytest
@@ -32,10 +33,11 @@ QUICK = RetryPolicy(first_wait=0.001, max_wait=0.002, connect=0.05, total=5)
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Start a simulated Better Auth with these options."""
-    with respx.mock(assert_all_called=False) as router:
+    with ExitStack() as stack:
 
         def start(**options: Any) -> Simulated:
             simulated = Simulated(**options)
+            router = stack.enter_context(respx.mock(assert_all_called=False))
             router.route(url__startswith=simulated.url).mock(side_effect=simulated.answer)
             return simulated
 

@@ -51,7 +51,7 @@ def test_serve_prints_what_clients_need_and_ends_on_ctrl_c(tmp_path: Path) -> No
         admin, database, listening = (server.stdout.readline().split() for _ in range(3))
         assert (admin[0], database[0], listening[:2]) == ("admin", "database", ["listening", "on"])
         url = listening[2]
-        assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/health", verify=False).status_code == 200
         env = {"MANA_ADMIN_EMAIL": admin[1], "MANA_ADMIN_PASSWORD": "a-password-of-a-file"}
         assert run("token", "--auth", url, env=env).code == 0
         server.send_signal(signal.SIGINT)

@@ -18,7 +18,7 @@ KEEP = (*STATE, "--out", "ada.json", "--reuse")
 
 def owner(service: Service, cookie: str) -> str:
     """The email of the account that a Cookie header signs in."""
-    answer = httpx.get(f"{service.url}/api/auth/get-session", headers={"cookie": cookie}, trust_env=False)
+    answer = httpx.get(f"{service.url}/api/auth/get-session", headers={"cookie": cookie}, verify=False)
     return str(answer.json()["user"]["email"])
 
 
@@ -78,7 +78,7 @@ def test_a_file_is_reused_while_its_session_works(seeded: Service) -> None:
     assert Path("ada.json").read_text("utf-8") == first
     (cookie,) = json.loads(first)["cookies"]
     headers = {"cookie": f"{cookie['name']}={cookie['value']}", "origin": seeded.url}
-    httpx.post(f"{seeded.url}/api/auth/sign-out", headers=headers, trust_env=False)
+    httpx.post(f"{seeded.url}/api/auth/sign-out", headers=headers, verify=False)
     of_bo = personas("login", "bo", *STATE, "--auth", seeded.url).out
     for kept in (first, of_bo, json.dumps({"service": seeded.url}), "\xff{"):
         Path("ada.json").write_text(kept, "latin-1")
