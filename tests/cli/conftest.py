@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import scrypt
 from pathlib import Path
@@ -39,6 +42,20 @@ def write_catalog(*personas: dict[str, Any], file: str = "catalog.json", **root:
     path = Path(file)
     path.write_text(json.dumps({**root, "personas": personas}, indent=2), "utf-8")
     return path
+
+
+@contextmanager
+def limited(process: subprocess.Popen[str], seconds: float = 30) -> Iterator[subprocess.Popen[str]]:
+    """Kill a program after this time, and when a test leaves it: no reading or waiting lasts longer."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.daemon = True
+    timer.start()
+    with process:
+        try:
+            yield process
+        finally:
+            timer.cancel()
+            process.kill()
 
 
 @pytest.fixture(autouse=True)

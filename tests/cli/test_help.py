@@ -59,7 +59,7 @@ def test_wrong_usage_is_exit_code_2(line: str) -> None:
     ("options", "code", "text"),
     [
         (("--host", "0.0.0.0"), 2, "base"),
-        (("--host", "no-such-host.invalid"), 2, "cannot listen"),
+        (("--host", "203.0.113.1"), 2, "cannot listen"),
         (("--admin-password-file", "missing.txt"), 2, "missing.txt"),
         (("--database", "catalog.json"), 2, "database"),
         (("--database", "catalog.json", "--reset"), 5, "Add --yes"),
