@@ -17,8 +17,7 @@ from personas.embedded.database import open_database
 from personas.embedded.schema import users
 from personas.embedded.service import Service
 
-from .calls import persona
-from .conftest import Client
+from .conftest import Client, persona
 
 # Serves until it is killed, with quick hashes.
 SERVE = """
@@ -58,7 +57,7 @@ def test_a_killed_server_loses_no_answered_write(database: str) -> None:
             ThreadPoolExecutor(4) as pool,
         ):
             list(pool.map(create, range(40)))
-    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+    with ServerThread(database, scrypt_n=2) as server, Client(server.service) as client:
         found = client.admin("GET", "/personas").json()["personas"]
     assert 12 <= len(answered) < 40
     assert set(answered) <= {each["email"] for each in found}
@@ -75,13 +74,13 @@ def test_first_starts_at_once_share_keys_and_admin(database: str) -> None:
 
 
 def test_the_database_is_kept_and_reset_empties_it(database: str) -> None:
-    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+    with ServerThread(database, scrypt_n=2) as server, Client(server.service) as client:
         client.create("ada@mana.test")
-    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+    with ServerThread(database, scrypt_n=2) as server, Client(server.service) as client:
         assert len(client.admin("GET", "/personas").json()["personas"]) == 1
         old_token = server.admin_token()
     Service(database, base_url="http://localhost", reset=True).close()
-    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+    with ServerThread(database, scrypt_n=2) as server, Client(server.service) as client:
         assert client.admin("GET", "/personas").json() == {"personas": []}
         headers = {"authorization": f"Bearer {old_token}"}
         assert client.get("/api/v1/admin/personas", headers=headers).status_code == 401

@@ -13,24 +13,22 @@ import sqlalchemy as sa
 from personas.embedded.schema import personas, users
 from personas.embedded.users import make_user
 
-from .calls import ANNA, BO, CLEO, Calls
-from .conftest import DATABASES, make_database
+from .conftest import ANNA, BO, CLEO, DATABASES, KIM, Calls, make_database, open_calls
 
-KIM = "kim@mana.test"
 EVERYONE = [ANNA, BO, CLEO, KIM]
 EVIL = "<script>alert('&')</script>"
 
 
 @pytest.fixture
 def calls(database: str) -> Iterator[Calls]:
-    with Calls(database) as calls:
+    with open_calls(database) as calls:
         yield calls
 
 
 @pytest.fixture(scope="module", params=DATABASES)
 def people(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calls]:
     """A service for tests that only read: each persona has another number of actions, Kim none."""
-    with make_database(request.param, tmp_path_factory.mktemp("page")) as place, Calls(place) as people:
+    with make_database(request.param, tmp_path_factory.mktemp("page")) as place, open_calls(place) as people:
         for email, actions in ((BO, 3), (ANNA, 1), (CLEO, 2)):
             _act(people, email, actions)
             people.now += dt.timedelta(minutes=1)

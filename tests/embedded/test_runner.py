@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from .calls import ANNA, BO, CLEO, Calls
+from .conftest import ANNA, BO, CLEO, KIM, MONDAY, Calls
 
-MONDAY = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
 ACTION = {"tickId": "t", "toolName": "todo.create", "result": "ok"}
 
 
@@ -36,11 +35,11 @@ def _due(calls: Calls) -> list[str]:
     ],
 )
 def test_persona_is_due_after_its_cadence(calls: Calls, cadence: str, due_after: dict[float, bool]) -> None:
-    calls.create("kim@mana.test", tickCadence=cadence)
-    calls.runner("POST", f"{calls.ids['kim@mana.test']}/actions", {"actions": [ACTION]})
+    calls.create(KIM, tickCadence=cadence)
+    calls.runner("POST", f"{calls.ids[KIM]}/actions", {"actions": [ACTION]})
     for hours, is_due in due_after.items():
         calls.now = MONDAY + dt.timedelta(hours=hours)
-        assert ("kim@mana.test" in _due(calls)) is is_due, hours
+        assert (KIM in _due(calls)) is is_due, hours
 
 
 def test_due_lists_the_never_active_then_the_longest_inactive(calls: Calls) -> None:

@@ -30,6 +30,13 @@ print("stopped")
 """
 
 
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """A client of one service for all tests."""
+    with ServerThread(scrypt_n=2) as server, Client(server.service) as client:
+        yield client
+
+
 @contextmanager
 def _serve(place: Path, **options: object) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """A process that serves, and the first lines that it printed by their first word."""
@@ -134,8 +141,8 @@ def test_other_calls_do_not_wait_for_hashing(monkeypatch: pytest.MonkeyPatch) ->
 
     with (
         ServerThread(scrypt_n=2) as server,
-        Client(server) as client,
-        Client(server) as other,
+        Client(server.service) as client,
+        Client(server.service) as other,
         ThreadPoolExecutor(60) as pool,
     ):
         monkeypatch.setattr(hashlib, "scrypt", scrypt)
