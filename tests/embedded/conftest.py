@@ -37,7 +37,8 @@ def make_database(kind: str, folder: Path) -> Iterator[str]:
     if not SERVER:
         pytest.skip("PERSONAS_TEST_DATABASE does not name a PostgreSQL server")
     name = f"personas_test_{secrets.token_hex(6)}"
-    with psycopg.connect(SERVER, autocommit=True) as connection:
+    limits: dict[str, Any] = {"connect_timeout": 10, "options": "-c statement_timeout=30s"}
+    with psycopg.connect(SERVER, autocommit=True, **limits) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
         yield sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

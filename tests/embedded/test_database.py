@@ -16,16 +16,17 @@ from personas.embedded import EmbeddedError, ServerThread
 from personas.embedded.database import open_database
 from personas.embedded.schema import users
 from personas.embedded.service import Service
+from tests.cli.conftest import limited
 
 from .conftest import Client, persona
 
 # Serves until it is killed, with quick hashes.
 SERVE = """
-import sys
+import sys, threading
 from personas.embedded import ServerThread
 with ServerThread(sys.argv[1], scrypt_n=2) as server:
     print(server.url, server.admin_token(), flush=True)
-    sys.stdin.read()
+    threading.Event().wait(60)
 """
 
 
@@ -35,7 +36,7 @@ def _open(place: str | Path) -> Service:
 
 def test_a_killed_server_loses_no_answered_write(database: str) -> None:
     command = [sys.executable, "-c", SERVE, database]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with limited(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         url, token = process.stdout.readline().split()
         answered: list[str] = []
