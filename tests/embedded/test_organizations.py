@@ -22,7 +22,6 @@ def outcome(answer: httpx.Response) -> tuple[int, str]:
 
 def test_call_without_session(calls: Calls) -> None:
     cases: list[tuple[str, dict[str, Any], str]] = [
-        ("create", {**CLUB, "slug": "x"}, ""),
         ("delete", {"organizationId": "x"}, ""),
         ("update", {"organizationId": "x", "data": {"name": "X"}}, "User not found"),
         ("check-slug", {"slug": "x"}, "UNAUTHORIZED"),
@@ -42,10 +41,13 @@ def test_owner_and_admin_update_a_space(calls: Calls) -> None:
     updated = calls.write(ANNA, "update", organizationId=space, data=changes)
     assert (updated.status_code, updated.json()["id"]) == (200, space)
     assert changes.items() <= updated.json().items()
-    refused = calls.write(BO, "update", organizationId=space, data={"name": "Mine"})
-    assert outcome(refused) == (403, "YOU_ARE_NOT_ALLOWED_TO_UPDATE_THIS_ORGANIZATION")
-    member_id = calls.member_id(BO, "loft")
-    calls.write(ANNA, "update-member-role", memberId=member_id, role="admin", organizationId=space)
+    change = {"memberId": calls.member_id(BO, "loft"), "organizationId": space}
+    refused_roles: tuple[object, ...] = ("king", [], "member")
+    for role in refused_roles:
+        calls.write(ANNA, "update-member-role", role=role, **change)
+        refused = calls.write(BO, "update", organizationId=space, data={"name": "Mine"})
+        assert outcome(refused) == (403, "YOU_ARE_NOT_ALLOWED_TO_UPDATE_THIS_ORGANIZATION")
+    calls.write(ANNA, "update-member-role", role=["member", "admin"], **change)
     calls.write(BO, "update", organizationId=space, data={"name": "Attic", "slug": "loft"})
     shown = calls.read(BO, "get-full-organization", organizationSlug="loft").json()
     assert {key: shown[key] for key in changes} == {**changes, "name": "Attic"}
@@ -77,20 +79,16 @@ def test_check_slug_compares_exactly(calls: Calls) -> None:
 
 
 def test_member_leaves_but_the_only_owner_cannot(calls: Calls) -> None:
-    space = calls.make_space(ANNA, BO)
+    space = calls.make_space(ANNA, BO, CLEO)
     left = calls.write(BO, "leave", organizationId=space)
     assert (left.status_code, left.json()["user"]["email"]) == (200, BO)
     assert outcome(calls.write(BO, "leave", organizationId=space)) == (400, "MEMBER_NOT_FOUND")
     assert outcome(calls.write(ANNA, "leave", organizationId=space)) == ONLY_OWNER
-    assert len(calls.read(ANNA, "get-full-organization", organizationId=space).json()["members"]) == 1
-
-
-def test_owner_leaves_a_space_with_another_owner(calls: Calls) -> None:
-    space = calls.make_space(ANNA, BO)
-    bo = calls.member_id(BO)
-    calls.write(ANNA, "update-member-role", memberId=bo, role=["member", "owner"], organizationId=space)
+    change = {"memberId": calls.member_id(CLEO), "role": ["member", "owner"], "organizationId": space}
+    calls.write(ANNA, "update-member-role", **change)
     assert calls.write(ANNA, "leave", organizationId=space).status_code == 200
-    assert outcome(calls.write(BO, "leave", organizationId=space)) == ONLY_OWNER
+    assert outcome(calls.write(CLEO, "leave", organizationId=space)) == ONLY_OWNER
+    assert len(calls.read(CLEO, "get-full-organization", organizationId=space).json()["members"]) == 1
 
 
 # --- members and invitations --------------------------------------------------------------------------------
@@ -102,20 +100,6 @@ def test_plain_member_removes_nobody_not_even_itself(calls: Calls) -> None:
         refused = calls.write(BO, "remove-member", memberIdOrEmail=email, organizationId=space)
         assert outcome(refused) == (401, "YOU_ARE_NOT_ALLOWED_TO_DELETE_THIS_MEMBER")
     assert outcome(calls.write(BO, "remove-member", memberIdOrEmail=ANNA, organizationId=space)) == ONLY_OWNER
-
-
-def test_each_word_of_a_role_counts(calls: Calls) -> None:
-    space = calls.make_space(ANNA, BO)
-    cases: tuple[tuple[object, str, int], ...] = (
-        ("king", "king", 403),
-        ([], "", 403),
-        (["member", "admin"], "member,admin", 200),
-    )
-    for role, stored, status in cases:
-        change = {"memberId": calls.member_id(BO), "role": role, "organizationId": space}
-        assert calls.write(ANNA, "update-member-role", **change).json()["role"] == stored
-        invited = calls.write(BO, "invite-member", email=CLEO, role="member", organizationId=space)
-        assert invited.status_code == status
 
 
 def test_expired_invitation_is_listed_and_cannot_be_accepted(calls: Calls) -> None:
