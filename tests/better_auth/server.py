@@ -42,11 +42,9 @@ def recorded(name: str) -> tuple[dict[str, Any], httpx.Response]:
     """Return a recorded request, and the answer of Better Auth."""
     exchange = _exchanges()[name]
     answer = exchange["response"]
-    headers = [
-        (name, text)
-        for name, value in answer["headers"].items()
-        for text in (value if isinstance(value, list) else [value])
-    ]
+    # A header that was sent twice has a list.
+    sent = [(name, [value] if isinstance(value, str) else value) for name, value in answer["headers"].items()]
+    headers = [(name, text) for name, values in sent for text in values]
     content = "" if answer["body"] == "" else json.dumps(answer["body"])
     return exchange["request"], httpx.Response(answer["status"], headers=headers, content=content)
 
@@ -78,6 +76,7 @@ class Simulated:
     rights: set[str] = field(default_factory=lambda: set(RIGHTS))
     two_factor: bool = False
     faults: dict[str, str] = field(default_factory=dict)  # once "lost" or "500", after the call was done
+    answers: dict[str, str] = field(default_factory=dict)  # the exchange that answers a path instead
 
     users: dict[str, User] = field(default_factory=dict)
     secret: dict[str, str] = field(default_factory=dict)
@@ -118,6 +117,8 @@ class Simulated:
         """Answer a call, or raise an error of the client if the answer is lost."""
         self.calls.append(request)
         path = request.url.path.removeprefix(f"{self.base_path}/")
+        if path in self.answers:
+            return respond(self.answers[path])
         try:
             reply = self._reply(request, path)
         except Refused as error:
@@ -244,16 +245,16 @@ class Simulated:
         return {"status": True}
 
     def _post_admin_revoke_user_sessions(self, body: Any) -> object:
-        self._end_sessions(body["userId"])
+        ended = body["userId"]
+        self.sessions = {token: user for token, user in self.sessions.items() if user != ended}
         return {"success": True}
 
     def _post_admin_remove_user(self, body: Any) -> object:
         user = self._require(body["userId"])
         if user is self.caller:
             raise Refused("remove-self")
-        self._end_sessions(user["id"])
         del self.users[user["id"]]
-        return {"success": True}
+        return self._post_admin_revoke_user_sessions(body)
 
     def _post_admin_set_role(self, body: Any) -> object:
         role = self._role(body["role"])
@@ -291,9 +292,6 @@ class Simulated:
         used = headers.get("authorization", "") + headers.get("cookie", "")
         self.sessions = {token: user for token, user in self.sessions.items() if token not in used}
         return {"success": True}
-
-    def _end_sessions(self, user_id: str) -> None:
-        self.sessions = {token: user for token, user in self.sessions.items() if user != user_id}
 
     def _get_get_session(self, _: object) -> object:
         session = {"expiresAt": "2099-12-01T15:50:51.773Z"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from operator import methodcaller
 
 import httpx
@@ -17,53 +17,30 @@ from personas.services.better_auth_deployment import probe_service
 from personas.services.models import FoundUser, LivePersona, Verdict
 from personas.services.sign_in import Credentials
 
-from .conftest import QUICK, catalog
-from .server import URL, respond
+from .conftest import QUICK, Start, catalog
+from .server import ADMIN, URL, Simulated, respond
 
 pytestmark = pytest.mark.anyio
 
 ADA = LivePersona(user_id="FnUky2cGDGecQTfStjre9ByVOHmOIIyH", email="persona.ada@mana.test")
 PASSWORD = Secret("04F5dvKlKv3DgU9R0Kt9ZWY5tHUchxRI")
-# A stock deployment whose fields and role were probed with success. Looking up an email finds two others.
-STOCK = {
-    "get-session": "get-session",
-    "admin/has-permission": "has-permission",
-    "admin/update-user": "update-unknown",
-    "admin/set-role": "probe-role-no-roles",
-    "admin/list-users": "list-filter-email-in",
-    "admin/revoke-user-sessions": "revoke-sessions",
-    "admin/get-user": "get-user",
-    "admin/remove-user": "remove",
-    "sign-out": "sign-out",
-}
 
 
 @pytest.fixture
-def answers() -> dict[str, str]:
-    """The exchange that answers each path."""
-    return dict(STOCK)
+def simulated(start: Start) -> Simulated:
+    """A stock deployment, with answers that a test replaces by recorded ones."""
+    simulated = start()
+    simulated.add(ADA.email, id=ADA.user_id, role="persona")
+    simulated.add("human@mana.test")
+    simulated.add("hooked@mana.test", id=respond("recommended-create-hooked").json()["user"]["id"])
+    simulated.sessions["a-token"] = simulated.find(ADMIN)["id"]
+    return simulated
 
 
 @pytest.fixture
-def _router(answers: dict[str, str]) -> Iterator[None]:
-    def reply(request: httpx.Request, path: str) -> httpx.Response:
-        limit = request.url.params.get("limit")
-        exchange = "probe-field-not-declared" if limit == "1" else answers[path]
-        answer = respond(exchange)
-        if path == "admin/list-users" and answer.is_success and answer.json()["users"]:
-            # Recorded without a limit; a successful list repeats that of the request.
-            return httpx.Response(200, json={**answer.json(), "limit": int(limit or 0)})
-        return answer
-
-    with respx.mock() as mocked:
-        mocked.route(path__regex=r"/api/auth/(?P<path>.+)").mock(side_effect=reply)
-        yield
-
-
-@pytest.fixture
-async def service(_router: None) -> AsyncIterator[BetterAuthService]:
-    token = Credentials(token=Secret("a-session-token-of-the-admin"))
-    async with BetterAuthService(URL, token, retry=QUICK) as opened:
+async def service(simulated: Simulated) -> AsyncIterator[BetterAuthService]:
+    token = Credentials(token=Secret("a-token"))
+    async with BetterAuthService(simulated.url, token, retry=QUICK) as opened:
         yield opened
 
 
@@ -117,13 +94,13 @@ ERRORS: dict[type[Exception], list[tuple[methodcaller, str, str, str]]] = {
     ("error", "case"), [(error, case) for error, cases in ERRORS.items() for case in cases]
 )
 async def test_recorded_answer_is_an_error(
-    answers: dict[str, str],
+    simulated: Simulated,
     service: BetterAuthService,
     error: type[Exception],
     case: tuple[methodcaller, str, str, str],
 ) -> None:
     act, path, exchange, message = case
-    answers["get-session" if path == "get-session" else f"admin/{path}"] = exchange
+    simulated.answers["get-session" if path == "get-session" else f"admin/{path}"] = exchange
     with pytest.raises(error) as raised:
         await act(service)
     assert type(raised.value) is error
@@ -139,9 +116,9 @@ async def test_recorded_answer_is_an_error(
     ],
 )
 async def test_deletion_of_a_persona_that_may_be_gone(
-    answers: dict[str, str], service: BetterAuthService, user: str, removed: str, deleted: bool
+    simulated: Simulated, service: BetterAuthService, user: str, removed: str, deleted: bool
 ) -> None:
-    answers |= {"admin/get-user": user, "admin/remove-user": removed}
+    simulated.answers |= {"admin/get-user": user, "admin/remove-user": removed}
     assert await service.delete(ADA) is deleted
 
 
@@ -157,9 +134,9 @@ async def test_deletion_of_a_persona_that_may_be_gone(
     ],
 )
 async def test_password_check_by_recorded_sign_in(
-    answers: dict[str, str], service: BetterAuthService, exchange: str, verdict: Verdict, reason: str
+    simulated: Simulated, service: BetterAuthService, exchange: str, verdict: Verdict, reason: str
 ) -> None:
-    answers["sign-in/email"] = exchange
+    simulated.answers["sign-in/email"] = exchange
     check = await service.check_password(ADA.email, PASSWORD)
     assert check.verdict is verdict
     assert reason in check.reason
