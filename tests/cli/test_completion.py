@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,5 +79,6 @@ def test_the_script_for_bash_completes_a_persona(folder: Path) -> None:
         'echo "${COMPREPLY[@]}"'
     )
     env = {"PATH": f"{folder}:{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
+    options: dict[str, Any] = {"env": env, "capture_output": True, "text": True, "timeout": 60}
+    done = subprocess.run(["bash", "-c", script], check=False, **options)
     assert done.stdout == "persona.ada\n", done.stderr

@@ -69,13 +69,16 @@ def test_a_snapshot_stands_for_the_service(seeded: Service) -> None:
         (("--report", "missing/r.json"), "does not exist"),
         (("--report", ""), "empty"),
         (("--report", "."), "unknown ending"),
+        (("--report", "./catalog.json"), "would replace the catalog"),
     ],
 )
 def test_wrong_options_are_usage_errors(options: tuple[str, ...], text: str) -> None:
+    before = Path("catalog.json").read_bytes()
     result = personas("dry-run", *options)
     assert (result.code, result.out) == (2, "")
     assert text in result.err
     assert "Traceback" not in result.err
+    assert Path("catalog.json").read_bytes() == before
 
 
 def test_a_missing_or_invalid_catalog_is_exit_code_3() -> None:

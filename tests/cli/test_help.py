@@ -80,6 +80,7 @@ def test_help_loads_nothing_heavy() -> None:
         "try: main()\n"
         "except SystemExit: sys.stderr.write(' '.join(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     heavy = {"httpx", "anyio", "sqlalchemy", "personas.report", "personas.catalog", "personas.services"}
     assert heavy & set(done.stderr.split()) == set()

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from personas import __version__
 from personas.cli.app import app
 from tests import commands
 from tests.faults.proxy import Request, open_proxy
@@ -26,6 +25,7 @@ from .conftest import SECRET, Service, entry, limited, personas, write_catalog
 pty = pytest.importorskip("pty")  # Windows has none
 
 NEEDS_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+CTRL_C = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
 PROGRAM = [sys.executable, "-m", "personas"]
 
 
@@ -54,13 +54,17 @@ def test_a_reader_that_has_gone_is_not_an_error() -> None:
         pytest.param("personas validate >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
         pytest.param("personas password ada >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
         ("COLUMNS=0 TERMINAL_WIDTH=wide personas seed --no-such-option", 2, "--no-such-option"),
+        ("python -m cProfile -m personas --version >&2", 0, "function calls"),
+        # Loading is over in a moment; this stands in for a key that is pressed in it.
+        (f"echo '{CTRL_C}' >typer.py; PYTHONPATH=. personas list", 130, "Interrupted."),
     ],
 )
-def test_unusable_streams_and_widths_are_ignored_but_a_full_disk(command: str, code: int, error: str) -> None:
-    program = f'personas() {{ "{sys.executable}" -m personas "$@"; }}; {command}'
-    done = start(program=["sh", "-c", program])
+def test_program_in_unusual_surroundings(command: str, code: int, error: str) -> None:
+    functions = f'python() {{ "{sys.executable}" "$@"; }}; personas() {{ python -m personas "$@"; }}'
+    done = start(program=["sh", "-c", f"{functions}; {command}"])
     assert (done.returncode, bool(done.stderr)) == (code, bool(error))
     assert error in done.stderr
+    assert "Traceback (most" not in done.stderr
 
 
 def test_machine_formats_are_utf_8_and_text_falls_back() -> None:
@@ -70,12 +74,6 @@ def test_machine_formats_are_utf_8_and_text_falls_back() -> None:
     assert "größe" in json.loads(document.stdout_bytes)["problems"][0]["message"]
     text = ascii_alone.invoke(app, ["validate"])
     assert (text.exit_code, "gr??e" in text.stdout) == (0, True)
-
-
-def test_a_profiler_can_run_the_program() -> None:
-    done = start("--version", program=[sys.executable, "-m", "cProfile", "-m", "personas"])
-    assert done.stdout.startswith(f"personas {__version__}\n")
-    assert "function calls" in done.stdout
 
 
 class Terminal:
@@ -182,10 +180,3 @@ def test_a_signal_that_nohup_ignores_stays_ignored(seeded: Service) -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
     assert (result.code, "3 personas" in result.out, len(proxy.requests)) == (0, True, 1)
-
-
-def test_ctrl_c_while_the_program_loads_is_no_traceback(folder: Path) -> None:
-    # Loading is over in a moment; this stands in for a key that is pressed in it.
-    (folder / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)", "utf-8")
-    done = start("list", env={"PYTHONPATH": str(folder)})
-    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")

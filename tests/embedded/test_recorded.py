@@ -31,7 +31,7 @@ from personas.embedded.service import Service
 from .conftest import BASE_URL, MONDAY
 
 FOLDER = Path(__file__).parent.parent / "data" / "recorded"
-SEQUENCES = tuple(sorted(file.stem for file in FOLDER.glob("*.json")))
+SEQUENCES = {file.stem: json.loads(file.read_text("utf-8")) for file in sorted(FOLDER.glob("*.json"))}
 EXCEPTIONS = {
     # Starlette decodes a path before it is matched, and does not resolve encoded dots: ids with %2f or %2e.
     "reading": {19, 20, 21, 48, 49, 50},
@@ -54,12 +54,6 @@ LATER = re.compile(r"<now(?:\+([\d.]+)h)?>")
 Step = dict[str, Any]
 
 
-def load(sequence: str) -> list[Step]:
-    """The steps of a sequence."""
-    steps: list[Step] = json.loads((FOLDER / f"{sequence}.json").read_text(encoding="utf-8"))
-    return steps
-
-
 @pytest.mark.parametrize("sequence", SEQUENCES)
 def test_answers_are_as_recorded(database: str, sequence: str) -> None:
     differences = anyio.run(replay, sequence, database)
@@ -69,7 +63,7 @@ def test_answers_are_as_recorded(database: str, sequence: str) -> None:
 
 
 def test_at_most_fifteen_of_1779_steps_are_exceptions() -> None:
-    assert sum("answer" in step for sequence in SEQUENCES for step in load(sequence)) == 1779
+    assert sum("answer" in step for steps in SEQUENCES.values() for step in steps) == 1779
     assert sum(map(len, EXCEPTIONS.values())) <= 15
 
 
@@ -84,29 +78,30 @@ async def replay(sequence: str, place: str | Path) -> dict[int, str]:
     )
     with closing(service):
         async with httpx.AsyncClient(transport=transport) as client:
-            return await Replay(service).run(client, load(sequence))
+            return await Replay(service, client).run(SEQUENCES[sequence])
 
 
 class Replay:
     """One run of a sequence against a service that has not been used."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, client: httpx.AsyncClient) -> None:
         self._service = service
+        self._client = client
         self._saved = dict(_variables(service))
 
-    async def run(self, client: httpx.AsyncClient, steps: list[Step]) -> dict[int, str]:
+    async def run(self, steps: list[Step]) -> dict[int, str]:
         """Make the calls; return the differences of each step that differs, by its number."""
         found = {}
         for number, step in enumerate(steps):
-            answer = await client.send(self._request(client, step))
-            client.cookies.clear()
+            answer = await self._client.send(self._request(step))
+            self._client.cookies.clear()
             self._save(step, answer)
             differences = list(self._compare(step, answer)) if "answer" in step else []
             if differences:
                 found[number] = f"{step['call'][:90]} ({step.get('note', '')[:60]}): {'; '.join(differences)}"
         return found
 
-    def _request(self, client: httpx.AsyncClient, step: Step) -> httpx.Request:
+    def _request(self, step: Step) -> httpx.Request:
         method, path = step["call"].split(" ", 1)
         content = step.get("raw", json.dumps(step["json"]) if "json" in step else None)
         content = None if content is None else self._fill(content)
@@ -124,7 +119,8 @@ class Replay:
                 headers.pop(name, None)
             else:
                 headers[name] = self._fill(value)
-        return client.build_request(method, BASE_URL + self._fill(path), content=content, headers=headers)
+        url = BASE_URL + self._fill(path)
+        return self._client.build_request(method, url, content=content, headers=headers)
 
     def _fill(self, text: str) -> str:
         return re.sub(r"\$(\w+)\$", lambda found: self._saved.get(found[1], found[0]), text)

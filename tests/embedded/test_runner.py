@@ -9,6 +9,7 @@ import pytest
 
 from .conftest import ANNA, BO, CLEO, KIM, MONDAY, Calls
 
+FEEDBACK = {"tickId": "t", "module": "photos", "rating": 4}
 ACTION = {"tickId": "t", "toolName": "todo.create", "result": "ok"}
 
 
@@ -51,15 +52,11 @@ def test_due_lists_the_never_active_then_the_longest_inactive(calls: Calls) -> N
 
 
 def test_feedback_does_not_make_a_persona_active(calls: Calls) -> None:
-    feedback = [{"tickId": "t", "module": "photos", "rating": 4}]
-    calls.runner("POST", f"{calls.ids[ANNA]}/feedback", {"feedback": feedback})
+    calls.runner("POST", f"{calls.ids[ANNA]}/feedback", {"feedback": [FEEDBACK]})
     assert ANNA in _due(calls)
 
 
-@pytest.mark.parametrize(
-    ("key", "entry", "most"),
-    [("actions", ACTION, 500), ("feedback", {"tickId": "t", "module": "photos", "rating": 4}, 100)],
-)
+@pytest.mark.parametrize(("key", "entry", "most"), [("actions", ACTION, 500), ("feedback", FEEDBACK, 100)])
 def test_batches_have_a_greatest_size(calls: Calls, key: str, entry: dict[str, Any], most: int) -> None:
     path = f"{calls.ids[ANNA]}/{key}"
     entries = [{**entry, "tickId": str(number)} for number in range(most + 1)]

@@ -83,7 +83,6 @@ def test_starts_that_cannot_succeed_are_refused(tmp_path: Path) -> None:
         (tmp_path / "short").write_text("short")
         cases: list[tuple[dict[str, Any], str]] = [
             ({"port": taken.getsockname()[1]}, "cannot listen on 127.0.0.1, port"),
-            ({"host": "203.0.113.1"}, "cannot listen on 203.0.113.1"),
             ({"base_url": "localhost:3001"}, "is not a base URL"),
             ({"admin_password_file": tmp_path / "short"}, "must have 8 to 128 characters"),
         ]
