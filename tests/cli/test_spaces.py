@@ -37,6 +37,11 @@ def test_spaces_are_compared_pruned_and_deleted(sharing: Service) -> None:
     assert spaces("-q") == (0, "")
     # No other command reads spaces.
     assert "8 requests" in personas("seed", *sharing.at).out
+    # A slug of another owner is a conflict.
+    write_with_spaces(space("flat", CY, (ADA,)))
+    for options in ((), ("--dry-run",)):
+        code, text = spaces(*options)
+        assert (code, "conflict" in text) == (6, True)
     write_with_spaces(
         space(name="New name", members=(BO, {"email": CY, "role": "admin"})), space("desk", BO, ())
     )
@@ -55,11 +60,6 @@ def test_spaces_are_compared_pruned_and_deleted(sharing: Service) -> None:
     assert statuses == {"flat": "in-sync", "desk": "create"}
     assert spaces("--delete", "--prune")[0] == 2
     assert spaces("--only", "nothing")[0] == 2
-    # A slug of another owner is a conflict.
-    write_with_spaces(space("flat", CY, (ADA,)))
-    for options in ((), ("--dry-run",)):
-        code, text = spaces(*options)
-        assert (code, "conflict" in text) == (6, True)
 
 
 def test_replace_asks_to_run_spaces_again(sharing: Service) -> None:
