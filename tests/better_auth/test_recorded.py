@@ -56,55 +56,46 @@ list_all = methodcaller("list_personas")
 HALF = FoundUser(ADA.user_id, "")
 REMOVED = "removed the marker (role 'persona'), so the account was deleted again. Check its database hooks."
 LOST = "updating persona.ada@mana.test: skipped, because the account is not a persona any more (role is not "
-ERRORS: dict[type[Exception], list[tuple[methodcaller, str, str, str]]] = {
-    ResponseError: [
-        (create("human"), "create-user", "create-again", "an account that is not a persona."),
-        (create("hooked"), "create-user", "recommended-create-hooked", REMOVED),
-        (create("vetoed"), "create-user", "recommended-create-vetoed", ": Failed to create"),
-        (create("hal"), "create-user", "create-long-password", "Set its maxPasswordLength to"),
-        (create("kim"), "create-user", "create-nul", "creating kim@mana.test: HTTP 500."),
-        (create("human", HALF), "get-user", "get-user", "another email now: persona.ada@"),
-        (update, "get-user", "get-user", LOST),
-        (list_all, "list-users", "list-sort-unknown", "could not read the list"),
-    ],
-    CredentialsError: [
-        (create("ada"), "create-user", "weak-create-with-role", "change users role"),
-        (list_all, "list-users", "list-as-human", "not allowed to list users"),
-        (list_all, "list-users", "session-expired", "the admin's session any more"),
-        (list_all, "get-session", "get-session-none", "does not accept the admin's session"),
-    ],
-    NotFoundError: [
-        (update, "get-user", "get-user-unknown", "the account does not exist."),
-        (
-            read,
-            "get-user",
-            "get-user",
-            "reading persona.ada@mana.test: the account is not a persona any more.",
-        ),
-    ],
-    NotOfferedError: [
-        (list_all, "list-users", "wrong-path", "does not have this call"),
-        (list_all, "set-role", "probe-role-not-declared", "nothing that marks personas"),
-        (list_all, "update-user", "update-name", "as before 1.6.16."),
-    ],
-}
+GONE = "reading persona.ada@mana.test: the account is not a persona any more."
 
 
 @pytest.mark.parametrize(
-    ("error", "case"), [(error, case) for error, cases in ERRORS.items() for case in cases]
+    ("error", "act", "path", "exchange", "message"),
+    [
+        (ResponseError, create("human"), "create-user", "create-again", "an account that is not a persona."),
+        (ResponseError, create("hooked"), "create-user", "recommended-create-hooked", REMOVED),
+        (ResponseError, create("vetoed"), "create-user", "recommended-create-vetoed", ": Failed to create"),
+        (ResponseError, create("hal"), "create-user", "create-long-password", "Set its maxPasswordLength to"),
+        (ResponseError, create("kim"), "create-user", "create-nul", "creating kim@mana.test: HTTP 500."),
+        (ResponseError, create("human", HALF), "get-user", "get-user", "another email now: persona.ada@"),
+        (ResponseError, update, "get-user", "get-user", LOST),
+        (ResponseError, list_all, "list-users", "list-sort-unknown", "could not read the list"),
+        (CredentialsError, create("ada"), "create-user", "weak-create-with-role", "change users role"),
+        (CredentialsError, list_all, "list-users", "list-as-human", "not allowed to list users"),
+        (CredentialsError, list_all, "list-users", "session-expired", "the admin's session any more"),
+        (CredentialsError, list_all, "get-session", "get-session-none", "does not accept the admin's"),
+        (NotFoundError, update, "get-user", "get-user-unknown", "the account does not exist."),
+        (NotFoundError, read, "get-user", "get-user", GONE),
+        (NotOfferedError, list_all, "list-users", "wrong-path", "does not have this call"),
+        (NotOfferedError, list_all, "set-role", "probe-role-not-declared", "nothing that marks personas"),
+        (NotOfferedError, list_all, "update-user", "update-name", "as before 1.6.16."),
+    ],
 )
 async def test_recorded_answer_is_an_error(
     simulated: Simulated,
     service: BetterAuthService,
     error: type[Exception],
-    case: tuple[methodcaller, str, str, str],
+    act: methodcaller,
+    path: str,
+    exchange: str,
+    message: str,
 ) -> None:
-    act, path, exchange, message = case
     simulated.answers["get-session" if path == "get-session" else f"admin/{path}"] = exchange
     with pytest.raises(error) as raised:
         await act(service)
     assert type(raised.value) is error
     assert message in str(raised.value)
+    assert bool(simulated.find("hooked@mana.test")) == (message != REMOVED)
 
 
 @pytest.mark.parametrize(

@@ -169,16 +169,6 @@ async def test_admin_with_marker_is_never_a_persona(start: Start, email: str, ro
     assert simulated.find(email) == before
 
 
-async def test_persona_without_marker_after_creation_is_deleted_again(start: Start) -> None:
-    simulated = start(**KIND, hook=lambda user: user.update(kind=None))
-    async with connect(simulated.url) as service:
-        run = await sync(service, catalog("ada"))
-
-    assert run.results == {"failed"}
-    assert "removed the marker (kind 'persona'), so the account was deleted again" in run.outcomes[0].message
-    assert not simulated.find(ADA)
-
-
 @pytest.mark.parametrize("fault", ["lost", "500"])
 async def test_lost_answer_of_creation_completes_the_persona(start: Start, fault: str) -> None:
     simulated = start(**KIND, faults={"admin/create-user": fault})

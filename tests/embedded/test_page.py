@@ -87,14 +87,14 @@ def test_sort_links_turn_around_and_keep_the_search(people: Calls) -> None:
     assert '<input type="hidden" name="sort" value="name">' in page
 
 
-@pytest.mark.parametrize("query", [{"sort": "password"}, {"page": "0"}, {"page": "x"}, {"page": "99999999"}])
-def test_query_without_sense_is_ignored(people: Calls, query: dict[str, str]) -> None:
-    assert len(_listed(people, **query)) == 4
+def test_query_without_sense_is_ignored(people: Calls) -> None:
+    for query in ({"sort": "password"}, {"page": "0"}, {"page": "x"}, {"page": "99999999"}):
+        assert len(_listed(people, **query)) == 4, query
 
 
-@pytest.mark.parametrize("user_id", ["nope", "", "\0"])
-def test_unknown_persona_is_not_found(people: Calls, user_id: str) -> None:
-    assert people.request("GET", "/", params={"id": user_id}).status_code == 404
+def test_unknown_persona_is_not_found(people: Calls) -> None:
+    for user_id in ("nope", "", "\0"):
+        assert people.get("/", params={"id": user_id}).status_code == 404
 
 
 def test_policy_allows_only_the_style_of_the_page(people: Calls) -> None:

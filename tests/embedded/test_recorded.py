@@ -73,9 +73,7 @@ async def replay(sequence: str, place: str | Path) -> dict[int, str]:
     moments = (MONDAY + dt.timedelta(milliseconds=number) for number in itertools.count())
     clock = functools.partial(next, moments)
     service = Service(place, base_url=BASE_URL, service_key="dev-service-key", scrypt_n=2, clock=clock)
-    transport = httpx.ASGITransport(
-        make_app(service), client=("127.0.0.1", 50000), raise_app_exceptions=False
-    )
+    transport = httpx.ASGITransport(make_app(service), raise_app_exceptions=False)
     with closing(service):
         async with httpx.AsyncClient(transport=transport) as client:
             return await Replay(service, client).run(SEQUENCES[sequence])

@@ -60,14 +60,11 @@ def test_origin_is_compared_with_the_base_url(calls: Calls) -> None:
     calls.service.base_url = "https://auth.example.test"
     for origin, status in (
         ("https://auth.example.test", 200),
-        ("http://localhost:5173", 200),
         (BASE_URL, 403),
         ("https://auth.example.test.evil.test", 403),
-        (None, 403),
     ):
         calls.sign_in(ANNA)
-        headers = {"origin": origin} if origin else {}
-        assert calls.post("/api/auth/sign-out", headers=headers).status_code == status, origin
+        assert calls.post("/api/auth/sign-out", headers={"origin": origin}).status_code == status
         calls.cookies.clear()
 
 
