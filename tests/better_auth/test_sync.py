@@ -1,4 +1,4 @@
-"""Seed, update, prune and clean up: fetch, plan and apply with a Better Auth over a port."""
+"""Seed, update, prune and clean up: fetch, plan and apply with a Better Auth."""
 
 from __future__ import annotations
 

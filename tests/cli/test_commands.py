@@ -51,7 +51,7 @@ def test_serve_prints_what_clients_need_and_ends_on_ctrl_c(tmp_path: Path) -> No
     serve = start("serve", "--port", "0", "--admin-password-file", "admin.txt", folder=tmp_path)
     with limited(serve) as server:
         assert server.stdout is not None
-        admin, database, listening = (server.stdout.readline().split() for _ in range(3))
+        admin, database, listening = (server.stdout.readline().strip().split(" ") for _ in range(3))
         assert (admin[0], database[0], listening[:2]) == ("admin", "database", ["listening", "on"])
         url = listening[2]
         assert httpx.get(f"{url}/health", verify=False).status_code == 200

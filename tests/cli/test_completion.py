@@ -78,7 +78,6 @@ def test_the_script_for_bash_completes_a_persona(folder: Path) -> None:
         "COMP_WORDS=(personas show persona.a); COMP_CWORD=2; _personas_completion personas\n"
         'echo "${COMPREPLY[@]}"'
     )
-    env = {"PATH": f"{folder}:{os.environ['PATH']}"}
-    options: dict[str, Any] = {"env": env, "capture_output": True, "text": True, "timeout": 60}
-    done = subprocess.run(["bash", "-c", script], check=False, **options)
+    options: dict[str, Any] = {"env": {"PATH": f"{folder}:{os.environ['PATH']}"}, "text": True, "timeout": 60}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=False, **options)
     assert done.stdout == "persona.ada\n", done.stderr

@@ -142,7 +142,7 @@ def test_deleted_member_breaks_a_space_for_everybody(calls: Calls, gone: str) ->
         assert (by_id.status_code, outcome(by_email)) == (500, (400, "MEMBER_NOT_FOUND"))
 
 
-def test_space_is_whole_without_a_removed_member_and_a_broken_one_can_be_deleted(calls: Calls) -> None:
+def test_only_deleted_members_break_a_space_which_its_owner_can_delete(calls: Calls) -> None:
     space = calls.make_space(ANNA, BO, CLEO)
     calls.write(ANNA, "remove-member", memberIdOrEmail=BO, organizationId=space)
     calls.remove(BO)
