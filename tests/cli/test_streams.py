@@ -53,10 +53,10 @@ def test_a_reader_that_has_gone_is_not_an_error() -> None:
         ("personas validate 2>&- <&-", 0, ""),
         pytest.param("personas validate >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
         pytest.param("personas password ada >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
-        ("COLUMNS=0 TERMINAL_WIDTH=wide personas seed --no-such-option", 2, "--no-such-option"),
+        ("export COLUMNS=0 TERMINAL_WIDTH=wide; personas seed --no-such-option", 2, "--no-such-option"),
         ("python -m cProfile -m personas --version >&2", 0, "function calls"),
         # Loading is over in a moment; this stands in for a key that is pressed in it.
-        (f"echo '{CTRL_C}' >typer.py; PYTHONPATH=. personas list", 130, "Interrupted."),
+        (f"echo '{CTRL_C}' >typer.py; export PYTHONPATH=.; personas list", 130, "Interrupted."),
     ],
 )
 def test_program_in_unusual_surroundings(command: str, code: int, error: str) -> None:
