@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import pytest
+import respx
 
 from personas.catalog.loader import parse_catalog
 from personas.catalog.models import Catalog
@@ -33,7 +34,14 @@ QUICK = RetryPolicy(first_wait=0.001, max_wait=0.002, connect=0.05, total=5)
 def start() -> Iterator[Start]:
     """Start a simulated Better Auth with these options."""
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(Simulated(**options).serve())
+
+        def start(**options: Any) -> Simulated:
+            simulated = Simulated(**options)
+            router = stack.enter_context(respx.mock(assert_all_called=False))
+            router.route(url__startswith=simulated.url).mock(side_effect=simulated.answer)
+            return simulated
+
+        yield start
 
 
 def connect(url: str, **options: Any) -> BetterAuthService:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from operator import methodcaller
 
 import httpx
@@ -17,60 +17,30 @@ from personas.services.better_auth_deployment import probe_service
 from personas.services.models import FoundUser, LivePersona, Verdict
 from personas.services.sign_in import Credentials
 
-from .conftest import QUICK, catalog
-from .server import recorded
+from .conftest import QUICK, Start, catalog
+from .server import ADMIN, URL, Simulated, respond
 
 pytestmark = pytest.mark.anyio
 
-URL = "http://localhost:4400"
 ADA = LivePersona(user_id="FnUky2cGDGecQTfStjre9ByVOHmOIIyH", email="persona.ada@mana.test")
 PASSWORD = Secret("04F5dvKlKv3DgU9R0Kt9ZWY5tHUchxRI")
-# A stock deployment whose fields and role were probed with success. Looking up an email finds two others.
-STOCK = {
-    "get-session": "get-session",
-    "admin/has-permission": "has-permission",
-    "admin/update-user": "update-unknown",
-    "admin/set-role": "probe-role-no-roles",
-    "admin/list-users": "list-filter-email-in",
-    "admin/revoke-user-sessions": "revoke-sessions",
-    "admin/get-user": "get-user",
-    "admin/remove-user": "remove",
-    "sign-out": "sign-out",
-}
-
-
-def respond(name: str) -> httpx.Response:
-    """Return the answer of this exchange."""
-    exchange = recorded(name)
-    return httpx.Response(exchange.status, headers=exchange.headers, content=exchange.content)
 
 
 @pytest.fixture
-def answers() -> dict[str, str]:
-    """The exchange that answers each path."""
-    return dict(STOCK)
+def simulated(start: Start) -> Simulated:
+    """A stock deployment, with answers that a test replaces by recorded ones."""
+    simulated = start()
+    simulated.add(ADA.email, id=ADA.user_id, role="persona")
+    simulated.add("human@mana.test")
+    simulated.add("hooked@mana.test", id=respond("recommended-create-hooked").json()["user"]["id"])
+    simulated.sessions["a-token"] = simulated.find(ADMIN)["id"]
+    return simulated
 
 
 @pytest.fixture
-def _router(answers: dict[str, str]) -> Iterator[None]:
-    def reply(request: httpx.Request, path: str) -> httpx.Response:
-        limit = request.url.params.get("limit")
-        exchange = "probe-field-not-declared" if limit == "1" else answers[path]
-        body = recorded(exchange).body
-        if isinstance(body, dict) and body.get("users"):
-            # Recorded without a limit; a successful list repeats that of the request.
-            return httpx.Response(200, json={**body, "limit": int(limit or 0)})
-        return respond(exchange)
-
-    with respx.mock() as mocked:
-        mocked.route(path__regex=r"/api/auth/(?P<path>.+)").mock(side_effect=reply)
-        yield
-
-
-@pytest.fixture
-async def service(_router: None) -> AsyncIterator[BetterAuthService]:
-    token = Credentials(token=Secret("a-session-token-of-the-admin"))
-    async with BetterAuthService(URL, token, retry=QUICK) as opened:
+async def service(simulated: Simulated) -> AsyncIterator[BetterAuthService]:
+    token = Credentials(token=Secret("a-token"))
+    async with BetterAuthService(simulated.url, token, retry=QUICK) as opened:
         yield opened
 
 
@@ -86,55 +56,46 @@ list_all = methodcaller("list_personas")
 HALF = FoundUser(ADA.user_id, "")
 REMOVED = "removed the marker (role 'persona'), so the account was deleted again. Check its database hooks."
 LOST = "updating persona.ada@mana.test: skipped, because the account is not a persona any more (role is not "
-ERRORS: dict[type[Exception], list[tuple[methodcaller, str, str, str]]] = {
-    ResponseError: [
-        (create("human"), "create-user", "create-again", "an account that is not a persona."),
-        (create("hooked"), "create-user", "recommended-create-hooked", REMOVED),
-        (create("vetoed"), "create-user", "recommended-create-vetoed", ": Failed to create"),
-        (create("hal"), "create-user", "create-long-password", "Set its maxPasswordLength to"),
-        (create("kim"), "create-user", "create-nul", "creating kim@mana.test: HTTP 500."),
-        (create("human", HALF), "get-user", "get-user", "another email now: persona.ada@"),
-        (update, "get-user", "get-user", LOST),
-        (list_all, "list-users", "list-sort-unknown", "could not read the list"),
-    ],
-    CredentialsError: [
-        (create("ada"), "create-user", "weak-create-with-role", "change users role"),
-        (list_all, "list-users", "list-as-human", "not allowed to list users"),
-        (list_all, "list-users", "session-expired", "the admin's session any more"),
-        (list_all, "get-session", "get-session-none", "does not accept the admin's session"),
-    ],
-    NotFoundError: [
-        (update, "get-user", "get-user-unknown", "the account does not exist."),
-        (
-            read,
-            "get-user",
-            "get-user",
-            "reading persona.ada@mana.test: the account is not a persona any more.",
-        ),
-    ],
-    NotOfferedError: [
-        (list_all, "list-users", "wrong-path", "does not have this call"),
-        (list_all, "set-role", "probe-role-not-declared", "nothing that marks personas"),
-        (list_all, "update-user", "update-name", "as before 1.6.16."),
-    ],
-}
+GONE = "reading persona.ada@mana.test: the account is not a persona any more."
 
 
 @pytest.mark.parametrize(
-    ("error", "case"), [(error, case) for error, cases in ERRORS.items() for case in cases]
+    ("error", "act", "path", "exchange", "message"),
+    [
+        (ResponseError, create("human"), "create-user", "create-again", "an account that is not a persona."),
+        (ResponseError, create("hooked"), "create-user", "recommended-create-hooked", REMOVED),
+        (ResponseError, create("vetoed"), "create-user", "recommended-create-vetoed", ": Failed to create"),
+        (ResponseError, create("hal"), "create-user", "create-long-password", "Set its maxPasswordLength to"),
+        (ResponseError, create("kim"), "create-user", "create-nul", "creating kim@mana.test: HTTP 500."),
+        (ResponseError, create("human", HALF), "get-user", "get-user", "another email now: persona.ada@"),
+        (ResponseError, update, "get-user", "get-user", LOST),
+        (ResponseError, list_all, "list-users", "list-sort-unknown", "could not read the list"),
+        (CredentialsError, create("ada"), "create-user", "weak-create-with-role", "change users role"),
+        (CredentialsError, list_all, "list-users", "list-as-human", "not allowed to list users"),
+        (CredentialsError, list_all, "list-users", "session-expired", "the admin's session any more"),
+        (CredentialsError, list_all, "get-session", "get-session-none", "does not accept the admin's"),
+        (NotFoundError, update, "get-user", "get-user-unknown", "the account does not exist."),
+        (NotFoundError, read, "get-user", "get-user", GONE),
+        (NotOfferedError, list_all, "list-users", "wrong-path", "does not have this call"),
+        (NotOfferedError, list_all, "set-role", "probe-role-not-declared", "nothing that marks personas"),
+        (NotOfferedError, list_all, "update-user", "update-name", "as before 1.6.16."),
+    ],
 )
 async def test_recorded_answer_is_an_error(
-    answers: dict[str, str],
+    simulated: Simulated,
     service: BetterAuthService,
     error: type[Exception],
-    case: tuple[methodcaller, str, str, str],
+    act: methodcaller,
+    path: str,
+    exchange: str,
+    message: str,
 ) -> None:
-    act, path, exchange, message = case
-    answers["get-session" if path == "get-session" else f"admin/{path}"] = exchange
+    simulated.answers["get-session" if path == "get-session" else f"admin/{path}"] = exchange
     with pytest.raises(error) as raised:
         await act(service)
     assert type(raised.value) is error
     assert message in str(raised.value)
+    assert bool(simulated.find("hooked@mana.test")) == (message != REMOVED)
 
 
 @pytest.mark.parametrize(
@@ -146,9 +107,9 @@ async def test_recorded_answer_is_an_error(
     ],
 )
 async def test_deletion_of_a_persona_that_may_be_gone(
-    answers: dict[str, str], service: BetterAuthService, user: str, removed: str, deleted: bool
+    simulated: Simulated, service: BetterAuthService, user: str, removed: str, deleted: bool
 ) -> None:
-    answers |= {"admin/get-user": user, "admin/remove-user": removed}
+    simulated.answers |= {"admin/get-user": user, "admin/remove-user": removed}
     assert await service.delete(ADA) is deleted
 
 
@@ -164,9 +125,9 @@ async def test_deletion_of_a_persona_that_may_be_gone(
     ],
 )
 async def test_password_check_by_recorded_sign_in(
-    answers: dict[str, str], service: BetterAuthService, exchange: str, verdict: Verdict, reason: str
+    simulated: Simulated, service: BetterAuthService, exchange: str, verdict: Verdict, reason: str
 ) -> None:
-    answers["sign-in/email"] = exchange
+    simulated.answers["sign-in/email"] = exchange
     check = await service.check_password(ADA.email, PASSWORD)
     assert check.verdict is verdict
     assert reason in check.reason

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import scrypt
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from personas.embedded.service import ADMIN_EMAIL
 from personas.passwords import derive_password
 from tests.commands import Done, run
 
+# Calls have `verify=False`: TLS, which plain http does not need, takes longer to prepare than a call.
 SECRET = "the-seed-secret-of-these-tests"
 ADA, BO, CY = "persona.ada@mana.test", "persona.bo@mana.test", "persona.cy@mana.test"
 
@@ -39,12 +44,26 @@ def write_catalog(*personas: dict[str, Any], file: str = "catalog.json", **root:
     return path
 
 
+@contextmanager
+def limited(process: subprocess.Popen[str], seconds: float = 30) -> Iterator[subprocess.Popen[str]]:
+    """Kill a program after this time, and when a test leaves it: no reading or waiting lasts longer."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.daemon = True
+    timer.start()
+    with process:
+        try:
+            yield process
+        finally:
+            timer.cancel()
+            process.kill()
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to run in, with a catalog of three and a seed secret."""
     monkeypatch.setenv("PERSONA_SEED_SECRET", SECRET)
     # The embedded service in process: hashing would take most of the time.
-    monkeypatch.setattr("personas.embedded.app.SCRYPT_N", 2)
+    monkeypatch.setattr("hashlib.scrypt", lambda *args, **options: scrypt(*args, **{**options, "n": 2}))
     monkeypatch.chdir(tmp_path)
     write_catalog(entry("ada"), entry("bo"), entry("cy", archetype="solo-dev"))
     return tmp_path
@@ -71,7 +90,7 @@ class Service:
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Call the service as its admin."""
         headers = {"authorization": f"Bearer {self.server.admin_token()}"}
-        return httpx.request(method, f"{self.url}{path}", headers=headers, trust_env=False, **options)
+        return httpx.request(method, f"{self.url}{path}", headers=headers, verify=False, **options)
 
     @property
     def emails(self) -> set[str]:
@@ -106,5 +125,6 @@ def service(_server: ServerThread) -> Service:
 @pytest.fixture
 def seeded(service: Service) -> Service:
     """A service with the personas of the catalog."""
-    assert personas("seed", *service.at).code == 0
+    for local, changes in (("ada", {}), ("bo", {}), ("cy", {"archetype": "solo-dev"})):
+        service.create(local, **changes)
     return service

@@ -11,6 +11,8 @@ import pytest
 
 from tests.commands import run, start
 
+from .conftest import limited
+
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,16 +48,17 @@ def test_every_command_once(tmp_path: Path) -> None:
 
 def test_serve_prints_what_clients_need_and_ends_on_ctrl_c(tmp_path: Path) -> None:
     (tmp_path / "admin.txt").write_text("a-password-of-a-file\n")
-    with start("serve", "--port", "0", "--admin-password-file", "admin.txt", folder=tmp_path) as server:
+    serve = start("serve", "--port", "0", "--admin-password-file", "admin.txt", folder=tmp_path)
+    with limited(serve) as server:
         assert server.stdout is not None
-        admin, database, listening = (server.stdout.readline().split() for _ in range(3))
+        admin, database, listening = (server.stdout.readline().strip().split(" ") for _ in range(3))
         assert (admin[0], database[0], listening[:2]) == ("admin", "database", ["listening", "on"])
         url = listening[2]
-        assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/health", verify=False).status_code == 200
         env = {"MANA_ADMIN_EMAIL": admin[1], "MANA_ADMIN_PASSWORD": "a-password-of-a-file"}
         assert run("token", "--auth", url, env=env).code == 0
         server.send_signal(signal.SIGINT)
-        assert server.communicate(timeout=20) == ("", "")
+        assert server.communicate() == ("", "")
         assert server.returncode == 0
     # Its database is also that of the service in process.
     assert run("list", env={"PERSONAS_CATALOG": None}).code == 0

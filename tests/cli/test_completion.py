@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,6 @@ def test_the_script_for_bash_completes_a_persona(folder: Path) -> None:
         "COMP_WORDS=(personas show persona.a); COMP_CWORD=2; _personas_completion personas\n"
         'echo "${COMPREPLY[@]}"'
     )
-    env = {"PATH": f"{folder}:{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
+    options: dict[str, Any] = {"env": {"PATH": f"{folder}:{os.environ['PATH']}"}, "text": True, "timeout": 60}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=False, **options)
     assert done.stdout == "persona.ada\n", done.stderr

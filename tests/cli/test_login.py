@@ -18,7 +18,7 @@ KEEP = (*STATE, "--out", "ada.json", "--reuse")
 
 def owner(service: Service, cookie: str) -> str:
     """The email of the account that a Cookie header signs in."""
-    answer = httpx.get(f"{service.url}/api/auth/get-session", headers={"cookie": cookie}, trust_env=False)
+    answer = httpx.get(f"{service.url}/api/auth/get-session", headers={"cookie": cookie}, verify=False)
     return str(answer.json()["user"]["email"])
 
 
@@ -47,6 +47,7 @@ def test_login_prints_variables_that_a_shell_reads_as_text(service: Service) -> 
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     ).stdout.split("|")
     assert (shown[0].replace("\\", ""), shown[1]) == (name, service.url)
     assert owner(service, shown[2]) == ADA
@@ -78,7 +79,7 @@ def test_a_file_is_reused_while_its_session_works(seeded: Service) -> None:
     assert Path("ada.json").read_text("utf-8") == first
     (cookie,) = json.loads(first)["cookies"]
     headers = {"cookie": f"{cookie['name']}={cookie['value']}", "origin": seeded.url}
-    httpx.post(f"{seeded.url}/api/auth/sign-out", headers=headers, trust_env=False)
+    httpx.post(f"{seeded.url}/api/auth/sign-out", headers=headers, verify=False)
     of_bo = personas("login", "bo", *STATE, "--auth", seeded.url).out
     for kept in (first, of_bo, json.dumps({"service": seeded.url}), "\xff{"):
         Path("ada.json").write_text(kept, "latin-1")
@@ -136,7 +137,6 @@ def test_a_wrong_password_names_the_secret_that_was_used(seeded: Service) -> Non
 
 def test_login_works_on_the_embedded_service_in_process() -> None:
     assert personas("seed", "--auth", "embedded").code == 0
-    assert personas("login", "cy", "--auth", "embedded").out.count(".") == 2
     state = personas("login", "cy", *STATE, "--auth", "embedded")
     assert (state.code, "personas serve" in state.err) == (2, True)
     assert personas("login", "cy", *STATE, "--auth", "embedded", "--base-url", "http://localhost:1").code == 0
@@ -167,12 +167,3 @@ def test_login_works_on_the_embedded_service_in_process() -> None:
 def test_wrong_arguments_end_before_any_sign_in(arguments: tuple[str, ...], text: str) -> None:
     result = personas("login", *arguments, "--auth", "http://127.0.0.1:1")
     assert (result.code, result.out, text in result.err) == (2, "", True)
-
-
-def test_token_is_printed_for_the_embedded_service_and_for_a_password(seeded: Service) -> None:
-    assert personas("seed", "--auth", "embedded").code == 0
-    assert personas("token", "--auth", "embedded").out.count(".") == 2
-    missing = personas("token", "--auth", seeded.url)
-    assert (missing.code, "MANA_ADMIN_EMAIL" in missing.err) == (4, True)
-    half = personas("token", "--auth", seeded.url, MANA_ADMIN_EMAIL="a@b.example")
-    assert (half.code, "MANA_ADMIN_PASSWORD is not" in half.err) == (2, True)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from .conftest import ADA, BO, CY, Service, entry, personas, write_catalog
 
 
@@ -46,24 +44,21 @@ def test_a_plan_runs_only_with_the_checksum_of_its_preview(service: Service) -> 
     assert personas("seed", *service.at, "--expect-plan", checksum.upper()).code == 0
 
 
-@pytest.mark.parametrize(
-    ("env", "options", "code", "text"),
-    [
-        ({}, (), 5, "Add --yes"),
-        ({"CI": "true"}, (), 5, "Add --yes"),
-        ({"NODE_ENV": "production"}, ("--yes",), 5, "Add --force"),
-        ({"PERSONAS_ENV": "production"}, ("--yes",), 5, "Add --force"),
-        ({"NODE_ENV": "production"}, ("--yes", "--force"), 0, "--force: deleting in production."),
-        ({}, ("--yes",), 0, ""),
-    ],
-)
-def test_deletions_need_a_yes_and_in_production_force(
-    seeded: Service, env: dict[str, str], options: tuple[str, ...], code: int, text: str
-) -> None:
+def test_deletions_need_a_yes_and_in_production_force(seeded: Service) -> None:
     write_catalog(entry("ada"))
-    result = personas("seed", *seeded.at, "--prune", *options, **env)
-    assert (result.code, text in result.err) == (code, True)
-    assert (len(seeded.emails) == 3) == bool(code)
+    seed = ("seed", *seeded.at, "--prune")
+    refusals: list[tuple[dict[str, str], tuple[str, ...], str]] = [
+        ({}, (), "Add --yes"),
+        ({"CI": "true"}, (), "Add --yes"),
+        ({"NODE_ENV": "production"}, ("--yes",), "Add --force"),
+        ({"PERSONAS_ENV": "production"}, ("--yes",), "Add --force"),
+    ]
+    for env, options, text in refusals:
+        refused = personas(*seed, *options, **env)
+        assert (refused.code, text in refused.err, len(seeded.emails)) == (5, True, 3)
+    forced = personas(*seed, "--yes", "--force", NODE_ENV="production")
+    assert (forced.code, "--force: deleting in production." in forced.err) == (0, True)
+    assert seeded.emails == {ADA}
 
 
 def test_only_limits_a_run_and_a_pattern_without_a_match_is_named(service: Service) -> None:

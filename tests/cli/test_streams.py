@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from personas import __version__
-from tests.faults.proxy import every, open_proxy
+from personas.cli.app import app
+from tests import commands
+from tests.faults.proxy import Request, open_proxy
 
-from .conftest import SECRET, Service, entry, write_catalog
+from .conftest import SECRET, Service, entry, limited, personas, write_catalog
 
 pty = pytest.importorskip("pty")  # Windows has none
 
 NEEDS_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+CTRL_C = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
 PROGRAM = [sys.executable, "-m", "personas"]
 
 
@@ -31,64 +35,58 @@ def start(*args: str, program: list[str] = PROGRAM, **options: Any) -> subproces
     return subprocess.run([*program, *args], env=env, timeout=120, check=False, **options)
 
 
-def test_a_reader_that_has_gone_is_not_an_error(seeded: Service) -> None:
+def test_a_reader_that_has_gone_is_not_an_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:
-        for command in (["list", *seeded.at, "--report", "r.json"], ["seed", "--help"]):
+        for command in (["validate", "--report", "r.json"], ["seed", "--help"]):
             done = start(*command, stdout=pipe)
             assert (done.returncode, done.stderr) == (0, "")
-        assert start("cleanup", "--only", "missing", stdout=pipe, stderr=pipe).returncode == 4
+        assert start("validate", "missing.json", stdout=pipe, stderr=pipe).returncode == 3
     assert Path("r.json").exists()
 
 
 @pytest.mark.parametrize(
     ("command", "code", "error"),
     [
-        ("validate >&-", 0, ""),
-        ("validate 2>&- <&-", 0, ""),
-        pytest.param("validate >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
-        pytest.param("password ada >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
+        ("personas validate >&-", 0, ""),
+        ("personas validate 2>&- <&-", 0, ""),
+        pytest.param("personas validate >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
+        pytest.param("personas password ada >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
+        ("export COLUMNS=0 TERMINAL_WIDTH=wide; personas seed --no-such-option", 2, "--no-such-option"),
+        ("python -m cProfile -m personas --version >&2", 0, "function calls"),
+        # Loading is over in a moment; this stands in for a key that is pressed in it.
+        (f"echo '{CTRL_C}' >typer.py; export PYTHONPATH=.; personas list", 130, "Interrupted."),
     ],
 )
-def test_closed_streams_break_nothing_and_a_full_disk_is_reported(
-    command: str, code: int, error: str
-) -> None:
-    done = start(program=["sh", "-c", f'"{sys.executable}" -m personas {command}'])
+def test_program_in_unusual_surroundings(command: str, code: int, error: str) -> None:
+    functions = f'python() {{ "{sys.executable}" "$@"; }}; personas() {{ python -m personas "$@"; }}'
+    done = start(program=["sh", "-c", f"{functions}; {command}"])
     assert (done.returncode, bool(done.stderr)) == (code, bool(error))
     assert error in done.stderr
+    assert "Traceback (most" not in done.stderr
 
 
 def test_machine_formats_are_utf_8_and_text_falls_back() -> None:
     write_catalog(entry("ada", größe="→"))
-    document = start("validate", "-o", "json", env={"PYTHONIOENCODING": "cp1252"})
-    assert "größe" in json.loads(document.stdout)["problems"][0]["message"]
-    text = start("validate", env={"PYTHONIOENCODING": "ascii"})
-    assert (text.returncode, "gr?" in text.stdout) == (0, True)
-
-
-def test_an_unusable_width_is_ignored() -> None:
-    wrong = start("seed", "--no-such-option", env={"COLUMNS": "0", "TERMINAL_WIDTH": "wide"})
-    assert (wrong.returncode, "--no-such-option" in wrong.stderr) == (2, True)
-
-
-def test_a_profiler_can_run_the_program() -> None:
-    done = start("--version", program=[sys.executable, "-m", "cProfile", "-m", "personas"])
-    assert done.stdout.startswith(f"personas {__version__}\n")
-    assert "function calls" in done.stdout
+    ascii_alone = CliRunner(charset="ascii")
+    document = ascii_alone.invoke(app, ["validate", "-o", "json"])
+    assert "größe" in json.loads(document.stdout_bytes)["problems"][0]["message"]
+    text = ascii_alone.invoke(app, ["validate"])
+    assert (text.exit_code, "gr??e" in text.stdout) == (0, True)
 
 
 class Terminal:
     """A program on a terminal of its own; `screen` is all that it wrote there."""
 
-    def __init__(self, *args: str, stdout: Any = None, **env: str) -> None:
+    def __init__(self, limits: ExitStack, *args: str, stdout: Any = None, **env: str) -> None:
         self.screen = ""
         self._terminal, theirs = pty.openpty()
-        variables = {"PATH": os.environ["PATH"], "PERSONA_SEED_SECRET": SECRET, "TERM": "xterm", **env}
-        self.process = subprocess.Popen(
-            [*PROGRAM, *args], env=variables, stdin=theirs, stdout=stdout or theirs, stderr=theirs
-        )
+        env = {"PERSONA_SEED_SECRET": SECRET, "TERM": "xterm", **env}
+        streams = {"stdin": theirs, "stdout": stdout or theirs, "stderr": theirs}
+        process = commands.start(*args, folder=Path(), env=env, **streams)
         os.close(theirs)
+        self._process = limits.enter_context(limited(process))
 
     def wait_for(self, text: str) -> None:
         while text not in self.screen:
@@ -101,11 +99,10 @@ class Terminal:
         while self._read():
             pass
         os.close(self._terminal)
-        return self.process.wait()
+        return self._process.wait()
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._terminal], [], [], 60)
-        assert ready, self.screen
+        """Read what there is, or return False after the end of the program."""
         try:
             part = os.read(self._terminal, 65536)
         except OSError:
@@ -114,9 +111,19 @@ class Terminal:
         return bool(part)
 
 
-def test_a_terminal_shows_progress_and_a_question(seeded: Service) -> None:
+Start = Callable[..., Terminal]
+
+
+@pytest.fixture
+def start_terminal() -> Iterator[Start]:
+    """Start a program on a terminal; it ends with the test."""
+    with ExitStack() as limits:
+        yield lambda *args, **options: Terminal(limits, *args, **options)
+
+
+def test_a_terminal_shows_progress_and_a_question(seeded: Service, start_terminal: Start) -> None:
     with Path("out.json").open("w") as out:
-        terminal = Terminal("cleanup", *seeded.at, "-o", "json", stdout=out)
+        terminal = start_terminal("cleanup", *seeded.at, "-o", "json", stdout=out)
         terminal.wait_for("[y/N]")
         assert "3 personas will be deleted, with all data" in terminal.screen
         assert "Reading" in terminal.screen
@@ -136,9 +143,9 @@ def test_a_terminal_shows_progress_and_a_question(seeded: Service) -> None:
     ],
 )
 def test_anything_but_yes_changes_nothing(
-    seeded: Service, answer: str, env: dict[str, str], text: str
+    seeded: Service, start_terminal: Start, answer: str, env: dict[str, str], text: str
 ) -> None:
-    terminal = Terminal("cleanup", *seeded.at, **env)
+    terminal = start_terminal("cleanup", *seeded.at, **env)
     if answer:
         terminal.wait_for("[y/N]")
         terminal.type(answer)
@@ -149,35 +156,27 @@ def test_anything_but_yes_changes_nothing(
     assert ("\x1b" in terminal.screen) == ("TERM" not in env)
 
 
-def test_init_asks_for_the_scope() -> None:
-    terminal = Terminal("init", "new.json")
+def test_init_asks_for_the_scope(start_terminal: Start) -> None:
+    terminal = start_terminal("init", "new.json")
     terminal.wait_for("Which emails")
     terminal.type("books.*@acme.test\n")
     assert terminal.end() == 0
     assert json.loads(Path("new.json").read_text("utf-8"))["scope"] == "books.*@acme.test"
-    terminal = Terminal("init", "other.json")
+    terminal = start_terminal("init", "other.json")
     terminal.wait_for("Which emails")
     terminal.type("\x04")
     assert (terminal.end(), Path("other.json").exists()) == (130, False)
 
 
 def test_a_signal_that_nohup_ignores_stays_ignored(seeded: Service) -> None:
-    go_on = threading.Event()
-    with open_proxy(seeded.url) as proxy:
-        proxy.script = every(go_on, method="GET", path="/api/v1/admin/personas")
-        command = [*PROGRAM, "list", "--auth", proxy.url, "--jwt", seeded.at[3]]
-        with subprocess.Popen(
-            ["nohup", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            proxy.wait_for(lambda: proxy.count("GET") > 0)
-            process.send_signal(signal.SIGHUP)
-            go_on.set()
-            out, _ = process.communicate(timeout=20)
-    assert (process.returncode, "3 personas" in out) == (0, True)
+    def hang_up(_: Request) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGHUP)
 
-
-def test_ctrl_c_while_the_program_loads_is_no_traceback(folder: Path) -> None:
-    # Loading is over in a moment; this stands in for a key that is pressed in it.
-    (folder / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)", "utf-8")
-    done = start("list", env={"PYTHONPATH": str(folder)})
-    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with open_proxy(seeded.url) as proxy:
+            proxy.script = hang_up
+            result = personas("list", "--auth", proxy.url, "--jwt", seeded.at[3])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (result.code, "3 personas" in result.out, len(proxy.requests)) == (0, True, 1)

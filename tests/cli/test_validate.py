@@ -75,8 +75,7 @@ def test_an_email_needs_no_catalog() -> None:
     [(None, "persona.anna@mana.test"), ("books.*@acme.test", "books.anna@acme.test"), ("*@a.test", None)],
 )
 def test_init_writes_a_valid_catalog_and_its_schema(scope: str | None, email: str | None) -> None:
-    options = ("--scope", scope) if scope else ()
-    assert personas("init", "new.json", *options).code == 0
+    assert personas("init", "new.json", *(["--scope", scope] if scope else [])).code == 0
     catalog = load_catalog("new.json")
     assert (len(catalog.personas), len(catalog.spaces), catalog.warnings) == (2, 1, ())
     assert email in {None, catalog.personas[0].email}

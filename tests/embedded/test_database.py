@@ -16,17 +16,17 @@ from personas.embedded import EmbeddedError, ServerThread
 from personas.embedded.database import open_database
 from personas.embedded.schema import users
 from personas.embedded.service import Service
+from tests.cli.conftest import limited
 
-from .calls import persona
-from .conftest import Client
+from .conftest import Client, persona
 
 # Serves until it is killed, with quick hashes.
 SERVE = """
-import sys
+import sys, threading
 from personas.embedded import ServerThread
 with ServerThread(sys.argv[1], scrypt_n=2) as server:
     print(server.url, server.admin_token(), flush=True)
-    sys.stdin.read()
+    threading.Event().wait(60)
 """
 
 
@@ -36,7 +36,7 @@ def _open(place: str | Path) -> Service:
 
 def test_a_killed_server_loses_no_answered_write(database: str) -> None:
     command = [sys.executable, "-c", SERVE, database]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with limited(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         url, token = process.stdout.readline().split()
         answered: list[str] = []
@@ -58,7 +58,7 @@ def test_a_killed_server_loses_no_answered_write(database: str) -> None:
             ThreadPoolExecutor(4) as pool,
         ):
             list(pool.map(create, range(40)))
-    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+    with ServerThread(database, scrypt_n=2) as server, Client(server.service) as client:
         found = client.admin("GET", "/personas").json()["personas"]
     assert 12 <= len(answered) < 40
     assert set(answered) <= {each["email"] for each in found}
@@ -75,13 +75,13 @@ def test_first_starts_at_once_share_keys_and_admin(database: str) -> None:
 
 
 def test_the_database_is_kept_and_reset_empties_it(database: str) -> None:
-    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+    with ServerThread(database, scrypt_n=2) as server, Client(server.service) as client:
         client.create("ada@mana.test")
-    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+    with ServerThread(database, scrypt_n=2) as server, Client(server.service) as client:
         assert len(client.admin("GET", "/personas").json()["personas"]) == 1
         old_token = server.admin_token()
     Service(database, base_url="http://localhost", reset=True).close()
-    with ServerThread(database, scrypt_n=2) as server, Client(server) as client:
+    with ServerThread(database, scrypt_n=2) as server, Client(server.service) as client:
         assert client.admin("GET", "/personas").json() == {"personas": []}
         headers = {"authorization": f"Bearer {old_token}"}
         assert client.get("/api/v1/admin/personas", headers=headers).status_code == 401
@@ -126,6 +126,7 @@ def test_the_name_of_a_database_has_no_password() -> None:
 
 
 def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
     (tmp_path / "text.db").write_text("not a database " * 100)
     with sqlite3.connect(tmp_path / "other.db") as connection:
         connection.execute("CREATE TABLE notes (text TEXT)")
@@ -134,14 +135,9 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
         ("text.db", "file is not a database"),
         ("other.db", "are of another program or version"),
         ("text.db/auth.db", "cannot open the database"),
+        ("", "unable to open database file"),
     ):
         with pytest.raises(EmbeddedError, match=reason):
             _open(tmp_path / name)
     assert sqlite3.connect(tmp_path / "other.db").execute("SELECT * FROM sqlite_master").fetchall()
-
-
-def test_folder_as_database_is_refused_and_keeps_its_mode(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    with pytest.raises(EmbeddedError, match="unable to open database file"), ServerThread(tmp_path):
-        pass
     assert tmp_path.stat().st_mode & 0o777 == 0o755

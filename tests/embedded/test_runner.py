@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from .calls import ANNA, BO, CLEO, Calls
+from .conftest import ANNA, BO, CLEO, KIM, MONDAY, Calls
 
-MONDAY = dt.datetime(2026, 11, 23, 9, tzinfo=dt.UTC)
+FEEDBACK = {"tickId": "t", "module": "photos", "rating": 4}
 ACTION = {"tickId": "t", "toolName": "todo.create", "result": "ok"}
 
 
@@ -36,11 +36,11 @@ def _due(calls: Calls) -> list[str]:
     ],
 )
 def test_persona_is_due_after_its_cadence(calls: Calls, cadence: str, due_after: dict[float, bool]) -> None:
-    calls.create("kim@mana.test", tickCadence=cadence)
-    calls.runner("POST", f"{calls.ids['kim@mana.test']}/actions", {"actions": [ACTION]})
+    calls.create(KIM, tickCadence=cadence)
+    calls.runner("POST", f"{calls.ids[KIM]}/actions", {"actions": [ACTION]})
     for hours, is_due in due_after.items():
         calls.now = MONDAY + dt.timedelta(hours=hours)
-        assert ("kim@mana.test" in _due(calls)) is is_due, hours
+        assert (KIM in _due(calls)) is is_due, hours
 
 
 def test_due_lists_the_never_active_then_the_longest_inactive(calls: Calls) -> None:
@@ -52,15 +52,11 @@ def test_due_lists_the_never_active_then_the_longest_inactive(calls: Calls) -> N
 
 
 def test_feedback_does_not_make_a_persona_active(calls: Calls) -> None:
-    feedback = [{"tickId": "t", "module": "photos", "rating": 4}]
-    calls.runner("POST", f"{calls.ids[ANNA]}/feedback", {"feedback": feedback})
+    calls.runner("POST", f"{calls.ids[ANNA]}/feedback", {"feedback": [FEEDBACK]})
     assert ANNA in _due(calls)
 
 
-@pytest.mark.parametrize(
-    ("key", "entry", "most"),
-    [("actions", ACTION, 500), ("feedback", {"tickId": "t", "module": "photos", "rating": 4}, 100)],
-)
+@pytest.mark.parametrize(("key", "entry", "most"), [("actions", ACTION, 500), ("feedback", FEEDBACK, 100)])
 def test_batches_have_a_greatest_size(calls: Calls, key: str, entry: dict[str, Any], most: int) -> None:
     path = f"{calls.ids[ANNA]}/{key}"
     entries = [{**entry, "tickId": str(number)} for number in range(most + 1)]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import signal
 import socket
 import subprocess
@@ -9,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,78 +16,80 @@ import pytest
 import sqlalchemy as sa
 
 from personas.embedded import EmbeddedError, ServerThread, serve
+from tests.cli.conftest import limited
 
 from .conftest import Client
 
 FRONT_END = "http://localhost:5173"
 SERVE = """
-import json, sys
+import functools, sys
 from personas.embedded import serve
-serve(sys.argv[1], print_line=lambda line: print(line, flush=True), **json.loads(sys.argv[2]))
-print("stopped")
+serve(sys.argv[1], print_line=functools.partial(print, flush=True), port=0)
 """
 
 
-@contextmanager
-def _serve(place: Path, **options: object) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """A process that serves, and the first lines that it printed by their first word."""
-    command = [sys.executable, "-W", "error", "-c", SERVE, str(place), json.dumps({"port": 0, **options})]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            lines: dict[str, str] = {}
-            for line in process.stdout:
-                word, _, rest = line.strip().partition(" ")
-                lines[word] = rest
-                if word == "listening":
-                    break
-            yield process, lines
-        finally:
-            process.kill()
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """A client of one service for all tests."""
+    with ServerThread(scrypt_n=2) as server, Client(server.service) as client:
+        yield client
 
 
-def _sign_in(port: str, password: str) -> int:
-    credentials = {"email": "admin@embedded.localhost", "password": password}
-    url = f"http://localhost:{port}/api/auth/sign-in/email"
-    return httpx.post(url, json=credentials, trust_env=False).status_code
+class Listens(Exception):
+    """Raised instead of serving."""
+
+
+def _start(place: Path, lines: dict[str, str], **options: Any) -> None:
+    """Start in this process; add the lines by their first word, and end before serving."""
+
+    def print_line(line: str) -> None:
+        word, _, lines[word] = line.partition(" ")
+        if word == "listening":
+            raise Listens
+
+    serve(place, print_line=print_line, **{"port": 0, **options})
 
 
 def test_the_first_start_alone_prints_a_password(tmp_path: Path) -> None:
-    with ServerThread(tmp_path / "auth.db", scrypt_n=2):
+    place = tmp_path / "auth.db"
+    with ServerThread(place, scrypt_n=2):
         pass  # prints nothing, and leaves the admin without a password
-    with _serve(tmp_path / "auth.db") as (process, lines):
-        assert list(lines) == ["admin", "password", "database", "listening"]
-        assert len(lines["password"]) == 32
-        assert lines["database"] == str(tmp_path / "auth.db")
-        port = lines["listening"].removeprefix("on http://localhost:")
-        assert _sign_in(port, lines["password"]) == 200
-        process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=30)
-        assert (process.returncode, out, error) == (0, "stopped\n", "")
-    options = {"port": int(port), "base_url": "https://auth.example.test"}
-    with _serve(tmp_path / "auth.db", **options) as (process, again):
-        assert list(again) == ["admin", "database", "listening"]
-        assert again["listening"] == "on https://auth.example.test"
-        assert _sign_in(port, lines["password"]) == 200
+    command = [sys.executable, "-W", "error", "-c", SERVE, str(place)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with limited(process):
+        assert process.stdout is not None
+        first = [process.stdout.readline().strip().partition(" ") for _ in range(4)]
+        assert [line[0] for line in first] == ["admin", "password", "database", "listening"]
+        password, url = first[1][2], first[3][2].removeprefix("on ")
+        assert (len(password), first[2][2]) == (32, str(place))
+        credentials = {"email": "admin@embedded.localhost", "password": password}
+        signed_in = httpx.post(f"{url}/api/auth/sign-in/email", json=credentials, verify=False)
+        assert signed_in.status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=30) == ("", "")
+        assert process.communicate() == ("", "")
         assert process.returncode == -signal.SIGTERM
+    again: dict[str, str] = {}
+    with pytest.raises(Listens):
+        _start(place, again, port=int(url.rpartition(":")[2]), base_url="https://auth.example.test")
+    assert list(again) == ["admin", "database", "listening"]
+    assert again["listening"] == "on https://auth.example.test"
+    with ServerThread(place) as server, Client(server.service) as client:
+        assert client.sign_in(credentials["email"], password).status_code == 200
 
 
 def test_starts_that_cannot_succeed_are_refused(tmp_path: Path) -> None:
-    lines: list[str] = []
+    lines: dict[str, str] = {}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         (tmp_path / "short").write_text("short")
         cases: list[tuple[dict[str, Any], str]] = [
             ({"port": taken.getsockname()[1]}, "cannot listen on 127.0.0.1, port"),
-            ({"host": "203.0.113.1"}, "cannot listen on 203.0.113.1"),
             ({"base_url": "localhost:3001"}, "is not a base URL"),
             ({"admin_password_file": tmp_path / "short"}, "must have 8 to 128 characters"),
         ]
         for options, message in cases:
             with pytest.raises(EmbeddedError, match=message):
-                serve(tmp_path / "auth.db", print_line=lines.append, **{"port": 0, **options})
-    assert lines == []
+                _start(tmp_path / "auth.db", lines, **options)
+    assert lines == {}
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_other_calls_do_not_wait_for_hashing(monkeypatch: pytest.MonkeyPatch) ->
 
     with (
         ServerThread(scrypt_n=2) as server,
-        Client(server) as client,
-        Client(server) as other,
+        Client(server.service) as client,
+        Client(server.service) as other,
         ThreadPoolExecutor(60) as pool,
     ):
         monkeypatch.setattr(hashlib, "scrypt", scrypt)
