@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+
+from personas.embedded.schema import members, organizations, users
+from personas.embedded.users import make_user
 
 from .conftest import ADA, BO, CY, SECRET, Service, entry, personas, write_catalog
 
@@ -80,3 +85,17 @@ def test_personas_whose_spaces_cannot_be_released_are_kept(sharing: Service) -> 
     assert (forced.code, sharing.emails) == (0, set())
     assert "flat" in forced.out
     assert SECRET not in forced.out
+
+
+def test_a_space_with_a_human_is_kept_and_reported(sharing: Service) -> None:
+    now = datetime.now(UTC)
+    human = make_user("human@else.test", "Human", now)
+    with sharing.server.service.database.write() as connection:
+        connection.execute(sa.insert(users).values(human))
+        flat = connection.scalar(sa.select(organizations.c.id).where(organizations.c.slug == "flat"))
+        member = {"id": "m1", "organization_id": flat, "user_id": human["id"], "role": "member"}
+        connection.execute(sa.insert(members).values(**member, created_at=now))
+    for option, word in (("--dry-run", "1 to delete"), ("--yes", "1 deleted")):
+        result = personas("spaces", *sharing.at, "--delete", option)
+        assert (result.code, word in result.out, "human@else.test" in result.out) == (6, True, True)
+    assert personas("spaces", *sharing.at, "--delete", "--yes").code == 6

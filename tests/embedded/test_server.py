@@ -168,3 +168,26 @@ def test_other_calls_are_not_found(client: Client, call: str) -> None:
     answer = client.request(*call.split())
     assert (answer.status_code, answer.text) == (404, "404 Not Found")
     assert client.post("/api/auth/nope").status_code == 404
+
+
+def test_a_clock_that_a_test_moved_does_not_delay_the_end() -> None:
+    # In a program of its own: the clock is the one of all event loops.
+    program = """
+import threading, time
+from personas.embedded import ServerThread, server
+
+server.STOP_SECONDS = 0.1
+seen, real, enough = [], time.monotonic, threading.Event()
+
+def tomorrow():
+    seen.append(1)
+    if len(seen) > 9:  # also the next wait of the event loop was planned with it
+        enough.set()
+    return real() + 86_400
+
+with ServerThread(scrypt_n=2):
+    time.monotonic = tomorrow
+    enough.wait(10)
+    time.monotonic = real
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
