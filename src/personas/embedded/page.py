@@ -19,8 +19,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from personas.embedded.answers import Refusal, as_json, query_number, query_text
-from personas.embedded.personas import RECENT, describe_persona, list_last, select_with_actions
-from personas.embedded.schema import persona_feedback, personas, users
+from personas.embedded.personas import LAST_FEEDBACK, RECENT, describe_persona, list_own, select_with_actions
+from personas.embedded.schema import personas, users
 from personas.embedded.service import Service
 
 PAGE_SIZE: Final = 50
@@ -98,7 +98,7 @@ def _show_persona(service: Service, user_id: str) -> Response:
     try:
         with service.database.read() as connection:
             found = describe_persona(connection, user_id.replace("\0", ""))
-            feedback = list_last(connection, persona_feedback, found["persona"]["userId"])
+            feedback = list_own(connection, LAST_FEEDBACK, found["persona"]["userId"])
     except Refusal:
         return PlainTextResponse("No persona has this id.", 404)
     weights = list_weights(found["persona"]["moduleMix"])

@@ -20,12 +20,33 @@ from personas.embedded.schema import CADENCES, persona_actions, persona_feedback
 from personas.embedded.service import Service
 
 RECENT: Final = dt.timedelta(days=7)
-LAST_ACTIONS: Final = 20
 TIERS: Final = ("guest", "public", "beta", "alpha", "founder")
 COLUMNS: Final = (users.c.email, *personas.c["user_id", "archetype", "tick_cadence", "last_active_at"])
 DETAILS: Final = tuple(personas.c["system_prompt", "module_mix"])
 FOUND: Final = tuple(users.c["id", "email", "name", "role", "created_at"])
 FALSY: Final = (None, False, 0, "")  # to JavaScript; an empty list or object is not
+
+# Of one persona. Made once, because making a query takes longer than these take to run.
+USER_ID: Final[sa.BindParameter[str]] = sa.bindparam("user_id")
+PERSONA: Final = (
+    sa.select(*COLUMNS, *DETAILS, users.c.name, personas.c.created_at)
+    .join_from(personas, users)
+    .where(personas.c.user_id == USER_ID)
+)
+LAST_ACTIONS, LAST_FEEDBACK = (
+    sa.select(table)
+    .where(table.c.persona_id == USER_ID)
+    .order_by(table.c.created_at.desc(), table.c.id)
+    .limit(20)
+    for table in (persona_actions, persona_feedback)
+)
+FEEDBACK_BY_MODULE: Final = (
+    # The number of ratings, which the real service calls their mean.
+    sa.select(persona_feedback.c.module, sa.func.count().label("avg_rating"))
+    .where(persona_feedback.c.persona_id == USER_ID)
+    .group_by(persona_feedback.c.module)
+    .order_by(persona_feedback.c.module)
+)
 
 
 def list_personas(request: Request) -> Response:
@@ -53,8 +74,9 @@ def select_with_actions(since: dt.datetime) -> sa.Select[Any]:
     )
 
 
-def show_persona(request: Request) -> Response:
+async def show_persona(request: Request) -> Response:
     """One persona with its last actions and the feedback by module."""
+    # In the event loop: a worker thread would take longer than these reads by key.
     service = Service.for_admin(request)
     with service.database.read() as connection:
         return JSONResponse(describe_persona(connection, request.path_params["id"]))
@@ -62,29 +84,19 @@ def show_persona(request: Request) -> Response:
 
 def describe_persona(connection: Connection, user_id: str) -> dict[str, Any]:
     """One persona with its last actions and the feedback by module; refuses an unknown id with 404."""
-    query = sa.select(*COLUMNS, *DETAILS, users.c.name, personas.c.created_at).join_from(personas, users)
-    row = connection.execute(query.where(personas.c.user_id == user_id)).one_or_none()
+    row = connection.execute(PERSONA, {"user_id": user_id}).one_or_none()
     if row is None:
         raise refused(404, "Not found")
-    feedback = connection.execute(
-        # The number of ratings, which the real service calls their mean.
-        sa.select(persona_feedback.c.module, sa.func.count().label("avg_rating"))
-        .where(persona_feedback.c.persona_id == user_id)
-        .group_by(persona_feedback.c.module)
-        .order_by(persona_feedback.c.module)
-    )
     return {
         "persona": as_json(row),
-        "recentActions": list_last(connection, persona_actions, user_id),
-        "feedbackByModule": [as_json(each) for each in feedback],
+        "recentActions": list_own(connection, LAST_ACTIONS, user_id),
+        "feedbackByModule": list_own(connection, FEEDBACK_BY_MODULE, user_id),
     }
 
 
-def list_last(connection: Connection, table: sa.Table, user_id: str) -> list[dict[str, Any]]:
-    """The last actions or the last feedback of a persona, newest first."""
-    own = sa.select(table).where(table.c.persona_id == user_id)
-    newest = own.order_by(table.c.created_at.desc(), table.c.id).limit(LAST_ACTIONS)
-    return [as_json(row) for row in connection.execute(newest)]
+def list_own(connection: Connection, query: sa.Select[Any], user_id: str) -> list[dict[str, Any]]:
+    """The rows that a query finds of one persona."""
+    return [as_json(row) for row in connection.execute(query, {"user_id": user_id})]
 
 
 async def upsert_persona(request: Request) -> Response:

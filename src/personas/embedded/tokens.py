@@ -39,6 +39,7 @@ class Signer:
     def __init__(self, key: str) -> None:
         self._kid, _, seed = key.partition(":")
         self._private = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
+        self._public = self._private.public_key()
 
     @staticmethod
     def generate() -> str:
@@ -47,7 +48,7 @@ class Signer:
 
     def jwks(self) -> dict[str, Any]:
         """The public key, for programs that verify tokens."""
-        key = OKPAlgorithm.to_jwk(self._private.public_key(), as_dict=True)
+        key = OKPAlgorithm.to_jwk(self._public, as_dict=True)
         return {"keys": [{"alg": "EdDSA", **key, "kid": self._kid}]}
 
     def sign(self, claims: Mapping[str, str], *, issuer: str, now: dt.datetime) -> str:
@@ -62,14 +63,13 @@ class Signer:
         """The claims of a token that is signed and has not expired, else None; any issuer is accepted."""
         options: Options = {"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False}
         try:
-            if jwt.get_unverified_header(token).get("kid") != self._kid:
-                return None
-            claims = jwt.decode(
-                token, self._private.public_key(), algorithms=["EdDSA"], audience=AUDIENCE, options=options
+            found = jwt.decode_complete(
+                token, self._public, algorithms=["EdDSA"], audience=AUDIENCE, options=options
             )
         except (jwt.PyJWTError, ValueError):
             return None
-        return claims if claims["exp"] > now.timestamp() else None
+        claims: dict[str, Any] = found["payload"]
+        return claims if found["header"].get("kid") == self._kid and claims["exp"] > now.timestamp() else None
 
 
 class Cookies:
