@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -85,6 +86,19 @@ def test_the_database_is_kept_and_reset_empties_it(database: str) -> None:
         assert client.admin("GET", "/personas").json() == {"personas": []}
         headers = {"authorization": f"Bearer {old_token}"}
         assert client.get("/api/v1/admin/personas", headers=headers).status_code == 401
+
+
+def test_reads_do_not_wait_for_another_program_that_writes(tmp_path: Path) -> None:
+    file = tmp_path / "auth.db"
+    with (
+        ServerThread(file, scrypt_n=2) as server,
+        Client(server) as client,
+        closing(sqlite3.connect(file, isolation_level=None)) as other,
+    ):
+        user_id = client.create("ada@mana.test").json()["userId"]
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("DELETE FROM users")
+        assert client.admin("GET", f"/personas/{user_id}").status_code == 200
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")

@@ -146,6 +146,7 @@ def test_other_calls_do_not_wait_for_hashing(monkeypatch: pytest.MonkeyPatch) ->
             assert all(read.acquire(timeout=10) for _ in range(2 * len(sign_ins)))
             assert other.get("/health").json()["status"] == "ok"
             assert other.admin("GET", "/personas").json() == {"personas": []}
+            assert other.admin("GET", "/personas/unknown").status_code == 404
             assert not any(each.done() for each in sign_ins)
         finally:
             release.set()
