@@ -92,7 +92,7 @@ def test_reads_do_not_wait_for_another_program_that_writes(tmp_path: Path) -> No
     file = tmp_path / "auth.db"
     with (
         ServerThread(file, scrypt_n=2) as server,
-        Client(server) as client,
+        Client(server.service) as client,
         closing(sqlite3.connect(file, isolation_level=None)) as other,
     ):
         user_id = client.create("ada@mana.test").json()["userId"]

@@ -17,7 +17,6 @@ from personas.reconcile.fetch import fetch
 from personas.reconcile.plan import make_plan
 from personas.report.text import describe_deletions
 from personas.services.base import Service
-from personas.spaces.apply import release_spaces, spaces_to_release
 
 
 def choose_passwords_if_any(config: Config) -> PasswordDeriver | None:
@@ -87,6 +86,8 @@ def apply_personas(
     First releases the spaces of those that are deleted; raises PartialFailure if some were kept because that
     was not possible.
     """
+    from personas.spaces.apply import release_spaces, spaces_to_release  # many runs change nothing
+
     if losses := describe_deletions(plan):
         if slugs := spaces_to_release(catalog, plan):
             losses = f"{losses}\nTheir spaces will be deleted first: {', '.join(slugs)}."

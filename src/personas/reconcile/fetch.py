@@ -123,7 +123,8 @@ async def fetch(
             checks, notes = await check_seed_secret(service, known, passwords, check, replace=replace)
 
     if known:
-        await run_concurrently((read_details, check_secret), lambda step: step(), limit=2)
+        # Sign-ins first: the service hashes while the reads follow.
+        await run_concurrently((check_secret, read_details), lambda step: step(), limit=2)
     # Last, since a persona may be deleted while it is read: then its email is new.
     live = {persona.email.lower() for persona in state.personas}
     selected = [p.email for p in catalog.personas if is_selected(only, p) or p.email in emails]
