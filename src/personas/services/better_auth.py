@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Self
 from urllib.parse import urlencode
 
 import anyio
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from personas.concurrency import run_concurrently
 from personas.errors import CredentialsError, NotFoundError, NotOfferedError, ResponseError, ServiceError
-from personas.redact import Secret, redact
+from personas.redact import Secret
 from personas.services.base import DESCRIPTORS, Capabilities
 from personas.services.better_auth_deployment import (
     PERSONA,
@@ -23,7 +23,7 @@ from personas.services.better_auth_deployment import (
     inspect,
 )
 from personas.services.models import Answer, Body, FoundUser, LivePersona, Params, ServiceModel, Session
-from personas.services.sign_in import TOO_LONG, SignInService, response_error
+from personas.services.sign_in import TOO_LONG, SignInService, read_answer, response_error
 
 if TYPE_CHECKING:
     from personas.catalog.models import Persona
@@ -33,8 +33,6 @@ PAGE_SIZE = 500
 MAX_FILTER_CHARS = 6_000
 
 _TAKEN = "USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL"
-
-Model = TypeVar("Model", bound=ServiceModel)
 
 
 class _Page(ServiceModel):
@@ -130,7 +128,7 @@ class BetterAuthService(SignInService):
             await self._complete(user, persona, what)
             await self._set_password(user.id, password, what)
             return user.id
-        user = _read(_Created, self._check(answer, what), what, written=True).user
+        user = read_answer(_Created, self._check(answer, what), what, written=True).user
         if user.email.lower() != persona.email:
             message = f"{what}: the deployment stored another email: {user.email}."
             raise ResponseError(message, maybe_applied=True)
@@ -245,7 +243,7 @@ class BetterAuthService(SignInService):
 
     async def _update_user(self, user_id: str, data: Mapping[str, object], what: str) -> User:
         answer = await self._send("POST", "update-user", what, body={"userId": user_id, "data": dict(data)})
-        return _read(User, self._check(answer, what), what, written=True)
+        return read_answer(User, self._check(answer, what), what, written=True)
 
     async def _set_password(self, user_id: str, password: Secret, what: str) -> None:
         """Set the password, and end the sessions that were opened with the old one."""
@@ -259,7 +257,7 @@ class BetterAuthService(SignInService):
 
     async def _read_user(self, user_id: str, what: str) -> User:
         answer = await self._send("GET", f"get-user?{urlencode({'id': user_id})}", what)
-        return _read(User, self._check(answer, what), what)
+        return read_answer(User, self._check(answer, what), what)
 
     async def _find(self, emails: Sequence[str], what: str) -> list[User]:
         # The operator fails for a single value, so it is sent twice.
@@ -271,7 +269,7 @@ class BetterAuthService(SignInService):
     async def _list(self, query: Mapping[str, str | Sequence[str]], what: str) -> _Page:
         """Return one page; the query must have a `limit`."""
         answer = await self._send("GET", f"list-users?{urlencode(query, doseq=True)}", what)
-        page = _read(_Page, self._check(answer, what), what)
+        page = read_answer(_Page, self._check(answer, what), what)
         # A list that failed inside the service is answered as an empty one, without `limit`.
         if page.limit is None:
             raise ResponseError(f"{what}: the service could not read the list, and answered an empty one.")
@@ -333,14 +331,3 @@ def _split(emails: Sequence[str]) -> Iterator[list[str]]:
         size += added
     if batch:
         yield batch
-
-
-def _read(model: type[Model], answer: Answer, what: str, *, written: bool = False) -> Model:
-    """Return the JSON as a model; the error names the place, never what is there."""
-    try:
-        return model.model_validate(answer.body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        problem = redact(f"{'.'.join(map(str, first['loc'][:6]))[:100]}: {first['msg']}")
-    # Raised outside the except clause: the library's error holds the whole answer.
-    raise ResponseError(f"{what}: the answer cannot be understood: {problem}.", maybe_applied=written)

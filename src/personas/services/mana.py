@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from personas.concurrency import run_concurrently
 from personas.errors import CredentialsError, NotFoundError, NotOfferedError, ResponseError, ServiceError
-from personas.redact import Secret, redact
+from personas.redact import Secret
 from personas.services.base import DESCRIPTORS, Capabilities
 from personas.services.http import WRONG_SERVICE
 from personas.services.models import (
@@ -25,15 +25,13 @@ from personas.services.models import (
     RecentAction,
     ServiceModel,
 )
-from personas.services.sign_in import SignInService, response_error
+from personas.services.sign_in import SignInService, read_answer, response_error
 
 if TYPE_CHECKING:
     from personas.catalog.models import Persona
 
 USERS = "/api/v1/admin/users"
 MAX_ROWS = "100"
-
-Model = TypeVar("Model", bound=ServiceModel)
 
 
 class _Listed(ServiceModel):
@@ -79,14 +77,14 @@ class ManaService(SignInService):
         """Return every persona of the service, without prompts and weights."""
         what = "listing the personas"
         answer = await self._send("GET", self._endpoint, what)
-        self._listed = _read(_Listed, self._check(answer, what), what).personas
+        self._listed = read_answer(_Listed, self._check(answer, what), what).personas
         return self._listed
 
     async def get_persona(self, live: LivePersona) -> LivePersona:
         """Return the persona with prompt, weights, actions and feedback; raises NotFoundError."""
         what = f"reading {live.email}"
         answer = await self._send("GET", self._path(live), what)
-        detail = _read(_Detail, self._check(answer, what), what)
+        detail = read_answer(_Detail, self._check(answer, what), what)
         # The detail lacks what the list has (actions of 7 days), and the other way round.
         read = dict(detail.persona, recent_actions=detail.recent_actions, feedback=detail.feedback_by_module)
         return live.model_copy(update={name: value for name, value in read.items() if value is not None})
@@ -106,7 +104,7 @@ class ManaService(SignInService):
     async def _save(self, persona: Persona, password: Secret, what: str) -> str:
         body = persona.model_dump(mode="json", by_alias=True) | {"password": password.reveal()}
         answer = await self._send("POST", self._endpoint, what, body=body)
-        return _read(_Saved, self._check(answer, what), what, written=True).user_id
+        return read_answer(_Saved, self._check(answer, what), what, written=True).user_id
 
     async def delete(self, live: LivePersona) -> bool:
         """Delete the persona for good; False if it was already gone. A warning raises ResponseError."""
@@ -118,7 +116,7 @@ class ManaService(SignInService):
                 message = f"{what}: the service failed, and then did not find it; its account may remain."
                 raise ResponseError(message, maybe_applied=True)
             return False
-        return _read(_Written, self._check(answer, what), what, written=True).ok
+        return read_answer(_Written, self._check(answer, what), what, written=True).ok
 
     async def count_users(self, domain: str) -> int | None:
         """Return how many accounts have an email in this domain; None if the service does not say."""
@@ -149,7 +147,7 @@ class ManaService(SignInService):
         if answer.status == 500:
             # As soon as one row belongs to a user with a session; totals still work.
             return await self._find_by_totals(email, what)
-        rows = _read(_Users, self._check(answer, what), what).users
+        rows = read_answer(_Users, self._check(answer, what), what).users
         user = next((FoundUser(row.id, email) for row in rows if row.email.lower() == email), None)
         if user is None and (total is None or total > len(rows)):
             raise ResponseError(f"{what}: the service found more accounts than it returned.")
@@ -172,7 +170,7 @@ class ManaService(SignInService):
         answer = await self._send("GET", USERS, what, params={"search": search, "limit": "0"})
         if answer.status in {404, 405, 501}:
             raise NotOfferedError(f"{what}: the service has no user look-up (HTTP {answer.status}).")
-        return _read(_Users, self._check(answer, what), what).total
+        return read_answer(_Users, self._check(answer, what), what).total
 
     async def _send(
         self, method: str, path: str, what: str, *, params: Params = None, body: Body = None
@@ -217,19 +215,3 @@ class ManaService(SignInService):
             # With it the path would be another call.
             raise ResponseError(f"the service returned an unusable id of {live.email}.")
         return f"{self._endpoint}/{quote(live.user_id, safe='')}"
-
-
-def _read(model: type[Model], answer: Answer, what: str, *, written: bool = False) -> Model:
-    """Return the JSON as a model; the error names the place, never what is there. A warning is an error."""
-    if written and isinstance(answer.body, dict) and (warning := answer.body.get("warning")) is not None:
-        raise ResponseError(f"{what}: the service warns: {redact(str(warning))}")
-    problem = "it is not JSON"
-    if answer.is_json:
-        try:
-            return model.model_validate(answer.body)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            problem = f"{'.'.join(map(str, first['loc'][:6]))[:100]}: {first['msg']}".removeprefix(": ")
-    # Raised outside the except clause: the library's error holds the whole answer.
-    message = f"{what}: the answer cannot be understood: {redact(problem)}."
-    raise ResponseError(message, hint=WRONG_SERVICE, maybe_applied=written)

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 import anyio
+from pydantic import ValidationError
 
 from personas.config import DEFAULT_ENDPOINT, Address, parse_address
 from personas.errors import (
@@ -25,8 +26,10 @@ from personas.errors import (
     WrongPasswordError,
 )
 from personas.redact import Secret, redact
-from personas.services.http import HttpClient, HttpOptions, parse_date
-from personas.services.models import Answer, Body, Params, PasswordCheck, Session, Verdict
+from personas.services.http import WRONG_SERVICE, HttpClient, HttpOptions, parse_date
+from personas.services.models import Answer, Body, Params, PasswordCheck, ServiceModel, Session, Verdict
+
+Model = TypeVar("Model", bound=ServiceModel)
 
 AUTH = "/api/auth"
 EMBEDDED_URL = "http://embedded.localhost"
@@ -291,6 +294,22 @@ def response_error(answer: Answer, what: str, problem: str = "") -> ResponseErro
     """Return the error for an answer that refuses one call, or that lacks what it should have."""
     parts = (what, problem, f"HTTP {answer.status}", answer.detail)
     return ResponseError(": ".join(filter(None, parts)) + ".")
+
+
+def read_answer(model: type[Model], answer: Answer, what: str, *, written: bool = False) -> Model:
+    """Return the JSON as a model; the error names the place, never what is there. A warning is an error."""
+    if written and isinstance(answer.body, dict) and (warning := answer.body.get("warning")) is not None:
+        raise ResponseError(f"{what}: the service warns: {redact(str(warning))}")
+    problem = "it is not JSON"
+    if answer.is_json:
+        try:
+            return model.model_validate(answer.body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            problem = f"{'.'.join(map(str, first['loc'][:6]))[:100]}: {first['msg']}".removeprefix(": ")
+    # Raised outside the except clause: the library's error holds the whole answer.
+    message = f"{what}: the answer cannot be understood: {redact(problem)}."
+    raise ResponseError(message, hint=WRONG_SERVICE, maybe_applied=written)
 
 
 def read_session(email: str, user: object, set_cookies: tuple[str, ...]) -> Session:
