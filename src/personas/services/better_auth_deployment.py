@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, Unpack
 
-import anyio
 from pydantic import BeforeValidator, Field
 
 from personas.concurrency import run_concurrently
 from personas.config import DEFAULT_ENDPOINT, Address
-from personas.errors import CredentialsError, NotOfferedError, WrongPasswordError
+from personas.errors import CredentialsError, NotOfferedError
 from personas.services.base import DESCRIPTORS
 from personas.services.http import HttpClient, HttpOptions
 from personas.services.models import Answer, LivePersona, ServiceModel, Session
-from personas.services.sign_in import Credentials, NoSessionError, SignInService, read_claims
+from personas.services.sign_in import AdminAccess, read_claims
 
 PERSONA = "persona"
 ADMIN = "admin"
@@ -36,35 +35,10 @@ _DECLARE = (
 )
 
 
-class AdminSession:
+class AdminSession(AdminAccess[Session]):
     """The session of the admin: the given one, or one that is opened with email and password when needed."""
 
-    def __init__(self, credentials: Credentials, service: SignInService) -> None:
-        self._credentials = credentials
-        self._service = service
-        self._lock = anyio.Lock()
-        self._session: Session | None = None
-
-    async def get(self) -> Session:
-        """Return a session that is expected to work; raises CredentialsError."""
-        async with self._lock:
-            if self._session is None:
-                self._session = await self._open()
-            return self._session
-
-    def renew(self, session: Session) -> bool:
-        """Forget a session that the service refused; False if there is no way to open another one."""
-        if self._session is session and not self._credentials.token:
-            self._session = None
-        return not self._credentials.token
-
-    async def close(self) -> None:
-        """End the session, unless it was given."""
-        if self._session is not None and not self._credentials.token:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(2):
-                await self._service.sign_out(self._session)
-
-    async def _open(self) -> Session:
+    async def _request(self) -> Session:
         given = self._credentials
         if given.token:
             if read_claims(given.token) is not None:
@@ -74,12 +48,8 @@ class AdminSession:
         if not given.email or not given.password:
             raise CredentialsError("The admin's credentials are missing.", hint=USE_TOKEN)
         try:
-            return await self._service.sign_in(given.email, given.password)
-        except WrongPasswordError:
-            message = f"The service refused the admin {given.email}: email or password is wrong."
-            hint = "Check PERSONAS_ADMIN_EMAIL and PERSONAS_ADMIN_PASSWORD."
-            raise CredentialsError(message, hint=hint) from None
-        except (NoSessionError, NotOfferedError) as error:
+            return await self._sign_in(given.email, given.password, "PERSONAS", USE_TOKEN)
+        except NotOfferedError as error:  # the deployment has no sign-in with a password
             raise CredentialsError(error.message, hint=USE_TOKEN) from None
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Generic, Self, TypeVar, Unpack
 
 import anyio
 from pydantic import ValidationError
@@ -30,6 +30,7 @@ from personas.services.http import WRONG_SERVICE, HttpClient, HttpOptions, parse
 from personas.services.models import Answer, Body, Params, PasswordCheck, ServiceModel, Session, Verdict
 
 Model = TypeVar("Model", bound=ServiceModel)
+Grant = TypeVar("Grant")  # a JWT or a session
 
 AUTH = "/api/auth"
 EMBEDDED_URL = "http://embedded.localhost"
@@ -211,36 +212,29 @@ class SignInService:
         self._origin = _origin(str((read_claims(token) or {}).get("iss"))) or self._origin
 
 
-class AdminToken:
-    """The admin's JWT: the given one, or one that is requested, and renewed before it expires."""
+class AdminAccess(Generic[Grant]):
+    """What admin calls carry: requested with the first call, and again when it has expired."""
 
     def __init__(self, credentials: Credentials, service: SignInService) -> None:
         self._credentials = credentials
         self._service = service
         self._lock = anyio.Lock()
-        self._token: Secret | None = None
+        self._grant: Grant | None = None
         self._renew_at = float("inf")
         self._session: Session | None = None
 
-    async def get(self) -> Secret:
-        """Return a token that is expected to work; raises CredentialsError."""
+    async def get(self) -> Grant:
+        """Return what is expected to work; raises CredentialsError."""
         async with self._lock:
-            if self._token is None or time.monotonic() >= self._renew_at:
-                self._token = await self._request()
-            return self._token
+            if self._grant is None or time.monotonic() >= self._renew_at:
+                self._grant = await self._request()
+            return self._grant
 
-    def renew(self, token: Secret) -> bool:
-        """Forget a token that the service refused; False if it cannot be renewed."""
-        if self._token is token and not self._credentials.token:
-            self._token = None
+    def renew(self, grant: Grant) -> bool:
+        """Forget what the service refused; False if a token was given, which cannot be renewed."""
+        if self._grant is grant and not self._credentials.token:
+            self._grant = None
         return not self._credentials.token
-
-    def refusal(self, detail: str) -> CredentialsError:
-        """Return the error for a token that the service refused with a 401."""
-        if self._credentials.token and (expired := _expired(read_claims(self._credentials.token) or {})):
-            return expired
-        message = f"The service refused the admin token: {detail or 'HTTP 401'}."
-        return CredentialsError(message, hint=_USE_JWT)
 
     async def close(self) -> None:
         """End the session that was opened for the admin."""
@@ -248,6 +242,33 @@ class AdminToken:
             with anyio.CancelScope(shield=True), anyio.move_on_after(2):
                 await self._service.sign_out(self._session)
             self._session = None
+
+    async def _request(self) -> Grant:
+        raise NotImplementedError
+
+    async def _sign_in(self, email: str, password: Secret, prefix: str, hint: str) -> Session:
+        """Open a session; `prefix` is how the names of the variables begin."""
+        await self.close()
+        try:
+            self._session = await self._service.sign_in(email, password)
+        except WrongPasswordError:
+            message = f"The service refused the admin {email}: email or password is wrong."
+            check = f"Check {prefix}_ADMIN_EMAIL and {prefix}_ADMIN_PASSWORD."
+            raise CredentialsError(message, hint=check) from None
+        except NoSessionError as error:
+            raise CredentialsError(error.message, hint=hint) from None
+        return self._session
+
+
+class AdminToken(AdminAccess[Secret]):
+    """The admin's JWT: the given one, or one that is requested, and renewed before it expires."""
+
+    def refusal(self, detail: str) -> CredentialsError:
+        """Return the error for a token that the service refused with a 401."""
+        if self._credentials.token and (expired := _expired(read_claims(self._credentials.token) or {})):
+            return expired
+        message = f"The service refused the admin token: {detail or 'HTTP 401'}."
+        return CredentialsError(message, hint=_USE_JWT)
 
     async def _request(self) -> Secret:
         given = self._credentials
@@ -258,7 +279,8 @@ class AdminToken:
             token = Secret(given.token_factory())
         elif given.email and given.password:
             account = f"{given.email} is not an admin"
-            token = await self._sign_in(given.email, given.password)
+            session = await self._sign_in(given.email, given.password, "MANA", _USE_JWT)
+            token = await self._service.token(session)
         else:
             hint = "Pass --jwt (MANA_ADMIN_JWT), or set MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD."
             raise CredentialsError("The admin's credentials are missing.", hint=hint)
@@ -276,18 +298,6 @@ class AdminToken:
             lifetime = _seconds(claims, "exp", float("inf")) - _seconds(claims, "iat", time.time())
             self._renew_at = time.monotonic() + max(lifetime - RENEW_BEFORE_SECONDS, lifetime / 2)
         return token
-
-    async def _sign_in(self, email: str, password: Secret) -> Secret:
-        await self.close()
-        try:
-            self._session = await self._service.sign_in(email, password)
-        except WrongPasswordError:
-            message = f"The service refused the admin {email}: email or password is wrong."
-            hint = "Check MANA_ADMIN_EMAIL and MANA_ADMIN_PASSWORD."
-            raise CredentialsError(message, hint=hint) from None
-        except NoSessionError as error:
-            raise CredentialsError(error.message, hint=_USE_JWT) from None
-        return await self._service.token(self._session)
 
 
 def response_error(answer: Answer, what: str, problem: str = "") -> ResponseError:
