@@ -226,7 +226,7 @@ BROKEN = [
     ('{"a": 1\n "b": 2}', {(2, 2)}, "Expecting ',' delimiter"),
     ('["🙂🙂", x]', {(1, 8)}, "Expecting value"),
     ('{"personas": [', {(1, 15)}, "the file ends too early"),
-    ('["abc', {(1, 2)}, "Unterminated string starting at"),
+    ('["abc', {(1, 2)}, "Unterminated string: the closing quote is missing"),
     ("1 2", {(1, 3)}, "Extra data"),
     ("[\n NaN, tru]", {(2, 2)}, "NaN is not a JSON value"),
     ('{"NaN": {"b": [1, -Infinity]}}', {(1, 19)}, "-Infinity is not a JSON value"),

@@ -47,6 +47,7 @@ def test_a_snapshot_stands_for_the_service(seeded: Service) -> None:
     assert personas("dry-run", "--snapshot", "live.json", "--fail-on-drift").code == 0
     write_catalog(entry("ada", archetype="parent"), entry("bo"))
     result = personas("dry-run", "--snapshot", "live.json", "--fail-on-drift")
+    assert f"Note: Snapshot: live.json ({seeded.url}, 20" in result.out
     assert (result.code, "1 extra" in result.out) == (10, True)
 
 

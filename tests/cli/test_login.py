@@ -43,7 +43,7 @@ def test_login_prints_variables_that_a_shell_reads_as_text(service: Service) -> 
     script = personas("login", "ada", "-o", "env", "--auth", service.url).out
     assert "##[" not in script
     shown = subprocess.run(
-        ["sh", "-ec", f'{script}printf "%s|%s|%s" "$PERSONA_NAME" "$PERSONA_SERVICE" "$PERSONA_COOKIE"'],
+        ["sh", "-ec", f'{script}printf "%s|%s|%s" "$PERSONA_NAME" "$PERSONA_AUTH_URL" "$PERSONA_COOKIE"'],
         capture_output=True,
         text=True,
         check=True,

@@ -94,8 +94,14 @@ def test_init_overwrites_nothing() -> None:
     assert Path("catalog.schema.json").read_text("utf-8") == "kept"
 
 
+def test_init_takes_a_domain_and_warns_of_a_real_one() -> None:
+    result = personas("init", "new.json", "--scope", "gmail.com")
+    assert (result.code, "gmail.com is not reserved" in result.err) == (0, True)
+    assert json.loads(Path("new.json").read_text("utf-8"))["scope"] == "*@gmail.com"
+
+
 @pytest.mark.parametrize("scope", ["", "nothing", "one@acme.test", "Books.*@acme.test", "*@*.test"])
 def test_init_refuses_a_scope_that_does_not_work(scope: str) -> None:
     result = personas("init", "new.json", "--scope", scope)
     assert (result.code, Path("new.json").exists()) == (2, False)
-    assert "--scope" in result.err
+    assert "cannot be used: " in result.err

@@ -38,12 +38,32 @@ def test_given_token_that_expires_in_the_middle_stops_the_run(world: World, expi
     assert (done.code, results(done)) == (0, ["done"] * 3)
 
 
-def test_token_by_password_is_renewed_in_the_middle(world: World, expiring: Script) -> None:
+@pytest.mark.parametrize("given", [False, True])
+def test_with_a_password_the_token_is_renewed_in_the_middle(
+    world: World, expiring: Script, given: bool
+) -> None:
     world.catalog(*FIVE)
-    done = world.run("seed", "--concurrency", "1", "-o", "json", script=expiring, **BY_PASSWORD)
+    account = BY_PASSWORD | ({"MANA_ADMIN_JWT": world.server.admin_token()} if given else {})
+    done = world.run("seed", "--concurrency", "1", "-o", "json", script=expiring, **account)
     assert (done.code, results(done)) == (0, ["done"] * 5)
     assert world.proxy.count("POST", SIGN_IN) == world.proxy.count("POST", "/api/auth/sign-out")
     assert len(world.live()) == 5
+
+
+def test_with_a_password_an_expired_token_does_not_matter(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.server.service, "clock", lambda: utc_now() - dt.timedelta(hours=1))
+    old = world.server.admin_token()
+    monkeypatch.undo()
+    alone = world.run("list", MANA_ADMIN_JWT=old)
+    assert (alone.code, "has expired" in alone.err, "MANA_ADMIN_EMAIL" in alone.err) == (4, True, True)
+    account = BY_PASSWORD | {"MANA_ADMIN_JWT": old}
+    assert world.run("list", **account).code == 0
+    new = world.run("token", **account).out.strip()
+    assert world.run("list", MANA_ADMIN_JWT=new).code == 0
+    # Also a token that still works is not handed out again.
+    assert world.run("token", **BY_PASSWORD | {"MANA_ADMIN_JWT": new}).out.strip() != new
 
 
 def test_no_session_stays_open(world: World) -> None:

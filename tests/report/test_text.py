@@ -149,7 +149,7 @@ def test_deletions_say_what_is_lost_and_name_twenty() -> None:
     assert describe_deletions(DELETIONS).splitlines() == [
         "1 persona will be deleted, with all data:",
         "  Bo Linde  persona.bo@mana.test  created 2025-02-07, last active 2026-03-11",
-        "1 persona will be deleted and created again, with all data:",
+        "1 persona will be deleted, with all data, and created again:",
         "  Mika Lindqvist  persona.mika@mana.test  created 2026-03-14",
     ]
     assert describe_deletions(scenarios.SPACE_DELETIONS).splitlines()[1] == "  Old  old  1 member"

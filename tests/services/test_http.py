@@ -372,7 +372,7 @@ async def test_https_on_loopback_trusts_the_certificate_file(certificate: Path, 
         async with client(server.url, retry=RetryPolicy()) as opened:
             error = await failure(opened)
         assert error.message.startswith(f"Cannot connect to {server.url}: [SSL: CERTIFICATE_VERIFY_FAILED] ")
-        assert error.hint == "Check that it is https, and that SSL_CERT_FILE has its authority."
+        assert error.hint == "Check that it uses https, and that SSL_CERT_FILE has its authority."
         assert opened.requests == 1
         for file, reason in (("none", "No such file or directory"), (__file__, "not a file of certif")):
             monkeypatch.setenv("SSL_CERT_FILE", file)

@@ -80,13 +80,21 @@ def test_unknown_personas_fail_with_a_reason(project: pytest.Pytester) -> None:
 
         @pytest.mark.persona("ada", "ben")
         def test_two(persona): pass
+
+        @pytest.mark.persona("ada", archetype="king")
+        def test_both(persona): pass
         """
     )
     result = project.runpytest(*QUIET)
-    result.assert_outcomes(errors=3)
-    result.stdout.fnmatch_lines_random(
-        ["personas: No persona in * matches 'adda'*", "personas: No persona in * 'king'*", "*takes one text*"]
+    result.assert_outcomes(errors=4)
+    reasons = (
+        "No persona in * matches 'adda'*",
+        "No persona in * 'king'*",
+        "*takes one text*",
+        "*not by both.",
     )
+    result.stdout.fnmatch_lines_random([f"*{reason}" for reason in reasons])
+    result.stdout.no_fnmatch_line("*During handling*")
 
 
 def test_cookie_and_jwt_go_to_the_service_only(

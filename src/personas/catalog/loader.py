@@ -98,7 +98,9 @@ def _decode_json(text: str, problems: Problems) -> object:
         # Numbers are doubles, as in JavaScript; int() refuses those of more than 4,300 digits.
         document = json.loads(text, object_pairs_hook=to_object, parse_int=float, parse_constant=refuse)
     except json.JSONDecodeError as error:
-        raise problems.to_syntax_error(error.pos, error.msg + _hint(error)) from None
+        raise problems.to_syntax_error(
+            error.pos, error.msg.removesuffix(" starting at") + _hint(error)
+        ) from None
     except RecursionError:
         raise problems.to_syntax_error(0, "the JSON is nested too deeply") from None
     for path in problems.positions.duplicates() if with_duplicates else ():
@@ -117,6 +119,8 @@ def _hint(error: json.JSONDecodeError) -> str:
         return ": JSON has no comments"
     if ahead.startswith("'"):
         return ": JSON uses double quotes, not single quotes"
+    if error.msg.startswith("Unterminated string"):
+        return ": the closing quote is missing"
     return "" if ahead else ": the file ends too early"
 
 

@@ -52,6 +52,8 @@ def cleanup(
         )
         plan = make_cleanup_plan(loaded, live, planned)
         run.add(plan=plan)
+        if dry_run:
+            flow.note_spaces(run, loaded, plan)
         if dry_run or not plan.actions:
             return
         # Their passwords sign in as the owners of spaces, which are deleted first.

@@ -99,4 +99,4 @@ def explain_embedded_errors() -> Iterator[None]:
     try:
         yield
     except EmbeddedError as error:
-        raise UsageError(error.message, hint=error.hint) from None
+        raise UsageError(f"The embedded service: {error.message}.", hint=error.hint) from None

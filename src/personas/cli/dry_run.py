@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from personas.cli import options
 from personas.config import resolve_config
 from personas.errors import UsageError
@@ -58,9 +60,12 @@ def dry_run(
         loaded = run.load_catalog(catalog, file)
         planned = Options(prune=prune, replace=replace, force=force, only=tuple(only or ()))
         if snapshot is not None:
-            run.add(plan=make_plan(loaded, read_snapshot(snapshot), planned))
+            live = read_snapshot(snapshot)
+            source = f"{live.service}, {live.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            run.add(plan=make_plan(loaded, live, planned), notes=(f"Snapshot: {snapshot} ({source}).",))
         elif not offline and (needs_live or config.service_named or config.has_credentials):
             passwords = flow.choose_passwords_if_any(config)
             flow.read_plan(run, config, loaded, passwords, planned, check_passwords=check_passwords)
-        if run.report.plan is not None:
-            flow.check_plan(run.report.plan)
+        if (plan := run.report.plan) is not None:
+            flow.note_spaces(run, loaded, plan)
+            flow.check_plan(plan)

@@ -78,6 +78,14 @@ def check_plan(plan: Plan, expected: str | None = None) -> None:
         )
 
 
+def note_spaces(run: Run, catalog: Catalog, plan: Plan) -> None:
+    """Add a note to a preview: the spaces that are deleted with the personas of the plan."""
+    from personas.spaces.apply import spaces_to_release
+
+    if slugs := spaces_to_release(catalog, plan):
+        run.add(notes=(f"Their spaces will be deleted first: {', '.join(slugs)}.",))
+
+
 def apply_personas(
     run: Run, config: Config, catalog: Catalog, plan: Plan, passwords: PasswordDeriver | None, *, yes: bool
 ) -> None:
@@ -104,4 +112,7 @@ def apply_personas(
 
     run.write(job, config, plan)
     if kept := len(plan.actions) - len(run.report.outcomes):
-        raise PartialFailure(f"{kept} kept because their spaces could not be released.")
+        hint = (
+            "Repair what each row says, and run again. --force deletes them anyway, and their slugs are lost."
+        )
+        raise PartialFailure(f"{kept} kept because their spaces could not be released.", hint=hint)

@@ -31,6 +31,7 @@ def init(
     from personas.cli.output import check_writable
     from personas.cli.runner import start_run
     from personas.cli.streams import can_ask, print_line
+    from personas.report.text import format_problem
 
     with start_run("init"):
         path = check_writable(file, "FILE")
@@ -39,18 +40,22 @@ def init(
         if scope is None and can_ask():
             scope = typer.prompt("Which emails does this catalog own?", default=DEFAULT_SCOPE, err=True)
         scope = DEFAULT_SCOPE if scope is None else scope
+        scope = scope if "@" in scope else f"*@{scope}"
         text = _fill_starter(scope)
         try:
-            parse_catalog(text, file=file)
+            warnings = parse_catalog(text, file=file).warnings
         except CatalogError as error:
+            problem = next(problem for problem in error.problems if problem.severity == "error")
             raise UsageError(
-                f"--scope {scope} cannot be used: {error.problems[0].message}.",
+                f"The scope {scope} cannot be used: {problem.message}.",
                 hint="Use a pattern with a * before the @, such as books.*@acme.test.",
             ) from None
         path.write_text(text, "utf-8")
         schema = path.with_name("catalog.schema.json")
         if not schema.exists():
             schema.write_text(json.dumps(catalog_schema(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        for warning in warnings:
+            print_line(format_problem(warning))
         print_line(f"Wrote {file} and {schema.name}. Next: personas dry-run {file} --auth embedded")
 
 

@@ -73,12 +73,13 @@ def login(
     with start_run("login", verbose=verbose) as run:
         named = personas or []
         for is_wrong, problem in (
-            (everyone == bool(named), "Name the personas, or pass --all."),
+            (everyone == bool(named), "Name the personas, or pass --all, but not both."),
             (out is not None and folder is not None, "--out and --dir cannot be used together."),
             (folder == "", "The directory name of --dir is empty."),
             (folder is None and (everyone or len(named) > 1), "Several personas need --dir."),
             (output is not Form.STORAGE_STATE and reuse, "--reuse needs -o storage-state."),
             (output is not Form.STORAGE_STATE and base_url, "--base-url needs -o storage-state."),
+            (base_url is not None and "://" not in base_url, "--base-url is not an http(s) URL."),
             (reuse and out is None and folder is None, "--reuse needs --out or --dir."),
         ):
             if is_wrong:

@@ -129,7 +129,9 @@ Prune = Annotated[bool, _safety("--prune", "Delete personas that are not in the 
 PruneSpaces = Annotated[
     bool, _safety("--prune", "Remove members, and other spaces of the owners, not in the catalog.")
 ]
-Replace = Annotated[bool, _safety("--replace", "Delete and create again if name or password differs.")]
+Replace = Annotated[
+    bool, _safety("--replace", "Delete, with data, and create again if name or password differs.")
+]
 CheckPasswords = Annotated[bool, _safety("--check-passwords", "Sign in as every persona, not only two.")]
 ExpectPlan = Annotated[str | None, _safety("--expect-plan", "Refuse a plan with another checksum.", "SUM")]
 Delete = Annotated[bool, _safety("--delete", "Delete the catalog's spaces.")]

@@ -9,7 +9,9 @@ import typer
 
 
 def schema(
-    document: Annotated[Literal["catalog", "report"], typer.Argument(help="What to describe.")] = "catalog",
+    document: Annotated[
+        Literal["catalog", "report"], typer.Argument(metavar="DOCUMENT", help="catalog or report.")
+    ] = "catalog",
 ) -> None:
     """Print the JSON Schema of the catalog, or of the JSON report.
 

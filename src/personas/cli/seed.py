@@ -57,5 +57,7 @@ def seed(
             run, config, loaded, passwords, planned, check_passwords=check_passwords, create=not dry_run
         )
         flow.check_plan(plan, expect_plan)
-        if plan.actions and not dry_run:
+        if dry_run:
+            flow.note_spaces(run, loaded, plan)
+        elif plan.actions:
             flow.apply_personas(run, config, loaded, plan, passwords, yes=yes)

@@ -170,12 +170,13 @@ def verdict(report: Report) -> str:
 def _kept(plan: Plan) -> list[str]:
     """Return the counts of what a run leaves as it is: `1 extra (kept; --prune deletes it)`, `8 in sync`."""
     left = Counter(change.status for change in plan.changes if change.action is None)
-    waiting = sum(c.action in {None, Action.UPDATE} for c in plan.of(Status.REPLACE))
+    waiting = Counter(change.action for change in plan.of(Status.REPLACE))
     them = "it" if left[Status.EXTRA] == 1 else "them"
     hint = "" if plan.options.prune or plan.options.command == "cleanup" else f"; --prune deletes {them}"
     parts = [
         (left[Status.CONFLICT], "in conflict (skipped)"),
-        (waiting, f"to replace ({'kept' if plan.options.replace else 'only with --replace'})"),
+        (waiting[Action.UPDATE], "of the updates in part (--replace does the rest)"),
+        (waiting[None], f"to replace ({'kept' if plan.options.replace else 'only with --replace'})"),
         (left[Status.CREATE], "missing (not created)"),
         (left[Status.UPDATE], "differing (kept)"),
         (left[Status.EXTRA], f"extra (kept{hint})"),
@@ -252,6 +253,8 @@ def text_diff(old: str, new: str) -> list[Line]:
         for start, style, mark, at in (("- ", _OLD, "[-{}-]", 0), ("+ ", _NEW, "{{+{}+}}", 1)):
             texts = [(same, shorten(sides[at], _MAX_TEXT)) for same, *sides in group if sides[at]]
             pieces = [(text, "") if same else (mark.format(text), style) for same, text in texts]
+            if len(pieces) == 1:  # no part stayed, so there is nothing to mark
+                pieces = [(texts[0][1], style)]
             if not all(same for same, _ in texts):
                 lines.append([(start, style), *pieces])
     return lines

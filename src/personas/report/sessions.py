@@ -19,7 +19,7 @@ def to_variables(session: Session, service: str, token: Secret | None) -> str:
         "PERSONA_EMAIL": session.email,
         "PERSONA_NAME": session.name or "",
         "PERSONA_USER_ID": session.user_id or "",
-        "PERSONA_SERVICE": service,
+        "PERSONA_AUTH_URL": service,
         "PERSONA_COOKIE": session.header.reveal(),
         "PERSONA_EXPIRES_AT": session.expires_at.isoformat() if session.expires_at else "",
     }

@@ -61,10 +61,13 @@ def format_error(error: ErrorInfo) -> str:
 def describe_deletions(plan: Plan) -> str:
     """Return what the plan deletes for good, as the list above a question; empty if nothing."""
     lines = []
-    for action, what in ((Action.DELETE, "deleted"), (Action.REPLACE, "deleted and created again")):
+    for action, what in (
+        (Action.DELETE, "deleted, with all data"),
+        (Action.REPLACE, "deleted, with all data, and created again"),
+    ):
         changes = [change for change in plan.actions if change.action is action]
         if changes:
-            lines.append(f"{count(len(changes), plan.kind)} will be {what}, with all data:")
+            lines.append(f"{count(len(changes), plan.kind)} will be {what}:")
             lines += [f"  {_loss(change)}" for change in changes[:_MAX_LOSSES]]
         if more := len(changes[_MAX_LOSSES:]):
             lines.append(f"  and {more:,} more")

@@ -40,11 +40,11 @@ class AdminSession(AdminAccess[Session]):
 
     async def _request(self) -> Session:
         given = self._credentials
-        if given.token:
-            if read_claims(given.token) is not None:
+        if self._token:
+            if read_claims(self._token) is not None:
                 message = "The admin token is a JWT, and the admin endpoints of Better Auth refuse JWTs."
                 raise CredentialsError(message, hint=USE_TOKEN)
-            return Session("", "", given.token, bearer=given.token)
+            return Session("", "", self._token, bearer=self._token)
         if not given.email or not given.password:
             raise CredentialsError("The admin's credentials are missing.", hint=USE_TOKEN)
         try:
@@ -216,7 +216,8 @@ async def _check_rights(ask: Ask, rights: dict[str, tuple[str, ...]]) -> None:
     lacking = [f"{resource}:{right}" for resource, right in pairs if not await has({resource: (right,)})]
     if lacking:
         message = f"This account may not do what personas needs: {', '.join(lacking)}."
-        raise CredentialsError(message, hint="Use an admin, or add these rights to its role.")
+        hint = "Use an admin, or add these rights to its role. If this is not Better Auth, correct --service."
+        raise CredentialsError(message, hint=hint)
 
 
 def _unused_id(known: str) -> str:

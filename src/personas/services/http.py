@@ -232,7 +232,7 @@ class HttpClient:
         reason, seconds = redact(str(error)) or "no connection in time", self._retry.connect
         reason = reason.replace("All connection attempts failed", "nothing answers there")
         if "SSL" in reason:
-            place, hint = self._shown, "Check that it is https, and that SSL_CERT_FILE has its authority."
+            place, hint = self._shown, "Check that it uses https, and that SSL_CERT_FILE has its authority."
             seconds = 0 if "CERTIFICATE" in reason else seconds
         unreachable = UnreachableError(f"Cannot connect to {place}: {reason}.", hint=hint)
         return _Failure(unreachable, seconds, received=False)

@@ -54,7 +54,7 @@ class NoSessionError(ResponseError):
 class Credentials:
     """An admin's token, an admin's email and password, or a function that returns a fresh token.
 
-    A token cannot be renewed; the others give new ones. Plain strings become secrets.
+    A token is renewed with the others, if they are there. Plain strings become secrets.
     """
 
     token: Secret | None = None
@@ -218,6 +218,8 @@ class AdminAccess(Generic[Grant]):
     def __init__(self, credentials: Credentials, service: SignInService) -> None:
         self._credentials = credentials
         self._service = service
+        self._token = credentials.token  # the given one, until it is refused
+        self._can_sign_in = bool(credentials.email and credentials.password)
         self._lock = anyio.Lock()
         self._grant: Grant | None = None
         self._renew_at = float("inf")
@@ -231,10 +233,12 @@ class AdminAccess(Generic[Grant]):
             return self._grant
 
     def renew(self, grant: Grant) -> bool:
-        """Forget what the service refused; False if a token was given, which cannot be renewed."""
-        if self._grant is grant and not self._credentials.token:
-            self._grant = None
-        return not self._credentials.token
+        """Forget what the service refused; False for a given token without email and password."""
+        if self._token and not self._can_sign_in:
+            return False
+        if self._grant is grant:
+            self._grant = self._token = None
+        return True
 
     async def close(self) -> None:
         """End the session that was opened for the admin."""
@@ -265,7 +269,7 @@ class AdminToken(AdminAccess[Secret]):
 
     def refusal(self, detail: str) -> CredentialsError:
         """Return the error for a token that the service refused with a 401."""
-        if self._credentials.token and (expired := _expired(read_claims(self._credentials.token) or {})):
+        if self._token and (expired := _expired(read_claims(self._token) or {})):
             return expired
         message = f"The service refused the admin token: {detail or 'HTTP 401'}."
         return CredentialsError(message, hint=_USE_JWT)
@@ -273,8 +277,8 @@ class AdminToken(AdminAccess[Secret]):
     async def _request(self) -> Secret:
         given = self._credentials
         account = "The token is not an admin's"
-        if given.token:
-            token = given.token
+        if self._token and not (self._can_sign_in and _expired(read_claims(self._token) or {})):
+            token = self._token
         elif given.token_factory is not None:
             token = Secret(given.token_factory())
         elif given.email and given.password:
@@ -287,13 +291,13 @@ class AdminToken(AdminAccess[Secret]):
         claims = read_claims(token)
         if claims is None:
             raise CredentialsError("The admin token is not a JWT.", hint=_USE_JWT)
-        if given.token and (expired := _expired(claims)):
+        if token is self._token and (expired := _expired(claims)):
             raise expired
         if (role := claims.get("role", "admin")) != "admin":
             hint = "Use the token, or the email and password, of an admin."
             raise CredentialsError(f"{account}: its role is {redact(repr(role)[:40])}.", hint=hint)
         self._service.remember_origin(token)
-        if not given.token:
+        if token is not self._token:
             # By the token's own times, because the clocks of both machines may differ.
             lifetime = _seconds(claims, "exp", float("inf")) - _seconds(claims, "iat", time.time())
             self._renew_at = time.monotonic() + max(lifetime - RENEW_BEFORE_SECONDS, lifetime / 2)

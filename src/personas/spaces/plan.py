@@ -10,7 +10,7 @@ from personas.catalog.select import matches
 from personas.reconcile.changes import Action, Change, FieldChange, Kind, Options, Plan, Status, Value
 from personas.services.models import LiveMember, LiveSpace
 
-TAKEN = "another space has this slug; choose another one in the catalog"
+TAKEN = "another space has this slug, perhaps one without an owner; choose another slug in the catalog"
 BROKEN = "the service cannot read this space, probably because an account in it was deleted"
 
 

@@ -71,7 +71,7 @@ def persona(request: pytest.FixtureRequest, personas_service: PersonasService) -
             return personas_service.persona(*marker.args, **marker.kwargs)
         except TypeError:
             message = '@pytest.mark.persona takes one text: ("anna"), or (archetype="ceo")'
-            pytest.fail(message, pytrace=False)
+            raise pytest.fail.Exception(message, pytrace=False) from None
 
 
 @pytest.fixture

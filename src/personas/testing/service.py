@@ -44,6 +44,8 @@ class PersonasService:
         """Return a persona by email, local part, name or archetype, or the first; raises UsageError."""
         if isinstance(who, Persona):
             return who
+        if who is not None and archetype is not None:
+            raise UsageError("A persona is chosen by one text or by its archetype, not by both.")
         if who is not None:
             return find_persona(self.catalog.personas, who, f"in {self.catalog.file}")
         for persona in self.catalog.personas:
@@ -79,7 +81,7 @@ class PersonasService:
         try:
             session = await service.sign_in(email, self._passwords.derive(email))
         except CredentialsError as error:
-            error.hint = f"Seed the service: personas seed --auth {self.url}"
+            error.hint = f"Check PERSONA_SEED_SECRET, or seed the service: personas seed --auth {self.url}"
             raise
         self._sessions[email] = session
         return session, await _read_token(service, session)
