@@ -182,14 +182,12 @@ def test_errors_and_warnings_come_together_in_file_order() -> None:
     assert str(caught.value) == "my.json is invalid: 9 errors"
 
 
-def test_the_first_problems_have_their_source_and_a_caret() -> None:
-    problems = problems_of('{"personas": [\n    {"name": 7}' + ",\n1" * 30 + "\n]}")
+def test_a_problem_as_json() -> None:
+    problems = problems_of('{"personas": [\n    {"name": 7}]}')
     named = next(problem for problem in problems if problem.path.endswith("name"))
     place = {"file": "catalog.json", "line": 2, "column": 14, "path": "$.personas[0].name"}
-    shown = {"severity": "error", "excerpt": '{"name": 7},', "caret": 9}
-    expected = place | shown | {"message": '"name" must be a string, not 7'}
+    expected = place | {"severity": "error", "message": '"name" must be a string, not 7'}
     assert json.loads(named.model_dump_json()) == expected
-    assert [bool(problem.excerpt) for problem in problems] == [True] * 20 + [False] * (len(problems) - 20)
 
 
 @pytest.mark.parametrize(

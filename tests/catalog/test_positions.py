@@ -50,14 +50,6 @@ def test_a_missing_value_is_represented_by_its_nearest_parent(path: JsonPath, so
     assert text.split("\n")[line - 1][column - 1 :].startswith(source)
 
 
-def test_an_excerpt_is_a_part_of_one_line() -> None:
-    line = "x" * 300 + "HERE" + "y" * 300
-    excerpt, caret = Positions(f"a\n  {line}\nb").excerpt(2, 303)
-    assert excerpt[caret:].startswith("HERE")
-    assert len(excerpt) == 140
-    assert Positions('a\n  "b",\r\nc').excerpt(2, 3) == ('"b",', 0)
-
-
 def test_paths_are_written_as_json_paths() -> None:
     assert json_path(()) == "$"
     assert json_path(("personas", 3, "email")) == "$.personas[3].email"

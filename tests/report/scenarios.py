@@ -160,7 +160,7 @@ def foreign(text: str) -> Report:
     )
     extra = Change(key="evil@mana.test", name=text, status=Status.EXTRA, reason=text)
     changes = (change(persona, Status.UPDATE, Action.UPDATE, fields=fields), extra)
-    problem = Problem(file=text, line=1, column=1, path=text, message=text, severity="warning", excerpt=text)
+    problem = Problem(file=text, line=1, column=1, path=text, message=text, severity="warning")
     values = {"notes": (text,), "catalogs": (text,), "problems": (problem,), "service": text}
     error = ErrorInfo(message=text, hint=text)
     return report("dry-run", plan=plan(*changes), error=error, exit_code=4, **values)
@@ -172,7 +172,7 @@ def _problem(line: int, column: int, path: str, message: str, **more: Any) -> Pr
 
 _INVALID = 'is not a valid email address: "anna"'
 _PROBLEMS = (
-    _problem(12, 16, "$.personas[0].email", _INVALID, excerpt='      "email": "anna",', caret=15),
+    _problem(12, 16, "$.personas[0].email", _INVALID),
     _problem(20, 7, "$.personas[1].nmae", 'unknown key "nmae" (did you mean "name"?)', severity="warning"),
 )
 _CLEANUP = plan(

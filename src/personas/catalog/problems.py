@@ -22,10 +22,8 @@ MAX_PROBLEMS = 1000
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s"{}\[\]:,]+', re.DOTALL)
 
 _MORE = f"there are more problems; only {MAX_PROBLEMS} errors and {MAX_PROBLEMS} warnings are listed"
-_MAX_EXCERPTS = 20
 _MAX_QUOTED = 60  # characters
 _MAX_DEPTH = 50  # what is nested deeper is represented by its parents
-_AROUND = 70  # characters of an excerpt on each side of the place
 _IDENTIFIER = re.compile(r'"[A-Za-z_$][A-Za-z0-9_$]*"')
 
 JsonPath = tuple[str | int, ...]
@@ -63,13 +61,6 @@ class Positions:
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
-    def excerpt(self, line: int, column: int) -> tuple[str, int]:
-        """Return the source around a place, from its line alone, and the place's offset in that excerpt."""
-        at = self._line_starts[line - 1] + column - 1
-        before = self.text[at - min(column - 1, _AROUND) : at].lstrip()
-        after, *_ = self.text[at : at + _AROUND].split("\n")
-        return (before + after).rstrip(), len(before)
-
     def duplicates(self) -> tuple[JsonPath, ...]:
         """Return each key that an object has more than once, but no keys inside the values of such keys."""
         counts = Counter(path for path, _, _ in _walk(self.text))
@@ -90,8 +81,6 @@ class Problem(BaseModel):
     Attributes:
         line: From 1, as `column`, which counts code points.
         path: As in `$.personas[3].email`.
-        excerpt: The source around the place; empty after the first 20 problems.
-        caret: Where the place is in the excerpt, from 0.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -102,8 +91,6 @@ class Problem(BaseModel):
     path: str
     message: str
     severity: Severity = "error"
-    excerpt: str = ""
-    caret: int = 0
 
 
 @dataclass
@@ -138,11 +125,8 @@ class Problems:
             self.add(path, f"the {what} {quote(text)} is already used on line {line}", severity)
 
     def in_order(self) -> tuple[Problem, ...]:
-        """Return them in file order, the first ones with their source."""
+        """Return them in file order."""
         ordered = sorted(self.found, key=lambda problem: (problem.line, problem.column))
-        for index, problem in enumerate(ordered[:_MAX_EXCERPTS]):
-            excerpt, caret = self.positions.excerpt(problem.line, problem.column)
-            ordered[index] = problem.model_copy(update={"excerpt": excerpt, "caret": caret})
         if self.counts.total() > len(self.found):
             ordered.append(ordered[-1].model_copy(update={"message": _MORE, "severity": "warning"}))
         return tuple(ordered)

@@ -142,15 +142,8 @@ def _columns(rows: Iterable[Sequence[str]], width: int) -> Section:
 
 
 def _problems(report: Report) -> Section:
-    section: Section = []
-    for problem in report.problems:
-        style = "yellow" if problem.severity == "warning" else "red"
-        section.append(Text(format_problem(problem), style))
-        if problem.excerpt:
-            before = cell_len(visible(problem.excerpt[: problem.caret]))
-            section.append(Text(f"    {visible(problem.excerpt)}"))
-            section.append(Text.assemble(" " * (4 + before), ("^", f"bold {style}")))
-    return section
+    styles = {"warning": "yellow", "error": "red"}
+    return [Text(format_problem(problem), styles[problem.severity]) for problem in report.problems]
 
 
 def _plan(report: Report, plan: Plan, width: int, *, verbose: bool) -> list[Section]:
