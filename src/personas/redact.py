@@ -40,6 +40,7 @@ class Secret:
         text = self._text
         in_json = {json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
         in_json |= {json.dumps(form)[1:-1] for form in in_json}
+        in_json |= {form.replace("/", "\\/") for form in in_json}  # as some encoders do
         in_json |= {repr(form)[1:-1] for form in {text, *in_json}}  # in tracebacks
         encoded = text.encode("utf-8", "surrogatepass")
         in_url = {quote(encoded, safe=""), quote(encoded), quote_plus(encoded)}

@@ -53,6 +53,9 @@ def test_every_command(start: Start) -> None:
     assert cookie.out.startswith("Cookie: better-auth.session_token=")
     assert not any(path.startswith("admin/") for path in simulated.count())
 
+    token = run(simulated, "token").out.strip()
+    assert personas("list", "--auth", simulated.url, "--token", token).code == 0
+
     space = {"slug": "chess", "name": "Chess", "type": "club", "owner": ADA, "members": [BO]}
     write_catalog(entry("ada", archetype="other"), entry("bo"), spaces=[space])
     assert run(simulated, "spaces").code == 0

@@ -77,7 +77,21 @@ def test_a_file_is_reused_while_its_session_works(seeded: Service) -> None:
     first = Path("ada.json").read_text("utf-8")
     assert personas(*login).code == 0
     assert Path("ada.json").read_text("utf-8") == first
-    (cookie,) = json.loads(first)["cookies"]
+    state = json.loads(first)
+    (cookie,) = state["cookies"]
+    for unusable in (
+        json.dumps(state | {"cookies": [cookie | {"expires": 1}]}),
+        json.dumps(state | {"cookies": [cookie | {"value": "ü"}]}),
+        "[" * 100_000,
+    ):
+        Path("ada.json").write_text(unusable, "utf-8")
+        assert "Wrote ada.json." in personas(*login).err
+    other = (*login, "--base-url", "http://app.test")
+    assert "Wrote ada.json." in personas(*other).err
+    Path("ada.json").chmod(0o644)
+    assert "Kept ada.json." in personas(*other).err
+    assert stat.S_IMODE(Path("ada.json").stat().st_mode) == 0o600
+    Path("ada.json").write_text(first, "utf-8")
     headers = {"cookie": f"{cookie['name']}={cookie['value']}", "origin": seeded.url}
     httpx.post(f"{seeded.url}/api/auth/sign-out", headers=headers, verify=False)
     of_bo = personas("login", "bo", *STATE, "--auth", seeded.url).out

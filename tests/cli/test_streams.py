@@ -25,6 +25,7 @@ from .conftest import SECRET, Service, entry, limited, personas, write_catalog
 pty = pytest.importorskip("pty")  # Windows has none
 
 NEEDS_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+UNSET = "unset PERSONA_SEED_SECRET"  # then a line on stderr says so
 CTRL_C = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
 PROGRAM = [sys.executable, "-m", "personas"]
 
@@ -53,6 +54,7 @@ def test_a_reader_that_has_gone_is_not_an_error() -> None:
         ("personas validate 2>&- <&-", 0, ""),
         pytest.param("personas validate >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
         pytest.param("personas password ada >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
+        pytest.param(f"{UNSET}; personas password ada 2>/dev/full", 0, "", marks=NEEDS_FULL),
         ("export COLUMNS=0 TERMINAL_WIDTH=wide; personas seed --no-such-option", 2, "--no-such-option"),
         ("python -m cProfile -m personas --version >&2", 0, "function calls"),
         # Loading is over in a moment; this stands in for a key that is pressed in it.

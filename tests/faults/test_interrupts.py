@@ -81,6 +81,24 @@ def test_second_signal_aborts_and_running_writes_are_unknown(world: World) -> No
     assert Counter(outcome["result"] for outcome in outcomes) == {"unknown": 4, "skipped": 8}
 
 
+def test_second_signal_does_not_hide_which_spaces_are_gone(world: World) -> None:
+    world.seed("anna", "bo", spaces=[TEAM, {**TEAM, "slug": "other-friends"}])
+    assert world.run("spaces").code == 0
+    world.proxy.requests.clear()
+    deleted = "/api/auth/organization/delete"
+    world.proxy.script = lambda _: world.release if world.proxy.count("POST", deleted) == 2 else None
+    process = world.start("cleanup", "--yes", "--concurrency", "1", "--report", "report.json")
+    world.proxy.wait_for(lambda: world.proxy.count("POST", deleted) == 2)
+    process.send_signal(signal.SIGINT)
+    wait_for_line(process, "Interrupted.")
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    notes = " ".join(read_report(world)["notes"])
+    assert "Spaces deleted or left first: " in notes
+    assert "other-friends" in notes
+    assert "two-friends" in notes
+
+
 @pytest.mark.parametrize("command", ["cleanup", "spaces"])
 def test_signal_while_reading_changes_nothing(world: World, command: str) -> None:
     world.catalog("anna", "bo", spaces=[TEAM])

@@ -38,6 +38,7 @@ BOS = state(live(roles={BO: "owner", ADA: "member"}))
 WITH_HUMAN = {**ROLES, HUMAN: "member"}
 CREATE, UPDATE, DELETE = Action.CREATE, Action.UPDATE, Action.DELETE
 PRUNE, FORCE, BOTH = Options(prune=True), Options(force=True), Options(prune=True, force=True)
+EXTRAS = "--prune removes the extra members"
 NEVER = f"never deleted, because some members are not live personas: {HUMAN}"
 ONLY_FORCE = f"{BROKEN}; its members are unknown, so only --force deletes it"
 OWNERLESS = "the space belongs to an account that was deleted"
@@ -71,9 +72,11 @@ def row(
         row("no-member", state(live(roles={ADA: "owner", CY: "admin"})), "update", UPDATE, fields="members"),
         row("role", state(live(roles=ROLES | {CY: "member"})), "update", UPDATE, fields="members"),
         row("second-owner", state(live(roles=ROLES | {BO: "owner"})), "update", UPDATE, fields="members"),
-        row("more-members", MORE, "update", None, "--prune removes the extra members", fields="members"),
+        row("more-members", MORE, "update", None, EXTRAS, fields="members"),
         row("more-members-prune", MORE, "update", UPDATE, fields="members", options=PRUNE),
-        row("two", state(live(name="Old", roles=WITH_HUMAN)), "update", UPDATE, fields="name members"),
+        row(
+            "two", state(live(name="Old", roles=WITH_HUMAN)), "update", UPDATE, EXTRAS, fields="name members"
+        ),
         row("other-owner", BOS, "conflict", None, f"the space belongs to {BO}", fields="owner", options=BOTH),
         row("no-owner", state(live(roles={ADA: "member"})), "conflict", None, OWNERLESS, fields="owner"),
         row("taken", state(taken={"flat"}), "conflict", None, TAKEN, options=BOTH),

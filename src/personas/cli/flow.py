@@ -12,7 +12,7 @@ from personas.config import Config
 from personas.errors import PartialFailure, SafetyError
 from personas.passwords import PasswordDeriver
 from personas.reconcile.apply import apply
-from personas.reconcile.changes import Options, Outcome, Plan, Status
+from personas.reconcile.changes import Options, Outcome, Plan, Result, Status
 from personas.reconcile.fetch import fetch
 from personas.reconcile.plan import make_plan
 from personas.report.text import describe_deletions
@@ -104,9 +104,21 @@ def apply_personas(
     async def job(service: Service, on_outcome: Observer) -> tuple[Outcome, ...]:
         released = plan
         if catalog.spaces:
-            released, notes = await release_spaces(
-                service, catalog, plan, passwords, force=plan.options.force, cancel=run.cancel
-            )
+            done: list[Outcome] = []
+            try:
+                released, notes = await release_spaces(
+                    service,
+                    catalog,
+                    plan,
+                    passwords,
+                    force=plan.options.force,
+                    cancel=run.cancel,
+                    on_outcome=done.append,
+                )
+            except BaseException:  # a second signal
+                ended = ", ".join(outcome.key for outcome in done if outcome.result is not Result.FAILED)
+                run.add(notes=(f"Spaces deleted or left first: {ended or 'none'}.",))
+                raise
             run.add(plan=released, notes=notes)
         return await apply(released, service, passwords, cancel=run.cancel, on_outcome=on_outcome)
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 from personas import errors
 from personas.cli import options
@@ -160,6 +159,7 @@ class _SessionWriter:
 
         file = self.files.get(email)
         if self.reuse and file is not None and await self._is_usable(service, email, file):
+            file.chmod(0o600)
             self.kept += 1
             return
         try:
@@ -191,14 +191,11 @@ class _SessionWriter:
         """Return whether a file has a session of this persona that still works at this service."""
         from personas.report.sessions import read_storage_state
 
-        if (stored := read_storage_state(file, email)) is None:
+        if (stored := read_storage_state(file, email, self.base_url)) is None:
             return False
         session, issuer = stored
         if issuer != service.address:
             print_line(f"{file} is not reused: its session belongs to {issuer}.")
-            return False
-        host = urlsplit(self.base_url or "").hostname
-        if host and (session.domain or "").strip("[]") != host:
             return False
         try:
             found = await service.find_session(session)
@@ -206,7 +203,8 @@ class _SessionWriter:
             return False
         if found is None or found.email.lower() != email:
             return False
-        return found.expires_at is None or found.expires_at - datetime.now(UTC) >= _MIN_LIFETIME
+        soon = datetime.now(UTC) + _MIN_LIFETIME
+        return all(ends is None or ends >= soon for ends in (session.expires_at, found.expires_at))
 
 
 def _write_private_file(path: Path, text: str) -> None:

@@ -157,7 +157,8 @@ class Run:
 
             try:
                 outcomes = self._run(lambda service: job(service, observe), config, on_signal)
-            except Interrupted:
+            except (Interrupted, KeyboardInterrupt):  # the latter while the event loop ends
+                self.cancel.request()
                 outcomes = tuple(observed.values())
         self.add(outcomes=outcomes)
         if self.cancel.requested:

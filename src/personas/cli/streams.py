@@ -23,7 +23,8 @@ class _Pipe(io.FileIO):
                 return super().write(data)
         except OSError as error:
             self.lost = True
-            if not isinstance(error, BrokenPipeError):
+            # A log line that is lost must not end a run.
+            if not isinstance(error, BrokenPipeError) and self.fileno() != 2:
                 raise
         return len(memoryview(data))
 

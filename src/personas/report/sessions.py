@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from personas.redact import Secret
-from personas.report.sanitize import disarm, visible
+from personas.report.sanitize import disarm, json_text, visible
 from personas.services.models import Session
 
 
@@ -43,19 +44,23 @@ def to_storage_state(session: Session, service: str, base_url: str | None) -> st
         "secure": session.secure,
         "sameSite": session.same_site,
     }
-    # Browsers ignore the key `service`.
-    return json.dumps({"cookies": [cookie], "origins": [], "service": service}, indent=2) + "\n"
+    # Browsers ignore the other keys.
+    state = {"cookies": [cookie], "origins": [], "service": service, "baseUrl": base_url}
+    return json_text(json.dumps(state, indent=2)) + "\n"
 
 
-def read_storage_state(file: Path, email: str) -> tuple[Session, str] | None:
-    """Return the session of a storage state and its service; None if there is none that can be used."""
+def read_storage_state(file: Path, email: str, base_url: str | None) -> tuple[Session, str] | None:
+    """Return the session of a storage state for `base_url`, and its service; None if it cannot be used."""
     try:
         state: Any = json.loads(file.read_text("utf-8"))
         cookie, service = state["cookies"][0], str(state["service"])
-        name, value, domain = (str(cookie[key]) for key in ("name", "value", "domain"))
-    except (OSError, ValueError, LookupError, TypeError):
+        name, value, ends = str(cookie["name"]), str(cookie["value"]), int(cookie["expires"])
+        expires_at = datetime.fromtimestamp(ends, UTC) if ends >= 0 else None
+        other = state["baseUrl"] != base_url
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return None
     # Name and value become a header: nothing else may hide in them.
-    if not f"{name}{value}".isprintable() or ";" in value:
+    text = f"{name}{value}"
+    if other or not text.isascii() or not text.isprintable() or ";" in value:
         return None
-    return Session(email, name, Secret(value), domain=domain), service
+    return Session(email, name, Secret(value), expires_at=expires_at), service

@@ -75,9 +75,12 @@ class BetterAuthService(SignInService):
         await super().__aexit__(*args)
 
     async def admin_token(self) -> Secret:
-        """Return the session token of the admin; raises CredentialsError."""
+        """Return the session token of the admin, which stays valid; raises CredentialsError."""
         session = await self._session.get()
-        return session.bearer or session.cookie
+        if session.bearer is None:
+            raise NotOfferedError("Without the plugin bearer(), the service has no token to hand out.")
+        self._session.hand_over()
+        return session.bearer
 
     async def list_personas(self) -> tuple[LivePersona, ...]:
         """Return every persona of the service, in pages of 500."""

@@ -65,7 +65,7 @@ class Credentials:
     def __post_init__(self) -> None:
         for name in ("token", "password"):
             if isinstance(value := getattr(self, name), str):
-                object.__setattr__(self, name, Secret(value))
+                object.__setattr__(self, name, Secret(value) if value else None)
 
 
 class SignInService:
@@ -185,7 +185,8 @@ class SignInService:
                 return None
             case 200, {"user": {"email": str(email), "id": str(user_id)}, "session": {"expiresAt": str(end)}}:
                 with contextlib.suppress(ValueError):
-                    session = replace(session, expires_at=datetime.fromisoformat(end))
+                    ends = datetime.fromisoformat(end)
+                    session = replace(session, expires_at=ends if ends.tzinfo else ends.replace(tzinfo=UTC))
                 return replace(session, email=email, user_id=user_id)
         raise response_error(answer, what, "the answer has no session")
 
@@ -193,10 +194,11 @@ class SignInService:
         self, session: Session, method: str, path: str, *, what: str, params: Params = None, body: Body = None
     ) -> Answer:
         """Call a path below `/api/auth` with a session; any status is returned."""
-        if not self._origin:
-            self._origin = _origin(self._http.base_url)
-            with contextlib.suppress(ResponseError):
+        with contextlib.suppress(ResponseError):
+            if not self._origin:
                 await self.token(session)
+        # Only now, because other calls must not send a guess meanwhile.
+        self._origin = self._origin or _origin(self._http.base_url)
         return await self._http.request(
             method,
             f"{self._base_path}/{path}",
@@ -239,6 +241,10 @@ class AdminAccess(Generic[Grant]):
         if self._grant is grant:
             self._grant = self._token = None
         return True
+
+    def hand_over(self) -> None:
+        """Leave the session open: the user gets it."""
+        self._session = None
 
     async def close(self) -> None:
         """End the session that was opened for the admin."""
@@ -328,7 +334,8 @@ def read_answer(model: type[Model], answer: Answer, what: str, *, written: bool 
 
 def read_session(email: str, user: object, set_cookies: tuple[str, ...]) -> Session:
     """Return the session of a sign-in; raises ResponseError without a usable session cookie."""
-    account = user if isinstance(user, dict) else {}
+    known = user.items() if isinstance(user, dict) else ()
+    account = {key: value for key, value in known if isinstance(value, str)}
     for header in reversed(set_cookies):
         # As in RFC 6265: name=value, then attributes by name, of which unknown ones are ignored.
         pair, *rest = (part.strip() for part in header.split(";"))

@@ -162,6 +162,7 @@ async def release_spaces(
     *,
     force: bool = False,
     cancel: Cancel | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
 ) -> tuple[Plan, tuple[str, ...]]:
     """Delete the spaces of personas that a plan deletes or replaces, and end their other memberships.
 
@@ -177,7 +178,7 @@ async def release_spaces(
     try:
         state = await fetch_spaces(service, catalog, sign_ins)
         release = _plan_release(catalog, state, going, force=force)
-        outcomes = await apply_spaces(release, service, sign_ins, cancel=cancel)
+        outcomes = await apply_spaces(release, service, sign_ins, cancel=cancel, on_outcome=on_outcome)
     finally:
         await sign_ins.close(service)
     failures = {outcome.key: outcome.message for outcome in outcomes if outcome.result is not Result.DONE}

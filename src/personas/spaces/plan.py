@@ -108,10 +108,9 @@ def _plan_space(catalog: Catalog, index: int, state: SpaceState, options: Option
     else:
         fields = compare_space(space, live)
         status = Status.UPDATE if fields else Status.IN_SYNC
-        if compare_space(space, live, extras=options.prune):
-            action = Action.UPDATE
-        elif fields:
-            reason = "--prune removes the extra members"
+        wanted = compare_space(space, live, extras=options.prune)
+        action = Action.UPDATE if wanted else None
+        reason = "" if wanted == fields else "--prune removes the extra members"
     lines = {item.field: catalog.locate(("spaces", index, item.field))[0] for item in fields}
     return Change(
         kind=Kind.SPACE,
