@@ -113,11 +113,9 @@ class World(world.World):
     ) -> tuple[Plan, tuple[str, ...]]:
         """Release the spaces of these personas, and then delete those whose action is left."""
         changes = [Change(key=email, status=Status.EXTRA, action=action) for email, action in going.items()]
-        before = Plan(changes=tuple(changes))
+        before = Plan(changes=tuple(changes), options=Options(force=force))
         self.seen.clear()
-        plan, notes = self.call(
-            release_spaces(self.service, catalog, before, passwords, force=force, cancel=self.cancel)
-        )
+        plan, notes = self.call(release_spaces(self.service, catalog, before, passwords, cancel=self.cancel))
         assert self.rows(tables.sessions) == []
         for change in plan.actions:
             self.delete(change.key)

@@ -53,7 +53,7 @@ def cleanup(
         plan = make_cleanup_plan(loaded, live, planned)
         run.add(plan=plan)
         if dry_run:
-            flow.note_spaces(run, loaded, plan)
+            run.add(notes=flow.describe_spaces(loaded, plan))
         if dry_run or not plan.actions:
             return
         # Their passwords sign in as the owners of spaces, which are deleted first.

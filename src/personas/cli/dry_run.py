@@ -67,5 +67,5 @@ def dry_run(
             passwords = flow.choose_passwords_if_any(config)
             flow.read_plan(run, config, loaded, passwords, planned, check_passwords=check_passwords)
         if (plan := run.report.plan) is not None:
-            flow.note_spaces(run, loaded, plan)
+            run.add(notes=flow.describe_spaces(loaded, plan))
             flow.check_plan(plan)

@@ -78,12 +78,12 @@ def check_plan(plan: Plan, expected: str | None = None) -> None:
         )
 
 
-def note_spaces(run: Run, catalog: Catalog, plan: Plan) -> None:
-    """Add a note to a preview: the spaces that are deleted with the personas of the plan."""
+def describe_spaces(catalog: Catalog, plan: Plan) -> tuple[str, ...]:
+    """Return a note about the spaces that are deleted with the personas of the plan, if there are any."""
     from personas.spaces.apply import spaces_to_release
 
-    if slugs := spaces_to_release(catalog, plan):
-        run.add(notes=(f"Their spaces will be deleted first: {', '.join(slugs)}.",))
+    slugs = ", ".join(spaces_to_release(catalog, plan))
+    return (f"Their spaces will be deleted first: {slugs}.",) if slugs else ()
 
 
 def apply_personas(
@@ -94,11 +94,10 @@ def apply_personas(
     First releases the spaces of those that are deleted; raises PartialFailure if some were kept because that
     was not possible.
     """
-    from personas.spaces.apply import release_spaces, spaces_to_release  # many runs change nothing
+    from personas.spaces.apply import release_spaces  # many runs change nothing
 
     if losses := describe_deletions(plan):
-        if slugs := spaces_to_release(catalog, plan):
-            losses = f"{losses}\nTheir spaces will be deleted first: {', '.join(slugs)}."
+        losses = "\n".join((losses, *describe_spaces(catalog, plan)))
         confirm(run, losses, f"Delete at {config.address}?", yes=yes, force=plan.options.force)
 
     async def job(service: Service, on_outcome: Observer) -> tuple[Outcome, ...]:
@@ -107,24 +106,16 @@ def apply_personas(
             done: list[Outcome] = []
             try:
                 released, notes = await release_spaces(
-                    service,
-                    catalog,
-                    plan,
-                    passwords,
-                    force=plan.options.force,
-                    cancel=run.cancel,
-                    on_outcome=done.append,
+                    service, catalog, plan, passwords, cancel=run.cancel, on_outcome=done.append
                 )
             except BaseException:  # a second signal
-                ended = ", ".join(outcome.key for outcome in done if outcome.result is not Result.FAILED)
-                run.add(notes=(f"Spaces deleted or left first: {ended or 'none'}.",))
+                ended = [outcome.key for outcome in done if outcome.result is not Result.FAILED]
+                run.add(notes=(f"Spaces deleted or left first: {', '.join(ended)}.",) if ended else ())
                 raise
             run.add(plan=released, notes=notes)
         return await apply(released, service, passwords, cancel=run.cancel, on_outcome=on_outcome)
 
     run.write(job, config, plan)
     if kept := len(plan.actions) - len(run.report.outcomes):
-        hint = (
-            "Repair what each row says, and run again. --force deletes them anyway, and their slugs are lost."
-        )
+        hint = "Each row says why. With --force they are deleted, and the slugs of their spaces are lost."
         raise PartialFailure(f"{kept} kept because their spaces could not be released.", hint=hint)

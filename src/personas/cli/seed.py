@@ -58,6 +58,6 @@ def seed(
         )
         flow.check_plan(plan, expect_plan)
         if dry_run:
-            flow.note_spaces(run, loaded, plan)
+            run.add(notes=flow.describe_spaces(loaded, plan))
         elif plan.actions:
             flow.apply_personas(run, config, loaded, plan, passwords, yes=yes)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,47 +22,6 @@ from personas.embedded.schema import personas, users
 from personas.embedded.service import Service
 
 PAGE_SIZE: Final = 50
-SORTS: Final[dict[str, sa.ColumnElement[Any]]] = {
-    "name": sa.func.lower(users.c.name),
-    "archetype": sa.func.lower(personas.c.archetype),
-    "cadence": personas.c.tick_cadence,
-    "active": personas.c.last_active_at,
-    "actions": sa.column("actions7d"),
-    "created": personas.c.created_at,
-}
-NEWEST_FIRST: Final = "-created"
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What the address asks for; its fields are the parameters of the query."""
-
-    q: str = ""
-    sort: str = NEWEST_FIRST  # with a "-", the greatest first
-    page: int = 1
-
-    @classmethod
-    def of(cls, request: Request) -> Search:
-        """The search in the query of a request; values that make no sense are ignored."""
-        sort = query_text(request, "sort") or NEWEST_FIRST
-        return cls(
-            q=(query_text(request, "q") or "").replace("\0", "").strip(),
-            sort=sort if sort.removeprefix("-") in SORTS else NEWEST_FIRST,
-            page=max(query_number(request, "page", default=1) or 1, 1),
-        )
-
-    def link(self, **changes: Any) -> str:
-        """The address of this search with changes."""
-        fields, usual = asdict(replace(self, **changes)), asdict(Search())
-        query = urlencode({name: value for name, value in fields.items() if value != usual[name]})
-        return f"/?{query}" if query else "/"
-
-    def link_sorted(self, column: str) -> str:
-        """The address that sorts by a column; the other way round, if it does so already."""
-        # Dates and numbers are more useful with the greatest first.
-        first = f"-{column}" if column in ("active", "actions", "created") else column
-        other = column if first.startswith("-") else f"-{column}"
-        return self.link(sort=other if self.sort == first else first, page=1)
 
 
 def show(request: Request) -> Response:
@@ -74,24 +31,25 @@ def show(request: Request) -> Response:
         message = "This page is shown only by a service that listens on loopback, such as 127.0.0.1."
         return PlainTextResponse(message, 403)
     user_id = query_text(request, "id")
-    return _show_list(service, Search.of(request)) if user_id is None else _show_persona(service, user_id)
+    if user_id is not None:
+        return _show_persona(service, user_id)
+    text = (query_text(request, "q") or "").replace("\0", "").strip()
+    return _show_list(service, text, query_number(request, "page", default=1) or 1)
 
 
-def _show_list(service: Service, search: Search) -> Response:
+def _show_list(service: Service, text: str, page: int) -> Response:
     query = select_with_actions(service.clock() - RECENT)
-    if search.q:
+    if text:
         columns = (users.c.name, users.c.email, personas.c.archetype)
-        query = query.where(sa.or_(*(column.icontains(search.q, autoescape=True) for column in columns)))
-    column = SORTS[search.sort.removeprefix("-")]
-    order = column.desc().nulls_last() if search.sort.startswith("-") else column.asc().nulls_first()
+        query = query.where(sa.or_(*(column.icontains(text, autoescape=True) for column in columns)))
     with service.database.read() as connection:
         total = connection.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
         pages = max(1, -(-total // PAGE_SIZE))
-        search = replace(search, page=min(search.page, pages))
-        query = query.order_by(order, personas.c.user_id)
-        page = connection.execute(query.limit(PAGE_SIZE).offset((search.page - 1) * PAGE_SIZE))
-        rows = [as_json(row) for row in page]
-    return _render("list.html", rows=rows, total=total, pages=pages, search=search)
+        page = max(1, min(page, pages))
+        query = query.order_by(personas.c.created_at.desc(), personas.c.user_id)
+        found = connection.execute(query.limit(PAGE_SIZE).offset((page - 1) * PAGE_SIZE))
+        rows = [as_json(row) for row in found]
+    return _render("list.html", rows=rows, total=total, text=text, page=page, pages=pages)
 
 
 def _show_persona(service: Service, user_id: str) -> Response:

@@ -160,17 +160,16 @@ async def release_spaces(
     plan: Plan,
     passwords: PasswordDeriver | None,
     *,
-    force: bool = False,
     cancel: Cancel | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> tuple[Plan, tuple[str, ...]]:
     """Delete the spaces of personas that a plan deletes or replaces, and end their other memberships.
 
     Returns the plan and notes. If the spaces of a persona cannot be released, it loses its action and gets a
-    reason; with `force` it keeps the action. Makes no request if no space of the catalog names these personas
-    and all are in the catalog: others may still be members of a space that no longer names them.
+    reason; in a plan with `force` it keeps the action. Makes no request if no space of the catalog names these
+    personas and all are in the catalog: others may still be members of a space that no longer names them.
     """
-    going = _going(plan)
+    going, force = _going(plan), plan.options.force
     named = {email for space in catalog.spaces for email in space.emails}
     if not catalog.spaces or not any(email in named or not catalog.persona(email) for email in going):
         return plan, ()
