@@ -43,6 +43,7 @@ async def test_half_created_persona_is_completed_and_a_human_is_a_conflict(
 
 async def test_each_domain_of_the_scope_is_counted_alone(world: World) -> None:
     await world.seed(make_catalog("books.bo"))
+    world.change("books.bo", email=email_of("books.bo").upper())
     world.add_human("ada@acme.test")
     world.seen.clear()
     emails = ["ada@acme.test", "bo@acme.test", "cy@mana.test", "dee@mana.test"]

@@ -206,7 +206,7 @@ def test_only_selects_by_catalog_and_live_values(limited: str) -> None:
 
 def test_unmatched_pattern_or_other_scope_is_a_usage_error() -> None:
     for make in (make_plan, make_cleanup_plan):
-        with pytest.raises(UsageError, match=r"No persona matches --only 'jonsa', 'x'\.$"):
+        with pytest.raises(UsageError, match=r"^No persona matches --only 'jonsa', 'x'\.$"):
             make(make_catalog("ada"), make_state("eve"), Options(only=("ada", "jonsa", "eve", "x")))
     with pytest.raises(
         UsageError, match=r"is b\*@mana\.test, c@mana\.test, not \*@mana\.test as in catalog\.json\.$"

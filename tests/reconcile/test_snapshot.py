@@ -11,7 +11,7 @@ from personas import LiveState, UsageError, make_plan, read_snapshot
 from personas.report.document import Report
 from tests.making import FIXED, FLEXIBLE, NOON, make_catalog, make_live, make_state
 
-STATE = make_state("ada", make_live("bo", archetype="other", actions7d=3), only=("*",), others=2)
+STATE = make_state("ada", make_live("bo", archetype="other", actions7d=3), only=("*", "eve"), others=2)
 
 
 def write(file: Path, document: Any) -> Path:
@@ -34,7 +34,7 @@ def test_snapshot_is_what_list_prints(tmp_path: Path, document: Any) -> None:
     plan = make_plan(make_catalog("ada", "bo"), state)
     assert [(change.name, change.status) for change in plan.drift] == [("Bo", "update")]
     assert (plan.service, plan.others) == (STATE.service, 2)
-    assert plan.notes == ("The snapshot has only personas that match *; others are not compared.",)
+    assert plan.notes == ("The snapshot has only personas that match *, eve; others are not compared.",)
 
 
 def test_old_snapshot_has_a_note(tmp_path: Path) -> None:

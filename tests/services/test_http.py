@@ -116,6 +116,8 @@ async def test_a_failed_call_is_repeated(
         ([answer(429, x_retry_after="6")], True, RateLimitedError, "for 6 s (HTTP 429). Run again la", False),
         ([CLOSE, answer(429, retry_after="3600")], True, RateLimitedError, "limited for 3600 s", True),
         # Another attempt would not help.
+        ([answer(300)], True, ResponseError, "the service redirects (HTTP 300),", False),
+        ([answer(399)], True, ResponseError, "the service redirects (HTTP 399),", False),
         ([answer(301, location="https://evil.test/")], True, ResponseError, "are not followed. Give", False),
         ([b"HTTP/1.1 304 X\r\n\r\n"], True, ResponseError, "the service redirects (HTTP 304),", False),
         ([answer(content_encoding="gzip")], True, ResponseError, "(DecodingError). Check --auth", True),
@@ -164,6 +166,13 @@ async def test_a_refused_connection_is_given_up_after_its_time() -> None:
     assert took < 2
 
 
+async def test_a_connection_has_nine_tenths_of_the_timeout_and_at_most_10_seconds() -> None:
+    for timeout, connect in ((5.0, 4.5), (60.0, 10.0)):
+        async with client("http://127.0.0.1", timeout=timeout) as opened:
+            limits = {"connect": connect, "read": timeout, "write": timeout, "pool": None}
+            assert opened._client.timeout.as_dict() == limits
+
+
 async def test_a_call_ends_after_the_total_time_without_an_answer(server: Server) -> None:
     server.replies = [answer(503)]
     retry = RetryPolicy(attempts=1000, first_wait=0.01, max_wait=0.01, total=0.2)
@@ -171,8 +180,8 @@ async def test_a_call_ends_after_the_total_time_without_an_answer(server: Server
         assert type(await failure(opened)) is NoResponseError
     assert 5 < opened.requests < 50
     server.replies = [STALL]
-    async with client(server.url, timeout=30, retry=RetryPolicy(total=1)) as opened:
-        assert (await failure(opened)).message.endswith("within 1 s.")
+    async with client(server.url, timeout=30, retry=RetryPolicy(total=1.2)) as opened:
+        assert (await failure(opened)).message.endswith("within 1.2 s.")
 
 
 IN_9000_HOURS = format_datetime(datetime.now(UTC) + 9_000 * HOUR)
@@ -216,11 +225,12 @@ async def test_one_pause_holds_all_workers_and_is_announced_once(server: Server,
 
 async def test_an_answer_can_have_16_mebibytes(server: Server, monkeypatch: Patch) -> None:
     assert http.MAX_ANSWER_BYTES == 16 * 2**20
-    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 1024)
-    server.replies = [answer(body="x" * 1022), answer(body="x" * 1023)]
+    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 2**20)
+    endless = answer(body="x" * (2**20 + 9))[:-10]  # the rest never comes
+    server.replies = [answer(body="x" * (2**20 - 2)), endless]
     async with client(server.url) as opened:
         assert (await ask(opened)).is_json
-        assert "asking: the answer is longer than " in (await failure(opened)).message
+        assert (await failure(opened)).message == "asking: the answer is longer than 1 MiB."
     assert opened.requests == 2
 
 
@@ -338,11 +348,12 @@ async def test_an_unusable_proxy_names_the_variable_only(monkeypatch: Patch, url
 
 async def test_a_dead_proxy_is_named(monkeypatch: Patch) -> None:
     port = closed_port()
-    monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter22@127.0.0.1:{port}")
-    async with client("https://auth.example.test", loopback=False) as opened:
-        error = await failure(opened)
-    assert error.message == f"Cannot connect to the proxy 127.0.0.1:{port}: nothing answers there."
-    assert error.hint == "Check HTTPS_PROXY and NO_PROXY."
+    for scheme in ("http", "https"):
+        monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:hunter22@127.0.0.1:{port}")
+        async with client("https://auth.example.test", loopback=False) as opened:
+            error = await failure(opened)
+        assert error.message == f"Cannot connect to the proxy 127.0.0.1:{port}: nothing answers there."
+        assert error.hint == "Check HTTPS_PROXY and NO_PROXY."
 
 
 @pytest.fixture

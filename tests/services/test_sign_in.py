@@ -88,6 +88,7 @@ async def test_a_sign_in_gives_a_session(mana: Router) -> None:
     [
         (401, WRONG, WrongPasswordError, "email or password is wrong", Verdict.WRONG),
         (403, UNVERIFIED, NoSessionError, "the email of this account is not verified", Verdict.RIGHT),
+        (403, {"code": "BANNED_USER"}, NoSessionError, "this account is banned", Verdict.RIGHT),
         (200, {"twoFactorRedirect": True}, NoSessionError, "uses two-factor sign-in", Verdict.RIGHT),
         (401, {"error": "Invalid credentials"}, NotOfferedError, "not the auth service's sign-in", None),
         (401, "Unauthorized", NotOfferedError, "not the auth service's sign-in (HTTP 401)", None),
@@ -258,6 +259,7 @@ async def test_a_session_is_looked_up_and_gives_a_token(
         (jwt(iss="mana"), URL),
         (jwt(iss=None), URL),
         ("no.jwt", URL),
+        ("no.json.jwt", URL),
     ],
 )
 @pytest.mark.parametrize("as_admin", [False, True])
@@ -267,7 +269,7 @@ async def test_calls_with_a_cookie_send_the_issuer_as_origin(
     getting = mana.get("/api/auth/token").respond(json={"token": token})
     calling = mana.route(path="/api/auth/organization/list").respond(403, json={"code": "X", "message": "no"})
     async with admin_service(Credentials(token=Secret(token))) as service:
-        if as_admin and token != "no.jwt":
+        if as_admin and not token.startswith("no."):
             await service.admin_token()
         for _ in range(2):
             got = await service.call(
@@ -294,6 +296,7 @@ async def test_calls_with_a_cookie_send_the_issuer_as_origin(
         (given(role=["admin"]), "its role is ['admin'].", AN_ADMIN),
         (Credentials(token=Secret("not-a-jwt")), "The admin token is not a JWT.", USE_JWT),
         (Credentials(token=Secret("eyJ.eyJ.abc")), "The admin token is not a JWT.", USE_JWT),
+        (Credentials(token=Secret(f"{jwt()} x")), "The admin token is not a JWT.", USE_JWT),
         (Credentials(token=Secret("a.W10.c")), "The admin token is not a JWT.", USE_JWT),
         (Credentials(email=ADMIN), "The admin's credentials are missing.", "and MANA_ADMIN_PASSWORD."),
         (BY_PASSWORD, f"{ADMIN} is not an admin: its role is 'user'.", AN_ADMIN),
@@ -336,6 +339,15 @@ async def test_the_admin_signs_in_once_and_out_at_the_end(mana: Router) -> None:
     assert (listing.call_count, service.requests) == (10, 16)
     assert json.loads(signing.calls.last.request.content)["email"] == ADMIN
     assert mana.routes["out"].calls.last.request.headers["origin"] == "https://own.test"
+
+
+async def test_an_aborted_run_ends_the_session_of_the_admin(mana: Router) -> None:
+    let_sign_in(mana, jwt())
+    with anyio.CancelScope() as scope:
+        async with admin_service() as service:
+            await service.admin_token()
+            scope.cancel()
+    assert mana.routes["out"].call_count == 1
 
 
 @pytest.mark.parametrize(
