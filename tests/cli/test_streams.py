@@ -53,6 +53,7 @@ def test_a_reader_that_has_gone_is_not_an_error() -> None:
         ("personas validate >&-", 0, ""),
         ("personas validate 2>&- <&-", 0, ""),
         pytest.param("personas validate >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
+        pytest.param("personas --help >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
         pytest.param("personas password ada >/dev/full", 2, "No space left on device", marks=NEEDS_FULL),
         pytest.param(f"{UNSET}; personas password ada 2>/dev/full", 0, "", marks=NEEDS_FULL),
         ("export COLUMNS=0 TERMINAL_WIDTH=wide; personas seed --no-such-option", 2, "--no-such-option"),

@@ -6,7 +6,7 @@ import gc
 import signal
 import sys
 
-from personas.errors import Interrupted
+from personas.errors import Interrupted, UsageError
 
 
 def main() -> None:
@@ -25,3 +25,6 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(Interrupted.exit_code)
+    except OSError as error:  # stdout, while help is printed
+        print(f"Error: stdout: {error.strerror}.", file=sys.stderr)
+        sys.exit(UsageError.exit_code)

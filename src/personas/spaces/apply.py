@@ -166,8 +166,8 @@ async def release_spaces(
     """Delete the spaces of personas that a plan deletes or replaces, and end their other memberships.
 
     Returns the plan and notes. If the spaces of a persona cannot be released, it loses its action and gets a
-    reason; in a plan with `force` it keeps the action. Makes no request if no space of the catalog names these
-    personas and all are in the catalog: others may still be members of a space that no longer names them.
+    reason; in a plan with `force` it keeps the action. Makes no request if no space of the catalog names them
+    and all are in the catalog: others may still be members of a space that no longer names them.
     """
     going, force = _going(plan), plan.options.force
     named = {email for space in catalog.spaces for email in space.emails}
