@@ -24,7 +24,7 @@ def test_a_run_creates_the_spaces_and_the_next_writes_nothing(world: World) -> N
     assert set(world.reported) == set(first.outcomes)
     assert (world.count("sign-in"), world.count("sign-out")) == (3, 3)
     assert world.rows(tables.sessions) == []
-    assert [outcome.key for outcome in first.outcomes] == [change.key for change in first.plan.actions]
+    assert [(o.kind, o.key) for o in first.outcomes] == [(c.kind, c.key) for c in first.plan.actions]
     ids = {row["id"] for row in world.rows(tables.organizations)}
     assert {outcome.id for outcome in first.outcomes} < ids
     again = world.run()
