@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import respx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,7 +27,7 @@ from personas.services import http
 from personas.services.http import HttpClient, RetryPolicy, error_detail, retry_after
 from personas.services.models import Answer
 
-from .conftest import QUICK, error_of
+from .conftest import QUICK, URL, error_of
 from .server import CLOSE, HALF, OK, STALL, Reply, Server, answer, closed_port, serve
 
 pytestmark = pytest.mark.anyio
@@ -166,11 +167,15 @@ async def test_a_refused_connection_is_given_up_after_its_time() -> None:
     assert took < 2
 
 
-async def test_a_connection_has_nine_tenths_of_the_timeout_and_at_most_10_seconds() -> None:
+async def test_a_connection_has_nine_tenths_of_the_timeout_and_at_most_10_seconds(
+    mana: respx.MockRouter,
+) -> None:
+    route = mana.get("/thing").respond(200)
     for timeout, connect in ((5.0, 4.5), (60.0, 10.0)):
-        async with client("http://127.0.0.1", timeout=timeout) as opened:
-            limits = {"connect": connect, "read": timeout, "write": timeout, "pool": None}
-            assert opened._client.timeout.as_dict() == limits
+        async with client(URL, timeout=timeout) as opened:
+            await ask(opened)
+        limits = {"connect": connect, "read": timeout, "write": timeout, "pool": None}
+        assert route.calls.last.request.extensions["timeout"] == limits
 
 
 async def test_a_call_ends_after_the_total_time_without_an_answer(server: Server) -> None:
