@@ -55,6 +55,9 @@ def test_every_command(start: Start) -> None:
 
     token = run(simulated, "token").out.strip()
     assert personas("list", "--auth", simulated.url, "--token", token).code == 0
+    # A JWT of another service does not decide which service this is.
+    assert run(simulated, "token", MANA_ADMIN_JWT="a.b.c").out.count(".") != 2
+    assert run(simulated, "list", PERSONAS_ADMIN_TOKEN="ended").code == 0
 
     space = {"slug": "chess", "name": "Chess", "type": "club", "owner": ADA, "members": [BO]}
     write_catalog(entry("ada", archetype="other"), entry("bo"), spaces=[space])
@@ -78,7 +81,7 @@ def test_every_command(start: Start) -> None:
         ({}, "--service other", {}, 2, "--service is neither mana nor better-auth"),
         ({}, "--base-path auth", {}, 2, "--base-path is not a path"),
         ({}, "--base-path /auth", {}, 4, "Neither mana nor Better Auth answers"),
-        ({}, "--token an-expired-token", {}, 4, "does not accept the admin's session token"),
+        ({}, "--token an-expired-token", NO_ADMIN, 4, "does not accept the admin's session token"),
         ({}, "--token " + JWT, {}, 4, "The admin token is a JWT"),
         ({}, "--service better-auth", NO_ADMIN, 4, "PERSONAS_ADMIN_TOKEN"),
         ({}, "", {"PERSONAS_ADMIN_PASSWORD": "a-wrong-password"}, 4, "Check PERSONAS_ADMIN_EMAIL"),

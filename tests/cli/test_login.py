@@ -169,6 +169,7 @@ def test_login_works_on_the_embedded_service_in_process() -> None:
         (("ada", *STATE, "--reuse"), "--reuse needs --out or --dir"),
         (("ada", "--base-url", "http://a.test"), "--base-url needs"),
         (("ada", *STATE, "--base-url", "a.test"), "--base-url is not"),
+        (("ada", *STATE, "--base-url", "embedded://a"), "--base-url is not"),
         (("ada", "--out", ""), "empty"),
         (("--all", "--dir", ""), "empty"),
         (("ada", "--out", "."), "directory"),

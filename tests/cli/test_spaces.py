@@ -70,8 +70,10 @@ def test_replace_asks_to_run_spaces_again(sharing: Service) -> None:
     write_with_spaces(space(), space("desk", BO, (CY,)), ada="Another")
     for preview in (("dry-run", "--replace"), ("seed", "--dry-run", "--replace")):
         shown = personas(*preview, *sharing.at).out
-        assert "Their spaces will be deleted first: flat." in shown
-    assert "deleted first: flat, desk." in personas("cleanup", "--dry-run", *sharing.at).out
+        assert "Spaces that they own are deleted first, where they exist: flat." in " ".join(shown.split())
+    assert "where they exist: flat, desk." in " ".join(
+        personas("cleanup", "--dry-run", *sharing.at).out.split()
+    )
     result = personas("seed", *sharing.at, "--replace", "--yes")
     assert (result.code, "personas spaces" in result.out) == (0, True)
     assert personas("spaces", *sharing.at).code == 0

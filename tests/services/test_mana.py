@@ -174,7 +174,7 @@ async def test_a_refusal_says_its_reason(
         if kind is NotOfferedError and call == "count":
             assert "the service has no user look-up" in error.message
         elif kind is NotOfferedError or reply.status_code == 200:
-            assert error.hint == "Check --auth (MANA_AUTH_URL) and --endpoint."
+            assert error.hint == "Check --auth (MANA_AUTH_URL), and --endpoint or --base-path."
 
 
 @pytest.mark.parametrize(

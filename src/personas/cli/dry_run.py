@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-
 from personas.cli import options
 from personas.config import resolve_config
 from personas.errors import UsageError
@@ -61,7 +59,7 @@ def dry_run(
         planned = Options(prune=prune, replace=replace, force=force, only=tuple(only or ()))
         if snapshot is not None:
             live = read_snapshot(snapshot)
-            source = f"{live.service}, {live.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            source = f"{live.service}, {live.taken_at:%Y-%m-%d %H:%M %Z}"
             run.add(plan=make_plan(loaded, live, planned), notes=(f"Snapshot: {snapshot} ({source}).",))
         elif not offline and (needs_live or config.service_named or config.has_credentials):
             passwords = flow.choose_passwords_if_any(config)

@@ -83,7 +83,7 @@ def describe_spaces(catalog: Catalog, plan: Plan) -> tuple[str, ...]:
     from personas.spaces.apply import spaces_to_release
 
     slugs = ", ".join(spaces_to_release(catalog, plan))
-    return (f"Their spaces will be deleted first: {slugs}.",) if slugs else ()
+    return (f"Spaces that they own are deleted first, where they exist: {slugs}.",) if slugs else ()
 
 
 def apply_personas(
@@ -109,8 +109,9 @@ def apply_personas(
                     service, catalog, plan, passwords, cancel=run.cancel, on_outcome=done.append
                 )
             except BaseException:  # a second signal
-                ended = [outcome.key for outcome in done if outcome.result is not Result.FAILED]
-                run.add(notes=(f"Spaces deleted or left first: {', '.join(ended)}.",) if ended else ())
+                for result, what in ((Result.DONE, "deleted or left"), (Result.UNKNOWN, "perhaps deleted")):
+                    if slugs := [outcome.key for outcome in done if outcome.result is result]:
+                        run.add(notes=(f"Spaces {what} first: {', '.join(slugs)}.",))
                 raise
             run.add(plan=released, notes=notes)
         return await apply(released, service, passwords, cancel=run.cancel, on_outcome=on_outcome)

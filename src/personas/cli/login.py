@@ -78,7 +78,7 @@ def login(
             (folder is None and (everyone or len(named) > 1), "Several personas need --dir."),
             (output is not Form.STORAGE_STATE and reuse, "--reuse needs -o storage-state."),
             (output is not Form.STORAGE_STATE and base_url, "--base-url needs -o storage-state."),
-            (base_url is not None and "://" not in base_url, "--base-url is not an http(s) URL."),
+            (not (base_url or "http:").startswith(("http:", "https:")), "--base-url is not an http(s) URL."),
             (reuse and out is None and folder is None, "--reuse needs --out or --dir."),
         ):
             if is_wrong:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from personas.cli import options
-from personas.config import resolve_config
+from personas.config import resolve_config, variable
 
 
 def token(
@@ -30,7 +30,7 @@ def token(
 
     with start_run("token", verbose=verbose) as run:
         config = resolve_config(auth, None, allow_http, timeout, service=kind, base_path=base_path)
-        if config.admin_email:  # a fresh token, not the one of MANA_ADMIN_JWT
-            config = replace(config, token=None)
+        if config.admin_email and config.admin_password:  # a fresh token, not the one of MANA_ADMIN_JWT
+            config = replace(config, token=None, service=kind or variable("PERSONAS_SERVICE"))
         found = run.read(lambda service: service.admin_token(), config)
         write_stdout(found.reveal() + "\n")

@@ -159,5 +159,5 @@ def read_snapshot(file: str | Path, *, now: datetime | None = None) -> LiveState
         raise UsageError(message, hint="Make a snapshot with: personas list -o json") from None
     if (now or datetime.now(UTC)) - state.taken_at <= SNAPSHOT_MAX_AGE:
         return state
-    note = f"The snapshot is older than a day: {state.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+    note = f"The snapshot is older than a day: {state.taken_at:%Y-%m-%d %H:%M %Z}."
     return state.model_copy(update={"notes": (note,)})

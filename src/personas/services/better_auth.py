@@ -286,7 +286,9 @@ class BetterAuthService(SignInService):
         """Make one call as the admin; once more with a new session after a 401."""
         session = await self._session.get()
         answer = await self.call(session, method, path, what=what, body=body)
-        if answer.status == 401 and self._session.renew(session):
+        # A session that has ended is answered with 401, but here with `null`.
+        ended = path == "get-session" and answer.status == 200 and answer.body is None
+        if (ended or answer.status == 401) and self._session.renew(session):
             session = await self._session.get()
             answer = await self.call(session, method, path, what=what, body=body)
         return answer

@@ -30,7 +30,7 @@ MAX_DETAIL_LENGTH = 300
 MAX_CONNECT_SECONDS = 10.0
 # Servers close idle connections after 5 s or later; a request on a connection that just closed is lost.
 KEEP_ALIVE_SECONDS = 3.0
-WRONG_SERVICE = "Check --auth (MANA_AUTH_URL) and --endpoint."
+WRONG_SERVICE = "Check --auth (MANA_AUTH_URL), and --endpoint or --base-path."
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from personas.concurrency import run_concurrently
 from personas.errors import CredentialsError, NotFoundError, NotOfferedError, ResponseError, ServiceError
-from personas.redact import Secret
+from personas.redact import Secret, redact
 from personas.services.base import DESCRIPTORS, Capabilities
 from personas.services.http import WRONG_SERVICE
 from personas.services.models import (
@@ -193,6 +193,9 @@ class ManaService(SignInService):
     def _check(self, answer: Answer, what: str) -> Answer:
         """Return a successful answer; raise what any other one means."""
         if answer.status == 200:
+            if isinstance(answer.body, dict) and {"ok", "warning"} <= answer.body.keys():
+                warning = redact(str(answer.body["warning"]))
+                raise ResponseError(f"{what}: the service warns: {warning}")
             return answer
         error: ServiceError = response_error(answer, what)
         match answer.status:

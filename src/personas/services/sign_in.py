@@ -54,7 +54,7 @@ class NoSessionError(ResponseError):
 class Credentials:
     """An admin's token, an admin's email and password, or a function that returns a fresh token.
 
-    A token is renewed with the others, if they are there. Plain strings become secrets.
+    Email and password replace a token that has expired. Plain strings become secrets.
     """
 
     token: Secret | None = None
@@ -317,9 +317,7 @@ def response_error(answer: Answer, what: str, problem: str = "") -> ResponseErro
 
 
 def read_answer(model: type[Model], answer: Answer, what: str, *, written: bool = False) -> Model:
-    """Return the JSON as a model; the error names the place, never what is there. A warning is an error."""
-    if written and isinstance(answer.body, dict) and (warning := answer.body.get("warning")) is not None:
-        raise ResponseError(f"{what}: the service warns: {redact(str(warning))}")
+    """Return the JSON as a model; the error names the place, never what is there."""
     problem = "it is not JSON"
     if answer.is_json:
         try:
