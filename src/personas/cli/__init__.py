@@ -28,3 +28,5 @@ def main() -> None:
     except OSError as error:  # stdout, while help is printed
         print(f"Error: stdout: {error.strerror}.", file=sys.stderr)
         sys.exit(UsageError.exit_code)
+    finally:
+        gc.freeze()  # or Python would look for garbage once more at the end, for 0.1 s
