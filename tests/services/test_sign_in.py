@@ -315,7 +315,7 @@ async def test_credentials_that_cannot_work_are_not_sent(
     # Only email and password must be tried; the session is closed again.
     calls = [signing.call_count, getting.call_count, mana.routes["out"].call_count]
     assert calls == [int(credentials is BY_PASSWORD)] * 3
-    assert service.requests == sum(calls)
+    assert mana.calls.call_count == sum(calls)
 
 
 async def test_plain_strings_become_secrets() -> None:
@@ -336,7 +336,7 @@ async def test_the_admin_signs_in_once_and_out_at_the_end(mana: Router) -> None:
                     group.start_soon(service.list_personas)
             assert mana.routes["out"].call_count == times - 1
         assert mana.routes["out"].call_count == signing.call_count == getting.call_count == times
-    assert (listing.call_count, service.requests) == (10, 16)
+    assert (listing.call_count, mana.calls.call_count) == (10, 16)
     assert json.loads(signing.calls.last.request.content)["email"] == ADMIN
     assert mana.routes["out"].calls.last.request.headers["origin"] == "https://own.test"
 

@@ -175,7 +175,7 @@ def _kept(plan: Plan) -> list[str]:
     hint = "" if plan.options.prune or plan.options.command == "cleanup" else f"; --prune deletes {them}"
     parts = [
         (left[Status.CONFLICT], "in conflict (skipped)"),
-        (waiting[Action.UPDATE], "of the updates in part (--replace does the rest)"),
+        (waiting[Action.UPDATE], "of the updates incomplete (--replace does the rest)"),
         (waiting[None], f"to replace ({'kept' if plan.options.replace else 'only with --replace'})"),
         (left[Status.CREATE], "missing (not created)"),
         (left[Status.UPDATE], "differing (kept)"),

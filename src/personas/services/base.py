@@ -49,10 +49,6 @@ class Service(Protocol):
     notes: list[str]
     concurrency: int
 
-    @property
-    def requests(self) -> int:
-        """How many requests were sent."""
-
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *args: object) -> None: ...

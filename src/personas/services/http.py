@@ -77,7 +77,6 @@ class HttpClient:
     def __init__(self, base_url: str, *, loopback: bool, **options: Unpack[HttpOptions]) -> None:
         self.base_url = base_url
         self.concurrency = options.get("concurrency", DEFAULT_CONCURRENCY)
-        self.requests = 0
         self._loopback = loopback
         self._timeout = options.get("timeout", DEFAULT_TIMEOUT)
         self._app = options.get("app")
@@ -171,7 +170,6 @@ class HttpClient:
     async def _attempt(
         self, request: httpx.Request, what: str, secrets: Sequence[Secret], seconds: float
     ) -> Answer | _Failure:
-        self.requests += 1
         started = time.monotonic()
         try:
             with anyio.fail_after(seconds):

@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -101,11 +102,6 @@ class SignInService:
     async def __aexit__(self, *args: object) -> None:
         await self._admin.close()
         await self._http.__aexit__(*args)
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent."""
-        return self._http.requests
 
     async def admin_token(self) -> Secret:
         """Return the admin's token; raises CredentialsError."""
@@ -214,7 +210,7 @@ class SignInService:
         self._origin = _origin(str((read_claims(token) or {}).get("iss"))) or self._origin
 
 
-class AdminAccess(Generic[Grant]):
+class AdminAccess(ABC, Generic[Grant]):
     """What admin calls carry: requested with the first call, and again when it has expired."""
 
     def __init__(self, credentials: Credentials, service: SignInService) -> None:
@@ -253,8 +249,9 @@ class AdminAccess(Generic[Grant]):
                 await self._service.sign_out(self._session)
             self._session = None
 
+    @abstractmethod
     async def _request(self) -> Grant:
-        raise NotImplementedError
+        """Return the given token, or something new; raises CredentialsError."""
 
     async def _sign_in(self, email: str, password: Secret, prefix: str, hint: str) -> Session:
         """Open a session; `prefix` is how the names of the variables begin."""

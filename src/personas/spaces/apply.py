@@ -238,7 +238,7 @@ def _find_problems(
         if slug in failures:
             inside = going & {owner, *map(label, state.spaces[slug].members)}
             problems[slug] = dict.fromkeys(inside, failures[slug])
-        # A space of another owner concerns a member only, whose deletion would break it.
+        # A space of another owner matters only for a member: deleting one would break it.
         elif not change.action and (change.status is not Status.CONFLICT or slug in state.spaces):
             problems.setdefault(slug, {owner: change.reason})
     return problems
